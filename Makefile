@@ -1,0 +1,46 @@
+PY ?= python3
+BIN := .venv/bin
+DEMO_FLAGS := $(if $(CAPTURES),--captures $(CAPTURES))
+
+.PHONY: setup demo test test-slow lint bench ui lock clean
+
+setup: .venv/.ok
+
+.venv/.ok: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PY) -m venv .venv
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip install -q --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	touch $@
+
+demo: setup
+	$(BIN)/lobforge demo $(DEMO_FLAGS)
+
+test: setup
+	$(BIN)/pytest
+
+test-slow: setup
+	$(BIN)/pytest -m slow --timeout 7200
+
+bench: setup
+	$(BIN)/python -m tests.benchmarks
+
+ui: setup
+	$(BIN)/lobforge ui $(DEMO_FLAGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# an old lock is a preference: remove it, so that the resolver starts from pyproject.toml alone
+lock:
+	rm -f requirements.lock
+	test -x $(BIN)/python || $(PY) -m venv .venv
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --python $(BIN)/python --no-header --no-annotate --extra dev -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .numba_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

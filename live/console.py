@@ -1,0 +1,33 @@
+"""What commands print: tables for people, errors for both.
+
+Here: the few lines that every verb shares.
+Not here: what is in the tables.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from ml.errors import LobforgeError
+
+
+def fail(error: LobforgeError, as_json: bool) -> int:
+    """Print an error and return 2: nothing could be done."""
+    if as_json:
+        print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+    else:
+        print(f"error: {error}", file=sys.stderr)
+    return 2
+
+
+def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; the first column is left-aligned, the others are numbers."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for position, name in enumerate(header):
+        table.add_column(name, justify="left" if position == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

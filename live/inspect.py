@@ -1,0 +1,38 @@
+"""`lobforge inspect FILE...`: replay captures without storing anything, and say what is in them.
+
+Here: the verb and its two outputs, a table for people and JSON for programs.
+Not here: the replay itself (`ml.market.replay`).
+"""
+
+import argparse
+from pathlib import Path
+
+import orjson
+
+from live.console import fail, show_table
+from ml.errors import LobforgeError
+from ml.market import captures
+
+
+def main(argv: list[str]) -> int:
+    """Return 0, 1 if something was set aside, 2 if nothing could be read."""
+    parser = argparse.ArgumentParser(prog="lobforge inspect", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="capture files, or directories of them")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(argv)
+    from ml.market.replay import inspect  # compiled code is loaded only when there is work for it
+
+    try:
+        paths = [path for given in options.files for path in (captures.find(given) if given.is_dir() else [given])]
+        report = inspect(paths)
+    except LobforgeError as error:
+        return fail(error, options.json)
+    if options.json:
+        print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+    else:
+        columns = ("book_messages", "level_updates", "trades", "best_bid", "best_ask", "bid_levels", "ask_levels")
+        rows = [[name, *(str(i[c]) for c in columns), str(len(i["gaps"]))] for name, i in report["instruments"].items()]
+        show_table("captures", ["instrument", *columns, "gaps"], rows)
+        for entry in report["set_aside"]:
+            print(f"set aside: {entry['file']} at byte {entry['offset']}: {entry['reason']} ({entry['detail']})")
+    return 1 if report["set_aside"] else 0

@@ -1,0 +1,102 @@
+"""`lobforge.toml` in the data root: which instruments and dates exist, and where the captures lie.
+
+Here: reading and writing that file. It is append-only: partitions of removed keys could no longer be addressed.
+Not here: settings of a process (`ml.settings`).
+"""
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from ml.errors import InstrumentError, SettingsError
+from ml.instruments import Instrument
+from ml.paths import DataRoot
+
+
+@dataclass(frozen=True)
+class Config:
+    """Instruments, the first and last UTC date, and the folder of captures.
+
+    `last_date` is None where the capture goes on.
+    """
+
+    captures: Path
+    first_date: date
+    last_date: date | None
+    instruments: tuple[Instrument, ...]
+
+    def instrument(self, instrument_id: str) -> Instrument:
+        """The instrument of that id.
+
+        Raises:
+            InstrumentError: not listed; the message holds the lines to add.
+        """
+        for instrument in self.instruments:
+            if instrument.id == instrument_id:
+                return instrument
+        raise InstrumentError(
+            f"Instrument {instrument_id} is not listed. Add to lobforge.toml, with its real decimals and tick:\n"
+            + instrument_lines(Instrument(instrument_id, price_decimals=2, size_decimals=3, tick=1, lot=1))
+        )
+
+    def dates(self) -> list[str]:
+        """All UTC dates from first to last, as YYYY-MM-DD; only for a closed range."""
+        if self.last_date is None:
+            raise SettingsError("lobforge.toml names no last date, so its dates cannot be listed. Set `last_date`.")
+        days = (self.last_date - self.first_date).days
+        return [(self.first_date + timedelta(n)).isoformat() for n in range(days + 1)]
+
+
+def load(root: DataRoot) -> Config:
+    """Read the configuration.
+
+    Raises:
+        SettingsError: the file is missing, is not TOML, or lacks a key.
+        InstrumentError: an instrument is listed twice.
+    """
+    if not root.config.exists():
+        raise SettingsError(f"{root.config} is missing. Run `lobforge init`.")
+    try:
+        document = tomllib.loads(root.config.read_text())
+        instruments = tuple(Instrument(**entry) for entry in document.get("instrument", []))
+        captures = Path(document.get("captures", "captures"))
+        config = Config(
+            captures=captures if captures.is_absolute() else root.root / captures,
+            first_date=document["first_date"],
+            last_date=document.get("last_date"),
+            instruments=instruments,
+        )
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise SettingsError(f"{root.config} cannot be read: {error}. Mend the file; `lobforge doctor` checks it.") from error
+    seen: set[str] = set()
+    for instrument in instruments:
+        if instrument.id in seen:
+            raise InstrumentError(f"{root.config} lists {instrument.id} twice. Remove one of the two.")
+        seen.add(instrument.id)
+    return config
+
+
+def render(config: Config) -> str:
+    """The text of `lobforge.toml` for a configuration."""
+    lines = [
+        "# Instruments and dates are partition keys: append, never remove or change them.",
+        f'captures = "{config.captures}"',
+        f"first_date = {config.first_date.isoformat()}",
+    ]
+    if config.last_date is not None:
+        lines.append(f"last_date = {config.last_date.isoformat()}")
+    return "\n".join(lines) + "\n" + "".join("\n" + instrument_lines(i) for i in config.instruments)
+
+
+def instrument_lines(instrument: Instrument) -> str:
+    """The TOML lines of one instrument; tick and lot count units of 10^-decimals."""
+    return (
+        "[[instrument]]\n"
+        f'id = "{instrument.id}"\n'
+        f"price_decimals = {instrument.price_decimals}\n"
+        f"size_decimals = {instrument.size_decimals}\n"
+        f"tick = {instrument.tick}\n"
+        f"lot = {instrument.lot}\n"
+        f"contract_size = {instrument.contract_size}\n"
+    )

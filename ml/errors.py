@@ -1,0 +1,62 @@
+"""The error family.
+
+Here: one class per kind of trouble a user can meet, each saying what, which one, and what to do.
+Add here: a class when callers must tell it apart by type.
+Not here: messages for programmers' mistakes; those are plain ValueError or TypeError.
+
+LobforgeError
+├── SettingsError      a setting is unknown or has no sense
+├── InstrumentError    an instrument that lobforge.toml does not list, or lists in two ways
+├── CaptureError       a capture file, or a directory of them, that holds nothing to read
+├── FrameError         one raw frame that cannot be read; carries the quarantine reason
+├── StoreError         a table on disk that is missing, damaged or locked
+├── DatasetError       too little or unfit data for the step that was asked for
+├── RegistryError      the model registry and the decision journal disagree, or an alias moved meanwhile
+└── ModelRefused       a model whose hashes or files differ from what the running code expects
+"""
+
+
+class LobforgeError(Exception):
+    """Base of all errors that a user can act on; the text is one sentence of what and one of what to do."""
+
+
+class SettingsError(LobforgeError):
+    """A setting is unknown or has no sense."""
+
+
+class InstrumentError(LobforgeError):
+    """An instrument is not listed, or is listed in a way that the data contradict."""
+
+
+class CaptureError(LobforgeError):
+    """A capture file or directory holds nothing that can be read."""
+
+
+class FrameError(LobforgeError):
+    """One raw frame cannot be read.
+
+    Args:
+        reason: the quarantine reason, one of `ml.schemas.QUARANTINE_REASONS`.
+        detail: what exactly was wrong, for the person who reads the quarantine.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class StoreError(LobforgeError):
+    """A stored table is missing, damaged or locked."""
+
+
+class DatasetError(LobforgeError):
+    """The data are too few or unfit for the step that was asked for."""
+
+
+class RegistryError(LobforgeError):
+    """The registry and the decision journal disagree, or an alias moved in the meantime."""
+
+
+class ModelRefused(LobforgeError):
+    """A model does not fit the running code, or its files are not the ones that were promoted."""

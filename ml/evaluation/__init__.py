@@ -1,0 +1,1 @@
+"""Is the number true? Walk-forward metrics, canaries, gates, parity and latency."""

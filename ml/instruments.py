@@ -1,0 +1,102 @@
+"""What an instrument is: its venue, symbol, decimals, tick and lot.
+
+Here: the instrument and exact conversion between decimal text and integer units.
+Not here: where instruments are listed (`ml.config`), or how they are read off captures (`ml.market.survey`).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+
+from ml.errors import FrameError, InstrumentError
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One instrument of one venue.
+
+    Prices and sizes are int64 in units of 10^-`price_decimals` and 10^-`size_decimals`, exact. `tick` and `lot`
+    count those units; they scale features and decide nothing about storage.
+
+    Args:
+        id: `<venue>.<symbol>`, for example `binance-usdm.BTCUSDT`.
+        price_decimals: decimals of a price.
+        size_decimals: decimals of a size.
+        tick: smallest price step, in price units.
+        lot: smallest size step, in size units.
+        contract_size: base amount of one contract (1 where sizes are in base currency).
+        valid_from: first UTC date of the listing, None if unknown.
+        valid_to: last UTC date of the listing, None if it is open.
+
+    Raises:
+        InstrumentError: the id has no venue, or a number has no sense.
+    """
+
+    id: str
+    price_decimals: int
+    size_decimals: int
+    tick: int
+    lot: int
+    contract_size: float = 1.0
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+    def __post_init__(self) -> None:
+        venue, dot, symbol = self.id.partition(".")
+        if not (venue and dot and symbol):
+            raise InstrumentError(f"Instrument id {self.id!r} is not <venue>.<symbol>. Write it like binance-usdm.BTCUSDT.")
+        if not (0 <= self.price_decimals <= 12 and 0 <= self.size_decimals <= 12):
+            raise InstrumentError(f"{self.id}: decimals must lie between 0 and 12. Correct lobforge.toml.")
+        if self.tick < 1 or self.lot < 1 or self.contract_size <= 0:
+            raise InstrumentError(f"{self.id}: tick, lot and contract_size must be positive. Correct lobforge.toml.")
+
+    @property
+    def venue(self) -> str:
+        """The venue, for example `binance-usdm`."""
+        return self.id.partition(".")[0]
+
+    @property
+    def symbol(self) -> str:
+        """The venue's own name, for example `BTCUSDT`."""
+        return self.id.partition(".")[2]
+
+    def price(self, units: int) -> float:
+        """A price in units as a number in quote currency."""
+        return units / 10**self.price_decimals
+
+    def size(self, units: int) -> float:
+        """A size in units as a number of base currency or contracts."""
+        return units / 10**self.size_decimals
+
+
+@lru_cache(maxsize=1 << 17)
+def to_units(text: str, decimals: int) -> int:
+    """Decimal text as an exact count of 10^-decimals.
+
+    Raises:
+        FrameError: `bad_number` if the text is no finite number, `off_grid` if it needs more decimals than listed.
+
+    >>> to_units("63943.90", 1)
+    639439
+    """
+    whole, _, fraction = text.partition(".")
+    if whole.isascii() and whole.isdigit() and (fraction == "" or (fraction.isascii() and fraction.isdigit())):
+        kept, rest = fraction[:decimals], fraction[decimals:]
+        if rest.strip("0") == "":
+            return int(whole + kept.ljust(decimals, "0"))
+        raise FrameError("off_grid", f"{text} needs more than {decimals} decimals")
+    return _unusual_to_units(text, decimals)
+
+
+def _unusual_to_units(text: str, decimals: int) -> int:
+    """Signs, exponents and the like: rare, so read by the decimal module."""
+    try:
+        number = Decimal(text).scaleb(decimals)
+    except InvalidOperation as error:
+        raise FrameError("bad_number", f"{text!r} is not a number") from error
+    if not number.is_finite() or number.adjusted() > 17:
+        raise FrameError("bad_number", f"{text!r} is not a finite number that fits 64 bits")
+    if number != int(number):
+        raise FrameError("off_grid", f"{text} needs more than {decimals} decimals")
+    return int(number)

@@ -1,0 +1,1 @@
+"""What happened next: direction and movement of the mid price by horizon."""

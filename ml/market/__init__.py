@@ -1,0 +1,1 @@
+"""What an exchange sends: frames, events, the order book, the sample grid."""

@@ -1,0 +1,222 @@
+"""The order book as integers: a dense ladder of sizes near the touch, sorted arrays for the far levels.
+
+Here: setting levels, reading the best ones, keeping the ladder's window around the price. All compiled.
+Not here: time, messages and samples (`ml.market.kernel`).
+
+One index of the dense ladder is one price unit, so a book is exact whatever the tick. Far levels are few and rarely
+touched: a binary search and a move of the tail are cheap enough there.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ml.market.compiled import hot
+
+WINDOW = 1 << 17
+MARGIN = WINDOW // 8
+FAR_CAPACITY = 1 << 15
+
+BASE, BEST_BID, BEST_ASK, N_FAR_BIDS, N_FAR_ASKS, FULL = range(6)
+
+
+class Book(NamedTuple):
+    """One book; side 0 is bid, side 1 ask.
+
+    `dense` i64 (2, WINDOW): size at price `head[BASE] + index`. `far_price`, `far_size` i64 (2, FAR_CAPACITY): levels
+    outside the window by ascending price. `head` i64 (8): base, best prices inside the window (0 if none), far counts,
+    and whether a far level found no room: then the book is no longer known.
+    """
+
+    dense: np.ndarray
+    far_price: np.ndarray
+    far_size: np.ndarray
+    head: np.ndarray
+
+
+def empty_book() -> Book:
+    """A book without levels."""
+    return Book(
+        dense=np.zeros((2, WINDOW), np.int64),
+        far_price=np.zeros((2, FAR_CAPACITY), np.int64),
+        far_size=np.zeros((2, FAR_CAPACITY), np.int64),
+        head=np.zeros(8, np.int64),
+    )
+
+
+def levels(book: Book, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """All levels of a side by ascending price: prices and sizes, i64."""
+    n = int(book.head[N_FAR_BIDS + side])
+    dense = np.flatnonzero(book.dense[side])
+    prices = np.concatenate([book.far_price[side, :n], dense + book.head[BASE]])
+    sizes = np.concatenate([book.far_size[side, :n], book.dense[side][dense]])
+    order = np.argsort(prices)
+    return prices[order], sizes[order]
+
+
+@hot
+def clear(book: Book, center: int) -> None:
+    """Remove all levels and put the window around a price."""
+    for side in range(2):
+        for index in range(WINDOW):
+            book.dense[side, index] = 0
+    for i in range(book.head.size):
+        book.head[i] = 0
+    book.head[BASE] = center - WINDOW // 2
+
+
+@hot
+def set_levels(
+    book: Book, sides: np.ndarray, prices: np.ndarray, sizes: np.ndarray, start: int, end: int, before: np.ndarray
+) -> None:
+    """Set the levels in rows start to end (side > 0 bid, < 0 ask, 0 none; size 0 removes). `settle` must follow.
+
+    The sizes before go to `before`, i64, at least end - start long.
+    """
+    head, dense = book.head, book.dense
+    base, bid, ask = head[BASE], head[BEST_BID], head[BEST_ASK]
+    for r in range(start, end):
+        if sides[r] == 0:
+            before[r - start] = 0
+            continue
+        side = 0 if sides[r] > 0 else 1
+        price, size = prices[r], sizes[r]
+        index = price - base
+        if index < 0 or index >= WINDOW:
+            before[r - start] = _set_far(book, side, price, size)
+            continue
+        before[r - start] = dense[side, index]
+        dense[side, index] = size
+        if size > 0:
+            if side == 0:
+                bid = max(bid, price)
+            elif price < ask or ask == 0:
+                ask = price
+    head[BEST_BID], head[BEST_ASK] = bid, ask
+
+
+@hot
+def settle(book: Book) -> None:
+    """Find the best prices again after levels were set, and move the window when the price nears its edge."""
+    head, dense = book.head, book.dense
+    base = head[BASE]
+    if head[BEST_BID] > 0:
+        index = head[BEST_BID] - base
+        while index >= 0 and dense[0, index] == 0:
+            index -= 1
+        head[BEST_BID] = index + base if index >= 0 else 0
+    if head[BEST_ASK] > 0:
+        index = head[BEST_ASK] - base
+        while index < WINDOW and dense[1, index] == 0:
+            index += 1
+        head[BEST_ASK] = index + base if index < WINDOW else 0
+    bid, ask = best(book, 0), best(book, 1)
+    if bid == 0 and ask == 0:
+        return
+    center = (bid + ask) // 2 if bid > 0 and ask > 0 else max(bid, ask)
+    if abs(center - base - WINDOW // 2) > WINDOW // 2 - MARGIN:
+        _move_window(book, center - WINDOW // 2)
+
+
+@hot
+def best(book: Book, side: int) -> int:
+    """Best price of a side over all levels, 0 if the side is empty."""
+    head = book.head
+    n = head[N_FAR_BIDS + side]
+    if side == 0:
+        far = book.far_price[0, n - 1] if n > 0 else 0
+        return max(head[BEST_BID], far)
+    far = book.far_price[1, 0] if n > 0 else 0
+    if far == 0 or (head[BEST_ASK] > 0 and head[BEST_ASK] < far):
+        return head[BEST_ASK]
+    return far
+
+
+@hot
+def top(book: Book, side: int, prices: np.ndarray, sizes: np.ndarray) -> None:
+    """Write the best levels of a side, best first, into two arrays of equal length; 0 where there are fewer."""
+    head, base, n = book.head, book.head[BASE], book.head[N_FAR_BIDS + side]
+    k, wanted, step = 0, prices.size, 2 * side - 1
+    far = n - 1 if side == 0 else 0
+    # far levels that are better than the window, the window, far levels that are worse
+    while k < wanted and 0 <= far < n and (book.far_price[side, far] - base - WINDOW * (1 - side)) * step < 0:
+        prices[k], sizes[k] = book.far_price[side, far], book.far_size[side, far]
+        k, far = k + 1, far + step
+    index = head[BEST_BID + side] - base if head[BEST_BID + side] > 0 else WINDOW
+    while k < wanted and 0 <= index < WINDOW:
+        if book.dense[side, index] > 0:
+            prices[k], sizes[k] = base + index, book.dense[side, index]
+            k += 1
+        index += step
+    while k < wanted and 0 <= far < n:
+        prices[k], sizes[k] = book.far_price[side, far], book.far_size[side, far]
+        k, far = k + 1, far + step
+    for absent in range(k, wanted):
+        prices[absent], sizes[absent] = 0, 0
+
+
+@hot
+def count(book: Book, side: int) -> int:
+    """Number of levels of a side."""
+    n = book.head[N_FAR_BIDS + side]
+    for index in range(WINDOW):
+        n += book.dense[side, index] > 0
+    return n
+
+
+@hot
+def _set_far(book: Book, side: int, price: int, size: int) -> int:
+    prices, sizes, n = book.far_price, book.far_size, book.head[N_FAR_BIDS + side]
+    at, above = 0, n
+    while at < above:
+        middle = (at + above) // 2
+        if prices[side, middle] < price:
+            at = middle + 1
+        else:
+            above = middle
+    found = at < n and prices[side, at] == price
+    before = sizes[side, at] if found else 0
+    if size > 0:
+        if not found:
+            if n == FAR_CAPACITY:
+                book.head[FULL] = 1
+                return before
+            for i in range(n, at, -1):
+                prices[side, i], sizes[side, i] = prices[side, i - 1], sizes[side, i - 1]
+            prices[side, at] = price
+            book.head[N_FAR_BIDS + side] = n + 1
+        sizes[side, at] = size
+    elif found:
+        for i in range(at, n - 1):
+            prices[side, i], sizes[side, i] = prices[side, i + 1], sizes[side, i + 1]
+        book.head[N_FAR_BIDS + side] = n - 1
+    return before
+
+
+@hot
+def _move_window(book: Book, base: int) -> None:
+    """Move the window: levels that leave it go far, far levels that enter it come in, and the best are found again."""
+    head, dense = book.head, book.dense
+    shift = base - head[BASE]
+    for side in range(2):
+        for index in range(WINDOW):
+            if dense[side, index] > 0 and not 0 <= index - shift < WINDOW:
+                _set_far(book, side, head[BASE] + index, dense[side, index])
+        for i in range(WINDOW):
+            index = i if shift > 0 else WINDOW - 1 - i
+            dense[side, index] = dense[side, index + shift] if 0 <= index + shift < WINDOW else 0
+        kept = 0
+        for i in range(head[N_FAR_BIDS + side]):
+            price, size = book.far_price[side, i], book.far_size[side, i]
+            if 0 <= price - base < WINDOW:
+                dense[side, price - base] = size
+            else:
+                book.far_price[side, kept], book.far_size[side, kept] = price, size
+                kept += 1
+        head[N_FAR_BIDS + side] = kept
+    head[BASE], head[BEST_BID], head[BEST_ASK] = base, 0, 0
+    for index in range(WINDOW):
+        if dense[0, index] > 0:
+            head[BEST_BID] = base + index
+        if dense[1, WINDOW - 1 - index] > 0:
+            head[BEST_ASK] = base + WINDOW - 1 - index

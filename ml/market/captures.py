@@ -1,0 +1,105 @@
+"""Capture files: lines of raw frames, compressed or not.
+
+Here: the two line formats that collectors write, and reading them without losing a byte.
+Add here: another collector's line format.
+Not here: what the frames say (`ml.market.venues`), which order files have (`ml.market.chain`).
+
+Formats:
+* stamped: `<local time, s ms us or ns> <json>`, as hftbacktest's collector writes;
+* wrapped: `{"t": "recv", "conn": ..., "ts": <local seconds>, "data": "<json>"}` with `connect` lines that give the
+  connection's address, as cryptofeed's raw capture writes.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+import pyarrow as pa
+
+from ml.errors import CaptureError, FrameError
+from ml.market.events import RawFrame, stamp_ns
+
+SUFFIXES = (".gz", ".zst", ".jsonl", ".txt", ".log")
+
+
+def find(folder: Path) -> list[Path]:
+    """All capture files below a folder, sorted by path.
+
+    Raises:
+        CaptureError: no such folder, or no capture file in it.
+    """
+    if not folder.is_dir():
+        raise CaptureError(f"{folder} is not a directory. Name the directory that holds the capture files.")
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in SUFFIXES)
+    if not paths:
+        raise CaptureError(f"{folder} holds no capture file. Expected are files that end in {', '.join(SUFFIXES)}.")
+    return paths
+
+
+def read(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
+    """All frames of a file in line order; a line that is none comes as (offset, line, error).
+
+    A file that ends in the middle of its compression gives what could be read, then one `truncated` error.
+
+    Raises:
+        CaptureError: the file is empty.
+    """
+    connections: dict[str, str] = {}
+    offset = 0
+    with _open(path) as stream:
+        while True:
+            try:
+                line = stream.readline()
+            except (EOFError, OSError, zlib.error) as error:
+                yield offset, b"", FrameError("truncated", f"{path.name} ends in the middle: {error}")
+                return
+            if not line:
+                break
+            try:
+                frame = _frame(line, offset, connections)
+                if frame is not None:
+                    yield frame
+            except FrameError as error:
+                yield offset, line, error
+            offset += len(line)
+    if offset == 0:
+        raise CaptureError(f"{path} is empty. Remove it, or capture again.")
+
+
+def _open(path: Path) -> IO[bytes]:
+    """A buffered byte stream over the decompressed file, by its magic bytes."""
+    with path.open("rb") as source:
+        magic = source.read(4)
+    if magic[:2] == b"\x1f\x8b":
+        return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)  # type: ignore[arg-type]
+    if magic == b"\x28\xb5\x2f\xfd":
+        return io.BufferedReader(pa.input_stream(str(path), compression="zstd"), 1 << 20)
+    return path.open("rb", buffering=1 << 20)
+
+
+def _frame(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame | None:
+    """The frame on a line; None for a line that is the collector's own note."""
+    if line[:1] == b"{":
+        return _wrapped(line, offset, connections)
+    stamp, space, payload = line.rstrip(b"\r\n").partition(b" ")
+    if not (space and stamp.isdigit() and payload):
+        raise FrameError("bad_json", "no local stamp before the JSON text")
+    return RawFrame(offset, "", stamp_ns(int(stamp)), payload)
+
+
+def _wrapped(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame | None:
+    try:
+        note: dict[str, Any] = orjson.loads(line)
+        kind, conn = note["t"], note.get("conn", "")
+        if kind == "connect":
+            connections[conn] = note["addr"]
+        if kind != "recv":
+            return None
+        # the stamp is float seconds: its microseconds are exact, more is noise
+        return RawFrame(offset, connections.get(conn, conn), round(note["ts"] * 1e6) * 1000, note["data"].encode())
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise FrameError("bad_json", f"not a collector's line: {error}") from error

@@ -1,0 +1,41 @@
+"""The watermark: the largest event time seen of an instrument, and which times may move it.
+
+Here: the clock that the grid, the partitions and the LATE flag follow.
+Not here: what a frame's time is (`ml.market.venues`).
+"""
+
+from dataclasses import dataclass
+
+from ml.errors import FrameError
+
+MAX_BACK_NS = 10 * 10**9
+MAX_AHEAD_NS = 60 * 10**9
+DAY_NS = 24 * 3600 * 10**9
+
+
+@dataclass
+class Clock:
+    """Event time and receive time so far, ns UTC; 0 before the first frame."""
+
+    watermark: int = 0
+    last_recv: int = 0
+
+    def admit(self, event_ts: int, recv_ts: int) -> bool:
+        """Take a frame's time; True if it is late.
+
+        Raises:
+            FrameError: a time that no delay explains: one such time would move the whole grid.
+        """
+        waited = max(recv_ts - self.last_recv, 0)
+        self.last_recv = max(self.last_recv, recv_ts)
+        if self.watermark == 0:
+            if event_ts > recv_ts + DAY_NS:
+                raise FrameError("clock_ahead", f"event time {event_ts} lies a day ahead of the receive time {recv_ts}")
+        elif event_ts < self.watermark - MAX_BACK_NS:
+            raise FrameError("clock_back", f"event time {event_ts} is {(self.watermark - event_ts) / 1e9:.3f} s back")
+        elif event_ts > self.watermark + MAX_AHEAD_NS + 2 * waited:
+            ahead, pause = (event_ts - self.watermark) / 1e9, waited / 1e9
+            raise FrameError("clock_ahead", f"event time {event_ts} is {ahead:.3f} s ahead, {pause:.3f} s after the last frame")
+        late = event_ts < self.watermark
+        self.watermark = max(self.watermark, event_ts)
+        return late

@@ -1,0 +1,210 @@
+"""Update-id rules: which book messages may be applied, and where the chain of ids breaks.
+
+Here: one rule per feed and the state machine that follows a chain.
+Add here: the rule of another feed.
+Not here: whether the book that results makes sense (crossed, one-sided): the kernel sees that (`ml.market.kernel`).
+
+Sources: Binance "How to manage a local order book correctly" (USD-M); Bybit V5 "Orderbook" (snapshot, delta, u = 1).
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from ml.market.events import BookMessage
+
+REMEMBERED = 512
+"""Diffs kept to lay over a snapshot that is older than the book, and to tell repeats; 10 s or more of any feed."""
+
+
+class Verdict(Enum):
+    """What becomes of a book message."""
+
+    APPLY = auto()
+    """Continues the chain."""
+    ANCHOR = auto()
+    """Replaces the book: a snapshot with the diffs after it laid over."""
+    BREAK = auto()
+    """Shows that messages are missing: the book is unknown from the last good message on."""
+    WAIT = auto()
+    """Cannot be applied before a snapshot comes; kept for it."""
+    DROPPED = auto()
+    """Lies wholly before the snapshot that anchors the book."""
+    REPEAT = auto()
+    """Was seen before; applied once."""
+    UNEQUAL = auto()
+    """Has an id that was seen before, with other content."""
+
+
+@dataclass(slots=True)
+class Step:
+    """One verdict.
+
+    `from_id` and `to_id` bound what is missing at a BREAK. `messages` and `levels` count what of the stream takes
+    effect by this step for the first time: a REST snapshot is no message of the stream.
+    """
+
+    verdict: Verdict
+    message: BookMessage
+    from_id: int = -1
+    to_id: int = -1
+    reason: str = ""
+    messages: int = 0
+    levels: int = 0
+
+
+@dataclass(frozen=True)
+class IdRule:
+    """How the ids of one feed connect.
+
+    Args:
+        follows: (diff, last applied id) -> the diff is the next of the chain.
+        precedes: (diff, snapshot id) -> the diff lies wholly inside the snapshot.
+        straddles: (diff, snapshot id) -> the diff is the first to apply after the snapshot.
+        on_stream: snapshots come in the stream itself and need no straddling diff.
+    """
+
+    follows: Callable[[BookMessage, int], bool]
+    precedes: Callable[[BookMessage, int], bool]
+    straddles: Callable[[BookMessage, int], bool]
+    on_stream: bool
+
+
+FUTURES = IdRule(
+    follows=lambda diff, last: diff.prev_id == last,
+    precedes=lambda diff, snapshot: diff.last_id < snapshot,
+    # ids are shared by all symbols, so a snapshot's id may fall between two diffs: from pu on, nothing is missing
+    straddles=lambda diff, snapshot: diff.prev_id <= snapshot <= diff.last_id,
+    on_stream=False,
+)
+BY_ONE = IdRule(
+    follows=lambda diff, last: diff.first_id == last + 1,
+    precedes=lambda diff, snapshot: diff.last_id <= snapshot,
+    straddles=lambda diff, snapshot: diff.first_id == snapshot + 1,
+    on_stream=True,
+)
+RULES = {
+    "binance-usdm": FUTURES,
+    "sim": FUTURES,
+    "bybit-linear": BY_ONE,
+    "bybit-spot": BY_ONE,
+    "bybit-inverse": BY_ONE,
+}
+
+
+class Continuity:
+    """Follows the ids of one book; `last_id` is None while the book is unknown."""
+
+    def __init__(self, rule: IdRule) -> None:
+        self.rule = rule
+        self.last_id: int | None = None
+        self.held: BookMessage | None = None
+        self.recent: dict[int, BookMessage] = {}
+        self.pending: deque[BookMessage] = deque(maxlen=REMEMBERED)
+
+    def offer(self, message: BookMessage) -> list[Step]:
+        """The verdicts on a message, in the order in which they take effect."""
+        if not message.snapshot:
+            return self._diff(message)
+        return self._stream_snapshot(message) if self.rule.on_stream else self._rest_snapshot(message)
+
+    def lose(self, reason: str) -> list[Step]:
+        """Declare the book unknown for a reason that ids do not show."""
+        if self.last_id is None:
+            return []
+        lost = BookMessage(False, 0, 0, self.last_id, self.last_id, -1)
+        return [self._break(lost, -1, reason)]
+
+    def _diff(self, diff: BookMessage) -> list[Step]:
+        if self.last_id is None:
+            return self._wait(diff)
+        if self.rule.follows(diff, self.last_id):
+            self._remember(diff)
+            steps = [Step(Verdict.APPLY, diff, messages=1, levels=len(diff.side))]
+            if self.held is not None and not self.rule.precedes(diff, self.held.last_id):
+                steps += self._anchor(self.held, [diff])
+            return steps
+        if diff.last_id <= self.last_id:
+            return [_repeat(diff, self.recent.get(diff.last_id))]
+        to_id = diff.prev_id if diff.prev_id >= 0 else diff.first_id - 1
+        return [self._break(diff, to_id, "sequence_gap"), *self._wait(diff)]
+
+    def _wait(self, diff: BookMessage) -> list[Step]:
+        if self.held is not None:
+            if self.rule.precedes(diff, self.held.last_id):
+                return [Step(Verdict.DROPPED, diff)]
+            if self.rule.straddles(diff, self.held.last_id):
+                return self._anchor(self.held, [diff])
+            self.held = None  # older than the stream: the next snapshot decides
+        if self.pending and not self.rule.follows(diff, self.pending[-1].last_id):
+            if diff.last_id <= self.pending[-1].last_id:
+                return [_repeat(diff, next((p for p in self.pending if p.last_id == diff.last_id), None))]
+            self.pending.clear()
+        self.pending.append(diff)
+        return [Step(Verdict.WAIT, diff)]
+
+    def _stream_snapshot(self, snapshot: BookMessage) -> list[Step]:
+        steps: list[Step] = []
+        if self.last_id is not None and snapshot.last_id not in (self.last_id, self.last_id + 1):
+            reason = "restart" if snapshot.last_id == 1 else "sequence_gap"
+            steps.append(self._break(snapshot, snapshot.first_id - 1, reason))
+        return steps + self._anchor(snapshot, [])
+
+    def _rest_snapshot(self, snapshot: BookMessage) -> list[Step]:
+        known = list(self.pending) if self.last_id is None else list(self.recent.values())
+        after = [diff for diff in known if not self.rule.precedes(diff, snapshot.last_id)]
+        if after:
+            # a snapshot older than everything we remember cannot be connected; the next one can
+            return self._anchor(snapshot, after) if self.rule.straddles(after[0], snapshot.last_id) else []
+        self.held = snapshot
+        if self.last_id is not None:
+            return []
+        dropped = [Step(Verdict.DROPPED, diff) for diff in self.pending]
+        self.pending.clear()
+        return dropped
+
+    def _anchor(self, snapshot: BookMessage, after: Iterable[BookMessage]) -> list[Step]:
+        """The book anew: the snapshot, and the diffs it does not hold laid over it."""
+        was_waiting = self.last_id is None
+        dropped = [d for d in self.pending if self.rule.precedes(d, snapshot.last_id)] if was_waiting else []
+        book = BookMessage(
+            True, snapshot.event_ts, snapshot.send_ts, snapshot.first_id, snapshot.last_id, -1,
+            list(snapshot.side), list(snapshot.price), list(snapshot.size),
+        )  # fmt: skip
+        self.held = None
+        self.pending.clear()
+        if was_waiting:
+            self.recent.clear()
+            self.last_id = snapshot.last_id
+        anchor = Step(Verdict.ANCHOR, book)
+        for diff in after:
+            book.extend(diff)
+            book.event_ts = max(book.event_ts, diff.event_ts)
+            book.last_id = max(book.last_id, diff.last_id)
+            if was_waiting:
+                self._remember(diff)
+                anchor.messages, anchor.levels = anchor.messages + 1, anchor.levels + len(diff.side)
+        if self.rule.on_stream:
+            self.last_id = snapshot.last_id
+            anchor.messages, anchor.levels = 1, len(snapshot.side)
+        return [Step(Verdict.DROPPED, d) for d in dropped] + [anchor]
+
+    def _break(self, refused: BookMessage, to_id: int, reason: str) -> Step:
+        last = self.last_id
+        assert last is not None  # noqa: S101 - only a running chain can break
+        self.last_id = None
+        self.recent.clear()
+        return Step(Verdict.BREAK, refused, last, to_id, reason)
+
+    def _remember(self, diff: BookMessage) -> None:
+        self.last_id = diff.last_id
+        self.recent[diff.last_id] = diff
+        if len(self.recent) > REMEMBERED:
+            del self.recent[next(iter(self.recent))]
+
+
+def _repeat(diff: BookMessage, known: BookMessage | None) -> Step:
+    """A diff whose id lies behind the chain: the same message again, or another one under its id."""
+    same = known is None or (known.side, known.price, known.size) == (diff.side, diff.price, diff.size)
+    return Step(Verdict.REPEAT if same else Verdict.UNEQUAL, diff)

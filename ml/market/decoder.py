@@ -1,0 +1,144 @@
+"""From raw frames to events: one instrument, frame by frame, in arrival order.
+
+Here: the clock, parsing, repeated prints and the update-id chain, in this order.
+Not here: collecting the events of a day (`ml.market.day`), sampling (`ml.market.sampler`).
+
+The same object serves a stored day and a live stream, so both see the same events.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ml.errors import FrameError
+from ml.instruments import Instrument
+from ml.market.clock import Clock
+from ml.market.continuity import RULES, Continuity, Step, Verdict
+from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, BookMessage, Trade
+from ml.market.venues.dialects import BOOK, MOVING, dialect
+
+REMEMBERED_TRADES = 4096
+
+
+@dataclass(slots=True)
+class BookEvent:
+    """A book message to apply, with its message flags; a break carries what is missing."""
+
+    message: BookMessage
+    flags: int
+    broken: Step | None = None
+
+
+@dataclass(slots=True)
+class TradeEvent:
+    """The prints of one frame to count; `event_ts` is the frame's time, the latest of theirs."""
+
+    trades: list[Trade]
+    event_ts: int
+    flags: int
+
+
+Event = BookEvent | TradeEvent | FrameError
+
+
+@dataclass
+class Tally:
+    """What has been decoded so far."""
+
+    book_messages: int = 0
+    level_updates: int = 0
+    trades: int = 0
+    off_market_trades: int = 0
+    dropped_before_snapshot: int = 0
+    repeats: int = 0
+    late: int = 0
+
+
+class Decoder:
+    """Turns an instrument's frames into events."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.dialect = dialect(instrument.venue)
+        self.continuity = Continuity(RULES[instrument.venue])
+        self.clock = Clock()
+        self.suspect = ""
+        """Reason of the last book frame set aside since the chain was known whole; it explains the next break."""
+        self.recent_trades: dict[str, Trade] = {}
+        self.tally = Tally()
+
+    def offer(self, doc: dict[str, Any], recv_ts: int) -> list[Event]:
+        """The events of one frame; a FrameError among them says what must be set aside."""
+        kind = self.dialect.kind(doc)
+        flags, events = 0, list[Event]()
+        try:
+            if kind in MOVING:
+                frame_ts = self.dialect.event_ts(doc)
+                flags = LATE if self.clock.admit(frame_ts, recv_ts) else 0
+                self.tally.late += flags == LATE
+            books, prints = self.dialect.parse(doc, self.instrument)
+        except FrameError as error:
+            self._suspect(error, kind)
+            books, prints, events = [], [], [error]
+            if error.reason in ("clock_back", "clock_ahead"):
+                return events
+        for message in books:
+            for step in self.continuity.offer(message):
+                events += self._take(step, flags, kind)
+        events += self._trades(prints, flags)
+        if kind in MOVING and not any(isinstance(event, BookEvent | TradeEvent) for event in events):
+            events.append(BookEvent(BookMessage(False, frame_ts, 0, -1, -1, -1), TIME | flags))
+        return events
+
+    def _take(self, step: Step, late: int, kind: str) -> list[Event]:
+        tally, message = self.tally, step.message
+        tally.book_messages += step.messages
+        tally.level_updates += step.levels
+        match step.verdict:
+            case Verdict.APPLY:
+                self.suspect = ""
+                return [BookEvent(message, late)]
+            case Verdict.ANCHOR:
+                self.suspect = ""
+                if kind not in MOVING:  # a REST snapshot has no time of its own: the book's last change gives it
+                    message.event_ts = self.clock.watermark
+                return [BookEvent(message, SNAPSHOT | CLEAR | late)]
+            case Verdict.BREAK:
+                if self.suspect:
+                    step.reason = "clock_back" if self.suspect == "clock_back" else "bad_frame"
+                return [BookEvent(message.bare(), CLEAR | late, step)]
+            case Verdict.WAIT:
+                return [BookEvent(message.bare(), TIME | late)]
+            case Verdict.UNEQUAL:
+                error = FrameError("unequal_repeat", f"book message {message.last_id} came before with other levels")
+                return [error]
+            case Verdict.DROPPED:
+                tally.dropped_before_snapshot += 1
+            case Verdict.REPEAT:
+                tally.repeats += 1
+        return []
+
+    def _trades(self, prints: list[Trade | FrameError], late: int) -> list[Event]:
+        events, fresh = list[Event](), list[Trade]()
+        for trade in prints:
+            if isinstance(trade, FrameError):
+                self.tally.off_market_trades += trade.reason == "off_market"
+                events.append(trade)
+                continue
+            known = self.recent_trades.get(trade.trade_id)
+            if known is None:
+                self.recent_trades[trade.trade_id] = trade
+                fresh.append(trade)
+            elif known == trade:
+                self.tally.repeats += 1
+            else:
+                events.append(FrameError("unequal_repeat", f"trade {trade.trade_id} came before with other values"))
+        while len(self.recent_trades) > REMEMBERED_TRADES:
+            del self.recent_trades[next(iter(self.recent_trades))]
+        self.tally.trades += len(fresh)
+        if fresh:
+            events.append(TradeEvent(fresh, max(trade.event_ts for trade in prints if isinstance(trade, Trade)), late))
+        return events
+
+    def _suspect(self, error: FrameError, kind: str) -> None:
+        if kind == BOOK:
+            self.suspect = error.reason

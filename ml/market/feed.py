@@ -1,0 +1,102 @@
+"""One instrument from frames to samples, frame by frame: what a live runner and a replay do.
+
+Here: the decoder and the sampler joined, and the validity intervals that follow from both.
+Not here: a whole stored day (`ml.market.day`), which takes the same steps over arrays.
+"""
+
+from typing import Any, NamedTuple
+
+from ml.errors import FrameError
+from ml.instruments import Instrument
+from ml.market import kernel
+from ml.market.continuity import Step
+from ml.market.decoder import BookEvent, Decoder, TradeEvent
+from ml.market.sampler import Sampler, one_message, trades_of
+
+SPAN_REASONS = {
+    kernel.CROSSED_BREAK: "crossed",
+    kernel.ONE_SIDED_BREAK: "one_sided",
+    kernel.OVERFLOW_BREAK: "overflow",
+}
+
+
+class Interval(NamedTuple):
+    """A stretch of time over which the book was right, and why it ended; ns UTC, arrivals, update ids.
+
+    `end_reason` is None while it runs on.
+    """
+
+    start_ts: int
+    end_ts: int
+    start_arrival: int
+    end_arrival: int
+    from_id: int | None
+    to_id: int | None
+    end_reason: str | None
+
+
+class Feed:
+    """Decoder and sampler of one instrument.
+
+    Args:
+        instrument: what is fed.
+        decoder: where to go on from; None starts anew.
+        sampler: where to go on from; None starts anew.
+    """
+
+    def __init__(self, instrument: Instrument, decoder: Decoder | None = None, sampler: Sampler | None = None) -> None:
+        self.decoder = decoder or Decoder(instrument)
+        self.sampler = sampler or Sampler()
+        self.breaks: dict[int, Step] = {}
+        """What the ids showed to be missing, by the arrival at which it showed."""
+        self.arrival = 0
+
+    def offer(self, doc: dict[str, Any], recv_ts: int) -> list[FrameError]:
+        """Take one frame; what had to be set aside is returned."""
+        refused: list[FrameError] = []
+        for event in self.decoder.offer(doc, recv_ts):
+            if isinstance(event, BookEvent):
+                if event.broken is not None:
+                    self.breaks[self.arrival] = event.broken
+                self.sampler.run(books=one_message(event.message, event.flags, self.arrival))
+            elif isinstance(event, TradeEvent):
+                self.sampler.run(trades=trades_of(event, self.arrival))
+            else:
+                refused.append(event)
+        self.arrival += 1
+        return refused
+
+    def intervals(self) -> list[Interval]:
+        """The valid intervals so far; the last one has no end reason while the book is right."""
+        return intervals(self.sampler, self.breaks)
+
+    def gaps(self) -> list[dict[str, Any]]:
+        """What lies between the valid intervals: ids, start, end (None if the book is still unknown) and reason."""
+        spans = self.intervals()
+        ends = [s for s in spans if s.end_reason is not None]
+        gaps: list[dict[str, Any]] = []
+        for span in ends:
+            following = next((s.start_ts for s in spans if s.start_arrival >= span.end_arrival and s is not span), None)
+            gaps.append(
+                {"from_id": span.from_id, "to_id": span.to_id, "start": span.end_ts, "end": following, "reason": span.end_reason}
+            )
+        if not spans and self.decoder.clock.watermark:
+            gaps.append({"from_id": None, "to_id": None, "start": None, "end": None, "reason": "no_snapshot"})
+        return gaps
+
+
+def intervals(sampler: Sampler, breaks: dict[int, Step]) -> list[Interval]:
+    """Valid intervals of a sampler's run, with the ids of the breaks that the decoder met."""
+    found: list[Interval] = []
+    for start_ts, end_ts, start_arrival, end_arrival, kind, arrival in sampler.spans.tolist():
+        broken = breaks.get(arrival) if kind == kernel.EXTERNAL_BREAK else None
+        from_id, to_id = (broken.from_id, broken.to_id) if broken else (None, None)
+        reason = broken.reason if broken else SPAN_REASONS[kind]
+        found.append(Interval(start_ts, end_ts, start_arrival, end_arrival, from_id, to_id, reason))
+    meta = sampler.state.meta
+    if meta[kernel.ANCHORED] == 1 and meta[kernel.ONE_SIDED] == 0:
+        start, end, start_arrival, end_arrival = (
+            int(meta[m]) for m in (kernel.START_TS, kernel.RELEASE_TS, kernel.START_ARRIVAL, kernel.RELEASE_ARRIVAL)
+        )
+        found.append(Interval(start, end, start_arrival, end_arrival, None, None, None))
+    return found

@@ -1,0 +1,165 @@
+"""What a capture file holds: instruments, times, snapshots, and the lines that are no frames.
+
+Here: one pass over a file, kept under the hash of its bytes so that it is made once.
+Not here: the order of several files (`ml.market.chain`), the line formats (`ml.market.captures`).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from ml.errors import FrameError
+from ml.market import captures
+from ml.market.events import RawFrame
+from ml.market.venues.dialects import BOOK, MOVING, SNAPSHOT_ASKED, dialect, route
+from ml.paths import DataRoot
+from ml.schemas import TABLES
+from ml.store import publish, sha256_file, write_text
+
+FORMAT = 1
+
+
+@dataclass
+class Span:
+    """An instrument's part of a file: frames, first and last event time, times of its snapshots (ns UTC)."""
+
+    frames: int = 0
+    first_event: int = 0
+    last_event: int = 0
+    snapshots: list[int] = field(default_factory=list)
+
+
+@dataclass
+class FileIndex:
+    """Summary of one capture file; `set_aside` counts the lines that are no frames, by reason."""
+
+    sha256: str
+    frames: int = 0
+    first_recv: int = 0
+    last_recv: int = 0
+    instruments: dict[str, Span] = field(default_factory=dict)
+    set_aside: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that could not be attributed or read."""
+
+    offset: int
+    error: FrameError
+    line: bytes
+
+
+def documents(path: Path) -> Iterator[tuple[RawFrame, dict[str, Any], str, str | None] | Line]:
+    """Every frame of a file with its JSON, venue and symbol; acknowledgements are skipped.
+
+    Raises:
+        CaptureError: the file is empty.
+    """
+    for item in captures.read(path):
+        if not isinstance(item, RawFrame):
+            yield Line(item[0], item[2], item[1])
+            continue
+        try:
+            doc = orjson.loads(item.payload)
+            routed = route(doc, item.conn)
+        except orjson.JSONDecodeError as error:
+            yield Line(item.offset, FrameError("bad_json", str(error)), item.payload)
+            continue
+        except FrameError as error:
+            yield Line(item.offset, error, item.payload)
+            continue
+        if routed is not None:
+            yield item, doc, *routed
+
+
+def scan(path: Path) -> tuple[FileIndex, list[Line]]:
+    """Index a file from its content alone.
+
+    Raises:
+        CaptureError: the file is empty.
+    """
+    index, lines = FileIndex(sha256=sha256_file(path)), list[Line]()
+    nameless: list[tuple[int, RawFrame, int]] = []
+    for item in documents(path):
+        if isinstance(item, Line):
+            lines.append(item)
+            continue
+        frame, doc, venue, symbol = item
+        index.frames += 1
+        index.first_recv = index.first_recv or frame.recv_ts
+        index.last_recv = max(index.last_recv, frame.recv_ts)
+        if symbol is None:
+            nameless.append((index.frames, frame, max((s.last_event for s in index.instruments.values()), default=0)))
+            continue
+        _count(index.instruments.setdefault(f"{venue}.{symbol}", Span()), doc, venue)
+    _place_nameless(index, nameless, lines)
+    index.set_aside = dict(sorted(Counter(line.error.reason for line in lines).items()))
+    return index, lines
+
+
+def load(root: DataRoot, path: Path) -> FileIndex:
+    """The index of a file, from the data root where it is known, else made and kept there with its quarantine.
+
+    Raises:
+        CaptureError: the file is empty.
+    """
+    kept = root.capture_index(sha256_file(path))
+    if kept.exists():
+        document = json.loads(kept.read_text())
+        if document.pop("format") == FORMAT:
+            document["instruments"] = {name: Span(**span) for name, span in document["instruments"].items()}
+            return FileIndex(**document)
+    index, lines = scan(path)
+    if lines:
+        publish(root, "quarantine", root.quarantine / "captures" / f"{index.sha256}.parquet", quarantine_frame(index.sha256, lines), "")
+    write_text(kept, json.dumps({"format": FORMAT} | asdict(index), sort_keys=True))
+    return index
+
+
+def quarantine_frame(source: str, lines: list[Line]) -> pl.DataFrame:
+    """Lines that were set aside as the table `quarantine`."""
+    rows = {
+        "source": [source] * len(lines),
+        "offset": [line.offset for line in lines],
+        "reason": [line.error.reason for line in lines],
+        "detail": [line.error.detail for line in lines],
+        "line": [line.line for line in lines],
+    }
+    return pl.DataFrame(rows, schema=TABLES["quarantine"])
+
+
+def _count(span: Span, doc: dict[str, Any], venue: str) -> None:
+    module = dialect(venue)
+    span.frames += 1
+    if module.kind(doc) not in MOVING:
+        return
+    try:
+        event_ts = module.event_ts(doc)
+    except FrameError:
+        return  # the decoder sets it aside, with its offset
+    span.first_event = span.first_event or event_ts
+    span.last_event = max(span.last_event, event_ts)
+    if module.kind(doc) == BOOK and doc.get("type") == "snapshot":
+        span.snapshots.append(event_ts)
+
+
+def _place_nameless(index: FileIndex, nameless: list[tuple[int, RawFrame, int]], lines: list[Line]) -> None:
+    """A snapshot without symbol belongs to the file's only instrument; with several it cannot be placed."""
+    if len(index.instruments) == 1:
+        span = next(iter(index.instruments.values()))
+        span.frames += len(nameless)
+        span.snapshots = sorted([*span.snapshots, *(event_ts for _, _, event_ts in nameless)])
+        return
+    for _, frame, _ in nameless:
+        detail = f"the file holds {len(index.instruments)} instruments; write one instrument per file"
+        lines.append(Line(frame.offset, FrameError("no_symbol", detail), frame.payload))
+
+
+__all__ = ["SNAPSHOT_ASKED", "FileIndex", "Line", "Span", "documents", "load", "quarantine_frame", "scan"]

@@ -1,0 +1,83 @@
+"""Replaying captures without storing them: the book at the end, and what was met on the way.
+
+Here: the summary per instrument that `lobforge inspect` shows.
+Not here: storing (`ml.market.day`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from ml.errors import FrameError
+from ml.instruments import Instrument
+from ml.market import kernel
+from ml.market.book import best, count
+from ml.market.chain import Chain, link
+from ml.market.feed import Feed
+from ml.market.index import FileIndex, Line, scan
+from ml.market.survey import survey
+
+
+def inspect(paths: Sequence[Path]) -> dict[str, Any]:
+    """Instruments and set-aside lines of capture files, in any order.
+
+    Times are ns UTC, prices are in quote currency; `end` of a gap is null where no snapshot came later.
+
+    Raises:
+        CaptureError: nothing could be read.
+        InstrumentError: an instrument has no price at all.
+    """
+    found: dict[str, tuple[Path, list[Line]]] = {}
+
+    def index(path: Path) -> FileIndex:
+        summary, lines = scan(path)
+        found[summary.sha256] = (path, lines)
+        return summary
+
+    chain = link(paths, index)
+    set_aside = [_set_aside(path, line.offset, line.error) for path, lines in found.values() for line in lines]
+    instruments: dict[str, Any] = {}
+    for instrument_id in chain.instruments():
+        summary, refused = _replay(chain, survey(chain, instrument_id))
+        instruments[instrument_id] = summary
+        set_aside += [_set_aside(found[sha][0], offset, error) for sha, offset, error in refused]
+    return {"instruments": instruments, "set_aside": set_aside}
+
+
+def _replay(chain: Chain, instrument: Instrument) -> tuple[dict[str, Any], list[tuple[str, int, FrameError]]]:
+    feed = Feed(instrument)
+    refused: list[tuple[str, int, FrameError]] = []
+    latencies: list[int] = []
+    first_event = 0
+    dialect = feed.decoder.dialect
+    for arrived in chain.frames(instrument.id):
+        refused += [(arrived.source_sha256, arrived.frame.offset, e) for e in feed.offer(arrived.doc, arrived.frame.recv_ts)]
+        first_event = first_event or feed.decoder.clock.watermark
+        try:
+            latencies.append(arrived.frame.recv_ts - dialect.event_ts(arrived.doc))
+        except FrameError:
+            continue  # a frame without time has no latency
+    tally, book = feed.decoder.tally, feed.sampler.state.book
+    kinds = feed.sampler.spans[:, 4]
+    return {
+        "book_messages": tally.book_messages,
+        "level_updates": tally.level_updates,
+        "trades": tally.trades,
+        "off_market_trades": tally.off_market_trades,
+        "best_bid": instrument.price(best(book, 0)) or None,
+        "best_ask": instrument.price(best(book, 1)) or None,
+        "bid_levels": count(book, 0),
+        "ask_levels": count(book, 1),
+        "gaps": feed.gaps(),
+        "crossed": int((kinds == kernel.CROSSED_BREAK).sum()),
+        "first_event_ts": first_event or None,
+        "last_event_ts": feed.decoder.clock.watermark or None,
+        "median_latency_ms": round(median(latencies) / 1e6, 3) if latencies else None,
+        "dropped_before_snapshot": tally.dropped_before_snapshot,
+    }, refused
+
+
+def _set_aside(path: Path, offset: int, error: FrameError) -> dict[str, Any]:
+    return {"file": path.name, "offset": offset, "reason": error.reason, "detail": error.detail}
+

@@ -1,0 +1,98 @@
+"""Drives the kernel: a whole day at once, or one message after the other, over the same state.
+
+Here: room for samples, arrays for the kernel, and what has been released.
+Not here: what the kernel does (`ml.market.kernel`), the stored tables (`ml.market.tables`).
+"""
+
+import numpy as np
+
+from ml.market import kernel
+from ml.market.decoder import TradeEvent
+from ml.market.events import BookMessage
+from ml.market.kernel import BookStream, State, TradeStream
+
+SECOND = 10**9
+NO_BOOKS = BookStream(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int64, np.int64, np.int8, np.int64, np.int64)))
+NO_TRADES = TradeStream(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int8, np.int64, np.int64)))
+
+
+class Sampler:
+    """A kernel state with room to grow.
+
+    Args:
+        state: where to go on from; None starts empty.
+        period_ns: sample period, when starting empty.
+        room: samples to hold before the oldest are dropped (`forget=True`) or the buffer doubles.
+        forget: keep only the look-back tail and what is not yet read; for a live stream without end.
+    """
+
+    def __init__(self, state: State | None = None, period_ns: int = SECOND, room: int = 4 * kernel.TAIL, forget: bool = False) -> None:
+        self.state = state if state is not None else kernel.empty_state(period_ns, room)
+        self.forget = forget
+        self.dropped = 0
+        """Samples that were dropped from the front of the buffer."""
+
+    @property
+    def samples(self) -> np.ndarray:
+        """All samples in the buffer, i64 (n, columns), the released ones first."""
+        return self.state.samples[: self.state.meta[kernel.CLOSED]]
+
+    @property
+    def released(self) -> int:
+        """How many of `samples` are final."""
+        return int(self.state.meta[kernel.RELEASED])
+
+    @property
+    def spans(self) -> np.ndarray:
+        """Ended valid intervals, i64 (n, 6), see `kernel.State`."""
+        return self.state.spans[: self.state.meta[kernel.SPANS]]
+
+    def run(self, books: BookStream = NO_BOOKS, trades: TradeStream = NO_TRADES) -> None:
+        """Apply messages and trades by arrival."""
+        position = np.zeros(2, np.int64)
+        while (need := kernel.run(self.state, books, trades, position)) != kernel.DONE:
+            self._make_room(need)
+
+    def advance(self, ts: int) -> None:
+        """Let time pass up to `ts` (ns) without an event, for example to the end of a day."""
+        meta = self.state.meta
+        steps = (ts - int(meta[kernel.NEXT])) // int(meta[kernel.PERIOD]) + 1 if meta[kernel.NEXT] else 0
+        while steps > self.state.samples.shape[0] - meta[kernel.CLOSED]:
+            self._make_room(kernel.NEED_SAMPLES)
+        kernel.advance(self.state, ts)
+
+    def _make_room(self, need: int) -> None:
+        state, meta = self.state, self.state.meta
+        if need == kernel.NEED_SPANS:
+            self.state = state._replace(spans=_doubled(state.spans))
+            return
+        if need == kernel.NEED_ROWS:
+            self.state = state._replace(rows=_doubled(state.rows))
+            return
+        drop = max(int(meta[kernel.RELEASED]) - kernel.TAIL, 0) if self.forget else 0
+        if drop > len(state.samples) // 4:
+            closed = int(meta[kernel.CLOSED])
+            state.samples[: closed - drop] = state.samples[drop:closed].copy()
+            meta[kernel.CLOSED] -= drop
+            meta[kernel.RELEASED] -= drop
+            self.dropped += drop
+        else:
+            self.state = state._replace(samples=_doubled(state.samples))
+
+
+def one_message(message: BookMessage, flags: int, arrival: int) -> BookStream:
+    """A stream of one book message."""
+    one = np.array([message.event_ts, arrival, flags, len(message.side)])
+    side, price, size = (np.array(values, np.int64) for values in (message.side, message.price, message.size))
+    return BookStream(one[:1], one[1:2], one[2:3], one[3:4], side.astype(np.int8), price, size)
+
+
+def trades_of(event: TradeEvent, arrival: int) -> TradeStream:
+    """A stream of one frame's prints."""
+    n = len(event.trades)
+    side, price, size = (np.array([getattr(trade, name) for trade in event.trades], np.int64) for name in ("side", "price", "size"))
+    return TradeStream(np.full(n, event.event_ts), np.full(n, arrival), side.astype(np.int8), price, size)
+
+
+def _doubled(array: np.ndarray) -> np.ndarray:
+    return np.concatenate([array, np.zeros_like(array)])

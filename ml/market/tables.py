@@ -1,0 +1,65 @@
+"""Between stored tables and the kernel's arrays.
+
+Here: `book_events` and `trades` as streams, samples as the table `book_samples` and back.
+Not here: the tables' columns (`ml.schemas`).
+"""
+
+import numpy as np
+import polars as pl
+
+from ml.market.events import LAST
+from ml.market.kernel import BookStream, TradeStream
+from ml.schemas import LEVELS, SAMPLE_COLUMNS, SIDES, TABLES
+
+_ABSENT_AS_ZERO = [f"{side}_{what}_{k}" for side in SIDES for what in ("price", "size") for k in range(1, LEVELS + 1)]
+_ABSENT_AS_ZERO.append("last_trade_price")
+
+
+def book_stream(book_events: pl.DataFrame) -> BookStream:
+    """The table `book_events`, sorted as stored, as the kernel's messages."""
+    flags = _array(book_events, "flags", np.int64)
+    end = np.flatnonzero(flags & LAST) + 1
+    first = np.concatenate([np.zeros(1, np.int64), end])[:-1]
+    return BookStream(
+        ts=_array(book_events, "event_ts")[first],
+        arrival=_array(book_events, "arrival")[first],
+        flags=flags[first],
+        end=end,
+        side=_array(book_events, "side", np.int8),
+        price=_array(book_events, "price"),
+        size=_array(book_events, "size"),
+    )
+
+
+def trade_stream(trades: pl.DataFrame) -> TradeStream:
+    """The table `trades`, sorted as stored, as the kernel's prints; those of one frame share its latest time."""
+    return TradeStream(
+        ts=_array(trades.select(pl.col("event_ts").max().over("arrival")), "event_ts"),
+        arrival=_array(trades, "arrival"),
+        side=_array(trades, "side", np.int8),
+        price=_array(trades, "price"),
+        size=_array(trades, "size"),
+    )
+
+
+def samples_frame(samples: np.ndarray) -> pl.DataFrame:
+    """The kernel's samples, i64 (n, columns), as the table `book_samples`; what is absent is null."""
+    frame = pl.DataFrame(samples, schema=dict.fromkeys(SAMPLE_COLUMNS, pl.Int64), orient="row")
+    return frame.with_columns(
+        pl.col(*_ABSENT_AS_ZERO).replace(0, None),
+        pl.col("book_age").replace(-1, None),
+        pl.col("valid").cast(pl.Boolean),
+    ).select(TABLES["book_samples"].names())
+
+
+def samples_array(frame: pl.DataFrame) -> np.ndarray:
+    """The table `book_samples` as the kernel's samples: the inverse of `samples_frame`."""
+    filled = frame.select(SAMPLE_COLUMNS).with_columns(
+        pl.col(*_ABSENT_AS_ZERO).fill_null(0), pl.col("book_age").fill_null(-1), pl.col("valid").cast(pl.Int64)
+    )
+    return np.ascontiguousarray(filled.to_numpy(), np.int64)
+
+
+def _array(frame: pl.DataFrame, column: str, dtype: type = np.int64) -> np.ndarray:
+    """A writable contiguous array: the kernel is compiled once, for exactly these."""
+    return np.array(frame[column].to_numpy(), dtype)

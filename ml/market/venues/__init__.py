@@ -1,0 +1,1 @@
+"""One parser a venue: a raw frame in, book messages and trades out."""

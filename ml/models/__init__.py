@@ -1,0 +1,1 @@
+"""The models we train, each with a text format that holds no code."""

@@ -1,0 +1,89 @@
+"""Where each thing lies under the data root: the only place that spells a path.
+
+Here: one method or property for every folder and file that we keep.
+Add here: a new table's place, if it is not `<table>/date=.../<table>_<instrument>.parquet`.
+Not here: reading or writing (`ml.store`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FEATURE_GROUP = "training_features"
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """The data root and the places below it; nothing is created by asking for a path."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """Instruments and dates."""
+        return self.root / "lobforge.toml"
+
+    @property
+    def captures(self) -> Path:
+        """Default folder of capture files."""
+        return self.root / "captures"
+
+    @property
+    def staging(self) -> Path:
+        """Files that are being written; on the same filesystem as the tables, outside their trees."""
+        return self.root / ".staging"
+
+    @property
+    def quarantine(self) -> Path:
+        """What could not be read, with the reason."""
+        return self.root / "_quarantine"
+
+    @property
+    def decisions(self) -> Path:
+        """Immutable decision records and their journal."""
+        return self.root / "decisions"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The Dagster instance."""
+        return self.root / "dagster"
+
+    @property
+    def mlflow(self) -> Path:
+        """The MLflow store: `mlflow.db` and `artifacts/`."""
+        return self.root / "mlflow"
+
+    @property
+    def compiled(self) -> Path:
+        """Compiled kernels, one folder per fingerprint."""
+        return self.root / "numba"
+
+    def manifest(self, table: str) -> Path:
+        """The append-only list of a table's published files."""
+        return self.root / "_meta" / table / "manifest.jsonl"
+
+    def lock(self, name: str) -> Path:
+        """The lock file that guards one writer."""
+        return self.root / "_meta" / f"{name}.lock"
+
+    def capture_index(self, sha256: str) -> Path:
+        """What one capture file holds, kept so that it is read only once."""
+        return self.root / "_meta" / "captures" / f"{sha256}.json"
+
+    def table(self, table: str) -> Path:
+        """The tree of one table; only `.parquet` files lie inside."""
+        if table == FEATURE_GROUP:
+            return self.root / "feature_store" / "offline" / FEATURE_GROUP
+        return self.root / table
+
+    def partition(self, table: str, date: str, instrument: str) -> Path:
+        """The one file of a table's partition (UTC date x instrument)."""
+        stem = "features" if table == FEATURE_GROUP else table
+        return self.table(table) / f"date={date}" / f"{stem}_{instrument}.parquet"
+
+    def whole(self, table: str) -> Path:
+        """The one file of a table without partitions."""
+        return self.table(table) / f"{table}.parquet"
+
+    def model(self, model_id: str) -> Path:
+        """The files of one model, by the hash of their content."""
+        return self.root / "models" / model_id
