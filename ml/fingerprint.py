@@ -1,0 +1,40 @@
+"""Which code made a number: hashes of the sources that a result depends on.
+
+Here: the fingerprint of the kernel (events to samples to features), and of other groups of sources.
+Not here: hashes of data (`ml.store`) or of feature sets (`ml.features.sets`).
+"""
+
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+ROOM = Path(__file__).parent
+DECODER = (
+    "instruments.py",
+    "schemas.py",
+    "market/clock.py",
+    "market/continuity.py",
+    "market/decoder.py",
+    "market/events.py",
+    "market/venues/*.py",
+)
+KERNEL = (*DECODER, "market/book.py", "market/compiled.py", "market/kernel.py", "market/sampler.py", "market/tables.py")
+FEATURES = (*KERNEL, "features/*.py")
+
+
+@cache
+def fingerprint(patterns: tuple[str, ...] = FEATURES) -> str:
+    """Hex sha256, 16 digits, over the named sources and the compiler's version; comments count."""
+    digest = hashlib.sha256(f"numba {version('numba')}".encode())
+    for pattern in patterns:
+        for path in sorted(ROOM.glob(pattern)):
+            digest.update(path.relative_to(ROOM).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def use_compiled(folder: Path) -> None:
+    """Keep compiled functions below a folder, apart for each state of the sources."""
+    from ml.market.compiled import keep_compiled
+
+    keep_compiled(folder / fingerprint(("**/*.py",)))
