@@ -140,12 +140,11 @@ TABLES: dict[str, pl.Schema] = {
     "quarantine": pl.Schema({"source": pl.String(), "offset": _I64, "reason": pl.String(), "detail": pl.String(), "line": pl.Binary()}),
     "book_samples": pl.Schema({name: _I64 for name in SAMPLE_COLUMNS} | {"valid": pl.Boolean()}),
     "future_labels": pl.Schema(
-        {"ts": _I64, "mid_price": pl.Float64(), "half_spread": pl.Float64()}
+        {"ts": _I64, "mid_units": pl.Float64(), "half_spread": pl.Float64()}
         | {
             f"{name}_{h}s": dtype
             for h in HORIZONS
             for name, dtype in (
-                ("label_start", _I64),
                 ("label_end", _I64),
                 ("movement", pl.Float64()),
                 ("sigma", pl.Float64()),

@@ -21,6 +21,7 @@ from ml.market.events import CLEAR, SNAPSHOT, TIME
 from ml.schemas import BANDS, LEVELS, OFI_LEVELS, SAMPLE_COLUMNS
 
 COLUMNS = len(SAMPLE_COLUMNS)
+SECOND = 10**9
 TAIL = 3600
 """Samples of look-back that travel with a state, and the cap of `valid_run`; in samples of one second, one hour."""
 TRADE_MEMORY_NS = 3600 * 10**9
@@ -191,7 +192,7 @@ def _close(state: State, t: int) -> None:
 
 
 @hot
-def _release(state: State, arrival: int) -> None:
+def release(state: State, arrival: int) -> None:
     meta = state.meta
     meta[RELEASED], meta[RELEASE_TS], meta[RELEASE_ARRIVAL] = meta[CLOSED], meta[WATERMARK], arrival
 
@@ -199,7 +200,7 @@ def _release(state: State, arrival: int) -> None:
 @hot
 def _start_span(state: State, arrival: int) -> None:
     state.meta[START_TS], state.meta[START_ARRIVAL] = state.meta[WATERMARK], arrival
-    _release(state, arrival)
+    release(state, arrival)
 
 
 @hot
@@ -225,7 +226,7 @@ def _on_book(state: State, books: BookStream, i: int, start: int) -> None:
         return
     else:
         if meta[CROSSED] == 0:
-            _release(state, arrival)
+            release(state, arrival)
         _apply(state, books, start, end)
     meta[BOOK_TS] = books.ts[i]
     _judge(state, arrival, flags & SNAPSHOT == 0)
@@ -272,7 +273,7 @@ def _judge(state: State, arrival: int, in_chain: bool) -> None:
         if meta[CROSSED] == 1:
             meta[CROSSED] = 0
             if in_chain:
-                _release(state, arrival)
+                release(state, arrival)
     elif meta[CROSSED] == 1:
         break_book(state, arrival, CROSSED_BREAK)
     else:

@@ -11,7 +11,7 @@ from ml.market.decoder import TradeEvent
 from ml.market.events import BookMessage
 from ml.market.kernel import BookStream, State, TradeStream
 
-SECOND = 10**9
+SECOND = kernel.SECOND
 NO_BOOKS = BookStream(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int64, np.int64, np.int8, np.int64, np.int64)))
 NO_TRADES = TradeStream(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int8, np.int64, np.int64)))
 

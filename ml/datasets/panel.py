@@ -1,0 +1,84 @@
+"""The panel: the rows that a model may be trained and judged on, over dates and instruments.
+
+Here: reading the stored training features through the manifest, the dataset id, the classes of the label spec.
+Not here: splits (`ml.datasets.splits`), the join of features and labels (`ml.datasets.training_features`).
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from ml.datasets.training_features import PRIMARY
+from ml.errors import DatasetError
+from ml.features.sets import FeatureSet
+from ml.labels.spec import LabelSpec
+from ml.paths import FEATURE_GROUP, DataRoot
+from ml.store import Entry, manifest
+
+FIRST_SHARE = 0.4
+N_SPLITS = 5
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which stored partitions a dataset is made of; dates are UTC, None is open."""
+
+    start: str | None = None
+    end: str | None = None
+    instruments: tuple[str, ...] = ()
+
+    def entries(self, root: DataRoot) -> list[Entry]:
+        """The published files of the selection, sorted by path.
+
+        Raises:
+            DatasetError: there is none.
+        """
+        found = [entry for entry in manifest(root, FEATURE_GROUP).values() if self._holds(entry.path)]
+        if not found:
+            raise DatasetError(f"No {FEATURE_GROUP} partition matches {self}. Materialize some first.")
+        return sorted(found, key=lambda entry: entry.path)
+
+    def _holds(self, path: str) -> bool:
+        date, name = path.split("/")[-2:]
+        day, instrument = date.removeprefix("date="), name.removeprefix("features_").removesuffix(".parquet")
+        inside = (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
+        return inside and (not self.instruments or instrument in self.instruments)
+
+
+def read(root: DataRoot, entries: Sequence[Entry]) -> pl.DataFrame:
+    """Rows of the files in order of time, then instrument."""
+    return pl.concat([pl.read_parquet(root.root / entry.path) for entry in entries]).sort("ts", "instrument")
+
+
+def dataset_id(entries: Sequence[Entry], spec: LabelSpec, features: FeatureSet) -> str:
+    """Hex sha256, 16 digits, over the files' content and the specs: the same id is the same panel."""
+    content = [[(entry.path, entry.sha256) for entry in entries], spec.hash, features.hash, PRIMARY]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def first_block(rows: pl.DataFrame, share: float = FIRST_SHARE) -> pl.DataFrame:
+    """The rows that only ever train: the first share of the labelled rows, by time."""
+    labelled = rows.filter(pl.col(f"movement_{PRIMARY}s").is_not_null())
+    return labelled.head(int(labelled.height * share))
+
+
+def build(rows: pl.DataFrame, spec: LabelSpec, features: FeatureSet) -> pl.DataFrame:
+    """The panel: rows that have every feature and a label at the primary horizon, with their class.
+
+    Columns: instrument, ts, the features, movement, half_spread, sigma, label_start, label_end, direction.
+    """
+    renamed = rows.select(
+        "instrument",
+        "ts",
+        *features.columns,
+        "half_spread",
+        movement=f"movement_{PRIMARY}s",
+        sigma=f"sigma_{PRIMARY}s",
+        label_start="ts",
+        label_end=f"label_end_{PRIMARY}s",
+    ).drop_nulls()
+    movement, half_spread, sigma = (renamed[name].to_numpy() for name in ("movement", "half_spread", "sigma"))
+    return renamed.with_columns(direction=spec.apply(movement, half_spread, sigma))

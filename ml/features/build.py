@@ -1,0 +1,61 @@
+"""Feature rows of a stored day: the batch driver.
+
+Here: the table `features` from samples, and its rules.
+Not here: one row (`ml.features.row`), the live driver (`ml.features.online`).
+"""
+
+import numpy as np
+import polars as pl
+
+from ml.features.row import feature_rows
+from ml.features.table import FAMILIES, FEATURES
+from ml.instruments import Instrument
+from ml.market import kernel
+from ml.rules import Rule
+from ml.schemas import NullReason
+
+NAMES = [feature.id for feature in FEATURES]
+REASONS = [f"null_reason_{family}" for family in FAMILIES]
+RULES = (
+    Rule(
+        "finite_or_null",
+        ~pl.all_horizontal(pl.col(NAMES).is_finite().fill_null(value=True)),
+        True,
+        "Every feature is a finite number or null.",
+    ),
+    Rule(
+        "covered",
+        pl.any_horizontal(pl.col(NAMES).is_null()),
+        False,
+        "At least 80 % of the rows have all their features.",
+        tolerated=0.2,
+    ),
+)
+
+
+def build(samples: np.ndarray, tail: np.ndarray, instrument: Instrument) -> pl.DataFrame:
+    """The table `features` for samples i64 (n, columns), with the samples before them to look back on."""
+    window = np.ascontiguousarray(np.concatenate([tail, samples]))
+    values, reasons = np.empty((len(samples), len(NAMES))), np.empty((len(samples), len(REASONS)), np.uint8)
+    scratch = np.empty(kernel.TAIL, np.int64)
+    feature_rows(window, len(tail), len(window), instrument.tick, scratch, values, reasons)
+    return pl.DataFrame(
+        {"ts": samples[:, kernel.TS]}
+        | {name: values[:, k] for k, name in enumerate(NAMES)}
+        | {name: reasons[:, k] for k, name in enumerate(REASONS)}
+    ).with_columns(pl.col(NAMES).fill_nan(None))
+
+
+def null_counts(features: pl.DataFrame) -> pl.DataFrame:
+    """Rows by family and null reason: columns family, reason, rows."""
+    parts = [
+        features.group_by(pl.col(column).alias("code")).agg(rows=pl.len()).with_columns(family=pl.lit(family))
+        for family, column in zip(FAMILIES, REASONS, strict=True)
+    ]
+    names = {int(reason): reason.name.lower() for reason in NullReason}
+    return (
+        pl.concat(parts)
+        .with_columns(reason=pl.col("code").replace_strict(names, return_dtype=pl.String))
+        .sort("family", "code")
+        .select("family", "reason", "rows")
+    )

@@ -1,0 +1,123 @@
+"""The state with which a day opens: what the decoder and the kernel remember, as bytes.
+
+Here: packing and unpacking. The bytes depend only on the frames since the last snapshot that lies more than an hour
+back, not on where the reading began: what an older past could have left behind is cut to the same hour.
+Not here: when a day opens (`ml.market.day`).
+"""
+
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from ml.errors import StoreError
+from ml.fingerprint import KERNEL, fingerprint
+from ml.instruments import Instrument
+from ml.market import kernel
+from ml.market.book import clear, levels, set_levels, settle
+from ml.market.clock import Clock
+from ml.market.decoder import Decoder
+from ml.market.events import BookMessage, Trade
+from ml.market.kernel import State
+from ml.market.sampler import SECOND, Sampler
+
+RECENT_NS = 60 * SECOND
+
+
+def pack(decoder: Decoder, sampler: Sampler) -> bytes:
+    """Decoder and sampler as one Arrow IPC message, zstd, marked with the kernel's fingerprint."""
+    state = sampler.state
+    arrays = _state_arrays(state)
+    table = pa.table(
+        {
+            "name": list(arrays),
+            "shape": [list(a.shape) for a in arrays.values()],
+            "data": [np.ascontiguousarray(a, np.int64).tobytes() for a in arrays.values()],
+        },
+        metadata={"fingerprint": fingerprint(KERNEL), "decoder": orjson.dumps(_decoder_state(decoder))},
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def unpack(data: bytes, instrument: Instrument) -> tuple[Decoder, Sampler]:
+    """Decoder and sampler that go on from packed bytes.
+
+    Raises:
+        StoreError: the bytes were made by another version of the kernel.
+    """
+    table = pa.ipc.open_stream(data).read_all()
+    metadata = table.schema.metadata
+    if metadata[b"fingerprint"].decode() != fingerprint(KERNEL):
+        raise StoreError(
+            f"{instrument.id}: the day's checkpoint was made by kernel {metadata[b'fingerprint'].decode()}, this is "
+            f"{fingerprint(KERNEL)}. Materialize raw_frames of that day again."
+        )
+    arrays = {
+        row["name"]: np.frombuffer(row["data"], np.int64).reshape(row["shape"]).copy() for row in table.to_pylist()
+    }
+    return _decoder(orjson.loads(metadata[b"decoder"]), instrument), Sampler(_state(arrays))
+
+
+def _state_arrays(state: State) -> dict[str, np.ndarray]:
+    meta = state.meta.copy()
+    closed = int(meta[kernel.CLOSED])
+    tail = state.samples[max(closed - kernel.TAIL, 0) : closed].copy()
+    meta[kernel.RELEASED] -= closed - len(tail)
+    meta[kernel.CLOSED], meta[kernel.SPANS] = len(tail), 0
+    meta[kernel.START_ARRIVAL] = meta[kernel.RELEASE_ARRIVAL] = -1
+    oldest = meta[kernel.NEXT] - (kernel.TAIL + 1) * meta[kernel.PERIOD]
+    meta[kernel.START_TS] = max(meta[kernel.START_TS], oldest)
+    tail[:, kernel.RUN] = np.minimum(tail[:, kernel.RUN], np.arange(1, len(tail) + 1))
+    for row in (meta[kernel.TRADE_TS : kernel.TRADE_TS + 1],):
+        if row[0] < oldest:
+            meta[kernel.TRADE_TS] = meta[kernel.TRADE_PRICE] = 0
+    arrays = {"top": state.top, "flow": state.flow, "tape": state.tape[: meta[kernel.ON_TAPE]], "tail": tail, "meta": meta}
+    for side, name in enumerate(("bid", "ask")):
+        arrays[f"{name}_prices"], arrays[f"{name}_sizes"] = levels(state.book, side)
+    return arrays
+
+
+def _state(arrays: dict[str, np.ndarray]) -> State:
+    meta, tail = arrays["meta"], arrays["tail"]
+    state = kernel.empty_state(int(meta[kernel.PERIOD]), 2 * kernel.TAIL + 86_400)
+    state.meta[:], state.top[:], state.flow[:] = meta, arrays["top"], arrays["flow"]
+    state.tape[: len(arrays["tape"])] = arrays["tape"]
+    state.samples[: len(tail)] = tail
+    prices, sizes = (np.concatenate([arrays[f"bid_{w}"], arrays[f"ask_{w}"]]) for w in ("prices", "sizes"))
+    if prices.size:
+        n = len(arrays["bid_prices"])
+        sides = np.repeat(np.array([1, -1], np.int8), [n, prices.size - n])
+        center = (prices[n - 1] + prices[n]) // 2 if 0 < n < prices.size else prices[0]
+        clear(state.book, int(center))
+        set_levels(state.book, sides, prices, sizes, 0, prices.size, np.empty(prices.size, np.int64))
+        settle(state.book)
+    return state
+
+
+def _decoder_state(decoder: Decoder) -> dict[str, Any]:
+    chain, since = decoder.continuity, decoder.clock.watermark - RECENT_NS
+    return {
+        "clock": decoder.clock,
+        "suspect": decoder.suspect,
+        "last_id": chain.last_id,
+        "held": chain.held,
+        "pending": [m for m in chain.pending if m.event_ts >= since],
+        "recent": [m for m in chain.recent.values() if m.event_ts >= since],
+        "trades": [t for t in decoder.recent_trades.values() if t.event_ts >= since],
+    }
+
+
+def _decoder(kept: dict[str, Any], instrument: Instrument) -> Decoder:
+    decoder = Decoder(instrument)
+    chain = decoder.continuity
+    decoder.clock, decoder.suspect = Clock(**kept["clock"]), kept["suspect"]
+    chain.last_id = kept["last_id"]
+    chain.held = BookMessage(**kept["held"]) if kept["held"] else None
+    chain.pending.extend(BookMessage(**message) for message in kept["pending"])
+    chain.recent = {message["last_id"]: BookMessage(**message) for message in kept["recent"]}
+    decoder.recent_trades = {trade["trade_id"]: Trade(**trade) for trade in kept["trades"]}
+    return decoder

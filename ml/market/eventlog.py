@@ -1,0 +1,95 @@
+"""Events of a stretch of time, collected as columns: the tables `book_events` and `trades`, and the kernel's arrays.
+
+Here: appending events and turning them into tables and streams.
+Not here: where events come from (`ml.market.decoder`), reading stored tables (`ml.market.tables`).
+"""
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from ml.market.decoder import BookEvent, TradeEvent
+from ml.market.events import CLEAR, LAST
+from ml.market.kernel import BookStream, TradeStream
+from ml.schemas import TABLES
+
+MESSAGE_COLUMNS = ("arrival", "event_ts", "send_ts", "recv_ts", "first_id", "last_id", "prev_id")
+
+
+class EventLog:
+    """Book messages and trades in the order of their arrival."""
+
+    def __init__(self) -> None:
+        self.messages = {name: array("q") for name in (*MESSAGE_COLUMNS, "flags", "end")}
+        self.levels = {"side": array("b"), "price": array("q"), "size": array("q")}
+        self.prints = {name: array("q") for name in ("arrival", "event_ts", "recv_ts", "price", "size", "frame_ts")}
+        self.sides, self.print_flags = array("b"), array("B")
+        self.trade_ids: list[str] = []
+
+    def book(self, arrival: int, recv_ts: int, event: BookEvent) -> None:
+        """Append a book message; one without levels takes one row of side 0."""
+        message = event.message
+        values = (arrival, message.event_ts, message.send_ts, recv_ts, message.first_id, message.last_id, message.prev_id)
+        for name, value in zip(MESSAGE_COLUMNS, values, strict=True):
+            self.messages[name].append(value)
+        self.messages["flags"].append(event.flags)
+        self.levels["side"].extend(message.side or (0,))
+        self.levels["price"].extend(message.price or (0,))
+        self.levels["size"].extend(message.size or (0,))
+        self.messages["end"].append(len(self.levels["side"]))
+
+    def trades(self, arrival: int, recv_ts: int, event: TradeEvent) -> None:
+        """Append the prints of one frame."""
+        for trade in event.trades:
+            values = (arrival, trade.event_ts, recv_ts, trade.price, trade.size, event.event_ts)
+            for column, value in zip(self.prints.values(), values, strict=True):
+                column.append(value)
+            self.sides.append(trade.side)
+            self.print_flags.append(event.flags)
+            self.trade_ids.append(trade.trade_id)
+
+    def streams(self) -> tuple[BookStream, TradeStream]:
+        """What has been collected, for the kernel."""
+        message, level, prints = self.messages, self.levels, self.prints
+        books = BookStream(
+            _array(message["event_ts"]), _array(message["arrival"]), _array(message["flags"]), _array(message["end"]),
+            _array(level["side"], np.int8), _array(level["price"]), _array(level["size"]),
+        )  # fmt: skip
+        trades = TradeStream(
+            _array(prints["frame_ts"]), _array(prints["arrival"]), _array(self.sides, np.int8), _array(prints["price"]), _array(prints["size"])
+        )  # fmt: skip
+        return books, trades
+
+    def book_frame(self) -> pl.DataFrame:
+        """The table `book_events`."""
+        end = _array(self.messages["end"])
+        rows = np.diff(end, prepend=0)
+        frame = pl.DataFrame({name: np.repeat(_array(self.messages[name]), rows) for name in MESSAGE_COLUMNS})
+        flags = np.repeat(_array(self.messages["flags"]), rows)
+        first = np.zeros(len(flags), bool)
+        first[end - rows] = True
+        flags[~first] &= ~CLEAR
+        flags[end - 1] |= LAST
+        unknown = {"send_ts": 0, "first_id": -1, "last_id": -1, "prev_id": -1}
+        return frame.with_columns(
+            *(pl.col(name).replace(value, None) for name, value in unknown.items()),
+            side=_array(self.levels["side"], np.int8),
+            price=_array(self.levels["price"]),
+            size=_array(self.levels["size"]),
+            flags=flags.astype(np.uint8),
+        ).select(TABLES["book_events"].names())
+
+    def trade_frame(self) -> pl.DataFrame:
+        """The table `trades`."""
+        columns = {name: _array(column) for name, column in self.prints.items() if name != "frame_ts"}
+        return pl.DataFrame(
+            columns
+            | {"trade_id": self.trade_ids, "side": _array(self.sides, np.int8), "flags": _array(self.print_flags, np.uint8)},
+            schema_overrides={"trade_id": pl.String},
+        ).select(TABLES["trades"].names())
+
+
+def _array(column: Sequence[int], dtype: type = np.int64) -> np.ndarray:
+    return np.array(column, dtype)

@@ -1,0 +1,141 @@
+"""The simulated market as a venue shows it: raw frames in capture files, or the kernel's arrays.
+
+Here: the frames (Binance USD-M dialect, stream names that start with `sim/`), their latencies, the injected outage, the
+files; and a short cut to the kernel for tests that need many markets.
+Not here: the market (`ml.simulation.venue`), how frames are read (`ml.market`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ml.instruments import Instrument
+from ml.market.events import CLEAR, SNAPSHOT
+from ml.market.kernel import BookStream, TradeStream
+from ml.simulation.venue import PUBLISH_STEPS, STEP_MS, History
+
+INSTRUMENT = Instrument("sim.SIMUSDT", price_decimals=1, size_decimals=3, tick=1, lot=1)
+PUBLISH_MS = PUBLISH_STEPS * STEP_MS
+MS = 10**6
+FIRST_ID = 1_000_000
+
+
+@dataclass(frozen=True)
+class Outage:
+    """Frames between two times (seconds from the start) that the capture never received."""
+
+    start: float
+    seconds: float
+
+    def __contains__(self, ms: float) -> bool:
+        return self.start * 1000 <= ms < (self.start + self.seconds) * 1000
+
+
+def frames(history: History, start_ns: int, seed: int, outages: tuple[Outage, ...] = ()) -> Iterator[tuple[int, bytes]]:
+    """All frames as (receive time ns, JSON), in the order in which they arrive."""
+    rng = np.random.default_rng(seed)
+    start_ms = start_ns // MS
+    arriving: list[tuple[int, bytes]] = []
+    for ms, latency, text in (*_diffs(history, start_ms, rng), *_prints(history, start_ms, rng), *_snapshots(history, start_ms, rng)):
+        if not any(ms + latency in outage for outage in outages):
+            arriving.append((start_ns + int((ms + latency) * MS), text))
+    arriving.sort(key=lambda item: item[0])
+    yield from arriving
+
+
+def write_captures(folder: Path, stream: Iterator[tuple[int, bytes]]) -> list[Path]:
+    """Write frames to one file an hour of receive time, zstd, named by venue, symbol and hour."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written: dict[Path, list[bytes]] = {}
+    for recv_ns, text in stream:
+        hour = datetime.fromtimestamp(recv_ns // 10**9, UTC).strftime("%Y%m%dT%H")
+        path = folder / f"sim__{INSTRUMENT.symbol.lower()}_{hour}.jsonl.zst"
+        written.setdefault(path, []).append(b"%d %s\n" % (recv_ns, text))
+    for path, lines in written.items():
+        staged = path.with_suffix(".part")
+        with pa.output_stream(str(staged), compression="zstd") as sink:
+            sink.write(b"".join(lines))
+        staged.replace(path)
+    return sorted(written)
+
+
+def streams(history: History, start_ns: int) -> tuple[BookStream, TradeStream]:
+    """The same market for the kernel: an anchor from the first publication on, no outage, no latency."""
+    publication, side, tick, size = history.levels.T
+    count = len(history.ids)
+    end = np.searchsorted(publication, np.arange(count), side="right").astype(np.int64)
+    book_ts = start_ns + (np.arange(count, dtype=np.int64) + 1) * PUBLISH_MS * MS
+    ms, aggressor, price, lots = history.prints.T
+    trade_ts = start_ns + ms * MS
+    flags = np.zeros(count, np.int64)
+    flags[0] = SNAPSHOT | CLEAR
+    # arrival: prints before the publication of their interval
+    books = BookStream(book_ts, 2 * np.arange(count) + 1, flags, end, side.astype(np.int8), tick.copy(), size.copy())
+    arrival = 2 * (ms // PUBLISH_MS)
+    order = np.argsort(trade_ts, kind="stable")
+    return books, TradeStream(*(np.ascontiguousarray(c[order]) for c in (trade_ts, arrival, aggressor.astype(np.int8), price, lots)))
+
+
+def _diffs(history: History, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
+    count = len(history.ids)
+    end = np.searchsorted(history.levels[:, 0], np.arange(count), side="right")
+    latency = 4 + rng.exponential(3.0, count)
+    rows = history.levels[:, 1:].tolist()
+    start, last = 0, FIRST_ID - 1
+    symbol = INSTRUMENT.symbol
+    for k in range(count):
+        first, final = (FIRST_ID + int(i) for i in history.ids[k])
+        ms = (k + 1) * PUBLISH_MS
+        bids, asks = _levels(rows[start : end[k]])
+        text = (
+            f'{{"stream":"sim/{symbol.lower()}@depth","data":{{"e":"depthUpdate","E":{start_ms + ms + 1},"T":{start_ms + ms},'
+            f'"s":"{symbol}","U":{first},"u":{final},"pu":{last},"b":[{bids}],"a":[{asks}]}}}}'
+        )
+        yield ms, latency[k], text.encode()
+        start, last = end[k], final
+
+
+def _prints(history: History, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
+    latency = 4 + rng.exponential(3.0, len(history.prints))
+    symbol = INSTRUMENT.symbol
+    order = np.argsort(history.prints[:, 0], kind="stable")
+    for k, (ms, side, tick, size) in enumerate(history.prints[order].tolist()):
+        stamp = start_ms + ms
+        text = (
+            f'{{"stream":"sim/{symbol.lower()}@trade","data":{{"e":"trade","E":{stamp},"T":{stamp},"s":"{symbol}","t":{FIRST_ID + k},'
+            f'"p":"{_price(tick)}","q":"{_size(size)}","X":"MARKET","m":{"true" if side < 0 else "false"}}}}}'
+        )
+        yield ms, latency[k], text.encode()
+
+
+def _snapshots(history: History, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
+    count = len(history.snapshot_ids)
+    end = np.searchsorted(history.snapshots[:, 0], np.arange(count), side="right")
+    rows = history.snapshots[:, 1:].tolist()
+    start = 0
+    for k in range(count):
+        ms, update = (int(v) for v in history.snapshot_ids[k])
+        side_rows = rows[start : end[k]]
+        bids, asks = _levels(side_rows[::-1])[0], _levels(side_rows)[1]
+        text = f'{{"lastUpdateId":{FIRST_ID + update},"E":{start_ms + ms},"T":{start_ms + ms},"bids":[{bids}],"asks":[{asks}]}}'
+        # a request and its answer: some snapshots come before the diff that straddles them, some after
+        yield ms, 60 + rng.exponential(120.0), text.encode()
+        start = end[k]
+
+
+def _levels(rows: list[list[int]]) -> tuple[str, str]:
+    bids = ",".join(f'["{_price(tick)}","{_size(size)}"]' for side, tick, size in rows if side > 0)
+    asks = ",".join(f'["{_price(tick)}","{_size(size)}"]' for side, tick, size in rows if side < 0)
+    return bids, asks
+
+
+def _price(tick: int) -> str:
+    return f"{tick // 10}.{tick % 10}"
+
+
+def _size(lots: int) -> str:
+    return f"{lots // 1000}.{lots % 1000:03d}"
