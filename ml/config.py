@@ -6,7 +6,7 @@ Not here: settings of a process (`ml.settings`).
 
 import tomllib
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from ml.errors import InstrumentError, SettingsError
@@ -40,12 +40,11 @@ class Config:
             + instrument_lines(Instrument(instrument_id, price_decimals=2, size_decimals=3, tick=1, lot=1))
         )
 
-    def dates(self) -> list[str]:
-        """All UTC dates from first to last, as YYYY-MM-DD; only for a closed range."""
-        if self.last_date is None:
-            raise SettingsError("lobforge.toml names no last date, so its dates cannot be listed. Set `last_date`.")
-        days = (self.last_date - self.first_date).days
-        return [(self.first_date + timedelta(n)).isoformat() for n in range(days + 1)]
+    def between(self, first_ts: int, last_ts: int) -> list[str]:
+        """The listed UTC dates (YYYY-MM-DD) that a stretch of time touches; ns."""
+        first = max(_date(first_ts), self.first_date)
+        last = _date(last_ts) if self.last_date is None else min(_date(last_ts), self.last_date)
+        return [(first + timedelta(n)).isoformat() for n in range((last - first).days + 1)]
 
 
 def load(root: DataRoot) -> Config:
@@ -100,3 +99,7 @@ def instrument_lines(instrument: Instrument) -> str:
         f"lot = {instrument.lot}\n"
         f"contract_size = {instrument.contract_size}\n"
     )
+
+
+def _date(ts: int) -> date:
+    return datetime.fromtimestamp(ts // 10**9, UTC).date()

@@ -5,6 +5,8 @@ Not here: hashes of data (`ml.store`) or of feature sets (`ml.features.sets`).
 """
 
 import hashlib
+import os
+import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +23,7 @@ DECODER = (
 )
 KERNEL = (*DECODER, "market/book.py", "market/compiled.py", "market/kernel.py", "market/sampler.py", "market/tables.py")
 FEATURES = (*KERNEL, "features/*.py")
+LABELS = (*KERNEL, "labels/*.py")
 
 
 @cache
@@ -34,7 +37,12 @@ def fingerprint(patterns: tuple[str, ...] = FEATURES) -> str:
 
 
 def use_compiled(folder: Path) -> None:
-    """Keep compiled functions below a folder, apart for each state of the sources."""
-    from ml.market.compiled import keep_compiled
+    """Keep compiled functions below a folder, apart for each state of the sources; call before they are compiled.
 
-    keep_compiled(folder / fingerprint(("**/*.py",)))
+    numba's own cache sees a change in the file of a function, but not in a function of another file that it calls.
+    """
+    below = folder / fingerprint(("**/*.py",))
+    below.mkdir(parents=True, exist_ok=True)
+    os.environ["NUMBA_CACHE_DIR"] = str(below.resolve())
+    if "numba" in sys.modules:
+        sys.modules["numba"].config.CACHE_DIR = str(below.resolve())

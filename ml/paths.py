@@ -84,6 +84,10 @@ class DataRoot:
         """The one file of a table without partitions."""
         return self.table(table) / f"{table}.parquet"
 
+    def document(self, name: str) -> Path:
+        """A small JSON document: a report, or parameters."""
+        return self.root / "documents" / f"{name}.json"
+
     def model(self, model_id: str) -> Path:
         """The files of one model, by the hash of their content."""
         return self.root / "models" / model_id

@@ -14,7 +14,7 @@ import polars as pl
 from ml.datasets.training_features import PRIMARY
 from ml.errors import DatasetError
 from ml.features.sets import FeatureSet
-from ml.labels.spec import LabelSpec
+from ml.labels.spec import LabelSpec, fit
 from ml.paths import FEATURE_GROUP, DataRoot
 from ml.store import Entry, manifest
 
@@ -57,6 +57,17 @@ def dataset_id(entries: Sequence[Entry], spec: LabelSpec, features: FeatureSet) 
     """Hex sha256, 16 digits, over the files' content and the specs: the same id is the same panel."""
     content = [[(entry.path, entry.sha256) for entry in entries], spec.hash, features.hash, PRIMARY]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def fit_spec(root: DataRoot, selection: Selection) -> LabelSpec:
+    """The label spec of the primary horizon, from the first training block of a selection.
+
+    Raises:
+        DatasetError: the block has no usable row, or the price never moves.
+    """
+    block = first_block(read(root, selection.entries(root)))
+    named = block.select("ts", "half_spread", movement=f"movement_{PRIMARY}s", sigma=f"sigma_{PRIMARY}s")
+    return fit(named, PRIMARY)
 
 
 def first_block(rows: pl.DataFrame, share: float = FIRST_SHARE) -> pl.DataFrame:

@@ -6,14 +6,9 @@ Not here: which rows may train (`ml.datasets.panel`).
 
 import polars as pl
 
-from ml.rules import Rule
 from ml.schemas import HORIZONS
 
 PRIMARY = HORIZONS[0]
-RULES = (
-    Rule("times_ascend", pl.col("ts").diff() <= 0, True, "Rows are sorted by time and each time stands once."),
-    Rule("has_rows", lambda f: int(f.is_empty()), True, "The partition has rows."),
-)
 
 
 def join(features: pl.DataFrame, labels: pl.DataFrame, instrument_id: str) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Feature rows of a stored day: the batch driver.
 
-Here: the table `features` from samples, and its rules.
+Here: the table `features` from samples.
 Not here: one row (`ml.features.row`), the live driver (`ml.features.online`).
 """
 
@@ -11,26 +11,10 @@ from ml.features.row import feature_rows
 from ml.features.table import FAMILIES, FEATURES
 from ml.instruments import Instrument
 from ml.market import kernel
-from ml.rules import Rule
 from ml.schemas import NullReason
 
 NAMES = [feature.id for feature in FEATURES]
 REASONS = [f"null_reason_{family}" for family in FAMILIES]
-RULES = (
-    Rule(
-        "finite_or_null",
-        ~pl.all_horizontal(pl.col(NAMES).is_finite().fill_null(value=True)),
-        True,
-        "Every feature is a finite number or null.",
-    ),
-    Rule(
-        "covered",
-        pl.any_horizontal(pl.col(NAMES).is_null()),
-        False,
-        "At least 80 % of the rows have all their features.",
-        tolerated=0.2,
-    ),
-)
 
 
 def build(samples: np.ndarray, tail: np.ndarray, instrument: Instrument) -> pl.DataFrame:

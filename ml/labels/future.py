@@ -13,27 +13,11 @@ import polars as pl
 from ml.labels.kernel import future_rows
 from ml.market import kernel
 from ml.market.day import bounds
-from ml.rules import Rule
 from ml.schemas import HORIZONS, TABLES, NullReason
 
 FIXED_THRESHOLD = 0.001
 """Ten basis points: the class threshold of the predecessor, kept for comparison."""
 DOWN, NEUTRAL, UP = 0, 1, 2
-RULES = (
-    Rule(
-        "labelled",
-        pl.col(f"movement_{HORIZONS[0]}s").is_null(),
-        False,
-        "At least 80 % of the rows have a label at the primary horizon.",
-        tolerated=0.2,
-    ),
-    Rule(
-        "horizon_is_exact",
-        pl.any_horizontal((pl.col(f"label_end_{h}s") - pl.col("ts")) != h * kernel.SECOND for h in HORIZONS),
-        True,
-        "Every label looks exactly its horizon ahead.",
-    ),
-)
 
 
 def label(samples: np.ndarray, tail: np.ndarray, date: str) -> pl.DataFrame:

@@ -105,7 +105,7 @@ def raw_day(chain: Chain, instrument: Instrument, date: str) -> pl.DataFrame:
             book_frames += kind == BOOK
             if book_frames == CLOSING_BOOK_FRAMES:
                 break
-    opening = lead_in.checkpoint() if day or closing else None
+    opening = lead_in.checkpoint(start) if day or closing else None
     parts = [_checkpoint_row(-1, OPENING, start, opening)] if opening is not None else []
     parts.append(_frame_rows(day, module))
     if closing and (day or opening is not None):
@@ -125,13 +125,12 @@ def decode_day(raw: pl.DataFrame, instrument: Instrument, date: str) -> Decoded:
     for arrival, recv_ts, payload, source, offset in frames.select("arrival", "recv_ts", "payload", "source_sha256", "offset").iter_rows():
         for error in stream.decode(arrival, recv_ts, payload, log):
             quarantined.append((source, offset, error.reason, error.detail, payload))
-    closing = raw.filter(pl.col("conn") == CLOSING, pl.col("kind") == "checkpoint")
-    if closing.height:
+    closing = closing_frames(raw)
+    if closing:
         log.book(frames.height, end, BookEvent(BookMessage(False, end, 0, -1, -1, -1), TIME))
     _run(stream, log, skipped)
-    if closing.height:
-        _run_closing(stream, closing["payload"][0], frames.height + 1)
-    validity = _validity(stream, start, end, bool(closing.height))
+    _run_closing(stream, closing, frames.height + 1)
+    validity = _validity(stream, start, end, bool(closing))
     return Decoded(
         log.book_frame(),
         log.trade_frame(),
@@ -147,6 +146,14 @@ def open_day(raw: pl.DataFrame, instrument: Instrument) -> _Stream:
     if opening.is_empty():
         return _Stream(Decoder(instrument), Sampler(), {})
     return _Stream(*unpack(opening["payload"][0], instrument), {})
+
+
+def closing_frames(raw: pl.DataFrame) -> list[tuple[int, bytes]]:
+    """Receive time and payload of the first frames after a day of raw frames; none where the chain ends in it."""
+    closing = raw.filter(pl.col("conn") == CLOSING, pl.col("kind") == "checkpoint")
+    if closing.is_empty():
+        return []
+    return [(recv_ts, text.encode()) for recv_ts, text in orjson.loads(closing["payload"][0])]
 
 
 class _LeadIn:
@@ -167,8 +174,10 @@ class _LeadIn:
         self.stream.sampler.run(*self.log.streams())
         self.log = EventLog()
 
-    def checkpoint(self) -> bytes | None:
+    def checkpoint(self, start: int) -> bytes | None:
+        """The state at midnight: the day's first frame has moved the clock past it, and nothing of the day is applied."""
         self.flush()
+        self.stream.sampler.advance(start)
         return pack(self.stream.decoder, self.stream.sampler) if self.taken else None
 
 
@@ -210,9 +219,10 @@ def _run(stream: _Stream, log: EventLog, skipped: int) -> None:
     stream.sampler.run(books, trades)
 
 
-def _run_closing(stream: _Stream, payload: bytes, arrival: int) -> None:
+def _run_closing(stream: _Stream, frames: list[tuple[int, bytes]], arrival: int) -> None:
+    """Let the kernel see the first frames after the day; what they hold belongs to the next day's tables."""
     counted = Tally(**vars(stream.decoder.tally))
-    for position, (recv_ts, frame) in enumerate(_unpack_frames(payload)):
+    for position, (recv_ts, frame) in enumerate(frames):
         log = EventLog()
         stream.decode(arrival + position, recv_ts, frame, log)
         stream.sampler.run(*log.streams())
@@ -248,6 +258,3 @@ def _validity(stream: _Stream, start: int, end: int, goes_on: bool) -> list[Inte
 def _pack_frames(frames: list[Arrived]) -> bytes:
     return orjson.dumps([[f.frame.recv_ts, f.frame.payload.decode()] for f in frames])
 
-
-def _unpack_frames(payload: bytes) -> list[tuple[int, bytes]]:
-    return [(recv_ts, text.encode()) for recv_ts, text in orjson.loads(payload)]

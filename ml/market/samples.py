@@ -13,20 +13,6 @@ from ml.market.day import bounds, open_day
 from ml.market.events import CHECKPOINT
 from ml.market.sampler import Sampler
 from ml.market.tables import book_stream, samples_frame, trade_stream
-from ml.rules import Rule
-
-RULES = (
-    Rule("one_row_a_second", lambda f: int((f["ts"].diff().drop_nulls() != kernel.SECOND).sum()), True, "Samples follow each other by exactly one second."),
-    Rule(
-        "bids_below_asks",
-        (pl.col("bid_price_1") > pl.col("ask_price_1")) & pl.col("valid"),
-        False,
-        "The best bid is not above the best ask in a valid sample.",
-        tolerated=0.001,
-    ),
-    Rule("book_is_known", ~pl.col("valid"), False, "The book is known in at least 95 % of the samples.", tolerated=0.05),
-)
-
 
 def sample_day(
     raw: pl.DataFrame, book_events: pl.DataFrame, trades: pl.DataFrame, validity: pl.DataFrame, instrument: Instrument, date: str

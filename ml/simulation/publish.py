@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ml.instruments import Instrument
 from ml.market.events import CLEAR, SNAPSHOT
 from ml.market.kernel import BookStream, TradeStream
+from ml.simulation.instrument import INSTRUMENT
 from ml.simulation.venue import PUBLISH_STEPS, STEP_MS, History
 
-INSTRUMENT = Instrument("sim.SIMUSDT", price_decimals=1, size_decimals=3, tick=1, lot=1)
 PUBLISH_MS = PUBLISH_STEPS * STEP_MS
 MS = 10**6
 FIRST_ID = 1_000_000

@@ -1,0 +1,66 @@
+"""What models are trained on: the feature store's rows, the label spec and the panel.
+
+Here: the join per partition, and the two assets over a selection of partitions.
+Not here: training (`assets.training`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.checks import rule_results, rule_specs
+from assets.conditions import ON_FRESH_INPUT
+from assets.partitions import date_and_instrument, instrument_day
+from ml.datasets import panel
+from ml.datasets.training_features import join
+from ml.features.sets import BASE
+from ml.labels.spec import LabelSpec
+from ml.paths import DataRoot
+
+
+class Dataset(dg.Config):
+    """Which partitions a dataset is made of; empty means all that are stored."""
+
+    start: str | None = None
+    end: str | None = None
+    instruments: list[str] = []
+
+    def selection(self) -> panel.Selection:
+        """The same as ml knows it."""
+        return panel.Selection(self.start, self.end, tuple(self.instruments))
+
+
+@dg.asset(
+    partitions_def=instrument_day, group_name="dataset", kinds={"parquet", "polars"}, io_manager_key="parquet",
+    owners=["team:research"], automation_condition=ON_FRESH_INPUT, check_specs=rule_specs("training_features"),
+)  # fmt: skip
+def training_features(
+    context: dg.AssetExecutionContext, features: pl.LazyFrame, future_labels: pl.LazyFrame
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+    """Features and labels of each sample side by side: the offline feature store."""
+    _, instrument = date_and_instrument(context)
+    rows = join(features.collect(), future_labels.collect(), instrument.id)
+    yield dg.MaterializeResult(value=rows)
+    yield from rule_results("training_features", rows)
+
+
+@dg.asset(group_name="dataset", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features])
+def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[dict[str, Any]]:
+    """The class threshold, fitted once on the first training block and the same in every fold."""
+    spec = panel.fit_spec(data_root, config.selection())
+    return dg.MaterializeResult(value=asdict(spec), metadata=asdict(spec) | {"hash": spec.hash})
+
+
+@dg.asset(group_name="dataset", kinds={"parquet", "polars"}, io_manager_key="parquet", owners=["team:research"], deps=[training_features])
+def dataset_panel(
+    config: Dataset, data_root: dg.ResourceParam[DataRoot], label_spec: dict[str, Any]
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """The rows that a model may be trained and judged on, with their class; its id follows from their content."""
+    spec = LabelSpec(**label_spec)
+    entries = config.selection().entries(data_root)
+    rows = panel.build(panel.read(data_root, entries), spec, BASE)
+    metadata = {"dataset id": panel.dataset_id(entries, spec, BASE), "partitions": len(entries)}
+    return dg.MaterializeResult(value=rows, metadata=metadata)

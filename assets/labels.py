@@ -1,0 +1,38 @@
+"""What the mid price did next.
+
+Here: the label table, one partition a UTC date x instrument.
+Not here: the class thresholds (`assets.datasets.label_spec`).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from assets.checks import rule_results, rule_specs
+from assets.conditions import ON_FRESH_INPUT
+from assets.metadata import image
+from assets.partitions import date_and_instrument, instrument_day
+from ml.fingerprint import LABELS, fingerprint
+
+
+@dg.asset(
+    partitions_def=instrument_day, group_name="labels", kinds={"parquet", "numba"}, io_manager_key="parquet",
+    owners=["team:research"], code_version=fingerprint(LABELS), automation_condition=ON_FRESH_INPUT,
+    check_specs=rule_specs("future_labels"),
+)  # fmt: skip
+def future_labels(
+    context: dg.AssetExecutionContext, raw_frames: pl.LazyFrame, book_samples: pl.LazyFrame
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+    """Movement and direction of the mid price 10, 30 and 60 s ahead, null with a reason near gaps and the day's end."""
+    from ml import plots
+    from ml.labels import future
+    from ml.market.samples import tail
+    from ml.market.tables import samples_array
+
+    date, instrument = date_and_instrument(context)
+    before = tail(raw_frames.filter(pl.col("kind") == "checkpoint").collect(), instrument, date)
+    rows = future.label(samples_array(book_samples.collect()), before, date)
+    metadata = {"coverage": future.coverage(rows), "rows without label": future.reasons(rows), "classes": image(plots.label_shares(rows))}
+    yield dg.MaterializeResult(value=rows, metadata=metadata)
+    yield from rule_results("future_labels", rows)

@@ -1,0 +1,25 @@
+"""What a person sees of an asset in the UI.
+
+Here: pictures and small tables as Dagster metadata.
+Not here: drawing (`ml.plots`).
+"""
+
+import base64
+
+import dagster as dg
+import polars as pl
+
+
+def image(png: bytes) -> dg.MarkdownMetadataValue:
+    """A PNG, embedded; keep it below 100 kB, since the event log keeps it for ever."""
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """A small frame as a Markdown table; floats with four digits."""
+    header = "| " + " | ".join(frame.columns) + " |\n|" + " --- |" * frame.width + "\n"
+    return dg.MetadataValue.md(header + "\n".join("| " + " | ".join(_cell(value) for value in row) + " |" for row in frame.iter_rows()))
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,38 @@
+"""Which model serves: the decision and its evidence.
+
+Here: the last asset of the graph.
+Not here: the gates (`ml.evaluation.gates`), the order in which a decision takes effect (`ml.registry`).
+"""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.datasets import Dataset
+from assets.metadata import table
+from ml.config import Config
+from ml.paths import DataRoot
+from ml.registry import Registry
+
+
+@dg.asset(group_name="promotion", kinds={"mlflow", "json"}, io_manager_key="json", owners=["team:research"], deps=["dataset_panel"])
+def promotion_decision(
+    config: Dataset,
+    label_spec: dict[str, Any],
+    tuned_params: dict[str, Any],
+    fold_predictions: pl.LazyFrame,
+    candidate_model: dict[str, Any],
+    canary_report: list[dict[str, Any]],
+    parity_report: dict[str, Any],
+    data_root: dg.ResourceParam[DataRoot],
+    listed: dg.ResourceParam[Config],
+    registry: dg.ResourceParam[Registry],
+) -> dg.MaterializeResult[dict[str, Any]]:
+    """Promote, refuse or insufficient, with every gate's number; an immutable, hash-chained record."""
+    from ml.promotion import Evidence, decide
+
+    evidence = Evidence(config.selection(), label_spec, tuned_params, fold_predictions.collect(), candidate_model["model_id"], canary_report, parity_report)
+    record = decide(data_root, listed, registry, evidence)
+    gates = pl.DataFrame(record["gates"]).select("name", "outcome", "value", "threshold", "required", "detail")
+    return dg.MaterializeResult(value=record, metadata={"decision": record["decision"], "gates": table(gates), "record": record["hash"]})

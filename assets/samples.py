@@ -1,0 +1,39 @@
+"""The order book on a grid of one second.
+
+Here: the sampled table, one partition a UTC date x instrument.
+Not here: features of the samples (`assets.features`).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from assets.checks import rule_results, rule_specs
+from assets.conditions import ON_FRESH_INPUT
+from assets.metadata import image
+from assets.partitions import date_and_instrument, instrument_day
+from ml.fingerprint import KERNEL, fingerprint
+
+
+@dg.asset(
+    partitions_def=instrument_day, group_name="samples", kinds={"parquet", "numba"}, io_manager_key="parquet",
+    owners=["team:data"], code_version=fingerprint(KERNEL), automation_condition=ON_FRESH_INPUT,
+    check_specs=rule_specs("book_samples"),
+)  # fmt: skip
+def book_samples(
+    context: dg.AssetExecutionContext,
+    raw_frames: pl.LazyFrame,
+    book_events: pl.LazyFrame,
+    trades: pl.LazyFrame,
+    validity: pl.LazyFrame,
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+    """The best 20 levels each second, and what was added, cancelled and traded since the second before."""
+    from ml import plots
+    from ml.market.samples import sample_day
+
+    date, instrument = date_and_instrument(context)
+    opening = raw_frames.filter(pl.col("kind") == "checkpoint").collect()
+    samples = sample_day(opening, book_events.collect(), trades.collect(), validity.collect(), instrument, date)
+    yield dg.MaterializeResult(value=samples, metadata={"depth": image(plots.depth(samples, instrument))})
+    yield from rule_results("book_samples", samples)

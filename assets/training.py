@@ -1,0 +1,44 @@
+"""The candidate and its out-of-sample predictions.
+
+Here: the model trained on everything, and what models of the same kind predicted walking forward.
+Not here: whether the candidate may be promoted (`assets.promotion`).
+"""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.metadata import image, table
+from ml.paths import DataRoot
+from ml.settings import Settings
+
+
+@dg.asset(group_name="validation", kinds={"parquet", "lightgbm"}, io_manager_key="parquet", owners=["team:research"])
+def fold_predictions(
+    dataset_panel: pl.LazyFrame, tuned_params: dict[str, Any], settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """Walk-forward predictions of the model and three baselines, each on rows after all it was trained on."""
+    from ml import plots
+    from ml.evaluation import metrics, walk_forward
+
+    rows = walk_forward.panel_predictions(dataset_panel.collect(), tuned_params, settings.threads)
+    scores, test = walk_forward.fold_scores(rows), rows.filter(pl.col("part") == "test")
+    bins = metrics.reliability(test["direction"].to_numpy(), walk_forward.probabilities(test))
+    plotted = {"folds": image(plots.folds(scores)), "reliability": image(plots.reliability(bins))} if rows.height else {}
+    return dg.MaterializeResult(value=rows, metadata={"scores": table(scores), **plotted})
+
+
+@dg.asset(group_name="training", kinds={"lightgbm"}, io_manager_key="json", owners=["team:research"])
+def candidate_model(
+    dataset_panel: pl.LazyFrame,
+    label_spec: dict[str, Any],
+    tuned_params: dict[str, Any],
+    data_root: dg.ResourceParam[DataRoot],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[dict[str, Any]]:
+    """The candidate, trained on all rows of the panel; text and json below the data root, named by their hash."""
+    from ml.training import candidate
+
+    model = candidate.train(data_root, dataset_panel.collect(), label_spec, tuned_params, settings.threads)
+    return dg.MaterializeResult(value={"model_id": model}, metadata={"model": model or "none: too few rows"})

@@ -1,0 +1,33 @@
+"""Is the number true? Canaries and parity.
+
+Here: the leak canaries, and the live path replayed over every stored row.
+Not here: the walk-forward scores (`assets.training`).
+"""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.datasets import Dataset, training_features
+from assets.metadata import table
+from ml.config import Config
+from ml.paths import DataRoot
+
+
+@dg.asset(group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features])
+def canary_report(config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]) -> dg.MaterializeResult[list[dict[str, Any]]]:
+    """Leak canaries: truncation, future scramble, planted leak, null market."""
+    from ml.evaluation.verdict import run_canaries
+
+    report = run_canaries(data_root, listed, config.selection())
+    return dg.MaterializeResult(value=report, metadata={"canaries": table(pl.DataFrame(report))})
+
+
+@dg.asset(group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features])
+def parity_report(config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]) -> dg.MaterializeResult[dict[str, Any]]:
+    """Every stored feature row against the row that the live path gives for the same frames, bit for bit."""
+    from ml.evaluation.verdict import run_parity
+
+    report = run_parity(data_root, listed, config.selection())
+    return dg.MaterializeResult(value=report, metadata=report)

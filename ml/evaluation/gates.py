@@ -1,0 +1,192 @@
+"""The gates between a candidate and the champion: each answers pass, fail or insufficient, with its number.
+
+Here: one function a gate, and the decision that follows from them.
+Not here: the numbers' origin (`ml.evaluation`), the record (`ml.decisions`).
+
+Nothing is promoted on `insufficient`; a required `fail` refuses. Bars are those of the documentation's gate table.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from ml.evaluation import metrics
+from ml.evaluation.canaries import Canary
+from ml.evaluation.walk_forward import fold_scores, probabilities
+
+Outcome = Literal["pass", "fail", "insufficient"]
+
+MIN_COVERAGE = 0.80
+MIN_ROWS = 10_000
+MIN_GAIN = 0.02
+MAX_GAP = 0.05
+MAX_CALIBRATION_ERROR = 0.05
+MAX_CALIBRATION_LOSS = 0.01
+MAX_P99_MS = 5.0
+MIN_SHARPE_DAYS = 30
+MAX_SLICE_LOSS = 0.05
+MIN_SLICE_LABELS = 500
+BLOCK_NS = 600 * 10**9
+CONFIDENCE_FIRST, CONFIDENCE_LATER = 0.995, 0.975
+CEILING_PER_IC = 0.42
+"""Bayes ceiling of three-class macro-accuracy over chance per unit of information coefficient, upper end."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate's answer; `source_sha256` names the content that the value was computed from."""
+
+    name: str
+    outcome: Outcome
+    value: float | None
+    threshold: float
+    required: bool
+    source_sha256: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What the candidate must beat on identical rows: a baseline, or the champion's answers and calibration."""
+
+    name: str
+    predicted: np.ndarray
+    calibration_error: float | None = None
+
+
+def coverage(shares: dict[str, float], source: str) -> Gate:
+    """The smallest share of labelled rows over horizons and partitions."""
+    if not shares:
+        return Gate("coverage", "insufficient", None, MIN_COVERAGE, True, source, "no labelled partition")
+    worst = min(shares, key=lambda name: shares[name])
+    return Gate("coverage", _at_least(shares[worst], MIN_COVERAGE), shares[worst], MIN_COVERAGE, True, source, f"lowest: {worst}")
+
+
+def rows(count: int, seconds: float, source: str) -> Gate:
+    """Rows of the panel; too few is no fault of the model."""
+    outcome: Outcome = "pass" if count >= MIN_ROWS else "insufficient"
+    rate = count / seconds if seconds > 0 else 0.0
+    hours = (MIN_ROWS - count) / rate / 3600 if rate > 0 else float("inf")
+    detail = "" if outcome == "pass" else f"about {hours:.1f} h more of the same capture are needed"
+    return Gate("rows", outcome, count, MIN_ROWS, True, source, detail)
+
+
+def canaries(results: Sequence[Canary], source: str) -> Gate:
+    """Number of leak canaries that died."""
+    dead = [canary.name for canary in results if not canary.passed]
+    outcome: Outcome = "insufficient" if not results else "fail" if dead else "pass"
+    return Gate("canaries", outcome, len(dead), 0, True, source, ", ".join(dead))
+
+
+def parity(counts: dict[str, int], source: str) -> Gate:
+    """Feature rows in which the live path differs from the batch."""
+    if counts["rows"] == 0:
+        return Gate("parity", "insufficient", None, 0, True, source, "no row was replayed")
+    outcome: Outcome = "pass" if counts["mismatches"] == 0 else "fail"
+    return Gate("parity", outcome, counts["mismatches"], 0, True, source, f"of {counts['rows']} rows")
+
+
+def improvement(test: pl.DataFrame, rival: Rival, first: bool, horizon_s: int, source: str) -> Gate:
+    """Macro-accuracy gained on the rival over identical rows, by a paired block bootstrap (blocks of 600 s).
+
+    Pass needs a lower bound above 0 and a gain of 2 points. Where the interval holds both 0 and 2 points, the data are
+    insufficient, and the detail says how many more symbol-days two points would take.
+    """
+    direction, predicted, ts = (test[name].to_numpy() for name in ("direction", "predicted", "ts"))
+    gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, rival.predicted)
+    draws = metrics.bootstrap_difference(direction, predicted, rival.predicted, ts, max(BLOCK_NS, 10 * horizon_s * 10**9))
+    confidence = CONFIDENCE_FIRST if first else CONFIDENCE_LATER
+    low, high = (float(q) for q in np.quantile(draws, [1 - confidence, confidence]))
+    if low > 0 and gain >= MIN_GAIN:
+        outcome: Outcome = "pass"
+    elif high < MIN_GAIN or low > 0:
+        outcome = "fail"
+    else:
+        outcome = "insufficient"
+    detail = f"over {rival.name}: {100 * gain:+.1f} pp, {100 * confidence:.1f} % bounds {100 * low:+.1f} to {100 * high:+.1f} pp"
+    detail += "" if outcome == "pass" else f"; {_power(direction, predicted, rival.predicted, len(test), horizon_s)}; {_ceiling(test)}"
+    return Gate("improvement", outcome, gain, MIN_GAIN, True, source, detail)
+
+
+def train_gap(predictions: pl.DataFrame, source: str) -> Gate:
+    """Macro-accuracy on the last purged training block minus that on the test block, mean over folds."""
+    scores = fold_scores(predictions)
+    gap = float((scores["train"] - scores["test"]).mean())  # type: ignore[arg-type]
+    return Gate("train_val_gap", "pass" if abs(gap) < MAX_GAP else "fail", gap, MAX_GAP, True, source)
+
+
+def calibration(test: pl.DataFrame, rival: Rival, source: str) -> Gate:
+    """Expected calibration error: at most the champion's plus 0.01, or 0.05 for the first model."""
+    value = metrics.calibration_error(test["direction"].to_numpy(), probabilities(test))
+    limit = MAX_CALIBRATION_ERROR if rival.calibration_error is None else rival.calibration_error + MAX_CALIBRATION_LOSS
+    return Gate("calibration", "pass" if value <= limit else "fail", value, limit, True, source)
+
+
+def latency(p99_ms: float, source: str) -> Gate:
+    """99th percentile of one feature row and one prediction with the stored model, on this machine."""
+    return Gate("latency", "pass" if p99_ms < MAX_P99_MS else "fail", p99_ms, MAX_P99_MS, True, source, "ms")
+
+
+def reload(differing: int, source: str) -> Gate:
+    """Rows on which the model read back from its files predicts otherwise."""
+    return Gate("reload", "pass" if differing == 0 else "fail", differing, 0, True, source)
+
+
+def sharpe(test: pl.DataFrame, source: str) -> Gate:
+    """Shown, not required: a Sharpe ratio means nothing below 30 days."""
+    days = (test["ts"] // (86_400 * 10**9)).n_unique() if test.height else 0
+    return Gate("sharpe", "insufficient", days, MIN_SHARPE_DAYS, False, source, "days; below 30 no Sharpe ratio is computed")
+
+
+def slices(test: pl.DataFrame, rival: Rival, horizon_s: int, source: str) -> Gate:
+    """Shown, not required: the worst gain over instruments and six-hour slices with 500 independent labels or more."""
+    gains: dict[str, float] = {}
+    sliced = test.with_columns(rival=pl.Series(rival.predicted), slice=pl.col("ts") // (6 * 3600 * 10**9) % 4)
+    for (instrument, quarter), part in sliced.group_by("instrument", "slice", maintain_order=True):
+        if part.height / horizon_s >= MIN_SLICE_LABELS:
+            direction, predicted, other = (part[name].to_numpy() for name in ("direction", "predicted", "rival"))
+            gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, other)
+            gains[f"{instrument} {6 * int(quarter):02d}-{6 * int(quarter) + 6:02d} UTC"] = gain  # type: ignore[arg-type]
+    if not gains:
+        return Gate("slices", "insufficient", None, -MAX_SLICE_LOSS, False, source, "no slice holds 500 independent labels")
+    worst = min(gains, key=lambda name: gains[name])
+    return Gate("slices", _at_least(gains[worst], -MAX_SLICE_LOSS), gains[worst], -MAX_SLICE_LOSS, False, source, worst)
+
+
+def no_candidate(name: str, source: str) -> Gate:
+    """A required gate that cannot be asked, because the rows were too few to train a candidate."""
+    return Gate(name, "insufficient", None, 0.0, True, source, "no candidate was trained")
+
+
+def decide(gates: Sequence[Gate]) -> Literal["promote", "refuse", "insufficient"]:
+    """Promote if all required gates pass, refuse if one fails, else insufficient."""
+    required = {gate.outcome for gate in gates if gate.required}
+    if "fail" in required:
+        return "refuse"
+    return "insufficient" if "insufficient" in required else "promote"
+
+
+def _at_least(value: float, threshold: float) -> Outcome:
+    return "pass" if value >= threshold else "fail"
+
+
+def _power(direction: np.ndarray, predicted: np.ndarray, other: np.ndarray, count: int, horizon_s: int) -> str:
+    """How many independent labels two points of gain take at the discordance observed (McNemar, 80 % power)."""
+    discordance = float(((predicted == direction) != (other == direction)).mean())
+    needed = (1.96 + 0.84) ** 2 * max(discordance - MIN_GAIN**2, 0.0) / MIN_GAIN**2
+    have = count / horizon_s
+    more = max(needed - have, 0.0) * horizon_s / 86_400
+    return f"2 pp take {needed:,.0f} independent labels, here are {have:,.0f}: {more:.1f} symbol-days more"
+
+
+def _ceiling(test: pl.DataFrame) -> str:
+    ic = float(np.corrcoef((test["p_up"] - test["p_down"]).to_numpy(), test["movement"].to_numpy())[0, 1])
+    return f"measured information coefficient {ic:.3f}, whose ceiling is {100 * CEILING_PER_IC * max(ic, 0.0):.1f} pp"
+
+
+def as_dicts(gates: Sequence[Gate]) -> list[dict[str, Any]]:
+    """Gates as plain dictionaries, for records and JSON."""
+    return [vars(gate) | {} for gate in gates]

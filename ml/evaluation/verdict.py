@@ -1,0 +1,78 @@
+"""Canaries, parity and coverage over stored partitions.
+
+Here: reading the partitions that a selection names and running the checks on them.
+Not here: the checks (`ml.evaluation.canaries`, `ml.evaluation.parity`), their bars (`ml.evaluation.gates`).
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ml.config import Config
+from ml.datasets.panel import FIRST_SHARE, N_SPLITS, Selection
+from ml.evaluation import canaries
+from ml.evaluation.parity import Parity, replay
+from ml.evaluation.walk_forward import trainer
+from ml.labels import future
+from ml.market.tables import samples_array
+from ml.paths import DataRoot
+from ml.store import Entry, read
+
+STRONG = {"num_leaves": 31, "min_data_in_leaf": 20, "learning_rate": 0.1}
+STRONG_ROUNDS, THREADS = 60, 2
+"""A model large enough to find any leak that splits or training let through."""
+
+
+def partitions(root: DataRoot, selection: Selection) -> list[tuple[str, str, Entry]]:
+    """Instrument, date and manifest entry of the selected partitions, by instrument, then date."""
+    found = []
+    for entry in selection.entries(root):
+        day, name = entry.path.split("/")[-2:]
+        found.append((name.removeprefix("features_").removesuffix(".parquet"), day.removeprefix("date="), entry))
+    return sorted(found, key=lambda item: item[:2])
+
+
+def run_canaries(root: DataRoot, listed: Config, selection: Selection) -> list[dict[str, Any]]:
+    """All canaries on the samples of the largest selected partition, as dictionaries."""
+    instrument_id, date, _ = max(partitions(root, selection), key=lambda item: item[2].rows)
+    samples = _samples(root, instrument_id, date)
+    strong = trainer(STRONG, STRONG_ROUNDS, THREADS)
+    results = canaries.run(samples, listed.instrument(instrument_id), strong, FIRST_SHARE, N_SPLITS)
+    return [vars(result) | {} for result in results]
+
+
+def run_parity(root: DataRoot, listed: Config, selection: Selection) -> dict[str, Any]:
+    """Counts of rows, rows with values and mismatches over all selected partitions, and the first mismatch."""
+    total = Parity()
+    for instrument_id, days in groupby(partitions(root, selection), key=lambda item: item[0]):
+        dates = [date for _, date, _ in days]
+        features = pl.concat([read(root.partition("features", date, instrument_id)).collect() for date in dates])
+        total.add(replay(_raw(root, instrument_id, dates), features, listed.instrument(instrument_id)))
+    return total.counts() | {"first_mismatch": total.first}
+
+
+def label_coverage(root: DataRoot, selection: Selection) -> dict[str, float]:
+    """Share of labelled rows by partition and horizon."""
+    shares: dict[str, float] = {}
+    for instrument_id, date, entry in partitions(root, selection):
+        for horizon, share in future.coverage(pl.read_parquet(root.root / entry.path)).items():
+            shares[f"{date}|{instrument_id} {horizon}"] = share
+    return shares
+
+
+def serving_samples(root: DataRoot, selection: Selection) -> tuple[str, np.ndarray]:
+    """Instrument and samples of the last selected partition: what the serving path would have seen."""
+    instrument_id, date, _ = max(partitions(root, selection), key=lambda item: (item[1], item[0]))
+    return instrument_id, _samples(root, instrument_id, date)
+
+
+def _samples(root: DataRoot, instrument_id: str, date: str) -> np.ndarray:
+    return samples_array(read(root.partition("book_samples", date, instrument_id)).collect())
+
+
+def _raw(root: DataRoot, instrument_id: str, dates: list[str]) -> Iterator[pl.DataFrame]:
+    for date in dates:
+        yield read(root.partition("raw_frames", date, instrument_id)).collect()

@@ -1,0 +1,108 @@
+"""Plots as PNG bytes, small enough to be kept with a run.
+
+Here: one function a plot.
+Not here: where they are shown (`assets.metadata`, `ml.registry`).
+"""
+
+import io
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from ml.instruments import Instrument
+from ml.schemas import HORIZONS, LEVELS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS, ROWS = 240, 80
+DPI = 80
+
+
+def depth(samples: pl.DataFrame, instrument: Instrument) -> bytes:
+    """Depth heat-map of a day: resting size by time and distance from the mid; white where the book is unknown."""
+    figure, axes = _figure(8, 3.2)
+    times, distances, grid = _depth_grid(samples, instrument)
+    if grid.size:
+        extent = (times[0], times[-1], distances[0], distances[-1])
+        drawn = axes.imshow(np.log1p(grid), aspect="auto", origin="lower", extent=extent, cmap="viridis", interpolation="nearest")
+        figure.colorbar(drawn, ax=axes, label="ln(1 + size)")
+    axes.set(xlabel="hour (UTC)", ylabel="distance from mid", title=f"Resting size, {instrument.id}")
+    return _png(figure)
+
+
+def label_shares(labels: pl.DataFrame) -> bytes:
+    """Share of moves beyond each size by horizon, with the fixed 10 bps threshold marked."""
+    figure, axes = _figure(5.5, 3)
+    for h in HORIZONS:
+        moves = labels[f"movement_{h}s"].drop_nulls().abs().sort().to_numpy() * 1e4
+        if moves.size:
+            at = np.linspace(0, moves.size - 1, 200).astype(int)
+            axes.plot(moves[at], 1 - at / moves.size, label=f"{h} s")
+    axes.axvline(10, color="grey", linestyle=":", label="10 bps")
+    axes.set(xlabel="|movement| (bps)", ylabel="share of rows beyond", title="How far the mid moves", xlim=(0, 15), ylim=(0, 1))
+    axes.legend()
+    return _png(figure)
+
+
+def folds(scores: pl.DataFrame) -> bytes:
+    """Macro-accuracy per fold: training block, test block and baselines."""
+    figure, axes = _figure(5.5, 3)
+    series = ["train", "test", "majority", "last_direction", "logistic_imbalance"]
+    width = 0.8 / len(series)
+    for k, name in enumerate(series):
+        axes.bar(scores["fold"].to_numpy() + k * width, scores[name].to_numpy(), width, label=name)
+    axes.axhline(1 / 3, color="grey", linestyle=":")
+    axes.set(xlabel="fold", ylabel="macro-accuracy", title="Walk-forward", ylim=(0.25, None))
+    axes.legend(fontsize=7, ncols=2)
+    return _png(figure)
+
+
+def reliability(bins: list[tuple[float, float, int]]) -> bytes:
+    """Predicted probability against observed share; the size of a dot is its count."""
+    figure, axes = _figure(3.6, 3.4)
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    if bins:
+        predicted, observed, count = (np.array(values) for values in zip(*bins, strict=True))
+        axes.scatter(predicted, observed, s=10 + 120 * count / count.max())
+    axes.set(xlabel="predicted", ylabel="observed", title="Reliability", xlim=(0, 1), ylim=(0, 1))
+    return _png(figure)
+
+
+def _depth_grid(samples: pl.DataFrame, instrument: Instrument) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hours, distances (quote currency) and mean size; NaN where the book is unknown."""
+    if samples.is_empty():
+        return np.zeros(0), np.zeros(0), np.zeros((0, 0))
+    picked = samples.gather_every(max(samples.height // COLUMNS, 1))
+    prices, sizes = (
+        np.hstack([picked.select(f"{side}_{what}_{k}" for k in range(1, LEVELS + 1)).to_numpy().astype(float) for side in ("bid", "ask")])
+        for what in ("price", "size")
+    )
+    mid = (picked["bid_price_1"] + picked["ask_price_1"]).to_numpy() / 2
+    distance = prices - mid[:, None]
+    reach = float(np.nanmax(np.abs(distance))) if np.isfinite(distance).any() else 1.0
+    index = ((distance / reach + 1) / 2 * (ROWS - 1)).round()
+    grid = np.zeros((ROWS, picked.height))
+    row, column = np.nonzero(np.isfinite(index) & np.isfinite(sizes))
+    np.add.at(grid, (index[row, column].astype(int), row), sizes[row, column])
+    grid[:, ~picked["valid"].to_numpy()] = np.nan
+    day = datetime.fromtimestamp(int(samples["ts"][0]) // 10**9, UTC).replace(hour=0, minute=0, second=0)
+    hours = (picked["ts"].to_numpy() / 1e9 - day.timestamp()) / 3600
+    return hours, np.linspace(-reach, reach, ROWS) / 10**instrument.price_decimals, grid
+
+
+def _figure(width: float, height: float) -> tuple["Figure", Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots()
+
+
+def _png(figure: "Figure") -> bytes:
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", metadata={"Software": None})
+    return sink.getvalue()

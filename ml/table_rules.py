@@ -1,0 +1,95 @@
+"""What each table's values must satisfy, by table.
+
+Here: the rules. A blocking rule that is broken stops what depends on the table; the others warn.
+Not here: how a rule is evaluated (`ml.rules`); impossible data raise where the table is made, before it is stored.
+"""
+
+import polars as pl
+
+from ml.features.table import FAMILIES, FEATURES
+from ml.rules import Rule
+from ml.schemas import HORIZONS
+
+SECOND = 10**9
+_NAMES = [feature.id for feature in FEATURES]
+
+
+def _irregular(frame: pl.DataFrame) -> int:
+    return int((frame["ts"].diff().drop_nulls() != SECOND).sum())
+
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "book_events": (
+        Rule("arrivals_ascend", pl.col("arrival").diff() < 0, True, "Rows are in the order of their arrival."),
+        Rule("sizes_not_negative", pl.col("size") < 0, True, "No level has a negative size."),
+    ),
+    "trades": (
+        Rule("prints_positive", (pl.col("price") <= 0) | (pl.col("size") <= 0), True, "Every print has a price and a size."),
+        Rule("arrivals_ascend", pl.col("arrival").diff() < 0, True, "Rows are in the order of their arrival."),
+    ),
+    "validity": (
+        Rule("intervals_ascend", pl.col("start_ts") < pl.col("end_ts").shift(1), True, "Intervals do not overlap."),
+        Rule(
+            "no_gap",
+            pl.col("end_reason").is_not_null() & (pl.col("end_reason") != "capture_end"),
+            False,
+            "The book was known without a break.",
+        ),
+    ),
+    "quarantine": (Rule("nothing_set_aside", lambda frame: frame.height, False, "No frame had to be set aside."),),
+    "book_samples": (
+        Rule("one_row_a_second", _irregular, True, "Samples follow each other by exactly one second."),
+        Rule(
+            "bids_below_asks",
+            (pl.col("bid_price_1") > pl.col("ask_price_1")) & pl.col("valid"),
+            False,
+            "The best bid is not above the best ask in more than 0.1 % of the valid samples.",
+            tolerated=0.001,
+        ),
+        Rule("book_is_known", ~pl.col("valid"), False, "The book is known in at least 95 % of the samples.", tolerated=0.05),
+    ),
+    "features": (
+        Rule(
+            "finite_or_null",
+            ~pl.all_horizontal(pl.col(_NAMES).is_finite().fill_null(value=True)),
+            True,
+            "Every feature is a finite number or null.",
+        ),
+        Rule(
+            "reasons_given",
+            pl.any_horizontal(
+                pl.any_horizontal(pl.col([f.id for f in FEATURES if f.family == family]).is_null())
+                & (pl.col(f"null_reason_{family}") == 0)
+                for family in FAMILIES
+            ),
+            True,
+            "Every null has a reason.",
+        ),
+        Rule(
+            "covered",
+            pl.any_horizontal(pl.col(_NAMES).is_null()),
+            False,
+            "At least 80 % of the rows have all their features.",
+            tolerated=0.2,
+        ),
+    ),
+    "future_labels": (
+        Rule(
+            "horizon_is_exact",
+            pl.any_horizontal((pl.col(f"label_end_{h}s") - pl.col("ts")) != h * SECOND for h in HORIZONS),
+            True,
+            "Every label looks exactly its horizon ahead.",
+        ),
+        Rule(
+            "labelled",
+            pl.col(f"movement_{HORIZONS[0]}s").is_null(),
+            False,
+            "At least 80 % of the rows have a label at the primary horizon.",
+            tolerated=0.2,
+        ),
+    ),
+    "training_features": (
+        Rule("has_rows", lambda frame: int(frame.is_empty()), True, "The partition has rows."),
+        Rule("times_ascend", pl.col("ts").diff() <= 0, True, "Rows are sorted by time and each time stands once."),
+    ),
+}

@@ -1,0 +1,1 @@
+"""Training what may be promoted."""

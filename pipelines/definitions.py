@@ -1,0 +1,45 @@
+"""The Dagster code location.
+
+Here: `build_defs`, which puts assets, jobs, schedules, sensors and resources together, and `defs`.
+Not here: anything that runs.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+import assets
+from assets.partitions import ROOT
+from ml.fingerprint import use_compiled
+from pipelines.io_managers import JsonDocuments, ParquetTables
+from pipelines.jobs import ingest, learn
+from pipelines.progress import LOGGER, progress_logger
+from pipelines.resources import ConfigResource, DataRootResource, RegistryResource, SettingsResource
+from pipelines.schedules import weekly_retraining
+from pipelines.sensors import new_captures
+
+
+def build_defs(**overrides: Any) -> dg.Definitions:
+    """The definitions over the data root of the settings; keyword arguments replace resources by name."""
+    path = str(ROOT.root)
+    use_compiled(ROOT.compiled)
+    resources = {
+        "parquet": ParquetTables(ROOT),
+        "json": JsonDocuments(ROOT),
+        "data_root": DataRootResource(path=path),
+        "listed": ConfigResource(path=path),
+        "registry": RegistryResource(path=path),
+        "settings": SettingsResource(),
+    }
+    return dg.Definitions(
+        assets=dg.load_assets_from_package_module(assets),
+        jobs=[ingest, learn],
+        schedules=[weekly_retraining],
+        sensors=[new_captures],
+        resources=resources | overrides,
+        loggers={"console": dg.colored_console_logger, LOGGER: progress_logger},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

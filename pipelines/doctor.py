@@ -1,0 +1,78 @@
+"""What could be wrong with a data root, and the fix.
+
+Here: one function a question; each answers without changing anything.
+Not here: mending (`pipelines.setup`).
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ml import config, decisions, store
+from ml.errors import CaptureError, LobforgeError
+from ml.market import captures
+from ml.paths import DataRoot
+from pipelines.setup import TABLES
+
+MIN_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer; `fatal` means that nothing can run."""
+
+    ok: bool
+    what: str
+    fix: str = ""
+    fatal: bool = False
+
+
+def examine(root: DataRoot) -> list[Finding]:
+    """Ask everything; nothing more where there is no configuration."""
+    try:
+        listed = config.load(root)
+    except LobforgeError as error:
+        return [Finding(False, str(error), "lobforge init", fatal=True)]
+    found = [Finding(True, f"{root.config}: {len(listed.instruments)} instruments from {listed.first_date}")]
+    return [*found, *_captures(listed), *_stores(root), *_disk(root), *_files(root), *_decisions(root)]
+
+
+def _captures(listed: config.Config) -> Iterator[Finding]:
+    try:
+        yield Finding(True, f"{listed.captures}: {len(captures.find(listed.captures))} capture files")
+    except CaptureError as error:
+        yield Finding(False, str(error), "point `captures` in lobforge.toml at the directory of capture files")
+
+
+def _stores(root: DataRoot) -> Iterator[Finding]:
+    for name, path in (("model store", root.mlflow / "mlflow.db"), ("Dagster instance", root.dagster_home / "dagster.yaml")):
+        yield Finding(path.exists(), f"{name} {path}", "lobforge init", fatal=True)
+    for database in (root.mlflow / "mlflow.db", *root.dagster_home.glob("**/*.db")):
+        if database.exists():
+            with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+                answer = connection.execute("pragma quick_check").fetchone()[0]
+            yield Finding(answer == "ok", f"{database.relative_to(root.root)}: {answer}", "restore it from a backup", fatal=True)
+
+
+def _disk(root: DataRoot) -> Iterator[Finding]:
+    free = shutil.disk_usage(root.root).free
+    yield Finding(free > MIN_FREE_BYTES, f"{free / 1e9:.1f} GB free", "free at least 1 GB on the disk of the data root")
+
+
+def _files(root: DataRoot) -> Iterator[Finding]:
+    for table in TABLES:
+        listed = store.manifest(root, table)
+        missing = [path for path in listed if not (root.root / path).exists()]
+        if missing:
+            yield Finding(False, f"{table}: {len(missing)} of {len(listed)} listed files are missing (first {missing[0]})", f"materialize {table} again")
+        unlisted = [p for p in root.table(table).rglob("*.parquet") if str(p.relative_to(root.root)) not in listed]
+        if unlisted:
+            yield Finding(False, f"{table}: {len(unlisted)} files are not listed (first {unlisted[0].name})", "lobforge init")
+
+
+def _decisions(root: DataRoot) -> Iterator[Finding]:
+    try:
+        yield Finding(True, f"{decisions.verify(root)} decisions, chain whole")
+    except LobforgeError as error:
+        yield Finding(False, str(error), "restore the decisions folder from a backup")

@@ -1,0 +1,71 @@
+"""Between assets and their files: tables as parquet through the commit protocol, small documents as JSON.
+
+Here: two IO managers that know where a table lies and show what was stored.
+Not here: how a file is stored safely (`ml.store`), where it lies (`ml.paths`).
+"""
+
+import json
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from ml import store
+from ml.paths import DataRoot
+from ml.schemas import TABLES, conform
+
+
+class ParquetTables(dg.IOManager):
+    """One parquet file per partition, or per table without partitions; read back as a lazy frame."""
+
+    def __init__(self, root: DataRoot) -> None:
+        self.root = root
+
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
+        """Store a table and show its path, hash, rows and columns."""
+        table = context.asset_key.path[-1]
+        if table in TABLES:
+            obj = conform(obj, TABLES[table], table)
+        path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
+        version = str((context.asset_spec.code_version if context.has_asset_key else None) or "")
+        entry = store.publish(self.root, table, path, obj, version)
+        columns = [dg.TableColumn(name, str(dtype)) for name, dtype in obj.schema.items()]
+        context.add_output_metadata(
+            {
+                "dagster/row_count": entry.rows,
+                "dagster/column_schema": dg.TableSchema(columns),
+                "path": entry.path,
+                "sha256": entry.sha256,
+                "bytes": entry.bytes,
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
+        """Read one partition, or the table."""
+        table = context.asset_key.path[-1]
+        return store.read(self._path(table, context.asset_partition_key if context.has_asset_partitions else None))
+
+    def _path(self, table: str, key: Any) -> Any:
+        if key is None:
+            return self.root.whole(table)
+        # a multi-partition key reads date|instrument, its dimensions in alphabetical order
+        date, _, instrument = str(key).partition("|")
+        return self.root.partition(table, date, instrument)
+
+
+class JsonDocuments(dg.IOManager):
+    """One JSON file per asset, for reports and parameters."""
+
+    def __init__(self, root: DataRoot) -> None:
+        self.root = root
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Store a document."""
+        path = self.root.document(context.asset_key.path[-1])
+        store.write_text(path, json.dumps(obj, indent=1, sort_keys=True))
+        context.add_output_metadata({"path": str(path.relative_to(self.root.root)), "sha256": store.sha256_file(path)})
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Read a document."""
+        return json.loads(self.root.document(context.asset_key.path[-1]).read_text())
+

@@ -1,0 +1,87 @@
+"""The end of the demo as tables a person can read.
+
+Here: printing the report that `pipelines.demo` collects.
+Not here: its numbers.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ml.paths import DataRoot
+
+COLOURS = {"pass": "green", "promote": "green", "fail": "red", "refuse": "red", "insufficient": "yellow"}
+
+
+def show(report: dict[str, Any], root: DataRoot) -> None:
+    """Print what was captured, what was found, the decision with every gate, and how to look further."""
+    console = Console(width=120)
+    for table in (_captured(report), _folds(report), _canaries(report), _gates(report)):
+        if table.row_count:
+            console.print(table)
+    parity, live = report["parity"], report["live"]
+    withheld = ", ".join(f"{n} {reason}" for reason, n in sorted(live["withheld"].items())) or "none"
+    console.print(
+        f"live replay   {parity['rows']} rows compared with the batch, {parity['mismatches']} differ "
+        f"({parity['rows_with_values']} with all short features)"
+    )
+    console.print(f"signals       {live['signals']}, withheld: {withheld}")
+    console.print(f"decision      [bold {COLOURS[report['decision']]}]{report['decision']}[/], champion {report['champion'] or 'none'}, record {report['record'][:16]}")
+    console.print(f"wall          {report['wall_s']:.0f} s")
+    console.print(f"look further  LOBFORGE_DATA_ROOT={root.root} make ui, then http://127.0.0.1:3000")
+
+
+def _captured(report: dict[str, Any]) -> Table:
+    table = Table(title="Captured", title_justify="left")
+    for name in ("partition", "frames", "level rows", "trades", "samples", "labelled 10 s", "30 s", "60 s"):
+        table.add_column(name, justify="left" if name == "partition" else "right")
+    for part in report["partitions"]:
+        key, rows = part["partition"], part["rows"]
+        shares = [f"{100 * report['label_coverage'][f'{key} {h}']:.1f} %" for h in ("10s", "30s", "60s")]
+        table.add_row(key, *(f"{rows[n]:,}" for n in ("raw_frames", "book_events", "trades", "book_samples")), *shares)
+    for gap in report["gaps"]:
+        end = _time(gap["end"]) if gap["end"] else "the end"
+        table.add_row(f"[yellow]gap[/] {_time(gap['start'])} to {end}: {gap['reason']}, ids {gap['from_id']} to {gap['to_id']}")
+    return table
+
+
+def _folds(report: dict[str, Any]) -> Table:
+    table = Table(title="Walk-forward, macro-accuracy (1/3 is chance)", title_justify="left")
+    columns = ("fold", "rows", "train", "test", "majority", "last_direction", "logistic_imbalance", "log_loss", "calibration_error", "auc")
+    for name in columns:
+        table.add_column(name.replace("_", " "), justify="right")
+    for fold in report["folds"]:
+        table.add_row(*(_number(fold[name]) for name in columns))
+    return table
+
+
+def _canaries(report: dict[str, Any]) -> Table:
+    table = Table(title="Leak canaries", title_justify="left")
+    for name in ("canary", "alive", "value", "limit", "of"):
+        table.add_column(name)
+    for canary in report["canaries"]:
+        alive = "[green]yes[/]" if canary["passed"] else "[red]no[/]"
+        table.add_row(canary["name"], alive, _number(canary["value"]), _number(canary["limit"]), canary["detail"])
+    return table
+
+
+def _gates(report: dict[str, Any]) -> Table:
+    table = Table(title="Gates", title_justify="left")
+    for name in ("gate", "outcome", "value", "bar", "required", "detail"):
+        table.add_column(name)
+    for gate in report["gates"]:
+        outcome = f"[{COLOURS[gate['outcome']]}]{gate['outcome']}[/]"
+        table.add_row(gate["name"], outcome, _number(gate["value"]), _number(gate["threshold"]), "yes" if gate["required"] else "shown", gate["detail"])
+    return table
+
+
+def _time(ts: int) -> str:
+    return datetime.fromtimestamp(ts / 1e9, UTC).strftime("%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

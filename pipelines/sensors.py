@@ -1,0 +1,50 @@
+"""What runs when data arrive.
+
+Here: new capture files.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import dagster as dg
+
+from ml import config
+from ml.errors import CaptureError
+from ml.market import captures
+from ml.paths import DataRoot
+from pipelines.jobs import ingest
+from pipelines.resources import ConfigResource, DataRootResource
+
+LEAD_IN_NS, CLOSING_NS = 3_660 * 10**9, 60 * 10**9
+"""How far a day looks back into the captures before it, and on into those after it."""
+
+
+@dg.sensor(job=ingest, minimum_interval_seconds=60, description="Ingest each listed date and instrument whose capture files changed.")
+def new_captures(data_root: DataRootResource, listed: ConfigResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run per partition, keyed by the content of the files that reach into it: a restart asks for nothing twice."""
+    found = partition_contents(DataRoot(Path(data_root.path)))
+    if not found:
+        yield dg.SkipReason("no capture file")
+    for key, content in sorted(found.items()):
+        yield dg.RunRequest(run_key=f"{key}|{content}", partition_key=key)
+
+
+def partition_contents(root: DataRoot) -> dict[str, str]:
+    """Per partition key (date|instrument) the hash over the capture files that hold frames of it or of the hour before."""
+    from ml.market import index
+
+    listed = config.load(root)
+    try:
+        paths = captures.find(listed.captures)
+    except CaptureError:
+        return {}
+    names = {instrument.id for instrument in listed.instruments}
+    contents: dict[str, set[str]] = {}
+    for summary in map(partial(index.load, root), paths):
+        for name, span in summary.instruments.items():
+            if name in names and span.last_event:
+                for date in listed.between(span.first_event - CLOSING_NS, span.last_event + LEAD_IN_NS):
+                    contents.setdefault(f"{date}|{name}", set()).add(summary.sha256)
+    return {key: sha256("".join(sorted(hashes)).encode()).hexdigest()[:16] for key, hashes in contents.items()}
