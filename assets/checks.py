@@ -15,7 +15,10 @@ from ml.table_rules import RULES
 
 def rule_specs(table: str) -> list[dg.AssetCheckSpec]:
     """Check specs of a table's rules."""
-    return [dg.AssetCheckSpec(rule.name, asset=table, description=rule.description, blocking=rule.blocking) for rule in RULES[table]]
+    return [
+        dg.AssetCheckSpec(rule.name, asset=table, description=rule.description, blocking=rule.blocking)
+        for rule in RULES[table]
+    ]
 
 
 def rule_results(table: str, frame: pl.DataFrame) -> Iterator[dg.AssetCheckResult]:

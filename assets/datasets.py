@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
@@ -26,7 +27,7 @@ class Dataset(dg.Config):
 
     start: str | None = None
     end: str | None = None
-    instruments: list[str] = []
+    instruments: list[str] = Field(default_factory=list)
 
     def selection(self) -> panel.Selection:
         """The same as ml knows it."""
@@ -47,19 +48,29 @@ def training_features(
     yield from rule_results("training_features", rows)
 
 
-@dg.asset(group_name="dataset", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features])
+@dg.asset(
+    group_name="dataset", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features]
+)
 def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[dict[str, Any]]:
     """The class threshold, fitted once on the first training block and the same in every fold."""
     spec = panel.fit_spec(data_root, config.selection())
+    if spec is None:
+        return dg.MaterializeResult(value={}, metadata={"label spec": "none: too few rows"})
     return dg.MaterializeResult(value=asdict(spec), metadata=asdict(spec) | {"hash": spec.hash})
 
 
-@dg.asset(group_name="dataset", kinds={"parquet", "polars"}, io_manager_key="parquet", owners=["team:research"], deps=[training_features])
+@dg.asset(
+    group_name="dataset",
+    kinds={"parquet", "polars"},
+    io_manager_key="parquet",
+    owners=["team:research"],
+    deps=[training_features],
+)
 def dataset_panel(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], label_spec: dict[str, Any]
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """The rows that a model may be trained and judged on, with their class; its id follows from their content."""
-    spec = LabelSpec(**label_spec)
+    spec = LabelSpec(**label_spec) if label_spec else None
     entries = config.selection().entries(data_root)
     rows = panel.build(panel.read(data_root, entries), spec, BASE)
     metadata = {"dataset id": panel.dataset_id(entries, spec, BASE), "partitions": len(entries)}

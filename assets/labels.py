@@ -33,6 +33,10 @@ def future_labels(
     date, instrument = date_and_instrument(context)
     before = tail(raw_frames.filter(pl.col("kind") == "checkpoint").collect(), instrument, date)
     rows = future.label(samples_array(book_samples.collect()), before, date)
-    metadata = {"coverage": future.coverage(rows), "rows without label": future.reasons(rows), "classes": image(plots.label_shares(rows))}
+    metadata = {
+        "coverage": future.coverage(rows),
+        "rows without label": future.reasons(rows),
+        "classes": image(plots.label_shares(rows)),
+    }
     yield dg.MaterializeResult(value=rows, metadata=metadata)
     yield from rule_results("future_labels", rows)

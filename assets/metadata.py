@@ -18,7 +18,9 @@ def image(png: bytes) -> dg.MarkdownMetadataValue:
 def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     """A small frame as a Markdown table; floats with four digits."""
     header = "| " + " | ".join(frame.columns) + " |\n|" + " --- |" * frame.width + "\n"
-    return dg.MetadataValue.md(header + "\n".join("| " + " | ".join(_cell(value) for value in row) + " |" for row in frame.iter_rows()))
+    return dg.MetadataValue.md(
+        header + "\n".join("| " + " | ".join(_cell(value) for value in row) + " |" for row in frame.iter_rows())
+    )
 
 
 def _cell(value: object) -> str:

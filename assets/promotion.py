@@ -16,7 +16,13 @@ from ml.paths import DataRoot
 from ml.registry import Registry
 
 
-@dg.asset(group_name="promotion", kinds={"mlflow", "json"}, io_manager_key="json", owners=["team:research"], deps=["dataset_panel"])
+@dg.asset(
+    group_name="promotion",
+    kinds={"mlflow", "json"},
+    io_manager_key="json",
+    owners=["team:research"],
+    deps=["dataset_panel"],
+)
 def promotion_decision(
     config: Dataset,
     label_spec: dict[str, Any],
@@ -32,7 +38,17 @@ def promotion_decision(
     """Promote, refuse or insufficient, with every gate's number; an immutable, hash-chained record."""
     from ml.promotion import Evidence, decide
 
-    evidence = Evidence(config.selection(), label_spec, tuned_params, fold_predictions.collect(), candidate_model["model_id"], canary_report, parity_report)
+    evidence = Evidence(
+        config.selection(),
+        label_spec,
+        tuned_params,
+        fold_predictions.collect(),
+        candidate_model["model_id"],
+        canary_report,
+        parity_report,
+    )
     record = decide(data_root, listed, registry, evidence)
     gates = pl.DataFrame(record["gates"]).select("name", "outcome", "value", "threshold", "required", "detail")
-    return dg.MaterializeResult(value=record, metadata={"decision": record["decision"], "gates": table(gates), "record": record["hash"]})
+    return dg.MaterializeResult(
+        value=record, metadata={"decision": record["decision"], "gates": table(gates), "record": record["hash"]}
+    )

@@ -40,8 +40,13 @@ def raw_frames(
     date, instrument = date_and_instrument(context)
     chain = link(captures.find(listed.captures), partial(index.load, data_root))
     frame = day.raw_day(chain, instrument, date)
-    set_aside = {path.name: summary.set_aside for path, summary in chain.files if summary.set_aside}
-    return dg.MaterializeResult(value=frame, metadata={"files": len(chain.files), "lines set aside by file": set_aside})
+    unlisted = sorted(set(chain.instruments()) - {known.id for known in listed.instruments})
+    metadata = {
+        "files": len(chain.files),
+        "lines set aside by file": chain.set_aside(),
+        "unlisted instruments": unlisted,
+    }
+    return dg.MaterializeResult(value=frame, metadata=metadata)
 
 
 @dg.multi_asset(
@@ -55,7 +60,9 @@ def raw_frames(
     partitions_def=instrument_day,
     check_specs=[spec for name in DECODED for spec in rule_specs(name)],
 )  # fmt: skip
-def events(context: dg.AssetExecutionContext, raw_frames: pl.LazyFrame) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
+def events(
+    context: dg.AssetExecutionContext, raw_frames: pl.LazyFrame
+) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
     """Raw frames decoded: parsed, ordered by update ids, with every gap on record."""
     from ml.market.day import decode_day
 

@@ -25,7 +25,9 @@ def fold_predictions(
     rows = walk_forward.panel_predictions(dataset_panel.collect(), tuned_params, settings.threads)
     scores, test = walk_forward.fold_scores(rows), rows.filter(pl.col("part") == "test")
     bins = metrics.reliability(test["direction"].to_numpy(), walk_forward.probabilities(test))
-    plotted = {"folds": image(plots.folds(scores)), "reliability": image(plots.reliability(bins))} if rows.height else {}
+    plotted = (
+        {"folds": image(plots.folds(scores)), "reliability": image(plots.reliability(bins))} if rows.height else {}
+    )
     return dg.MaterializeResult(value=rows, metadata={"scores": table(scores), **plotted})
 
 

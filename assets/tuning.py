@@ -13,11 +13,15 @@ from ml.settings import Settings
 
 
 @dg.asset(group_name="training", kinds={"optuna", "lightgbm"}, io_manager_key="json", owners=["team:research"])
-def tuned_params(dataset_panel: pl.LazyFrame, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[dict[str, Any]]:
+def tuned_params(
+    dataset_panel: pl.LazyFrame, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[dict[str, Any]]:
     """The best parameters of a few seeded trials inside the first training block; none where the rows are too few."""
     from ml.tuning.study import tune
 
     tuned = tune(dataset_panel.collect(), settings.threads)
     if tuned is None:
         return dg.MaterializeResult(value={}, metadata={"candidate": "none: too few rows"})
-    return dg.MaterializeResult(value=asdict(tuned), metadata={"trials": tuned.n_trials, "log loss": tuned.log_loss, **tuned.params})
+    return dg.MaterializeResult(
+        value=asdict(tuned), metadata={"trials": tuned.n_trials, "log loss": tuned.log_loss, **tuned.params}
+    )

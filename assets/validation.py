@@ -15,8 +15,12 @@ from ml.config import Config
 from ml.paths import DataRoot
 
 
-@dg.asset(group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features])
-def canary_report(config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]) -> dg.MaterializeResult[list[dict[str, Any]]]:
+@dg.asset(
+    group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features]
+)
+def canary_report(
+    config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+) -> dg.MaterializeResult[list[dict[str, Any]]]:
     """Leak canaries: truncation, future scramble, planted leak, null market."""
     from ml.evaluation.verdict import run_canaries
 
@@ -24,8 +28,12 @@ def canary_report(config: Dataset, data_root: dg.ResourceParam[DataRoot], listed
     return dg.MaterializeResult(value=report, metadata={"canaries": table(pl.DataFrame(report))})
 
 
-@dg.asset(group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features])
-def parity_report(config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]) -> dg.MaterializeResult[dict[str, Any]]:
+@dg.asset(
+    group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features]
+)
+def parity_report(
+    config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+) -> dg.MaterializeResult[dict[str, Any]]:
     """Every stored feature row against the row that the live path gives for the same frames, bit for bit."""
     from ml.evaluation.verdict import run_parity
 

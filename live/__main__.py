@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 
 
 def main() -> int:
-    """Run `lobforge VERB ...`; the verb's return code is 0, 1 (something was set aside) or 2 (nothing could be done)."""
+    """Run `lobforge VERB ...` and return 0, 1 (something was set aside) or 2 (nothing could be done)."""
     verbs = {entry.name: entry for entry in entry_points(group="lobforge.verbs")}
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):

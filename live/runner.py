@@ -35,7 +35,9 @@ SECOND = 10**9
 def main(argv: list[str]) -> int:
     """Return 0, 1 if frames were set aside or rows differ from the batch, 2 if nothing could be done."""
     parser = argparse.ArgumentParser(prog="lobforge live", description=__doc__)
-    parser.add_argument("--replay", nargs="+", type=Path, required=True, metavar="FILE", help="capture files, or directories of them")
+    parser.add_argument(
+        "--replay", nargs="+", type=Path, required=True, metavar="FILE", help="capture files, or directories of them"
+    )
     parser.add_argument("--alias", default="champion", help="which registered model speaks")
     parser.add_argument("--json", action="store_true", help="print one JSON object a row, and a summary last")
     parser.add_argument("--summary", action="store_true", help="print the summary only")
@@ -89,15 +91,18 @@ def fits(model: DirectionModel) -> None:
         )
     if card.fingerprint != fingerprint(FEATURES):
         raise ModelRefused(
-            f"The model was trained with kernel {card.fingerprint}, running is {fingerprint(FEATURES)}: its features may"
-            " differ. Train and promote again."
+            f"The model was trained with kernel {card.fingerprint}, running is {fingerprint(FEATURES)}: "
+            "its features may differ. Train and promote again."
         )
 
 
-def _replay(root: DataRoot, listed: Config, chain: Chain, model: DirectionModel | None, options: argparse.Namespace) -> dict[str, Any]:
+def _replay(
+    root: DataRoot, listed: Config, chain: Chain, model: DirectionModel | None, options: argparse.Namespace
+) -> dict[str, Any]:
     from ml.evaluation.parity import Batch, Parity
 
-    total, found, set_aside = Parity(), Counts(), 0
+    total, found = Parity(), Counts()
+    set_aside = sum(sum(reasons.values()) for reasons in chain.set_aside().values())
     unlisted: list[str] = []
     for instrument_id in chain.instruments():
         try:
@@ -113,9 +118,15 @@ def _replay(root: DataRoot, listed: Config, chain: Chain, model: DirectionModel 
                 print(orjson.dumps(row).decode())
         set_aside += runner.set_aside
         if runner.batch is not None:
-            total.add(runner.batch.finish())
+            total.add(runner.batch.finish(whole=False))
     parity = total.counts() | {"first_mismatch": total.first}
-    return {"model": model.id if model else None, **vars(found), "set_aside": set_aside, "unlisted": unlisted, "parity": parity}
+    return {
+        "model": model.id if model else None,
+        **vars(found),
+        "set_aside": set_aside,
+        "unlisted": unlisted,
+        "parity": parity,
+    }
 
 
 class Counts:
@@ -173,7 +184,11 @@ class Runner:
             self._done += 1
 
     def _signal(self, ts: int, recv_ts: int) -> dict[str, Any]:
-        row: dict[str, Any] = {"instrument": self.instrument.id, "ts": ts, "data_age_ms": round((recv_ts - ts) / 1e6, 3)}
+        row: dict[str, Any] = {
+            "instrument": self.instrument.id,
+            "ts": ts,
+            "data_age_ms": round((recv_ts - ts) / 1e6, 3),
+        }
         if self.model is None:
             return row | {"model": None, "withheld": "no_model"}
         row["model"] = self.model.id

@@ -67,7 +67,9 @@ def load(root: DataRoot) -> Config:
             instruments=instruments,
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise SettingsError(f"{root.config} cannot be read: {error}. Mend the file; `lobforge doctor` checks it.") from error
+        raise SettingsError(
+            f"{root.config} cannot be read: {error}. Mend the file; `lobforge doctor` checks it."
+        ) from error
     seen: set[str] = set()
     for instrument in instruments:
         if instrument.id in seen:

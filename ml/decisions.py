@@ -62,7 +62,9 @@ def publish(root: DataRoot, record: dict[str, Any]) -> Path:
     path = _path(root, record["number"], record["hash"])
     others = [p for p in root.decisions.glob(f"{record['number']:06d}-*.json") if p != path]
     if others and any(line.number == record["number"] for line in journal(root)):
-        raise RegistryError(f"Decision {record['number']} is already {others[0].name}. Read the journal again and decide anew.")
+        raise RegistryError(
+            f"Decision {record['number']} is already {others[0].name}. Read the journal again and decide anew."
+        )
     if not path.exists():
         write_text(path, json.dumps(record, indent=1, sort_keys=True))
     return path
@@ -70,7 +72,9 @@ def publish(root: DataRoot, record: dict[str, Any]) -> Path:
 
 def enter(root: DataRoot, record: dict[str, Any], champion: str | None) -> JournalLine:
     """Append the journal line with which the record takes effect."""
-    line = JournalLine(record["number"], record["hash"], record["decision"], champion, record["evidence"], record["decided_at"])
+    line = JournalLine(
+        record["number"], record["hash"], record["decision"], champion, record["evidence"], record["decided_at"]
+    )
     append_line(root.decisions / "journal.jsonl", json.dumps(vars(line), sort_keys=True))
     return line
 
@@ -100,7 +104,9 @@ def verify(root: DataRoot) -> int:
     for number, line in enumerate(journal(root), start=1):
         record = read(root, line)
         if record["prev"] != before or record["number"] != number:
-            raise RegistryError(f"Decision {line.number} does not follow the one before it. Restore the journal from a backup.")
+            raise RegistryError(
+                f"Decision {line.number} does not follow the one before it. Restore the journal from a backup."
+            )
         before = line.hash
     return len(journal(root))
 

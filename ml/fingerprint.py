@@ -21,7 +21,7 @@ DECODER = (
     "market/events.py",
     "market/venues/*.py",
 )
-KERNEL = (*DECODER, "market/book.py", "market/compiled.py", "market/kernel.py", "market/sampler.py", "market/tables.py")
+KERNEL = (*DECODER, "market/book.py", "market/compiled.py", "market/layout.py", "market/sampler.py", "market/tables.py")
 FEATURES = (*KERNEL, "features/*.py")
 LABELS = (*KERNEL, "labels/*.py")
 

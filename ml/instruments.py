@@ -45,7 +45,9 @@ class Instrument:
     def __post_init__(self) -> None:
         venue, dot, symbol = self.id.partition(".")
         if not (venue and dot and symbol):
-            raise InstrumentError(f"Instrument id {self.id!r} is not <venue>.<symbol>. Write it like binance-usdm.BTCUSDT.")
+            raise InstrumentError(
+                f"Instrument id {self.id!r} is not <venue>.<symbol>. Write it like binance-usdm.BTCUSDT."
+            )
         if not (0 <= self.price_decimals <= 12 and 0 <= self.size_decimals <= 12):
             raise InstrumentError(f"{self.id}: decimals must lie between 0 and 12. Correct lobforge.toml.")
         if self.tick < 1 or self.lot < 1 or self.contract_size <= 0:

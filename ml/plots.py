@@ -27,7 +27,9 @@ def depth(samples: pl.DataFrame, instrument: Instrument) -> bytes:
     times, distances, grid = _depth_grid(samples, instrument)
     if grid.size:
         extent = (times[0], times[-1], distances[0], distances[-1])
-        drawn = axes.imshow(np.log1p(grid), aspect="auto", origin="lower", extent=extent, cmap="viridis", interpolation="nearest")
+        drawn = axes.imshow(
+            np.log1p(grid), aspect="auto", origin="lower", extent=extent, cmap="viridis", interpolation="nearest"
+        )
         figure.colorbar(drawn, ax=axes, label="ln(1 + size)")
     axes.set(xlabel="hour (UTC)", ylabel="distance from mid", title=f"Resting size, {instrument.id}")
     return _png(figure)
@@ -42,7 +44,13 @@ def label_shares(labels: pl.DataFrame) -> bytes:
             at = np.linspace(0, moves.size - 1, 200).astype(int)
             axes.plot(moves[at], 1 - at / moves.size, label=f"{h} s")
     axes.axvline(10, color="grey", linestyle=":", label="10 bps")
-    axes.set(xlabel="|movement| (bps)", ylabel="share of rows beyond", title="How far the mid moves", xlim=(0, 15), ylim=(0, 1))
+    axes.set(
+        xlabel="|movement| (bps)",
+        ylabel="share of rows beyond",
+        title="How far the mid moves",
+        xlim=(0, 15),
+        ylim=(0, 1),
+    )
     axes.legend()
     return _png(figure)
 
@@ -77,7 +85,12 @@ def _depth_grid(samples: pl.DataFrame, instrument: Instrument) -> tuple[np.ndarr
         return np.zeros(0), np.zeros(0), np.zeros((0, 0))
     picked = samples.gather_every(max(samples.height // COLUMNS, 1))
     prices, sizes = (
-        np.hstack([picked.select(f"{side}_{what}_{k}" for k in range(1, LEVELS + 1)).to_numpy().astype(float) for side in ("bid", "ask")])
+        np.hstack(
+            [
+                picked.select(f"{side}_{what}_{k}" for k in range(1, LEVELS + 1)).to_numpy().astype(float)
+                for side in ("bid", "ask")
+            ]
+        )
         for what in ("price", "size")
     )
     mid = (picked["bid_price_1"] + picked["ask_price_1"]).to_numpy() / 2

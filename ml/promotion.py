@@ -53,7 +53,7 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
     registry.reconcile()
     champion = registry.champion()
     entries = evidence.selection.entries(root)
-    dataset = panels.dataset_id(entries, LabelSpec(**evidence.label_spec), BASE)
+    dataset = panels.dataset_id(entries, LabelSpec(**evidence.label_spec) if evidence.label_spec else None, BASE)
     panel_entry = manifest(root, "dataset_panel")[str(root.whole("dataset_panel").relative_to(root.root))]
     model = load(root.model(evidence.model_id)) if evidence.model_id else None
     asked = _data_gates(root, evidence, panel_entry.rows, panel_entry.sha256)
@@ -79,21 +79,25 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
 
 
 def _data_gates(root: DataRoot, evidence: Evidence, count: int, source: str) -> list[Gate]:
-    shares = verdict.label_coverage(root, evidence.selection)
-    seconds = sum((entry.max_ts or 0) - (entry.min_ts or 0) for entry in evidence.selection.entries(root)) / 1e9
+    instruments = {instrument for instrument, _, _ in verdict.partitions(root, evidence.selection)}
     return [
-        gates.coverage({name: share for name, share in shares.items() if name.endswith(f" {PRIMARY}s")}, source),
-        gates.rows(count, seconds, source),
+        gates.coverage(verdict.label_coverage(root, evidence.selection), source),
+        gates.rows(count, len(instruments), source),
         gates.canaries([Canary(**canary) for canary in evidence.canaries], _digest(evidence.canaries)),
-        gates.parity({name: evidence.parity[name] for name in ("rows", "rows_with_values", "mismatches")}, _digest(evidence.parity)),
+        gates.parity(
+            {name: evidence.parity[name] for name in ("rows", "rows_with_values", "mismatches")},
+            _digest(evidence.parity),
+        ),
     ]
 
 
-def _model_gates(root: DataRoot, listed: Config, registry: Registry, evidence: Evidence, model: DirectionModel) -> list[Gate]:
+def _model_gates(
+    root: DataRoot, listed: Config, registry: Registry, evidence: Evidence, model: DirectionModel
+) -> list[Gate]:
     source = _predictions_sha256(root)
     test = evidence.predictions.filter(pl.col("part") == "test")
     champion = registry.champion()
-    rival, rows = _rival(root, registry, evidence, test) if champion else (_baseline(evidence, test), test)
+    rival, rows = _rival(root, registry, test) if champion else (_baseline(evidence, test), test)
     instrument_id, samples = verdict.serving_samples(root, evidence.selection)
     times = latency.decision_times(model, samples, listed.instrument(instrument_id))
     differing = _reload_differences(root, model)
@@ -118,11 +122,13 @@ def _baseline(evidence: Evidence, test: pl.DataFrame) -> Rival:
     return Rival(name, test[name].to_numpy())
 
 
-def _rival(root: DataRoot, registry: Registry, evidence: Evidence, test: pl.DataFrame) -> tuple[Rival, pl.DataFrame]:
+def _rival(root: DataRoot, registry: Registry, test: pl.DataFrame) -> tuple[Rival, pl.DataFrame]:
     """The champion's answers on the test rows that lie after all it was trained on."""
     champion = registry.load()
     rows = test.filter(pl.col("ts") >= champion.card.trained_until)
-    features = pl.read_parquet(root.whole("dataset_panel")).join(rows.select("instrument", "ts"), on=["instrument", "ts"], how="right", maintain_order="right")
+    features = pl.read_parquet(root.whole("dataset_panel")).join(
+        rows.select("instrument", "ts"), on=["instrument", "ts"], how="right", maintain_order="right"
+    )
     p = champion.probabilities(features.select(champion.card.features).to_numpy()) if rows.height else np.zeros((0, 3))
     error = metrics.calibration_error(rows["direction"].to_numpy(), p) if rows.height else None
     return Rival(f"champion {registry.champion()}", champion.directions(p), error), rows
@@ -153,14 +159,28 @@ def _log(root: DataRoot, registry: Registry, evidence: Evidence, content: dict[s
     values = {gate["name"]: gate["value"] for gate in content["gates"] if gate["value"] is not None}
     values |= {f"mean_{name}": float(scores[name].mean()) for name in scores.columns if name not in ("fold", "rows")}  # type: ignore[arg-type]
     params = evidence.tuned["params"] | {"rounds": evidence.tuned["rounds"], "trials": evidence.tuned["n_trials"]}
-    tags = {"model_id": model_id, "dataset_id": content["dataset_id"], "feature_set_hash": BASE.hash, "decision": content["decision"]}
+    tags = {
+        "model_id": model_id,
+        "dataset_id": content["dataset_id"],
+        "feature_set_hash": BASE.hash,
+        "decision": content["decision"],
+    }
     pictures = {"folds.png": plots.folds(scores), "reliability.png": plots.reliability(bins)}
     return registry.log_run(root.model(model_id), params, values, tags, pictures)
 
 
 def _evidence_key(content: dict[str, Any]) -> str:
     """What makes two decisions the same: everything but measured times and the gates' answers that follow."""
-    same = ("candidate", "dataset_id", "split", "label_spec", "feature_set", "fingerprint", "predictions_sha256", "parity")
+    same = (
+        "candidate",
+        "dataset_id",
+        "split",
+        "label_spec",
+        "feature_set",
+        "fingerprint",
+        "predictions_sha256",
+        "parity",
+    )
     return _digest({name: content[name] for name in same})
 
 

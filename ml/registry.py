@@ -1,4 +1,6 @@
-"""The model registry: runs, versions, aliases, and the order in which a decision takes effect. The only window to mlflow.
+"""The model registry: runs, versions, aliases, and the order in which a decision takes effect.
+
+The only window to mlflow.
 
 Here: MLflow under the data root, and the commit order of a decision.
 Not here: the decision itself (`ml.evaluation.gates`), its record (`ml.decisions`), the model's files (`ml.models`).
@@ -31,6 +33,7 @@ class Registry:
 
     def __init__(self, root: DataRoot) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         from mlflow import MlflowClient
 
         self.root = root
@@ -41,12 +44,19 @@ class Registry:
             self.client = MlflowClient(self.uri, self.uri)
             experiment = self.client.get_experiment_by_name(EXPERIMENT)
             artefacts = (root.mlflow.resolve() / "artifacts").as_uri()
-            self.experiment = experiment.experiment_id if experiment else self.client.create_experiment(EXPERIMENT, artefacts)
+            self.experiment = (
+                experiment.experiment_id if experiment else self.client.create_experiment(EXPERIMENT, artefacts)
+            )
             if not self.client.search_registered_models(f"name = '{MODEL}'"):
                 self.client.create_registered_model(MODEL)
 
     def log_run(
-        self, model_folder: Path, params: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str], plots: Mapping[str, bytes]
+        self,
+        model_folder: Path,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        plots: Mapping[str, bytes],
     ) -> str:
         """One MLflow run with the model's files and plots (file name to PNG bytes); returns the run id."""
         run = self.client.create_run(self.experiment, tags=dict(tags)).info.run_id
@@ -79,10 +89,13 @@ class Registry:
             head = self._head()
             if head != content["champion_before"]:
                 raise RegistryError(
-                    f"The champion is {head}, not {content['champion_before']} as when the gates were asked. Materialize the decision again."
+                    f"The champion is {head}, not {content['champion_before']} as when the gates were asked. "
+                    "Materialize the decision again."
                 )
             version = self._version(content["candidate"], run_id) if run_id else None
-            record = decisions.stage(self.root, dict(content) | {"decided_at": time_ns(), "mlflow_version": version, "mlflow_run": run_id})
+            record = decisions.stage(
+                self.root, dict(content) | {"decided_at": time_ns(), "mlflow_version": version, "mlflow_run": run_id}
+            )
             decisions.publish(self.root, record)
             champion = content["candidate"] if content["decision"] == "promote" else head
             if content["decision"] == "promote" and version:
@@ -101,7 +114,9 @@ class Registry:
                 return f"alias {CHAMPION} removed: the journal knows no champion"
             version = self._find_version(head)
             if version is None:
-                raise RegistryError(f"The journal's champion {head} has no version in MLflow. Restore mlflow.db from a backup.")
+                raise RegistryError(
+                    f"The journal's champion {head} has no version in MLflow. Restore mlflow.db from a backup."
+                )
             self.client.set_registered_model_alias(MODEL, CHAMPION, version)
             return f"alias {CHAMPION} moved from {alias} to {head}, as the journal says"
 
@@ -120,10 +135,15 @@ class Registry:
         try:
             version = self.client.get_model_version_by_alias(MODEL, alias)
         except MlflowException as error:
-            raise ModelRefused(f"No model has the alias {alias}: nothing was promoted yet. Run the pipeline first.") from error
-        model = load(Path(self.client.download_artifacts(version.run_id, "model")))
+            raise ModelRefused(
+                f"No model has the alias {alias}: nothing was promoted yet. Run the pipeline first."
+            ) from error
+        model = load(Path(self.client.download_artifacts(str(version.run_id), "model")))
         if model.id != version.tags["model_id"]:
-            raise ModelRefused(f"Version {version.version} holds model {model.id}, not {version.tags['model_id']} as registered. Promote again.")
+            raise ModelRefused(
+                f"Version {version.version} holds model {model.id}, not {version.tags['model_id']} as registered. "
+                "Promote again."
+            )
         return model
 
     def _lock(self) -> FileLock:

@@ -1,7 +1,7 @@
 """What a table's values must satisfy.
 
 Here: the rule and its evaluation on a frame.
-Not here: the rules themselves, which stand beside the function that makes the table; their Dagster face (`assets.checks`).
+Not here: the rules themselves (`ml.table_rules`), their Dagster face (`assets.checks`).
 """
 
 from collections.abc import Callable, Sequence
@@ -46,8 +46,14 @@ class Verdict:
 def evaluate(frame: pl.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
     """Count for each rule the rows that break it; one pass over the frame for all expressions."""
     expressions = {r.name: r.violations for r in rules if isinstance(r.violations, pl.Expr)}
-    counts = frame.select(**{name: expr.cast(pl.Boolean).sum() for name, expr in expressions.items()}) if expressions else frame
+    counts = (
+        frame.select(**{name: expr.cast(pl.Boolean).sum() for name, expr in expressions.items()})
+        if expressions
+        else frame
+    )
     return [
-        Verdict(r, int(counts[r.name][0] or 0) if isinstance(r.violations, pl.Expr) else r.violations(frame), frame.height)
+        Verdict(
+            r, int(counts[r.name][0] or 0) if isinstance(r.violations, pl.Expr) else r.violations(frame), frame.height
+        )
         for r in rules
     ]

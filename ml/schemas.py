@@ -69,6 +69,7 @@ END_REASONS = (
 )
 
 QUARANTINE_REASONS = {
+    "empty": "the file holds nothing",
     "truncated": "the compressed file ends in the middle",
     "bad_json": "the line is not a stamp and a JSON text, or not a JSON text",
     "unknown_frame": "no supported venue sends a frame of this shape",
@@ -137,8 +138,10 @@ TABLES: dict[str, pl.Schema] = {
             "end_reason": pl.String(),
         }
     ),
-    "quarantine": pl.Schema({"source": pl.String(), "offset": _I64, "reason": pl.String(), "detail": pl.String(), "line": pl.Binary()}),
-    "book_samples": pl.Schema({name: _I64 for name in SAMPLE_COLUMNS} | {"valid": pl.Boolean()}),
+    "quarantine": pl.Schema(
+        {"source": pl.String(), "offset": _I64, "reason": pl.String(), "detail": pl.String(), "line": pl.Binary()}
+    ),
+    "book_samples": pl.Schema(dict.fromkeys(SAMPLE_COLUMNS, _I64) | {"valid": pl.Boolean()}),
     "future_labels": pl.Schema(
         {"ts": _I64, "mid_units": pl.Float64(), "half_spread": pl.Float64()}
         | {
@@ -177,5 +180,7 @@ def conform(frame: pl.DataFrame, schema: pl.Schema, table: str) -> pl.DataFrame:
             raise StoreError(f"{table}: column {name} is {frame.schema[name]}, not {dtype}. Cast it where it is made.")
     extra = [name for name in frame.columns if name not in schema]
     if extra:
-        raise StoreError(f"{table}: {len(extra)} columns are not in its schema (first {extra[0]}). Add them to ml/schemas.py.")
+        raise StoreError(
+            f"{table}: {len(extra)} columns are not in its schema (first {extra[0]}). Add them to ml/schemas.py."
+        )
     return frame.select(schema.names())

@@ -24,7 +24,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("sizes_not_negative", pl.col("size") < 0, True, "No level has a negative size."),
     ),
     "trades": (
-        Rule("prints_positive", (pl.col("price") <= 0) | (pl.col("size") <= 0), True, "Every print has a price and a size."),
+        Rule(
+            "prints_positive",
+            (pl.col("price") <= 0) | (pl.col("size") <= 0),
+            True,
+            "Every print has a price and a size.",
+        ),
         Rule("arrivals_ascend", pl.col("arrival").diff() < 0, True, "Rows are in the order of their arrival."),
     ),
     "validity": (
@@ -46,7 +51,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "The best bid is not above the best ask in more than 0.1 % of the valid samples.",
             tolerated=0.001,
         ),
-        Rule("book_is_known", ~pl.col("valid"), False, "The book is known in at least 95 % of the samples.", tolerated=0.05),
+        Rule(
+            "book_is_known",
+            ~pl.col("valid"),
+            False,
+            "The book is known in at least 95 % of the samples.",
+            tolerated=0.05,
+        ),
     ),
     "features": (
         Rule(

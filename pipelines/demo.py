@@ -80,7 +80,12 @@ def run(root: DataRoot, keys: list[str], say: Any) -> dict[str, Any]:
         watch(defs.resolve_job_def("learn"), instance)
         assets = sorted(key.to_user_string() for key in instance.all_asset_keys())
     replay = _live(root, say)
-    return _report(root, keys) | {"parity": replay["parity"], "live": replay, "assets": assets, "wall_s": round(perf_counter() - started, 1)}
+    return _report(root, keys) | {
+        "parity": replay["parity"],
+        "live": replay,
+        "assets": assets,
+        "wall_s": round(perf_counter() - started, 1),
+    }
 
 
 def default_config() -> Config:
@@ -98,8 +103,8 @@ def _simulated(root: DataRoot, demo: Demo, say: Any) -> tuple[Config, list[str]]
     from ml.fingerprint import use_compiled
 
     use_compiled(root.compiled)
-    from ml.simulation.plants import Alpha
     from ml.simulation.instrument import INSTRUMENT
+    from ml.simulation.plants import Alpha
     from ml.simulation.publish import Outage, frames, write_captures
     from ml.simulation.venue import Market, simulate
 
@@ -142,7 +147,9 @@ def _live(root: DataRoot, say: Any) -> dict[str, Any]:
 
     say("live replay")
     command = [sys.executable, "-m", "live", "live", "--replay", str(config.load(root).captures), "--json", "--summary"]
-    finished = subprocess.run(command, env=os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)}, capture_output=True, text=True, check=False)
+    finished = subprocess.run(
+        command, env=os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)}, capture_output=True, text=True, check=False
+    )
     try:
         return json.loads(finished.stdout.splitlines()[-1])
     except (IndexError, json.JSONDecodeError) as error:
@@ -171,7 +178,10 @@ def _report(root: DataRoot, keys: list[str]) -> dict[str, Any]:
 
 def _partition(root: DataRoot, key: str) -> dict[str, Any]:
     date_, _, instrument = key.partition("|")
-    rows = {name: pl.scan_parquet(root.partition(name, date_, instrument)).select(pl.len()).collect().item() for name in ("raw_frames", "book_events", "trades", "book_samples", FEATURE_GROUP)}
+    rows = {
+        name: pl.scan_parquet(root.partition(name, date_, instrument)).select(pl.len()).collect().item()
+        for name in ("raw_frames", "book_events", "trades", "book_samples", FEATURE_GROUP)
+    }
     return {"partition": key, "rows": rows}
 
 

@@ -46,13 +46,18 @@ def _captures(listed: config.Config) -> Iterator[Finding]:
 
 
 def _stores(root: DataRoot) -> Iterator[Finding]:
-    for name, path in (("model store", root.mlflow / "mlflow.db"), ("Dagster instance", root.dagster_home / "dagster.yaml")):
+    for name, path in (
+        ("model store", root.mlflow / "mlflow.db"),
+        ("Dagster instance", root.dagster_home / "dagster.yaml"),
+    ):
         yield Finding(path.exists(), f"{name} {path}", "lobforge init", fatal=True)
     for database in (root.mlflow / "mlflow.db", *root.dagster_home.glob("**/*.db")):
         if database.exists():
             with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
                 answer = connection.execute("pragma quick_check").fetchone()[0]
-            yield Finding(answer == "ok", f"{database.relative_to(root.root)}: {answer}", "restore it from a backup", fatal=True)
+            yield Finding(
+                answer == "ok", f"{database.relative_to(root.root)}: {answer}", "restore it from a backup", fatal=True
+            )
 
 
 def _disk(root: DataRoot) -> Iterator[Finding]:
@@ -65,10 +70,16 @@ def _files(root: DataRoot) -> Iterator[Finding]:
         listed = store.manifest(root, table)
         missing = [path for path in listed if not (root.root / path).exists()]
         if missing:
-            yield Finding(False, f"{table}: {len(missing)} of {len(listed)} listed files are missing (first {missing[0]})", f"materialize {table} again")
+            yield Finding(
+                False,
+                f"{table}: {len(missing)} of {len(listed)} listed files are missing (first {missing[0]})",
+                f"materialize {table} again",
+            )
         unlisted = [p for p in root.table(table).rglob("*.parquet") if str(p.relative_to(root.root)) not in listed]
         if unlisted:
-            yield Finding(False, f"{table}: {len(unlisted)} files are not listed (first {unlisted[0].name})", "lobforge init")
+            yield Finding(
+                False, f"{table}: {len(unlisted)} files are not listed (first {unlisted[0].name})", "lobforge init"
+            )
 
 
 def _decisions(root: DataRoot) -> Iterator[Finding]:

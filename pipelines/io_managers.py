@@ -68,4 +68,3 @@ class JsonDocuments(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """Read a document."""
         return json.loads(self.root.document(context.asset_key.path[-1]).read_text())
-

@@ -14,6 +14,8 @@ ingest = dg.define_asset_job(
 )
 learn = dg.define_asset_job(
     "learn",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(*INGEST_GROUPS) - dg.AssetSelection.assets("training_features"),
+    selection=dg.AssetSelection.all()
+    - dg.AssetSelection.groups(*INGEST_GROUPS)
+    - dg.AssetSelection.assets("training_features"),
     description="From the stored training features to a decision about the champion.",
 )

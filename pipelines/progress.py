@@ -36,14 +36,18 @@ class _Lines(logging.Handler):
                 if not check.passed:
                     found = {name: value.value for name, value in check.metadata.items()}
                     say(f"  {check.asset_key.to_user_string()}: rule {check.check_name} broken: {found}")
+            case _:
+                return
 
 
-@dg.logger(description="One line per finished step.")
-def progress_logger(context: dg.InitLoggerContext) -> logging.Logger:
-    """A logger that prints progress alone."""
+def _make(context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger(LOGGER, logging.DEBUG)
     logger.addHandler(_Lines())
     return logger
+
+
+progress_logger = dg.LoggerDefinition(_make, description="One line per finished step.")
+"""A logger that prints progress alone."""
 
 
 def watch(job: dg.JobDefinition, instance: dg.DagsterInstance, **arguments: Any) -> dg.ExecuteInProcessResult:

@@ -28,7 +28,10 @@ def show(report: dict[str, Any], root: DataRoot) -> None:
         f"({parity['rows_with_values']} with all short features)"
     )
     console.print(f"signals       {live['signals']}, withheld: {withheld}")
-    console.print(f"decision      [bold {COLOURS[report['decision']]}]{report['decision']}[/], champion {report['champion'] or 'none'}, record {report['record'][:16]}")
+    console.print(
+        f"decision      [bold {COLOURS[report['decision']]}]{report['decision']}[/], "
+        f"champion {report['champion'] or 'none'}, record {report['record'][:16]}"
+    )
     console.print(f"wall          {report['wall_s']:.0f} s")
     console.print(f"look further  LOBFORGE_DATA_ROOT={root.root} make ui, then http://127.0.0.1:3000")
 
@@ -43,13 +46,26 @@ def _captured(report: dict[str, Any]) -> Table:
         table.add_row(key, *(f"{rows[n]:,}" for n in ("raw_frames", "book_events", "trades", "book_samples")), *shares)
     for gap in report["gaps"]:
         end = _time(gap["end"]) if gap["end"] else "the end"
-        table.add_row(f"[yellow]gap[/] {_time(gap['start'])} to {end}: {gap['reason']}, ids {gap['from_id']} to {gap['to_id']}")
+        table.add_row(
+            f"[yellow]gap[/] {_time(gap['start'])} to {end}: {gap['reason']}, ids {gap['from_id']} to {gap['to_id']}"
+        )
     return table
 
 
 def _folds(report: dict[str, Any]) -> Table:
     table = Table(title="Walk-forward, macro-accuracy (1/3 is chance)", title_justify="left")
-    columns = ("fold", "rows", "train", "test", "majority", "last_direction", "logistic_imbalance", "log_loss", "calibration_error", "auc")
+    columns = (
+        "fold",
+        "rows",
+        "train",
+        "test",
+        "majority",
+        "last_direction",
+        "logistic_imbalance",
+        "log_loss",
+        "calibration_error",
+        "auc",
+    )
     for name in columns:
         table.add_column(name.replace("_", " "), justify="right")
     for fold in report["folds"]:
@@ -73,7 +89,14 @@ def _gates(report: dict[str, Any]) -> Table:
         table.add_column(name)
     for gate in report["gates"]:
         outcome = f"[{COLOURS[gate['outcome']]}]{gate['outcome']}[/]"
-        table.add_row(gate["name"], outcome, _number(gate["value"]), _number(gate["threshold"]), "yes" if gate["required"] else "shown", gate["detail"])
+        table.add_row(
+            gate["name"],
+            outcome,
+            _number(gate["value"]),
+            _number(gate["threshold"]),
+            "yes" if gate["required"] else "shown",
+            gate["detail"],
+        )
     return table
 
 

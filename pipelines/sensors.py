@@ -15,14 +15,18 @@ from ml.errors import CaptureError
 from ml.market import captures
 from ml.paths import DataRoot
 from pipelines.jobs import ingest
-from pipelines.resources import ConfigResource, DataRootResource
+from pipelines.resources import DataRootResource
 
 LEAD_IN_NS, CLOSING_NS = 3_660 * 10**9, 60 * 10**9
 """How far a day looks back into the captures before it, and on into those after it."""
 
 
-@dg.sensor(job=ingest, minimum_interval_seconds=60, description="Ingest each listed date and instrument whose capture files changed.")
-def new_captures(data_root: DataRootResource, listed: ConfigResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+@dg.sensor(
+    job=ingest,
+    minimum_interval_seconds=60,
+    description="Ingest each listed date and instrument whose capture files changed.",
+)
+def new_captures(data_root: DataRootResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run per partition, keyed by the content of the files that reach into it: a restart asks for nothing twice."""
     found = partition_contents(DataRoot(Path(data_root.path)))
     if not found:
@@ -32,7 +36,7 @@ def new_captures(data_root: DataRootResource, listed: ConfigResource) -> Iterato
 
 
 def partition_contents(root: DataRoot) -> dict[str, str]:
-    """Per partition key (date|instrument) the hash over the capture files that hold frames of it or of the hour before."""
+    """Per partition key (date|instrument) the hash over the capture files that it reads."""
     from ml.market import index
 
     listed = config.load(root)

@@ -22,7 +22,9 @@ def demo(argv: list[str]) -> int:
 
     defaults = demos.Demo()
     parser = argparse.ArgumentParser(prog="lobforge demo", description=demo.__doc__)
-    parser.add_argument("--captures", type=Path, help="run on the capture files of this directory instead of a simulated market")
+    parser.add_argument(
+        "--captures", type=Path, help="run on the capture files of this directory instead of a simulated market"
+    )
     parser.add_argument("--alpha", type=float, default=defaults.alpha, help="planted information coefficient, 0 to 0.3")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="seed of the simulated market")
     parser.add_argument("--hours", type=float, default=defaults.hours, help="hours of simulated market")
@@ -54,7 +56,9 @@ def init(argv: list[str]) -> int:
         done = initialise(root, demos.default_config())
     except LobforgeError as error:
         return _fail(error, options.json)
-    print(json.dumps({"data_root": str(root.root), "done": done}) if options.json else "\n".join(done) or "nothing to do")
+    print(
+        json.dumps({"data_root": str(root.root), "done": done}) if options.json else "\n".join(done) or "nothing to do"
+    )
     return 0
 
 
@@ -72,11 +76,14 @@ def doctor(argv: list[str]) -> int:
         print(json.dumps([vars(finding) for finding in findings]))
     else:
         for finding in findings:
-            print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.what}" + ("" if finding.ok else f"\n      fix: {finding.fix}"))
+            print(
+                f"{'ok   ' if finding.ok else 'WRONG'} {finding.what}"
+                + ("" if finding.ok else f"\n      fix: {finding.fix}")
+            )
     return 2 if any(finding.fatal for finding in wrong) else 1 if wrong else 0
 
 
-def ui(argv: list[str]) -> int:
+def ui(argv: list[str]) -> int:  # noqa: RET503 - it ends by becoming the server
     """Start the Dagster webserver and daemon on the data root's instance."""
     from pipelines import demo as demos
     from pipelines.setup import PROJECT, initialise
@@ -92,7 +99,16 @@ def ui(argv: list[str]) -> int:
     except LobforgeError as error:
         return _fail(error, as_json=False)
     say(f"Dagster UI on http://127.0.0.1:{options.port} (data root {root.root})")
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(options.port)]
+    command = [
+        str(Path(sys.executable).with_name("dagster")),
+        "dev",
+        "-w",
+        str(PROJECT / "workspace.yaml"),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(options.port),
+    ]
     os.execv(command[0], command)  # noqa: S606 - becomes the server, so that signals reach it
 
 

@@ -20,6 +20,7 @@ from ml.store import Entry, manifest
 
 FIRST_SHARE = 0.4
 N_SPLITS = 5
+MIN_SPEC_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,21 @@ def read(root: DataRoot, entries: Sequence[Entry]) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(root.root / entry.path) for entry in entries]).sort("ts", "instrument")
 
 
-def dataset_id(entries: Sequence[Entry], spec: LabelSpec, features: FeatureSet) -> str:
+def dataset_id(entries: Sequence[Entry], spec: LabelSpec | None, features: FeatureSet) -> str:
     """Hex sha256, 16 digits, over the files' content and the specs: the same id is the same panel."""
-    content = [[(entry.path, entry.sha256) for entry in entries], spec.hash, features.hash, PRIMARY]
+    content = [[(entry.path, entry.sha256) for entry in entries], spec.hash if spec else None, features.hash, PRIMARY]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
-def fit_spec(root: DataRoot, selection: Selection) -> LabelSpec:
-    """The label spec of the primary horizon, from the first training block of a selection.
+def fit_spec(root: DataRoot, selection: Selection) -> LabelSpec | None:
+    """The label spec of the primary horizon, from the first training block of a selection; None below 100 usable rows.
 
     Raises:
-        DatasetError: the block has no usable row, or the price never moves.
+        DatasetError: the price never moves.
     """
     block = first_block(read(root, selection.entries(root)))
     named = block.select("ts", "half_spread", movement=f"movement_{PRIMARY}s", sigma=f"sigma_{PRIMARY}s")
-    return fit(named, PRIMARY)
+    return fit(named, PRIMARY) if named.drop_nulls().height >= MIN_SPEC_ROWS else None
 
 
 def first_block(rows: pl.DataFrame, share: float = FIRST_SHARE) -> pl.DataFrame:
@@ -76,8 +77,10 @@ def first_block(rows: pl.DataFrame, share: float = FIRST_SHARE) -> pl.DataFrame:
     return labelled.head(int(labelled.height * share))
 
 
-def build(rows: pl.DataFrame, spec: LabelSpec, features: FeatureSet) -> pl.DataFrame:
+def build(rows: pl.DataFrame, spec: LabelSpec | None, features: FeatureSet) -> pl.DataFrame:
     """The panel: rows that have every feature and a label at the primary horizon, with their class.
+
+    Without a spec it has no row.
 
     Columns: instrument, ts, the features, movement, half_spread, sigma, label_start, label_end, direction.
     """
@@ -91,5 +94,7 @@ def build(rows: pl.DataFrame, spec: LabelSpec, features: FeatureSet) -> pl.DataF
         label_start="ts",
         label_end=f"label_end_{PRIMARY}s",
     ).drop_nulls()
+    if spec is None:
+        return renamed.clear().with_columns(direction=pl.lit(0, pl.Int8))
     movement, half_spread, sigma = (renamed[name].to_numpy() for name in ("movement", "half_spread", "sigma"))
     return renamed.with_columns(direction=spec.apply(movement, half_spread, sigma))

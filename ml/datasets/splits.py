@@ -53,12 +53,16 @@ def walk_forward(start: np.ndarray, end: np.ndarray, first_share: float, n_split
             raise DatasetError(f"Fold {number} of {n_splits} has no test rows: {len(start)} rows are too few.")
         train = purge(order, start, end, int(start[test].min()), int(end[test].max()), embargo)
         if train.size == 0:
-            raise DatasetError(f"Fold {number} of {n_splits} has no training rows left after purging. Give it more data.")
+            raise DatasetError(
+                f"Fold {number} of {n_splits} has no training rows left after purging. Give it more data."
+            )
         folds.append(Fold(number, train, test))
     return folds
 
 
-def purge(order: np.ndarray, start: np.ndarray, end: np.ndarray, test_start: int, test_end: int, embargo: int) -> np.ndarray:
+def purge(
+    order: np.ndarray, start: np.ndarray, end: np.ndarray, test_start: int, test_end: int, embargo: int
+) -> np.ndarray:
     """Rows of `order` that lie before the test span and whose label ends `embargo` ns or more before it."""
     return order[(start[order] < test_end) & (end[order] <= test_start - embargo)]
 

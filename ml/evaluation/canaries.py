@@ -16,11 +16,11 @@ from ml.features.row import feature_row
 from ml.features.table import FAMILIES, FEATURES
 from ml.instruments import Instrument
 from ml.labels.future import directions
-from ml.market import kernel
+from ml.market import layout
 
 TIMES = 200
 NULL_ROWS, NULL_HORIZON = 12_000, 10
-SECOND = kernel.SECOND
+SECOND = layout.SECOND
 
 FeatureCode = Callable[[np.ndarray, int], np.ndarray]
 """Computes the feature row of a sample, f64, from samples and its index."""
@@ -39,7 +39,7 @@ class Canary:
 
 def feature_code(instrument: Instrument) -> FeatureCode:
     """The product's own feature code, one row at a time."""
-    scratch = np.empty(kernel.TAIL, np.int64)
+    scratch = np.empty(layout.TAIL, np.int64)
 
     def compute(samples: np.ndarray, i: int) -> np.ndarray:
         values, reasons = np.full(len(FEATURES), np.nan), np.zeros(len(FAMILIES), np.uint8)
@@ -61,20 +61,22 @@ def future_scramble(samples: np.ndarray, code: FeatureCode, seed: int = 1, times
     rng, changed, checked = np.random.default_rng(seed), 0, 0
     for cut in _times(samples, seed, 10):
         scrambled = samples.copy()
-        after = scrambled[cut + 1 :, kernel.BID_PRICE :]
+        after = scrambled[cut + 1 :, layout.BID_PRICE :]
         after[:] = rng.permutation(after) + rng.integers(0, 1_000, after.shape)
         for i in rng.integers(max(cut - 60, 0), cut + 1, times // 10):
             changed += not np.array_equal(code(scrambled, int(i)), code(samples, int(i)), equal_nan=True)
             checked += 1
-    return Canary("future_scramble", changed == 0, changed, 0, f"rows of {checked} that change when the future is scrambled")
+    return Canary(
+        "future_scramble", changed == 0, changed, 0, f"rows of {checked} that change when the future is scrambled"
+    )
 
 
 def planted_leak(samples: np.ndarray, code: FeatureCode, seed: int = 1) -> Canary:
-    """A feature that looks ten samples ahead must be caught by the truncation test."""
+    """Features that look ten samples ahead, at price and time, must be caught by the truncation test."""
 
     def leaking(window: np.ndarray, i: int) -> np.ndarray:
         ahead = window[min(i + NULL_HORIZON, len(window) - 1)]
-        return np.append(code(window, i), float(ahead[kernel.BID_PRICE] + ahead[kernel.ASK_PRICE]))
+        return np.append(code(window, i), ahead[[layout.TS, layout.BID_PRICE, layout.ASK_PRICE]].astype(np.float64))
 
     caught = truncation(samples, leaking, seed)
     missed = int(caught.passed)
@@ -95,7 +97,13 @@ def null_market(train: Trainer, first_share: float, n_splits: int, seed: int = 1
     # neighbouring labels overlap, so only every tenth row counts as independent
     up, down = positive.sum() / NULL_HORIZON, (~positive).sum() / NULL_HORIZON
     band = 2.576 * sqrt((up + down + 1) / (12 * up * down))
-    return Canary("null_market", abs(measured - 0.5) <= band, abs(measured - 0.5), band, "distance of the AUC from 0.5 on a random walk")
+    return Canary(
+        "null_market",
+        abs(measured - 0.5) <= band,
+        abs(measured - 0.5),
+        band,
+        "distance of the AUC from 0.5 on a random walk",
+    )
 
 
 def run(samples: np.ndarray, instrument: Instrument, train: Trainer, first_share: float, n_splits: int) -> list[Canary]:
@@ -111,7 +119,7 @@ def run(samples: np.ndarray, instrument: Instrument, train: Trainer, first_share
 
 def _times(samples: np.ndarray, seed: int, count: int) -> np.ndarray:
     """Random rows, those with a valid book where there are any."""
-    valid = np.flatnonzero(samples[:-1, kernel.VALID])
+    valid = np.flatnonzero(samples[:-1, layout.VALID])
     pool = valid if valid.size else np.arange(len(samples) - 1)
     return np.random.default_rng(seed).choice(pool, min(count, pool.size), replace=False)
 

@@ -21,6 +21,7 @@ Outcome = Literal["pass", "fail", "insufficient"]
 
 MIN_COVERAGE = 0.80
 MIN_ROWS = 10_000
+MIN_PARTITION_ROWS = 600
 MIN_GAIN = 0.02
 MAX_GAP = 0.05
 MAX_CALIBRATION_ERROR = 0.05
@@ -57,20 +58,24 @@ class Rival:
     calibration_error: float | None = None
 
 
-def coverage(shares: dict[str, float], source: str) -> Gate:
-    """The smallest share of labelled rows over horizons and partitions."""
+def coverage(shares: dict[str, tuple[float, int]], source: str) -> Gate:
+    """The smallest share of rows labelled at the primary horizon over partitions, given with each one's rows.
+
+    Below 600 rows the ends of the capture weigh too much to blame the data.
+    """
     if not shares:
         return Gate("coverage", "insufficient", None, MIN_COVERAGE, True, source, "no labelled partition")
     worst = min(shares, key=lambda name: shares[name])
-    return Gate("coverage", _at_least(shares[worst], MIN_COVERAGE), shares[worst], MIN_COVERAGE, True, source, f"lowest: {worst}")
+    share, count = shares[worst]
+    outcome: Outcome = "pass" if share >= MIN_COVERAGE else "fail" if count >= MIN_PARTITION_ROWS else "insufficient"
+    return Gate("coverage", outcome, share, MIN_COVERAGE, True, source, f"lowest: {worst}, {count} rows")
 
 
-def rows(count: int, seconds: float, source: str) -> Gate:
-    """Rows of the panel; too few is no fault of the model."""
+def rows(count: int, instruments: int, source: str) -> Gate:
+    """Rows of the panel; too few is no fault of the model. Each instrument gives at most one row a second."""
     outcome: Outcome = "pass" if count >= MIN_ROWS else "insufficient"
-    rate = count / seconds if seconds > 0 else 0.0
-    hours = (MIN_ROWS - count) / rate / 3600 if rate > 0 else float("inf")
-    detail = "" if outcome == "pass" else f"about {hours:.1f} h more of the same capture are needed"
+    hours = (MIN_ROWS - count) / max(instruments, 1) / 3600
+    detail = "" if outcome == "pass" else f"{hours:.1f} h more of {instruments} instruments are needed"
     return Gate("rows", outcome, count, MIN_ROWS, True, source, detail)
 
 
@@ -97,7 +102,9 @@ def improvement(test: pl.DataFrame, rival: Rival, first: bool, horizon_s: int, s
     """
     direction, predicted, ts = (test[name].to_numpy() for name in ("direction", "predicted", "ts"))
     gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, rival.predicted)
-    draws = metrics.bootstrap_difference(direction, predicted, rival.predicted, ts, max(BLOCK_NS, 10 * horizon_s * 10**9))
+    draws = metrics.bootstrap_difference(
+        direction, predicted, rival.predicted, ts, max(BLOCK_NS, 10 * horizon_s * 10**9)
+    )
     confidence = CONFIDENCE_FIRST if first else CONFIDENCE_LATER
     low, high = (float(q) for q in np.quantile(draws, [1 - confidence, confidence]))
     if low > 0 and gain >= MIN_GAIN:
@@ -106,8 +113,13 @@ def improvement(test: pl.DataFrame, rival: Rival, first: bool, horizon_s: int, s
         outcome = "fail"
     else:
         outcome = "insufficient"
-    detail = f"over {rival.name}: {100 * gain:+.1f} pp, {100 * confidence:.1f} % bounds {100 * low:+.1f} to {100 * high:+.1f} pp"
-    detail += "" if outcome == "pass" else f"; {_power(direction, predicted, rival.predicted, len(test), horizon_s)}; {_ceiling(test)}"
+    bounds = f"{100 * confidence:.1f} % bounds {100 * low:+.1f} to {100 * high:+.1f} pp"
+    detail = f"over {rival.name}: {100 * gain:+.1f} pp, {bounds}"
+    detail += (
+        ""
+        if outcome == "pass"
+        else f"; {_power(direction, predicted, rival.predicted, len(test), horizon_s)}; {_ceiling(test)}"
+    )
     return Gate("improvement", outcome, gain, MIN_GAIN, True, source, detail)
 
 
@@ -138,7 +150,9 @@ def reload(differing: int, source: str) -> Gate:
 def sharpe(test: pl.DataFrame, source: str) -> Gate:
     """Shown, not required: a Sharpe ratio means nothing below 30 days."""
     days = (test["ts"] // (86_400 * 10**9)).n_unique() if test.height else 0
-    return Gate("sharpe", "insufficient", days, MIN_SHARPE_DAYS, False, source, "days; below 30 no Sharpe ratio is computed")
+    return Gate(
+        "sharpe", "insufficient", days, MIN_SHARPE_DAYS, False, source, "days; below 30 no Sharpe ratio is computed"
+    )
 
 
 def slices(test: pl.DataFrame, rival: Rival, horizon_s: int, source: str) -> Gate:
@@ -151,7 +165,9 @@ def slices(test: pl.DataFrame, rival: Rival, horizon_s: int, source: str) -> Gat
             gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, other)
             gains[f"{instrument} {6 * int(quarter):02d}-{6 * int(quarter) + 6:02d} UTC"] = gain  # type: ignore[arg-type]
     if not gains:
-        return Gate("slices", "insufficient", None, -MAX_SLICE_LOSS, False, source, "no slice holds 500 independent labels")
+        return Gate(
+            "slices", "insufficient", None, -MAX_SLICE_LOSS, False, source, "no slice holds 500 independent labels"
+        )
     worst = min(gains, key=lambda name: gains[name])
     return Gate("slices", _at_least(gains[worst], -MAX_SLICE_LOSS), gains[worst], -MAX_SLICE_LOSS, False, source, worst)
 

@@ -43,7 +43,11 @@ def reliability(direction: np.ndarray, probabilities: np.ndarray) -> list[tuple[
     """Per bin of predicted probability, all classes together: mean probability, observed share, count."""
     p, hit = probabilities.ravel(), np.eye(CLASSES, dtype=bool)[direction].ravel()
     index = np.minimum((p * BINS).astype(int), BINS - 1)
-    return [(float(p[index == b].mean()), float(hit[index == b].mean()), int((index == b).sum())) for b in range(BINS) if (index == b).any()]
+    return [
+        (float(p[index == b].mean()), float(hit[index == b].mean()), int((index == b).sum()))
+        for b in range(BINS)
+        if (index == b).any()
+    ]
 
 
 def calibration_error(direction: np.ndarray, probabilities: np.ndarray) -> float:
@@ -54,7 +58,13 @@ def calibration_error(direction: np.ndarray, probabilities: np.ndarray) -> float
 
 
 def bootstrap_difference(
-    direction: np.ndarray, predicted: np.ndarray, other: np.ndarray, ts: np.ndarray, block_ns: int, draws: int = 2_000, seed: int = 1
+    direction: np.ndarray,
+    predicted: np.ndarray,
+    other: np.ndarray,
+    ts: np.ndarray,
+    block_ns: int,
+    draws: int = 2_000,
+    seed: int = 1,
 ) -> np.ndarray:
     """Draws of macro_accuracy(predicted) - macro_accuracy(other), by blocks of time resampled with replacement.
 
@@ -70,5 +80,7 @@ def bootstrap_difference(
         np.add.at(right[row], (index, direction), answer == direction)
     picks = np.random.default_rng(seed).integers(0, n_blocks, (draws, n_blocks))
     counts = total[picks].sum(axis=1)
-    shares = [np.divide(r[picks].sum(axis=1), counts, out=np.full_like(counts, np.nan), where=counts > 0) for r in right]
+    shares = [
+        np.divide(r[picks].sum(axis=1), counts, out=np.full_like(counts, np.nan), where=counts > 0) for r in right
+    ]
     return np.nanmean(shares[0], axis=1) - np.nanmean(shares[1], axis=1)

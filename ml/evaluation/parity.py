@@ -6,6 +6,7 @@ Not here: the live path itself (`ml.market.feed`, `ml.features.online`).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import orjson
@@ -15,7 +16,7 @@ from ml.features.build import NAMES, REASONS
 from ml.features.online import OnlineFeatures
 from ml.features.table import FEATURES
 from ml.instruments import Instrument
-from ml.market import kernel
+from ml.market import layout
 from ml.market.day import closing_frames, open_day
 from ml.market.feed import Feed
 
@@ -44,7 +45,10 @@ class Parity:
 
 
 class Batch:
-    """Stored feature rows of one instrument, to compare live rows with; what live never gave counts as a mismatch."""
+    """Stored feature rows of one instrument, to compare live rows with; what live never gave counts as a mismatch.
+
+    A replay that starts later than the stored rows is compared once the longest look-back lies inside it.
+    """
 
     def __init__(self, features: pl.DataFrame) -> None:
         ordered = features.sort("ts")
@@ -53,12 +57,15 @@ class Batch:
         self.reasons = ordered.select(REASONS).to_numpy()
         self.seen = np.zeros(len(self.ts), bool)
         self.parity = Parity()
+        self._from: int | None = None
 
     def compare(self, ts: int, live: OnlineFeatures) -> None:
         """Compare the newest live row with the stored row of the same time."""
+        if self._from is None:
+            self._from = ts if len(self.ts) == 0 or ts <= self.ts[0] else ts + layout.TAIL * layout.SECOND
         k = int(np.searchsorted(self.ts, ts))
         parity = self.parity
-        if k == len(self.ts) or self.ts[k] != ts:
+        if ts < self._from or k == len(self.ts) or self.ts[k] != ts:
             return
         self.seen[k] = True
         parity.rows += 1
@@ -68,8 +75,13 @@ class Batch:
             parity.mismatches += 1
             parity.first = parity.first or self._difference(k, live)
 
-    def finish(self) -> Parity:
-        """The counts, with the rows that the live path never gave."""
+    def finish(self, whole: bool) -> Parity:
+        """The counts, with the rows that the live path never gave: of all stored rows, or of the stretch it covered."""
+        if not whole and self.seen.any():
+            last = np.flatnonzero(self.seen)[-1]
+            self.seen[(self.ts < (self._from or 0)) | (np.arange(len(self.ts)) > last)] = True
+        elif not whole:
+            self.seen[:] = True
         missing = int((~self.seen).sum())
         self.parity.rows += missing
         self.parity.mismatches += missing
@@ -90,23 +102,20 @@ def replay(raw_days: Iterable[pl.DataFrame], features: pl.DataFrame, instrument:
     The stream starts with the first day's checkpoint and runs through midnight without looking at another.
     """
     batch, online = Batch(features), OnlineFeatures(instrument)
-    feed: Feed | None = None
-    done, after = 0, list[tuple[int, bytes]]()
-    for raw in raw_days:
-        if feed is None:
-            opening = open_day(raw, instrument)
-            feed = Feed(instrument, opening.decoder, opening.sampler)
-            feed.sampler.forget = True
-            done = feed.sampler.released
-        frames = raw.filter(pl.col("kind") != "checkpoint").sort("arrival").select("recv_ts", "payload")
-        for recv_ts, payload in frames.iter_rows():
+    days = iter(raw_days)
+    raw = next(days)
+    opening = open_day(raw, instrument)
+    feed = Feed(instrument, opening.decoder, opening.sampler)
+    feed.sampler.forget = True
+    done = feed.sampler.released
+    while raw is not None:
+        frames = raw.filter(pl.col("kind") != "checkpoint").sort("arrival").select("recv_ts", "payload").iter_rows()
+        following = next(days, None)
+        for recv_ts, payload in chain(frames, closing_frames(raw) if following is None else ()):
             feed.offer(orjson.loads(payload), recv_ts)
             done = _compare_released(feed, online, batch, done)
-        after = closing_frames(raw)
-    for recv_ts, payload in after if feed is not None else ():
-        feed.offer(orjson.loads(payload), recv_ts)
-        done = _compare_released(feed, online, batch, done)
-    return batch.finish()
+        raw = following
+    return batch.finish(whole=True)
 
 
 def _compare_released(feed: Feed, online: OnlineFeatures, batch: Batch, done: int) -> int:
@@ -117,7 +126,7 @@ def _compare_released(feed: Feed, online: OnlineFeatures, batch: Batch, done: in
     samples = sampler.samples
     for i in range(done - sampler.dropped, sampler.released):
         online.compute(samples, i)
-        batch.compare(int(samples[i, kernel.TS]), online)
+        batch.compare(int(samples[i, layout.TS]), online)
     return sampler.released + sampler.dropped
 
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from ml.config import Config
 from ml.datasets.panel import FIRST_SHARE, N_SPLITS, Selection
+from ml.datasets.training_features import PRIMARY
 from ml.evaluation import canaries
 from ml.evaluation.parity import Parity, replay
 from ml.evaluation.walk_forward import trainer
@@ -54,12 +55,12 @@ def run_parity(root: DataRoot, listed: Config, selection: Selection) -> dict[str
     return total.counts() | {"first_mismatch": total.first}
 
 
-def label_coverage(root: DataRoot, selection: Selection) -> dict[str, float]:
-    """Share of labelled rows by partition and horizon."""
-    shares: dict[str, float] = {}
+def label_coverage(root: DataRoot, selection: Selection) -> dict[str, tuple[float, int]]:
+    """Share of rows labelled at the primary horizon, and rows, by partition."""
+    shares: dict[str, tuple[float, int]] = {}
     for instrument_id, date, entry in partitions(root, selection):
-        for horizon, share in future.coverage(pl.read_parquet(root.root / entry.path)).items():
-            shares[f"{date}|{instrument_id} {horizon}"] = share
+        share = future.coverage(pl.read_parquet(root.root / entry.path))[f"{PRIMARY}s"]
+        shares[f"{date}|{instrument_id}"] = (share, entry.rows)
     return shares
 
 

@@ -24,7 +24,10 @@ EMBARGO_NS = 60 * 10**9
 
 @dataclass(frozen=True)
 class Rows:
-    """A panel as arrays, in order of time: features f64 (n, k) with their names, classes, label times ns, instruments, movements."""
+    """A panel as arrays, in order of time.
+
+    Features f64 (n, k) with their names; per row its class i8, label start and end (ns), instrument and movement.
+    """
 
     features: np.ndarray
     names: list[str]
@@ -66,7 +69,7 @@ def predict(rows: Rows, folds: list[splits.Fold], train: Trainer) -> pl.DataFram
     """The table `fold_predictions`: one row per test row and fold, and per row of the last training block.
 
     Columns: fold, part (`test`, or `train` for the last purged training block as long as the test block), instrument,
-    ts, label_end, direction, movement, p_down, p_neutral, p_up, predicted, and one column per baseline (null in part `train`).
+    ts, label_end, direction, movement, p_down, p_neutral, p_up, predicted, and a column per baseline (null in `train`).
     """
     last = baselines.last_directions(rows.direction, rows.start, rows.end, rows.instrument)
     parts: list[pl.DataFrame] = []
@@ -75,7 +78,10 @@ def predict(rows: Rows, folds: list[splits.Fold], train: Trainer) -> pl.DataFram
         rivals = baselines.fit(rows.features[fold.train], rows.direction[fold.train], rows.names)
         for part, at in (("train", splits.last_block(fold, len(fold.test))), ("test", fold.test)):
             probabilities = model.probabilities(rows.features[at])
-            answers = {name: rival.directions(rows.features[at], last[at]) if part == "test" else None for name, rival in rivals.items()}
+            answers = {
+                name: rival.directions(rows.features[at], last[at]) if part == "test" else None
+                for name, rival in rivals.items()
+            }
             parts.append(_frame(rows, fold.number, part, at, probabilities, model.priors, answers))
     return pl.concat(parts)
 
@@ -89,9 +95,9 @@ def panel_predictions(panel: pl.DataFrame, tuned: dict[str, Any], threads: int) 
 
 
 def fold_scores(predictions: pl.DataFrame) -> pl.DataFrame:
-    """Per fold: rows, macro-accuracy on the last training block and on the test, of each baseline, and proper scores."""
+    """Per fold: rows, macro-accuracy on the last training block, on the test and of each baseline, proper scores."""
     found: list[dict[str, Any]] = []
-    schema = dict.fromkeys(("fold", "rows"), pl.Int64) | dict.fromkeys(SCORES, pl.Float64)
+    schema: dict[str, Any] = {"fold": pl.Int64(), "rows": pl.Int64()} | {name: pl.Float64() for name in SCORES}
     for (number,), fold in predictions.group_by("fold", maintain_order=True):
         test, train = fold.filter(pl.col("part") == "test"), fold.filter(pl.col("part") == "train")
         direction, p = test["direction"].to_numpy(), probabilities(test)
@@ -127,7 +133,13 @@ def best_baseline(rows: Rows, train: np.ndarray, judge: np.ndarray) -> str:
 
 
 def _frame(
-    rows: Rows, number: int, part: str, at: np.ndarray, p: np.ndarray, priors: np.ndarray, answers: dict[str, np.ndarray | None]
+    rows: Rows,
+    number: int,
+    part: str,
+    at: np.ndarray,
+    p: np.ndarray,
+    priors: np.ndarray,
+    answers: dict[str, np.ndarray | None],
 ) -> pl.DataFrame:
     columns = {
         "instrument": rows.instrument[at],

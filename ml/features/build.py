@@ -10,7 +10,7 @@ import polars as pl
 from ml.features.row import feature_rows
 from ml.features.table import FAMILIES, FEATURES
 from ml.instruments import Instrument
-from ml.market import kernel
+from ml.market import layout
 from ml.schemas import NullReason
 
 NAMES = [feature.id for feature in FEATURES]
@@ -21,10 +21,10 @@ def build(samples: np.ndarray, tail: np.ndarray, instrument: Instrument) -> pl.D
     """The table `features` for samples i64 (n, columns), with the samples before them to look back on."""
     window = np.ascontiguousarray(np.concatenate([tail, samples]))
     values, reasons = np.empty((len(samples), len(NAMES))), np.empty((len(samples), len(REASONS)), np.uint8)
-    scratch = np.empty(kernel.TAIL, np.int64)
+    scratch = np.empty(layout.TAIL, np.int64)
     feature_rows(window, len(tail), len(window), instrument.tick, scratch, values, reasons)
     return pl.DataFrame(
-        {"ts": samples[:, kernel.TS]}
+        {"ts": samples[:, layout.TS]}
         | {name: values[:, k] for k, name in enumerate(NAMES)}
         | {name: reasons[:, k] for k, name in enumerate(REASONS)}
     ).with_columns(pl.col(NAMES).fill_nan(None))

@@ -9,7 +9,7 @@ import numpy as np
 from ml.features.row import feature_row
 from ml.features.table import FAMILIES, FEATURES
 from ml.instruments import Instrument
-from ml.market import kernel
+from ml.market import layout
 from ml.schemas import NullReason
 
 
@@ -20,7 +20,7 @@ class OnlineFeatures:
         self.tick = instrument.tick
         self.values = np.full(len(FEATURES), np.nan)
         self.reasons = np.zeros(len(FAMILIES), np.uint8)
-        self._scratch = np.empty(kernel.TAIL, np.int64)
+        self._scratch = np.empty(layout.TAIL, np.int64)
 
     def compute(self, samples: np.ndarray, i: int) -> None:
         """Compute the row of sample i of a sampler's buffer."""

@@ -7,8 +7,8 @@ Not here: what happened between samples (`order_flow`, `trade_flow`).
 
 from math import log, nan
 
+from ml.market import layout as at
 from ml.market.compiled import hot
-from ml.market.kernel import ASK_PRICE, ASK_SIZE, BID_PRICE, BID_SIZE, RUN
 
 SCALE_ROWS, SCALE_MIN = 1800, 60
 
@@ -19,12 +19,12 @@ def size_scale(samples, i, scratch):  # type: ignore[no-untyped-def]
 
     `scratch` i64 (2 * SCALE_ROWS). The exact median by selection, so the order of the window does not matter.
     """
-    rows = min(samples[i, RUN], SCALE_ROWS, i + 1)
+    rows = min(samples[i, at.RUN], SCALE_ROWS, i + 1)
     if rows < SCALE_MIN:
         return nan
     n = 2 * rows
     for k in range(rows):
-        scratch[2 * k], scratch[2 * k + 1] = samples[i - k, BID_SIZE], samples[i - k, ASK_SIZE]
+        scratch[2 * k], scratch[2 * k + 1] = samples[i - k, at.BID_SIZE], samples[i - k, at.ASK_SIZE]
     upper = _select(scratch, n, n // 2)
     lower = scratch[0]
     for k in range(1, n // 2):
@@ -59,21 +59,21 @@ def _select(values, n, k):  # type: ignore[no-untyped-def]
 @hot
 def spread_ticks(samples, i, tick):  # type: ignore[no-untyped-def]
     """Best ask minus best bid, in ticks."""
-    return (samples[i, ASK_PRICE] - samples[i, BID_PRICE]) / tick
+    return (samples[i, at.ASK_PRICE] - samples[i, at.BID_PRICE]) / tick
 
 
 @hot
 def spread_bps(samples, i):  # type: ignore[no-untyped-def]
     """Best ask minus best bid over the mid, in basis points."""
-    bid, ask = samples[i, BID_PRICE], samples[i, ASK_PRICE]
+    bid, ask = samples[i, at.BID_PRICE], samples[i, at.ASK_PRICE]
     return 20_000.0 * (ask - bid) / (ask + bid)
 
 
 @hot
 def micro_dev_bps(samples, i):  # type: ignore[no-untyped-def]
     """Microprice minus mid over mid, in basis points; microprice = (b1 A1 + a1 B1) / (A1 + B1)."""
-    bid, ask = samples[i, BID_PRICE], samples[i, ASK_PRICE]
-    bid_size, ask_size = samples[i, BID_SIZE], samples[i, ASK_SIZE]
+    bid, ask = samples[i, at.BID_PRICE], samples[i, at.ASK_PRICE]
+    bid_size, ask_size = samples[i, at.BID_SIZE], samples[i, at.ASK_SIZE]
     # micro - mid = (a1 - b1) / 2 * (B1 - A1) / (B1 + A1)
     return 10_000.0 * (ask - bid) / (ask + bid) * (bid_size - ask_size) / (bid_size + ask_size)
 
@@ -81,16 +81,16 @@ def micro_dev_bps(samples, i):  # type: ignore[no-untyped-def]
 @hot
 def vwmid_dev_bps(samples, i, levels):  # type: ignore[no-untyped-def]
     """Midpoint of the two sides' size-weighted prices over the best levels, minus mid, over mid, in basis points."""
-    bid, ask = samples[i, BID_PRICE], samples[i, ASK_PRICE]
+    bid, ask = samples[i, at.BID_PRICE], samples[i, at.ASK_PRICE]
     bid_sum = bid_weight = ask_sum = ask_weight = 0
     for k in range(levels):
         # distances from the touch, so that the sums stay small and exact
-        bid_size, ask_size = samples[i, BID_SIZE + k], samples[i, ASK_SIZE + k]
+        bid_size, ask_size = samples[i, at.BID_SIZE + k], samples[i, at.ASK_SIZE + k]
         if bid_size > 0:
-            bid_sum += (bid - samples[i, BID_PRICE + k]) * bid_size
+            bid_sum += (bid - samples[i, at.BID_PRICE + k]) * bid_size
             bid_weight += bid_size
         if ask_size > 0:
-            ask_sum += (samples[i, ASK_PRICE + k] - ask) * ask_size
+            ask_sum += (samples[i, at.ASK_PRICE + k] - ask) * ask_size
             ask_weight += ask_size
     return 10_000.0 * (ask_sum / ask_weight - bid_sum / bid_weight) / (ask + bid)
 
@@ -100,8 +100,8 @@ def queue_imbalance(samples, i, levels):  # type: ignore[no-untyped-def]
     """(sum of bid sizes - sum of ask sizes) / their total over the best levels, -1 to 1."""
     bids = asks = 0
     for k in range(levels):
-        bids += samples[i, BID_SIZE + k]
-        asks += samples[i, ASK_SIZE + k]
+        bids += samples[i, at.BID_SIZE + k]
+        asks += samples[i, at.ASK_SIZE + k]
     return (bids - asks) / (bids + asks)
 
 
@@ -117,7 +117,7 @@ def depth(samples, i, size, scale):  # type: ignore[no-untyped-def]
 @hot
 def slope(samples, i, price, size):  # type: ignore[no-untyped-def]
     """Least-squares slope of ln cumulative size on ln distance from the mid over ten levels; NaN below three levels."""
-    twice_mid = samples[i, BID_PRICE] + samples[i, ASK_PRICE]
+    twice_mid = samples[i, at.BID_PRICE] + samples[i, at.ASK_PRICE]
     n, total = 0, 0
     sx = sy = sxx = sxy = 0.0
     for k in range(10):
@@ -150,4 +150,3 @@ def concentration(samples, i, size):  # type: ignore[no-untyped-def]
         share = samples[i, size + k] / total
         squares += share * share
     return squares
-

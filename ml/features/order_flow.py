@@ -9,8 +9,8 @@ Sums are of int64, so they are exact in any order.
 
 from math import log, sqrt
 
+from ml.market import layout as at
 from ml.market.compiled import hot
-from ml.market.kernel import ADDED, CANCELLED, N_BANDS, N_UPDATES, OFI
 
 
 @hot
@@ -22,7 +22,7 @@ def imbalance(samples, i, window, levels, scale):  # type: ignore[no-untyped-def
     total = 0
     for k in range(max(i - window + 1, 0), i + 1):
         for level in range(levels):
-            total += samples[k, OFI + level]
+            total += samples[k, at.OFI + level]
     return total / (scale * sqrt(window))
 
 
@@ -31,7 +31,7 @@ def _sum(samples, i, window, column):  # type: ignore[no-untyped-def]
     """A flow within 20 basis points: the sum of its five bands over a window."""
     total = 0
     for k in range(max(i - window + 1, 0), i + 1):
-        for band in range(N_BANDS):
+        for band in range(at.N_BANDS):
             total += samples[k, column + band]
     return total
 
@@ -39,8 +39,11 @@ def _sum(samples, i, window, column):  # type: ignore[no-untyped-def]
 @hot
 def net_imbalance(samples, i, window):  # type: ignore[no-untyped-def]
     """(added - cancelled on the bid) - (same on the ask), over all four, within 20 bps; 0 where nothing happened."""
-    bid_added, ask_added = _sum(samples, i, window, ADDED), _sum(samples, i, window, ADDED + N_BANDS)
-    bid_cancelled, ask_cancelled = _sum(samples, i, window, CANCELLED), _sum(samples, i, window, CANCELLED + N_BANDS)
+    bid_added, ask_added = _sum(samples, i, window, at.ADDED), _sum(samples, i, window, at.ADDED + at.N_BANDS)
+    bid_cancelled, ask_cancelled = (
+        _sum(samples, i, window, at.CANCELLED),
+        _sum(samples, i, window, at.CANCELLED + at.N_BANDS),
+    )
     total = bid_added + ask_added + bid_cancelled + ask_cancelled
     return (bid_added - bid_cancelled - ask_added + ask_cancelled) / total if total > 0 else 0.0
 
@@ -48,7 +51,7 @@ def net_imbalance(samples, i, window):  # type: ignore[no-untyped-def]
 @hot
 def cancel_imbalance(samples, i, window):  # type: ignore[no-untyped-def]
     """(cancelled on the bid - on the ask) / their sum, within 20 bps; 0 where nothing was cancelled."""
-    bid, ask = _sum(samples, i, window, CANCELLED), _sum(samples, i, window, CANCELLED + N_BANDS)
+    bid, ask = _sum(samples, i, window, at.CANCELLED), _sum(samples, i, window, at.CANCELLED + at.N_BANDS)
     return (bid - ask) / (bid + ask) if bid + ask > 0 else 0.0
 
 
@@ -57,5 +60,5 @@ def update_rate(samples, i, window):  # type: ignore[no-untyped-def]
     """ln(1 + level updates per second) over a window."""
     total = 0
     for k in range(max(i - window + 1, 0), i + 1):
-        total += samples[k, N_UPDATES]
+        total += samples[k, at.N_UPDATES]
     return log(1.0 + total / window)

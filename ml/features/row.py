@@ -12,10 +12,8 @@ from ml.features import order_book as ob
 from ml.features import order_flow as of
 from ml.features import trade_flow as tf
 from ml.features.table import FAMILIES, FEATURES, STALE_NS
+from ml.market import layout as at
 from ml.market.compiled import hot
-from ml.market.kernel import (
-    ASK_PRICE, ASK_SIZE, BID_PRICE, BID_SIZE, BOOK_AGE, RUN, TRADE_COUNT, TRADE_VOLUME, VALID,
-)  # fmt: skip
 from ml.schemas import NullReason
 
 NEEDS = np.array([feature.needs for feature in FEATURES])
@@ -32,16 +30,16 @@ def feature_row(samples, i, tick, scratch, values, reasons):  # type: ignore[no-
     """
     for family in range(reasons.size):
         reasons[family] = 0
-    whole = WARM_UP if samples[i, BOOK_AGE] <= STALE_NS else STALE
-    if samples[i, VALID] == 0:
-        whole = ONE_SIDED if (samples[i, BID_PRICE] > 0) != (samples[i, ASK_PRICE] > 0) else INVALID_BOOK
+    whole = WARM_UP if samples[i, at.BOOK_AGE] <= STALE_NS else STALE
+    if samples[i, at.VALID] == 0:
+        whole = ONE_SIDED if (samples[i, at.BID_PRICE] > 0) != (samples[i, at.ASK_PRICE] > 0) else INVALID_BOOK
     if whole == WARM_UP:
         _compute(samples, i, tick, ob.size_scale(samples, i, scratch), values)
     for f in range(values.size):
         reason = 0
         if whole != WARM_UP:
             reason = whole
-        elif samples[i, RUN] < NEEDS[f]:
+        elif samples[i, at.RUN] < NEEDS[f]:
             reason = WARM_UP
         elif isnan(values[f]):
             reason = UNDEFINED
@@ -61,14 +59,14 @@ def _compute(samples, i, tick, scale, out):  # type: ignore[no-untyped-def]
     out[5] = ob.queue_imbalance(samples, i, 3)
     out[6] = ob.queue_imbalance(samples, i, 5)
     out[7] = ob.queue_imbalance(samples, i, 10)
-    out[8] = ob.depth(samples, i, BID_SIZE, scale)
-    out[9] = ob.depth(samples, i, ASK_SIZE, scale)
-    out[10] = ob.slope(samples, i, BID_PRICE, BID_SIZE)
-    out[11] = ob.slope(samples, i, ASK_PRICE, ASK_SIZE)
-    out[12] = ob.gap_ticks(samples, i, BID_PRICE, tick)
-    out[13] = ob.gap_ticks(samples, i, ASK_PRICE, tick)
-    out[14] = ob.concentration(samples, i, BID_SIZE)
-    out[15] = ob.concentration(samples, i, ASK_SIZE)
+    out[8] = ob.depth(samples, i, at.BID_SIZE, scale)
+    out[9] = ob.depth(samples, i, at.ASK_SIZE, scale)
+    out[10] = ob.slope(samples, i, at.BID_PRICE, at.BID_SIZE)
+    out[11] = ob.slope(samples, i, at.ASK_PRICE, at.ASK_SIZE)
+    out[12] = ob.gap_ticks(samples, i, at.BID_PRICE, tick)
+    out[13] = ob.gap_ticks(samples, i, at.ASK_PRICE, tick)
+    out[14] = ob.concentration(samples, i, at.BID_SIZE)
+    out[15] = ob.concentration(samples, i, at.ASK_SIZE)
     out[16] = of.imbalance(samples, i, 1, 1, scale)
     out[17] = of.imbalance(samples, i, 5, 1, scale)
     out[18] = of.imbalance(samples, i, 30, 1, scale)
@@ -81,11 +79,11 @@ def _compute(samples, i, tick, scale, out):  # type: ignore[no-untyped-def]
     out[25] = of.cancel_imbalance(samples, i, 5)
     out[26] = of.cancel_imbalance(samples, i, 30)
     out[27] = of.update_rate(samples, i, 5)
-    out[28] = tf.signed_imbalance(samples, i, 5, TRADE_VOLUME)
-    out[29] = tf.signed_imbalance(samples, i, 30, TRADE_VOLUME)
-    out[30] = tf.signed_imbalance(samples, i, 60, TRADE_VOLUME)
-    out[31] = tf.signed_imbalance(samples, i, 5, TRADE_COUNT)
-    out[32] = tf.signed_imbalance(samples, i, 30, TRADE_COUNT)
+    out[28] = tf.signed_imbalance(samples, i, 5, at.TRADE_VOLUME)
+    out[29] = tf.signed_imbalance(samples, i, 30, at.TRADE_VOLUME)
+    out[30] = tf.signed_imbalance(samples, i, 60, at.TRADE_VOLUME)
+    out[31] = tf.signed_imbalance(samples, i, 5, at.TRADE_COUNT)
+    out[32] = tf.signed_imbalance(samples, i, 30, at.TRADE_COUNT)
     out[33] = tf.trade_rate(samples, i, 5)
     out[34] = tf.trade_rate(samples, i, 30)
 

@@ -37,18 +37,21 @@ class Feature:
 
 
 def _book() -> list[Feature]:
-    scaled = {"look_back": SCALE_LOOK_BACK, "needs": 60}
     features = [
         Feature("spread_ticks", "book", "a1 - b1", "ticks"),
         Feature("spread_bps", "book", "1e4 (a1 - b1) / m", "bps"),
         Feature("micro_dev_bps", "book", "1e4 ((b1 A1 + a1 B1) / (A1 + B1) - m) / m", "bps"),
         Feature("vwmid5_dev_bps", "book", "1e4 ((vwap(b, B, 5) + vwap(a, A, 5)) / 2 - m) / m", "bps"),
     ]
-    features += [Feature(f"qi_{n}", "book", f"(sum B - sum A) / (sum B + sum A), {n} levels", "1") for n in (1, 3, 5, 10)]
+    features += [
+        Feature(f"qi_{n}", "book", f"(sum B - sum A) / (sum B + sum A), {n} levels", "1") for n in (1, 3, 5, 10)
+    ]
     for side in ("bid", "ask"):
-        features.append(Feature(f"depth_{side}_5", "book", "ln(1 + sum of 5 sizes / S)", "1", **scaled))
+        features.append(Feature(f"depth_{side}_5", "book", "ln(1 + sum of 5 sizes / S)", "1", SCALE_LOOK_BACK, 60))
     for side in ("bid", "ask"):
-        features.append(Feature(f"slope_{side}", "book", "OLS slope of ln cumulative size on ln |p - m|, 10 levels", "1"))
+        features.append(
+            Feature(f"slope_{side}", "book", "OLS slope of ln cumulative size on ln |p - m|, 10 levels", "1")
+        )
     for side in ("bid", "ask"):
         features.append(Feature(f"gap_{side}_ticks", "book", "|p2 - p1|", "ticks"))
     for side in ("bid", "ask"):
@@ -75,9 +78,13 @@ def _flow() -> list[Feature]:
 def _trades() -> list[Feature]:
     features: list[Feature] = []
     for w in (5, 30, 60):
-        features.append(Feature(f"volume_imb_{w}s", "trades", f"(buy - sell) / (buy + sell) volume, w = {w} s", "1", w, w, "0"))
+        features.append(
+            Feature(f"volume_imb_{w}s", "trades", f"(buy - sell) / (buy + sell) volume, w = {w} s", "1", w, w, "0")
+        )
     for w in (5, 30):
-        features.append(Feature(f"count_imb_{w}s", "trades", f"(buy - sell) / (buy + sell) prints, w = {w} s", "1", w, w, "0"))
+        features.append(
+            Feature(f"count_imb_{w}s", "trades", f"(buy - sell) / (buy + sell) prints, w = {w} s", "1", w, w, "0")
+        )
     for w in (5, 30):
         features.append(Feature(f"trade_rate_{w}s", "trades", f"ln(1 + prints / s), w = {w} s", "ln 1/s", w, w))
     return features

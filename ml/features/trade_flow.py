@@ -7,8 +7,8 @@ Not here: changes of the book (`order_flow`).
 
 from math import log
 
+from ml.market import layout as at
 from ml.market.compiled import hot
-from ml.market.kernel import TRADE_COUNT
 
 
 @hot
@@ -29,5 +29,5 @@ def trade_rate(samples, i, window):  # type: ignore[no-untyped-def]
     """ln(1 + prints per second) over a window."""
     total = 0
     for k in range(max(i - window + 1, 0), i + 1):
-        total += samples[k, TRADE_COUNT] + samples[k, TRADE_COUNT + 1]
+        total += samples[k, at.TRADE_COUNT] + samples[k, at.TRADE_COUNT + 1]
     return log(1.0 + total / window)

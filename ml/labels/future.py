@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ml.labels.kernel import future_rows
-from ml.market import kernel
+from ml.market import layout
 from ml.market.day import bounds
 from ml.schemas import HORIZONS, TABLES, NullReason
 
@@ -25,9 +25,9 @@ def label(samples: np.ndarray, tail: np.ndarray, date: str) -> pl.DataFrame:
     window = np.ascontiguousarray(np.concatenate([tail, samples]))
     first = len(tail)
     day_end = bounds(date)[1]
-    columns: dict[str, np.ndarray] = {"ts": samples[:, kernel.TS]}
-    bid, ask = (samples[:, c].astype(np.float64) for c in (kernel.BID_PRICE, kernel.ASK_PRICE))
-    known = (samples[:, kernel.VALID] == 1) & (bid > 0) & (ask > 0)
+    columns: dict[str, np.ndarray] = {"ts": samples[:, layout.TS]}
+    bid, ask = (samples[:, c].astype(np.float64) for c in (layout.BID_PRICE, layout.ASK_PRICE))
+    known = (samples[:, layout.VALID] == 1) & (bid > 0) & (ask > 0)
     with np.errstate(invalid="ignore"):
         columns["mid_units"] = np.where(known, (bid + ask) / 2, np.nan)
         columns["half_spread"] = np.where(known, (ask - bid) / (ask + bid), np.nan)
@@ -36,7 +36,7 @@ def label(samples: np.ndarray, tail: np.ndarray, date: str) -> pl.DataFrame:
         age, reason = np.empty(len(samples), np.int64), np.empty(len(samples), np.uint8)
         future_rows(window, first, h, day_end, movement, sigma, age, reason)
         columns |= {
-            f"label_end_{h}s": samples[:, kernel.TS] + h * kernel.SECOND,
+            f"label_end_{h}s": samples[:, layout.TS] + h * layout.SECOND,
             f"movement_{h}s": movement,
             f"sigma_{h}s": sigma,
             f"age_at_target_{h}s": age,
@@ -47,7 +47,9 @@ def label(samples: np.ndarray, tail: np.ndarray, date: str) -> pl.DataFrame:
 
 def directions(movement: np.ndarray, threshold: np.ndarray | float) -> np.ndarray:
     """Classes from movements (fractions) and a threshold: DOWN below minus it, UP above it, else NEUTRAL."""
-    return np.where(movement > threshold, UP, np.where(movement < -np.asarray(threshold), DOWN, NEUTRAL)).astype(np.int8)
+    return np.where(movement > threshold, UP, np.where(movement < -np.asarray(threshold), DOWN, NEUTRAL)).astype(
+        np.int8
+    )
 
 
 def coverage(labels: pl.DataFrame) -> dict[str, float]:
@@ -67,7 +69,9 @@ def reasons(labels: pl.DataFrame) -> dict[str, dict[str, int]]:
 
 def _finish(frame: pl.DataFrame) -> pl.DataFrame:
     movements = [f"movement_{h}s" for h in HORIZONS]
-    frame = frame.with_columns(pl.col("mid_units", "half_spread", *movements, *(f"sigma_{h}s" for h in HORIZONS)).fill_nan(None))
+    frame = frame.with_columns(
+        pl.col("mid_units", "half_spread", *movements, *(f"sigma_{h}s" for h in HORIZONS)).fill_nan(None)
+    )
     return frame.with_columns(
         *(
             pl.when(pl.col(m) > FIXED_THRESHOLD).then(UP).when(pl.col(m) < -FIXED_THRESHOLD).then(DOWN)

@@ -10,6 +10,7 @@ touched: a binary search and a move of the tail are cheap enough there.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.market.compiled import hot
 
@@ -28,10 +29,10 @@ class Book(NamedTuple):
     and whether a far level found no room: then the book is no longer known.
     """
 
-    dense: np.ndarray
-    far_price: np.ndarray
-    far_size: np.ndarray
-    head: np.ndarray
+    dense: NDArray[np.int64]
+    far_price: NDArray[np.int64]
+    far_size: NDArray[np.int64]
+    head: NDArray[np.int64]
 
 
 def empty_book() -> Book:
@@ -44,7 +45,7 @@ def empty_book() -> Book:
     )
 
 
-def levels(book: Book, side: int) -> tuple[np.ndarray, np.ndarray]:
+def levels(book: Book, side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """All levels of a side by ascending price: prices and sizes, i64."""
     n = int(book.head[N_FAR_BIDS + side])
     dense = np.flatnonzero(book.dense[side])
@@ -67,7 +68,13 @@ def clear(book: Book, center: int) -> None:
 
 @hot
 def set_levels(
-    book: Book, sides: np.ndarray, prices: np.ndarray, sizes: np.ndarray, start: int, end: int, before: np.ndarray
+    book: Book,
+    sides: NDArray[np.int8],
+    prices: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    start: int,
+    end: int,
+    before: NDArray[np.int64],
 ) -> None:
     """Set the levels in rows start to end (side > 0 bid, < 0 ask, 0 none; size 0 removes). `settle` must follow.
 
@@ -133,7 +140,7 @@ def best(book: Book, side: int) -> int:
 
 
 @hot
-def top(book: Book, side: int, prices: np.ndarray, sizes: np.ndarray) -> None:
+def top(book: Book, side: int, prices: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
     """Write the best levels of a side, best first, into two arrays of equal length; 0 where there are fewer."""
     head, base, n = book.head, book.head[BASE], book.head[N_FAR_BIDS + side]
     k, wanted, step = 0, prices.size, 2 * side - 1

@@ -45,8 +45,7 @@ def read(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
 
     A file that ends in the middle of its compression gives what could be read, then one `truncated` error.
 
-    Raises:
-        CaptureError: the file is empty.
+    An empty file gives one `empty` error.
     """
     connections: dict[str, str] = {}
     offset = 0
@@ -67,7 +66,7 @@ def read(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
                 yield offset, line, error
             offset += len(line)
     if offset == 0:
-        raise CaptureError(f"{path} is empty. Remove it, or capture again.")
+        yield 0, b"", FrameError("empty", f"{path.name} is empty")
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -94,9 +93,9 @@ def _frame(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame | 
 def _wrapped(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame | None:
     try:
         note: dict[str, Any] = orjson.loads(line)
-        kind, conn = note["t"], note.get("conn", "")
+        kind, conn = note["t"], str(note.get("conn", ""))
         if kind == "connect":
-            connections[conn] = note["addr"]
+            connections[conn] = str(note["addr"])
         if kind != "recv":
             return None
         # the stamp is float seconds: its microseconds are exact, more is noise

@@ -25,13 +25,21 @@ class Arrived(NamedTuple):
 
 @dataclass(frozen=True)
 class Chain:
-    """Capture files with their indices, in order of first receive time; a file given twice counts once."""
+    """Capture files with their indices, in order of first receive time; a file given twice counts once.
+
+    `unread` are files without a single frame.
+    """
 
     files: tuple[tuple[Path, FileIndex], ...]
+    unread: tuple[tuple[Path, FileIndex], ...] = ()
 
     def instruments(self) -> list[str]:
         """Ids of all instruments in the files."""
         return sorted({name for _, index in self.files for name in index.instruments})
+
+    def set_aside(self) -> dict[str, dict[str, int]]:
+        """Lines that are no frames: counts by reason, by file name."""
+        return {path.name: index.set_aside for path, index in (*self.files, *self.unread) if index.set_aside}
 
     def of(self, instrument_id: str, since: int | None = None) -> "Chain":
         """The files that hold the instrument; with `since` (ns UTC) only those needed to know its book from then on.
@@ -66,10 +74,14 @@ def link(paths: Iterable[Path], index: Callable[[Path], FileIndex]) -> Chain:
     for path in sorted(paths):
         summary = index(path)
         by_content.setdefault(summary.sha256, (path, summary))
-    files = sorted((f for f in by_content.values() if f[1].frames), key=lambda f: (f[1].first_recv, f[1].sha256))
+    files = sorted((f for f in by_content.values() if f[1].instruments), key=lambda f: (f[1].first_recv, f[1].sha256))
+    unread = [f for f in by_content.values() if not f[1].instruments]
     if not files:
-        raise CaptureError("No frame of a supported venue in the capture files. Check that they are raw captures.")
-    return Chain(tuple(files))
+        why = "; ".join(f"{path.name}: {index.set_aside}" for path, index in unread) or "no file was given"
+        raise CaptureError(
+            f"No frame of a supported venue in the capture files ({why}). Check that they are raw captures."
+        )
+    return Chain(tuple(files), tuple(unread))
 
 
 def _file_frames(position: int, path: Path, index: FileIndex, instrument_id: str) -> Iterator[tuple[int, int, Arrived]]:

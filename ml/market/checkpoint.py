@@ -14,12 +14,12 @@ import pyarrow as pa
 from ml.errors import StoreError
 from ml.fingerprint import KERNEL, fingerprint
 from ml.instruments import Instrument
-from ml.market import kernel
+from ml.market import layout
 from ml.market.book import clear, levels, set_levels, settle
 from ml.market.clock import Clock
 from ml.market.decoder import Decoder
 from ml.market.events import BookMessage, Trade
-from ml.market.kernel import State
+from ml.market.layout import State
 from ml.market.sampler import SECOND, Sampler
 
 RECENT_NS = 60 * SECOND
@@ -64,18 +64,24 @@ def unpack(data: bytes, instrument: Instrument) -> tuple[Decoder, Sampler]:
 
 def _state_arrays(state: State) -> dict[str, np.ndarray]:
     meta = state.meta.copy()
-    closed = int(meta[kernel.CLOSED])
-    tail = state.samples[max(closed - kernel.TAIL, 0) : closed].copy()
-    meta[kernel.RELEASED] -= closed - len(tail)
-    meta[kernel.CLOSED], meta[kernel.SPANS] = len(tail), 0
-    meta[kernel.START_ARRIVAL] = meta[kernel.RELEASE_ARRIVAL] = -1
-    oldest = meta[kernel.NEXT] - (kernel.TAIL + 1) * meta[kernel.PERIOD]
-    meta[kernel.START_TS] = max(meta[kernel.START_TS], oldest)
-    tail[:, kernel.RUN] = np.minimum(tail[:, kernel.RUN], np.arange(1, len(tail) + 1))
-    for row in (meta[kernel.TRADE_TS : kernel.TRADE_TS + 1],):
+    closed = int(meta[layout.CLOSED])
+    tail = state.samples[max(closed - layout.TAIL, 0) : closed].copy()
+    meta[layout.RELEASED] -= closed - len(tail)
+    meta[layout.CLOSED], meta[layout.SPANS] = len(tail), 0
+    meta[layout.START_ARRIVAL] = meta[layout.RELEASE_ARRIVAL] = -1
+    oldest = meta[layout.NEXT] - (layout.TAIL + 1) * meta[layout.PERIOD]
+    meta[layout.START_TS] = max(meta[layout.START_TS], oldest)
+    tail[:, layout.RUN] = np.minimum(tail[:, layout.RUN], np.arange(1, len(tail) + 1))
+    for row in (meta[layout.TRADE_TS : layout.TRADE_TS + 1],):
         if row[0] < oldest:
-            meta[kernel.TRADE_TS] = meta[kernel.TRADE_PRICE] = 0
-    arrays = {"top": state.top, "flow": state.flow, "tape": state.tape[: meta[kernel.ON_TAPE]], "tail": tail, "meta": meta}
+            meta[layout.TRADE_TS] = meta[layout.TRADE_PRICE] = 0
+    arrays = {
+        "top": state.top,
+        "flow": state.flow,
+        "tape": state.tape[: meta[layout.ON_TAPE]],
+        "tail": tail,
+        "meta": meta,
+    }
     for side, name in enumerate(("bid", "ask")):
         arrays[f"{name}_prices"], arrays[f"{name}_sizes"] = levels(state.book, side)
     return arrays
@@ -83,7 +89,7 @@ def _state_arrays(state: State) -> dict[str, np.ndarray]:
 
 def _state(arrays: dict[str, np.ndarray]) -> State:
     meta, tail = arrays["meta"], arrays["tail"]
-    state = kernel.empty_state(int(meta[kernel.PERIOD]), 2 * kernel.TAIL + 86_400)
+    state = layout.empty_state(int(meta[layout.PERIOD]), 2 * layout.TAIL + 86_400)
     state.meta[:], state.top[:], state.flow[:] = meta, arrays["top"], arrays["flow"]
     state.tape[: len(arrays["tape"])] = arrays["tape"]
     state.samples[: len(tail)] = tail

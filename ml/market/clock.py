@@ -35,7 +35,9 @@ class Clock:
             raise FrameError("clock_back", f"event time {event_ts} is {(self.watermark - event_ts) / 1e9:.3f} s back")
         elif event_ts > self.watermark + MAX_AHEAD_NS + 2 * waited:
             ahead, pause = (event_ts - self.watermark) / 1e9, waited / 1e9
-            raise FrameError("clock_ahead", f"event time {event_ts} is {ahead:.3f} s ahead, {pause:.3f} s after the last frame")
+            raise FrameError(
+                "clock_ahead", f"event time {event_ts} is {ahead:.3f} s ahead, {pause:.3f} s after the last frame"
+            )
         late = event_ts < self.watermark
         self.watermark = max(self.watermark, event_ts)
         return late

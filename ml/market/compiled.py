@@ -4,9 +4,12 @@ Here: the decorator.
 Not here: the functions, the folder that keeps what was compiled (`ml.fingerprint`).
 """
 
+from typing import Any
+
 from numba import njit
 
-hot = njit(cache=True, _nrt=False)
+_OPTIONS: dict[str, Any] = {"cache": True, "_nrt": False}
+hot: Any = njit(**_OPTIONS)
 """Compile without numba's reference counting of array arguments: such a function must not allocate.
 
 Counting costs about 100 ns for each call that takes the kernel's state, 20 times the work of a level update; without

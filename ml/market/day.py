@@ -17,9 +17,9 @@ from typing import NamedTuple
 import orjson
 import polars as pl
 
-from ml.errors import FrameError
+from ml.errors import CaptureError, FrameError
 from ml.instruments import Instrument
-from ml.market import kernel
+from ml.market import layout
 from ml.market.book import levels
 from ml.market.chain import Arrived, Chain
 from ml.market.checkpoint import pack, unpack
@@ -33,7 +33,7 @@ from ml.market.sampler import SECOND, Sampler
 from ml.market.venues.dialects import BOOK, MOVING, SNAPSHOT_ASKED, dialect
 from ml.schemas import TABLES
 
-LEAD_IN_NS = (kernel.TAIL + 60) * SECOND
+LEAD_IN_NS = (layout.TAIL + 60) * SECOND
 CLOSING_BOOK_FRAMES = 3
 FLUSH_MESSAGES = 200_000
 OPENING, CLOSING = "opening", "closing"
@@ -83,7 +83,11 @@ def date_of(ts: int) -> str:
 
 
 def raw_day(chain: Chain, instrument: Instrument, date: str) -> pl.DataFrame:
-    """The table `raw_frames` of a day; empty where the chain holds nothing of it."""
+    """The table `raw_frames` of a day.
+
+    Raises:
+        CaptureError: the chain holds nothing of the day.
+    """
     start, end = bounds(date)
     before: list[Arrived] = []
     day, closing, book_frames = list[Arrived](), list[Arrived](), 0
@@ -105,10 +109,15 @@ def raw_day(chain: Chain, instrument: Instrument, date: str) -> pl.DataFrame:
             book_frames += kind == BOOK
             if book_frames == CLOSING_BOOK_FRAMES:
                 break
-    opening = lead_in.checkpoint(start) if day or closing else None
+    if not day and not (closing and lead_in.taken):
+        raise CaptureError(
+            f"{instrument.id}: no frame of {date} in the captures, which hold {_reach(chain, instrument)}. "
+            "Add captures of that day."
+        )
+    opening = lead_in.checkpoint(start)
     parts = [_checkpoint_row(-1, OPENING, start, opening)] if opening is not None else []
     parts.append(_frame_rows(day, module))
-    if closing and (day or opening is not None):
+    if closing:
         parts.append(_checkpoint_row(len(day), CLOSING, end, _pack_frames(closing)))
     return pl.concat(parts)
 
@@ -117,12 +126,14 @@ def decode_day(raw: pl.DataFrame, instrument: Instrument, date: str) -> Decoded:
     """Events, validity and set-aside frames of a day from its raw frames."""
     start, end = bounds(date)
     stream, log = open_day(raw, instrument), EventLog()
-    if stream.sampler.state.meta[kernel.ANCHORED]:
+    if stream.sampler.state.meta[layout.ANCHORED]:
         _log_opening(log, stream, start)
     skipped = len(log.messages["end"])
     quarantined: list[tuple[str, int, str, str, bytes]] = []
     frames = raw.filter(pl.col("kind") != "checkpoint").sort("arrival")
-    for arrival, recv_ts, payload, source, offset in frames.select("arrival", "recv_ts", "payload", "source_sha256", "offset").iter_rows():
+    for arrival, recv_ts, payload, source, offset in frames.select(
+        "arrival", "recv_ts", "payload", "source_sha256", "offset"
+    ).iter_rows():
         for error in stream.decode(arrival, recv_ts, payload, log):
             quarantined.append((source, offset, error.reason, error.detail, payload))
     closing = closing_frames(raw)
@@ -175,10 +186,19 @@ class _LeadIn:
         self.log = EventLog()
 
     def checkpoint(self, start: int) -> bytes | None:
-        """The state at midnight: the day's first frame has moved the clock past it, and nothing of the day is applied."""
+        """The state at midnight: the day's first frame has moved the clock past it, and is not yet applied."""
         self.flush()
         self.stream.sampler.advance(start)
         return pack(self.stream.decoder, self.stream.sampler) if self.taken else None
+
+
+def _reach(chain: Chain, instrument: Instrument) -> str:
+    """First and last event time of an instrument in a chain, for a person."""
+    spans = [index.instruments[instrument.id] for _, index in chain.files if instrument.id in index.instruments]
+    if not spans:
+        return f"only {', '.join(chain.instruments())}"
+    ends = (min(span.first_event for span in spans), max(span.last_event for span in spans))
+    return " to ".join(datetime.fromtimestamp(ts / SECOND, UTC).isoformat(" ", "seconds") for ts in ends)
 
 
 def _frame_rows(day: list[Arrived], module: ModuleType) -> pl.DataFrame:
@@ -196,7 +216,9 @@ def _frame_rows(day: list[Arrived], module: ModuleType) -> pl.DataFrame:
 
 
 def _checkpoint_row(arrival: int, which: str, ts: int, payload: bytes) -> pl.DataFrame:
-    return pl.DataFrame([(arrival, which, ts, "checkpoint", payload, "", -1)], schema=TABLES["raw_frames"], orient="row")
+    return pl.DataFrame(
+        [(arrival, which, ts, "checkpoint", payload, "", -1)], schema=TABLES["raw_frames"], orient="row"
+    )
 
 
 def _move(clock: Clock, arrived: Arrived, module: ModuleType, kind: str) -> None:
@@ -213,9 +235,14 @@ def _run(stream: _Stream, log: EventLog, skipped: int) -> None:
     books, trades = log.streams()
     offset = int(books.end[skipped - 1]) if skipped else 0
     books = books._replace(
-        ts=books.ts[skipped:], arrival=books.arrival[skipped:], flags=books.flags[skipped:], end=books.end[skipped:] - offset,
-        side=books.side[offset:], price=books.price[offset:], size=books.size[offset:],
-    )  # fmt: skip
+        ts=books.ts[skipped:],
+        arrival=books.arrival[skipped:],
+        flags=books.flags[skipped:],
+        end=books.end[skipped:] - offset,
+        side=books.side[offset:],
+        price=books.price[offset:],
+        size=books.size[offset:],
+    )
     stream.sampler.run(books, trades)
 
 
@@ -230,7 +257,10 @@ def _run_closing(stream: _Stream, frames: list[tuple[int, bytes]], arrival: int)
 
 
 def _log_opening(log: EventLog, stream: _Stream, start: int) -> None:
-    book, message = stream.sampler.state.book, BookMessage(True, start, 0, -1, stream.decoder.continuity.last_id or -1, -1)
+    book, message = (
+        stream.sampler.state.book,
+        BookMessage(True, start, 0, -1, stream.decoder.continuity.last_id or -1, -1),
+    )
     for side, index in ((1, 0), (-1, 1)):
         prices, sizes = levels(book, index)
         message.side += [side] * len(prices)
@@ -257,4 +287,3 @@ def _validity(stream: _Stream, start: int, end: int, goes_on: bool) -> list[Inte
 
 def _pack_frames(frames: list[Arrived]) -> bytes:
     return orjson.dumps([[f.frame.recv_ts, f.frame.payload.decode()] for f in frames])
-

@@ -69,7 +69,7 @@ class Decoder:
     def offer(self, doc: dict[str, Any], recv_ts: int) -> list[Event]:
         """The events of one frame; a FrameError among them says what must be set aside."""
         kind = self.dialect.kind(doc)
-        flags, events = 0, list[Event]()
+        flags, frame_ts, events = 0, 0, list[Event]()
         try:
             if kind in MOVING:
                 frame_ts = self.dialect.event_ts(doc)
@@ -78,9 +78,10 @@ class Decoder:
             books, prints = self.dialect.parse(doc, self.instrument)
         except FrameError as error:
             self._suspect(error, kind)
-            books, prints, events = [], [], [error]
-            if error.reason in ("clock_back", "clock_ahead"):
-                return events
+            books, prints = [], []
+            events.append(error)
+            if frame_ts == 0 or error.reason in ("clock_back", "clock_ahead"):
+                return events  # it moved no clock
         for message in books:
             for step in self.continuity.offer(message):
                 events += self._take(step, flags, kind)

@@ -12,7 +12,7 @@ import polars as pl
 
 from ml.market.decoder import BookEvent, TradeEvent
 from ml.market.events import CLEAR, LAST
-from ml.market.kernel import BookStream, TradeStream
+from ml.market.layout import BookStream, TradeStream
 from ml.schemas import TABLES
 
 MESSAGE_COLUMNS = ("arrival", "event_ts", "send_ts", "recv_ts", "first_id", "last_id", "prev_id")
@@ -31,7 +31,15 @@ class EventLog:
     def book(self, arrival: int, recv_ts: int, event: BookEvent) -> None:
         """Append a book message; one without levels takes one row of side 0."""
         message = event.message
-        values = (arrival, message.event_ts, message.send_ts, recv_ts, message.first_id, message.last_id, message.prev_id)
+        values = (
+            arrival,
+            message.event_ts,
+            message.send_ts,
+            recv_ts,
+            message.first_id,
+            message.last_id,
+            message.prev_id,
+        )
         for name, value in zip(MESSAGE_COLUMNS, values, strict=True):
             self.messages[name].append(value)
         self.messages["flags"].append(event.flags)
@@ -54,12 +62,21 @@ class EventLog:
         """What has been collected, for the kernel."""
         message, level, prints = self.messages, self.levels, self.prints
         books = BookStream(
-            _array(message["event_ts"]), _array(message["arrival"]), _array(message["flags"]), _array(message["end"]),
-            _array(level["side"], np.int8), _array(level["price"]), _array(level["size"]),
-        )  # fmt: skip
+            ts=_array(message["event_ts"]),
+            arrival=_array(message["arrival"]),
+            flags=_array(message["flags"]),
+            end=_array(message["end"]),
+            side=_array(level["side"], np.int8),
+            price=_array(level["price"]),
+            size=_array(level["size"]),
+        )
         trades = TradeStream(
-            _array(prints["frame_ts"]), _array(prints["arrival"]), _array(self.sides, np.int8), _array(prints["price"]), _array(prints["size"])
-        )  # fmt: skip
+            ts=_array(prints["frame_ts"]),
+            arrival=_array(prints["arrival"]),
+            side=_array(self.sides, np.int8),
+            price=_array(prints["price"]),
+            size=_array(prints["size"]),
+        )
         return books, trades
 
     def book_frame(self) -> pl.DataFrame:
@@ -86,7 +103,11 @@ class EventLog:
         columns = {name: _array(column) for name, column in self.prints.items() if name != "frame_ts"}
         return pl.DataFrame(
             columns
-            | {"trade_id": self.trade_ids, "side": _array(self.sides, np.int8), "flags": _array(self.print_flags, np.uint8)},
+            | {
+                "trade_id": self.trade_ids,
+                "side": _array(self.sides, np.int8),
+                "flags": _array(self.print_flags, np.uint8),
+            },
             schema_overrides={"trade_id": pl.String},
         ).select(TABLES["trades"].names())
 

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 from ml.errors import FrameError
 from ml.instruments import Instrument
-from ml.market import kernel
+from ml.market import layout
 from ml.market.continuity import Step
 from ml.market.decoder import BookEvent, Decoder, TradeEvent
 from ml.market.sampler import Sampler, one_message, trades_of
 
 SPAN_REASONS = {
-    kernel.CROSSED_BREAK: "crossed",
-    kernel.ONE_SIDED_BREAK: "one_sided",
-    kernel.OVERFLOW_BREAK: "overflow",
+    layout.CROSSED_BREAK: "crossed",
+    layout.ONE_SIDED_BREAK: "one_sided",
+    layout.OVERFLOW_BREAK: "overflow",
 }
 
 
@@ -50,6 +50,8 @@ class Feed:
         self.breaks: dict[int, Step] = {}
         """What the ids showed to be missing, by the arrival at which it showed."""
         self.arrival = 0
+        self.first_ts = 0
+        """First event time, ns UTC; 0 before it."""
 
     def offer(self, doc: dict[str, Any], recv_ts: int) -> list[FrameError]:
         """Take one frame; what had to be set aside is returned."""
@@ -64,6 +66,7 @@ class Feed:
             else:
                 refused.append(event)
         self.arrival += 1
+        self.first_ts = self.first_ts or self.decoder.clock.watermark
         return refused
 
     def intervals(self) -> list[Interval]:
@@ -73,30 +76,34 @@ class Feed:
     def gaps(self) -> list[dict[str, Any]]:
         """What lies between the valid intervals: ids, start, end (None if the book is still unknown) and reason."""
         spans = self.intervals()
-        ends = [s for s in spans if s.end_reason is not None]
-        gaps: list[dict[str, Any]] = []
-        for span in ends:
-            following = next((s.start_ts for s in spans if s.start_arrival >= span.end_arrival and s is not span), None)
-            gaps.append(
-                {"from_id": span.from_id, "to_id": span.to_id, "start": span.end_ts, "end": following, "reason": span.end_reason}
-            )
-        if not spans and self.decoder.clock.watermark:
-            gaps.append({"from_id": None, "to_id": None, "start": None, "end": None, "reason": "no_snapshot"})
-        return gaps
+        if not spans and self.first_ts:
+            spans = [Interval(self.first_ts, self.first_ts, 0, 0, None, None, "no_snapshot")]
+        starts = [span.start_ts for span in spans[1:]] + [None]
+        return [
+            {
+                "from_id": span.from_id,
+                "to_id": span.to_id,
+                "start": span.end_ts,
+                "end": start,
+                "reason": span.end_reason,
+            }
+            for span, start in zip(spans, starts, strict=True)
+            if span.end_reason is not None
+        ]
 
 
 def intervals(sampler: Sampler, breaks: dict[int, Step]) -> list[Interval]:
     """Valid intervals of a sampler's run, with the ids of the breaks that the decoder met."""
     found: list[Interval] = []
     for start_ts, end_ts, start_arrival, end_arrival, kind, arrival in sampler.spans.tolist():
-        broken = breaks.get(arrival) if kind == kernel.EXTERNAL_BREAK else None
+        broken = breaks.get(arrival) if kind == layout.EXTERNAL_BREAK else None
         from_id, to_id = (broken.from_id, broken.to_id) if broken else (None, None)
         reason = broken.reason if broken else SPAN_REASONS[kind]
         found.append(Interval(start_ts, end_ts, start_arrival, end_arrival, from_id, to_id, reason))
     meta = sampler.state.meta
-    if meta[kernel.ANCHORED] == 1 and meta[kernel.ONE_SIDED] == 0:
+    if meta[layout.ANCHORED] == 1 and meta[layout.ONE_SIDED] == 0:
         start, end, start_arrival, end_arrival = (
-            int(meta[m]) for m in (kernel.START_TS, kernel.RELEASE_TS, kernel.START_ARRIVAL, kernel.RELEASE_ARRIVAL)
+            int(meta[m]) for m in (layout.START_TS, layout.RELEASE_TS, layout.START_ARRIVAL, layout.RELEASE_ARRIVAL)
         )
         found.append(Interval(start, end, start_arrival, end_arrival, None, None, None))
     return found

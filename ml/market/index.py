@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 import polars as pl
 
-from ml.errors import FrameError
+from ml.errors import CaptureError, FrameError
 from ml.market import captures
 from ml.market.events import RawFrame
-from ml.market.venues.dialects import BOOK, MOVING, SNAPSHOT_ASKED, dialect, route
+from ml.market.venues.dialects import BOOK, MOVING, dialect, route
 from ml.paths import DataRoot
 from ml.schemas import TABLES
 from ml.store import publish, sha256_file, write_text
@@ -60,7 +60,7 @@ def documents(path: Path) -> Iterator[tuple[RawFrame, dict[str, Any], str, str |
     """Every frame of a file with its JSON, venue and symbol; acknowledgements are skipped.
 
     Raises:
-        CaptureError: the file is empty.
+        CaptureError: there is no such file.
     """
     for item in captures.read(path):
         if not isinstance(item, RawFrame):
@@ -83,9 +83,9 @@ def scan(path: Path) -> tuple[FileIndex, list[Line]]:
     """Index a file from its content alone.
 
     Raises:
-        CaptureError: the file is empty.
+        CaptureError: there is no such file.
     """
-    index, lines = FileIndex(sha256=sha256_file(path)), list[Line]()
+    index, lines = FileIndex(sha256=_sha256(path)), list[Line]()
     nameless: list[tuple[int, RawFrame, int]] = []
     for item in documents(path):
         if isinstance(item, Line):
@@ -108,9 +108,9 @@ def load(root: DataRoot, path: Path) -> FileIndex:
     """The index of a file, from the data root where it is known, else made and kept there with its quarantine.
 
     Raises:
-        CaptureError: the file is empty.
+        CaptureError: there is no such file.
     """
-    kept = root.capture_index(sha256_file(path))
+    kept = root.capture_index(_sha256(path))
     if kept.exists():
         document = json.loads(kept.read_text())
         if document.pop("format") == FORMAT:
@@ -118,7 +118,13 @@ def load(root: DataRoot, path: Path) -> FileIndex:
             return FileIndex(**document)
     index, lines = scan(path)
     if lines:
-        publish(root, "quarantine", root.quarantine / "captures" / f"{index.sha256}.parquet", quarantine_frame(index.sha256, lines), "")
+        publish(
+            root,
+            "quarantine",
+            root.quarantine / "captures" / f"{index.sha256}.parquet",
+            quarantine_frame(index.sha256, lines),
+            "",
+        )
     write_text(kept, json.dumps({"format": FORMAT} | asdict(index), sort_keys=True))
     return index
 
@@ -133,6 +139,12 @@ def quarantine_frame(source: str, lines: list[Line]) -> pl.DataFrame:
         "line": [line.line for line in lines],
     }
     return pl.DataFrame(rows, schema=TABLES["quarantine"])
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        raise CaptureError(f"{path} is not a file. Name capture files, or directories that hold them.")
+    return sha256_file(path)
 
 
 def _count(span: Span, doc: dict[str, Any], venue: str) -> None:
@@ -160,6 +172,3 @@ def _place_nameless(index: FileIndex, nameless: list[tuple[int, RawFrame, int]],
     for _, frame, _ in nameless:
         detail = f"the file holds {len(index.instruments)} instruments; write one instrument per file"
         lines.append(Line(frame.offset, FrameError("no_symbol", detail), frame.payload))
-
-
-__all__ = ["SNAPSHOT_ASKED", "FileIndex", "Line", "Span", "documents", "load", "quarantine_frame", "scan"]

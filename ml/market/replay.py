@@ -11,7 +11,7 @@ from typing import Any
 
 from ml.errors import FrameError
 from ml.instruments import Instrument
-from ml.market import kernel
+from ml.market import layout
 from ml.market.book import best, count
 from ml.market.chain import Chain, link
 from ml.market.feed import Feed
@@ -49,11 +49,11 @@ def _replay(chain: Chain, instrument: Instrument) -> tuple[dict[str, Any], list[
     feed = Feed(instrument)
     refused: list[tuple[str, int, FrameError]] = []
     latencies: list[int] = []
-    first_event = 0
     dialect = feed.decoder.dialect
     for arrived in chain.frames(instrument.id):
-        refused += [(arrived.source_sha256, arrived.frame.offset, e) for e in feed.offer(arrived.doc, arrived.frame.recv_ts)]
-        first_event = first_event or feed.decoder.clock.watermark
+        refused += [
+            (arrived.source_sha256, arrived.frame.offset, e) for e in feed.offer(arrived.doc, arrived.frame.recv_ts)
+        ]
         try:
             latencies.append(arrived.frame.recv_ts - dialect.event_ts(arrived.doc))
         except FrameError:
@@ -70,8 +70,8 @@ def _replay(chain: Chain, instrument: Instrument) -> tuple[dict[str, Any], list[
         "bid_levels": count(book, 0),
         "ask_levels": count(book, 1),
         "gaps": feed.gaps(),
-        "crossed": int((kinds == kernel.CROSSED_BREAK).sum()),
-        "first_event_ts": first_event or None,
+        "crossed": int((kinds == layout.CROSSED_BREAK).sum()),
+        "first_event_ts": feed.first_ts or None,
         "last_event_ts": feed.decoder.clock.watermark or None,
         "median_latency_ms": round(median(latencies) / 1e6, 3) if latencies else None,
         "dropped_before_snapshot": tally.dropped_before_snapshot,
@@ -80,4 +80,3 @@ def _replay(chain: Chain, instrument: Instrument) -> tuple[dict[str, Any], list[
 
 def _set_aside(path: Path, offset: int, error: FrameError) -> dict[str, Any]:
     return {"file": path.name, "offset": offset, "reason": error.reason, "detail": error.detail}
-

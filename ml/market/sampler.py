@@ -6,14 +6,15 @@ Not here: what the kernel does (`ml.market.kernel`), the stored tables (`ml.mark
 
 import numpy as np
 
-from ml.market import kernel
+from ml.market import kernel, layout
 from ml.market.decoder import TradeEvent
 from ml.market.events import BookMessage
-from ml.market.kernel import BookStream, State, TradeStream
+from ml.market.layout import BookStream, State, TradeStream
 
-SECOND = kernel.SECOND
-NO_BOOKS = BookStream(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int64, np.int64, np.int8, np.int64, np.int64)))
-NO_TRADES = TradeStream(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int8, np.int64, np.int64)))
+SECOND = layout.SECOND
+_NONE, _NO_SIDE = np.zeros(0, np.int64), np.zeros(0, np.int8)
+NO_BOOKS = BookStream(_NONE, _NONE, _NONE, _NONE, _NO_SIDE, _NONE, _NONE)
+NO_TRADES = TradeStream(_NONE, _NONE, _NO_SIDE, _NONE, _NONE)
 
 
 class Sampler:
@@ -26,8 +27,10 @@ class Sampler:
         forget: keep only the look-back tail and what is not yet read; for a live stream without end.
     """
 
-    def __init__(self, state: State | None = None, period_ns: int = SECOND, room: int = 4 * kernel.TAIL, forget: bool = False) -> None:
-        self.state = state if state is not None else kernel.empty_state(period_ns, room)
+    def __init__(
+        self, state: State | None = None, period_ns: int = SECOND, room: int = 4 * layout.TAIL, forget: bool = False
+    ) -> None:
+        self.state = state if state is not None else layout.empty_state(period_ns, room)
         self.forget = forget
         self.dropped = 0
         """Samples that were dropped from the front of the buffer."""
@@ -35,46 +38,44 @@ class Sampler:
     @property
     def samples(self) -> np.ndarray:
         """All samples in the buffer, i64 (n, columns), the released ones first."""
-        return self.state.samples[: self.state.meta[kernel.CLOSED]]
+        return self.state.samples[: self.state.meta[layout.CLOSED]]
 
     @property
     def released(self) -> int:
         """How many of `samples` are final."""
-        return int(self.state.meta[kernel.RELEASED])
+        return int(self.state.meta[layout.RELEASED])
 
     @property
     def spans(self) -> np.ndarray:
-        """Ended valid intervals, i64 (n, 6), see `kernel.State`."""
-        return self.state.spans[: self.state.meta[kernel.SPANS]]
+        """Ended valid intervals, i64 (n, 6), see `layout.State`."""
+        return self.state.spans[: self.state.meta[layout.SPANS]]
 
     def run(self, books: BookStream = NO_BOOKS, trades: TradeStream = NO_TRADES) -> None:
         """Apply messages and trades by arrival."""
         position = np.zeros(2, np.int64)
-        while (need := kernel.run(self.state, books, trades, position)) != kernel.DONE:
+        while (need := kernel.run(self.state, books, trades, position)) != layout.DONE:
             self._make_room(need)
 
     def advance(self, ts: int) -> None:
         """Let time pass up to `ts` (ns) without an event, for example to the end of a day."""
-        meta = self.state.meta
-        steps = (ts - int(meta[kernel.NEXT])) // int(meta[kernel.PERIOD]) + 1 if meta[kernel.NEXT] else 0
-        while steps > self.state.samples.shape[0] - meta[kernel.CLOSED]:
-            self._make_room(kernel.NEED_SAMPLES)
+        while kernel.rows_until(self.state, ts) > len(self.state.samples) - self.state.meta[layout.CLOSED]:
+            self._make_room(layout.NEED_SAMPLES)
         kernel.advance(self.state, ts)
 
     def _make_room(self, need: int) -> None:
         state, meta = self.state, self.state.meta
-        if need == kernel.NEED_SPANS:
+        if need == layout.NEED_SPANS:
             self.state = state._replace(spans=_doubled(state.spans))
             return
-        if need == kernel.NEED_ROWS:
+        if need == layout.NEED_ROWS:
             self.state = state._replace(rows=_doubled(state.rows))
             return
-        drop = max(int(meta[kernel.RELEASED]) - kernel.TAIL, 0) if self.forget else 0
+        drop = max(int(meta[layout.RELEASED]) - layout.TAIL, 0) if self.forget else 0
         if drop > len(state.samples) // 4:
-            closed = int(meta[kernel.CLOSED])
+            closed = int(meta[layout.CLOSED])
             state.samples[: closed - drop] = state.samples[drop:closed].copy()
-            meta[kernel.CLOSED] -= drop
-            meta[kernel.RELEASED] -= drop
+            meta[layout.CLOSED] -= drop
+            meta[layout.RELEASED] -= drop
             self.dropped += drop
         else:
             self.state = state._replace(samples=_doubled(state.samples))
@@ -90,7 +91,9 @@ def one_message(message: BookMessage, flags: int, arrival: int) -> BookStream:
 def trades_of(event: TradeEvent, arrival: int) -> TradeStream:
     """A stream of one frame's prints."""
     n = len(event.trades)
-    side, price, size = (np.array([getattr(trade, name) for trade in event.trades], np.int64) for name in ("side", "price", "size"))
+    side, price, size = (
+        np.array([getattr(trade, name) for trade in event.trades], np.int64) for name in ("side", "price", "size")
+    )
     return TradeStream(np.full(n, event.event_ts), np.full(n, arrival), side.astype(np.int8), price, size)
 
 

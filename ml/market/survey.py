@@ -35,7 +35,9 @@ def survey(chain: Chain, instrument_id: str) -> Instrument:
             if isinstance(trade, Trade):
                 price, size = gcd(price, trade.price), gcd(size, trade.size)
     if price == 0 or size == 0:
-        raise InstrumentError(f"{instrument_id}: no price in the captures, so its decimals are unknown. List it by hand.")
+        raise InstrumentError(
+            f"{instrument_id}: no price in the captures, so its decimals are unknown. List it by hand."
+        )
     price_decimals, tick = _decimals(price)
     size_decimals, lot = _decimals(size)
     return Instrument(instrument_id, price_decimals, size_decimals, tick, lot)

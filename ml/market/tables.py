@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ml.market.events import LAST
-from ml.market.kernel import BookStream, TradeStream
+from ml.market.layout import BookStream, TradeStream
 from ml.schemas import LEVELS, SAMPLE_COLUMNS, SIDES, TABLES
 
 _ABSENT_AS_ZERO = [f"{side}_{what}_{k}" for side in SIDES for what in ("price", "size") for k in range(1, LEVELS + 1)]

@@ -10,6 +10,7 @@ macro-accuracy rewards, while the probabilities stay those of the market.
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,17 @@ class DirectionModel:
     def save(self, folder: Path) -> None:
         """Write model.txt, card.json and the manifest of their hashes."""
         folder.mkdir(parents=True, exist_ok=True)
-        files = {"model.txt": self.booster.model_to_string(), "card.json": json.dumps(asdict(self.card), sort_keys=True, indent=1)}
+        files = {
+            "model.txt": self.booster.model_to_string(),
+            "card.json": json.dumps(asdict(self.card), sort_keys=True, indent=1),
+        }
         for name, text in files.items():
             write_text(folder / name, text)
-        write_text(folder / "manifest.json", json.dumps({name: _sha256(text) for name, text in files.items()}, sort_keys=True))
+        write_text(
+            folder / "manifest.json", json.dumps({name: _sha256(text) for name, text in files.items()}, sort_keys=True)
+        )
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Hex sha256, 16 digits, over trees and card."""
         return _sha256(self.booster.model_to_string() + json.dumps(asdict(self.card), sort_keys=True))[:16]
@@ -99,7 +105,9 @@ def load(folder: Path) -> DirectionModel:
         for name, expected in manifest.items():
             texts[name] = (folder / name).read_text()
             if _sha256(texts[name]) != expected:
-                raise ModelRefused(f"{folder / name} is not the file that was saved: its sha256 differs. Promote again.")
+                raise ModelRefused(
+                    f"{folder / name} is not the file that was saved: its sha256 differs. Promote again."
+                )
         document = json.loads(texts["card.json"])
     except (FileNotFoundError, json.JSONDecodeError, KeyError) as error:
         raise ModelRefused(f"The model in {folder} is incomplete: {error}. Promote again.") from error
@@ -125,7 +133,9 @@ class Fitted:
         return (self.probabilities(features) / self.priors).argmax(axis=1).astype(np.int8)
 
 
-def fit(features: np.ndarray, direction: np.ndarray, ts: np.ndarray, params: dict[str, Any], rounds: int, threads: int = 2) -> Fitted:
+def fit(
+    features: np.ndarray, direction: np.ndarray, ts: np.ndarray, params: dict[str, Any], rounds: int, threads: int = 2
+) -> Fitted:
     """Train on rows in order of time; the result does not depend on the number of threads.
 
     Args:

@@ -8,6 +8,7 @@ flat or steep. Sizes per level do not depend on a, so no imbalance of sizes sees
 with b, so neither alone tells the direction.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, sqrt
 
@@ -34,8 +35,8 @@ class Alpha:
     @property
     def drift(self) -> float:
         """Drift of the efficient price per second, in units of its volatility per square-root second."""
-        reach = _integral(lambda u: _autocorrelation(u), HORIZON_S)
-        spread = 2 * _integral(lambda u: (HORIZON_S - u) * _autocorrelation(u), HORIZON_S)
+        reach = _integral(_autocorrelation, HORIZON_S)
+        spread = 2 * _integral(_weighted_autocorrelation, HORIZON_S)
         # ic = k reach / sqrt(h + k^2 spread), solved for k
         return sqrt(self.ic**2 * HORIZON_S / (reach**2 - self.ic**2 * spread))
 
@@ -47,7 +48,12 @@ def _autocorrelation(lag: float) -> float:
     return exp(-2 * SIDE_SWITCH * lag) * steepness
 
 
-def _integral(function, end: float, steps: int = 2_000) -> float:  # type: ignore[no-untyped-def]
+def _weighted_autocorrelation(lag: float) -> float:
+    """As it enters the variance of the drift over the horizon."""
+    return (HORIZON_S - lag) * _autocorrelation(lag)
+
+
+def _integral(function: Callable[[float], float], end: float, steps: int = 2_000) -> float:
     """Midpoint rule from 0 to end; plenty for smooth functions."""
     width = end / steps
     return width * sum(function((i + 0.5) * width) for i in range(steps))

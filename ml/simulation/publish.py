@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.market.events import CLEAR, SNAPSHOT
-from ml.market.kernel import BookStream, TradeStream
+from ml.market.layout import BookStream, TradeStream
 from ml.simulation.instrument import INSTRUMENT
 from ml.simulation.venue import PUBLISH_STEPS, STEP_MS, History
 
@@ -39,7 +39,11 @@ def frames(history: History, start_ns: int, seed: int, outages: tuple[Outage, ..
     rng = np.random.default_rng(seed)
     start_ms = start_ns // MS
     arriving: list[tuple[int, bytes]] = []
-    for ms, latency, text in (*_diffs(history, start_ms, rng), *_prints(history, start_ms, rng), *_snapshots(history, start_ms, rng)):
+    for ms, latency, text in (
+        *_diffs(history, start_ms, rng),
+        *_prints(history, start_ms, rng),
+        *_snapshots(history, start_ms, rng),
+    ):
         if not any(ms + latency in outage for outage in outages):
             arriving.append((start_ns + int((ms + latency) * MS), text))
     arriving.sort(key=lambda item: item[0])
@@ -76,7 +80,9 @@ def streams(history: History, start_ns: int) -> tuple[BookStream, TradeStream]:
     books = BookStream(book_ts, 2 * np.arange(count) + 1, flags, end, side.astype(np.int8), tick.copy(), size.copy())
     arrival = 2 * (ms // PUBLISH_MS)
     order = np.argsort(trade_ts, kind="stable")
-    return books, TradeStream(*(np.ascontiguousarray(c[order]) for c in (trade_ts, arrival, aggressor.astype(np.int8), price, lots)))
+    return books, TradeStream(
+        *(np.ascontiguousarray(c[order]) for c in (trade_ts, arrival, aggressor.astype(np.int8), price, lots))
+    )
 
 
 def _diffs(history: History, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
@@ -91,8 +97,8 @@ def _diffs(history: History, start_ms: int, rng: np.random.Generator) -> Iterato
         ms = (k + 1) * PUBLISH_MS
         bids, asks = _levels(rows[start : end[k]])
         text = (
-            f'{{"stream":"sim/{symbol.lower()}@depth","data":{{"e":"depthUpdate","E":{start_ms + ms + 1},"T":{start_ms + ms},'
-            f'"s":"{symbol}","U":{first},"u":{final},"pu":{last},"b":[{bids}],"a":[{asks}]}}}}'
+            f'{{"stream":"sim/{symbol.lower()}@depth","data":{{"e":"depthUpdate","E":{start_ms + ms + 1},'
+            f'"T":{start_ms + ms},"s":"{symbol}","U":{first},"u":{final},"pu":{last},"b":[{bids}],"a":[{asks}]}}}}'
         )
         yield ms, latency[k], text.encode()
         start, last = end[k], final
@@ -105,8 +111,9 @@ def _prints(history: History, start_ms: int, rng: np.random.Generator) -> Iterat
     for k, (ms, side, tick, size) in enumerate(history.prints[order].tolist()):
         stamp = start_ms + ms
         text = (
-            f'{{"stream":"sim/{symbol.lower()}@trade","data":{{"e":"trade","E":{stamp},"T":{stamp},"s":"{symbol}","t":{FIRST_ID + k},'
-            f'"p":"{_price(tick)}","q":"{_size(size)}","X":"MARKET","m":{"true" if side < 0 else "false"}}}}}'
+            f'{{"stream":"sim/{symbol.lower()}@trade","data":{{"e":"trade","E":{stamp},"T":{stamp},'
+            f'"s":"{symbol}","t":{FIRST_ID + k},"p":"{_price(tick)}","q":"{_size(size)}",'
+            f'"X":"MARKET","m":{"true" if side < 0 else "false"}}}}}'
         )
         yield ms, latency[k], text.encode()
 
@@ -120,7 +127,8 @@ def _snapshots(history: History, start_ms: int, rng: np.random.Generator) -> Ite
         ms, update = (int(v) for v in history.snapshot_ids[k])
         side_rows = rows[start : end[k]]
         bids, asks = _levels(side_rows[::-1])[0], _levels(side_rows)[1]
-        text = f'{{"lastUpdateId":{FIRST_ID + update},"E":{start_ms + ms},"T":{start_ms + ms},"bids":[{bids}],"asks":[{asks}]}}'
+        head = f'"lastUpdateId":{FIRST_ID + update},"E":{start_ms + ms},"T":{start_ms + ms}'
+        text = f'{{{head},"bids":[{bids}],"asks":[{asks}]}}'
         # a request and its answer: some snapshots come before the diff that straddles them, some after
         yield ms, 60 + rng.exponential(120.0), text.encode()
         start = end[k]

@@ -42,9 +42,10 @@ class Market:
 class History(NamedTuple):
     """What happened; times are ms from the start, sides +1 bid or buy, -1 ask or sell.
 
-    `levels` i64 (n, 4): publication, side, tick, size in lots, the levels that changed by then. `prints` i64 (n, 4): ms,
-    aggressor, tick, size. `snapshots` i64 (n, 4): number of the snapshot, side, tick, size. `ids` i64 (publications,
-    2): first and last update id. `snapshot_ids` i64 (n, 2): ms, update id. `signal` i8: s at each whole second.
+    `levels` i64 (n, 4): publication, side, tick, size in lots of the levels that changed by then. `prints` i64 (n, 4):
+    ms, aggressor, tick, size. `snapshots` i64 (n, 4): number of the snapshot, side, tick, size. `ids` i64
+    (publications, 2): first and last update id. `snapshot_ids` i64 (n, 2): ms, update id. `signal` i8: s at each
+    whole second.
     """
 
     levels: np.ndarray
@@ -72,7 +73,7 @@ def simulate(market: Market) -> History:
 
 
 @njit(cache=True)
-def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, signal):  # type: ignore[no-untyped-def]  # noqa: C901, ANN001, ANN202, PLR0915
+def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, signal):  # type: ignore[no-untyped-def]  # noqa: C901
     """The loop. One function, because every part touches the same few variables each 50 ms."""
     np.random.seed(seed)
     dt = STEP_MS / 1000
@@ -114,7 +115,12 @@ def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, 
                 while book[other, tick] == 0:
                     tick += sign
                 taken = min(left, book[other, tick])
-                prints[n_prints, 0], prints[n_prints, 1], prints[n_prints, 2], prints[n_prints, 3] = when, sign, tick, taken
+                prints[n_prints, 0], prints[n_prints, 1], prints[n_prints, 2], prints[n_prints, 3] = (
+                    when,
+                    sign,
+                    tick,
+                    taken,
+                )
                 n_prints += 1
                 book[other, tick] -= taken
                 left -= taken

@@ -4,6 +4,7 @@ Here: training, its card, and its files below the data root.
 Not here: whether it may serve (`ml.promotion`).
 """
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from ml.datasets.training_features import PRIMARY
 from ml.evaluation.walk_forward import Rows
 from ml.features.sets import BASE
 from ml.fingerprint import FEATURES, fingerprint
-from ml.labels.spec import LabelSpec
 from ml.models.lightgbm import DirectionModel, ModelCard, fit
 from ml.paths import DataRoot
 
 
-def train(root: DataRoot, panel: pl.DataFrame, label_spec: dict[str, Any], tuned: dict[str, Any], threads: int) -> str | None:
+def train(
+    root: DataRoot, panel: pl.DataFrame, label_spec: dict[str, Any], tuned: dict[str, Any], threads: int
+) -> str | None:
     """Train and store the candidate; returns its id, None where there are no tuned parameters for too few rows."""
     if not tuned:
         return None
@@ -46,6 +48,4 @@ def train(root: DataRoot, panel: pl.DataFrame, label_spec: dict[str, Any], tuned
 
 def panel_hash(panel: pl.DataFrame) -> str:
     """Hex sha256, 16 digits, over the panel's rows."""
-    import hashlib
-
     return hashlib.sha256(panel.hash_rows(seed=1).to_numpy().tobytes()).hexdigest()[:16]

@@ -84,7 +84,9 @@ def search(rows: Rows, block: np.ndarray, threads: int, seed: int = SEED, n_tria
     study.optimize(objective, n_trials=n_trials)
     best = dict(study.best_params)
     trials = [{"params": trial.params, "log_loss": trial.value} for trial in study.trials]
-    return Tuned(best, best.pop("rounds"), study.best_value, len(trials), seed, best_baseline(rows, train, judge), trials)
+    return Tuned(
+        best, best.pop("rounds"), study.best_value, len(trials), seed, best_baseline(rows, train, judge), trials
+    )
 
 
 def cut(rows: Rows, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

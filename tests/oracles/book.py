@@ -1,4 +1,4 @@
-"""A slow and obvious book and sampler: dictionaries, sorted lists, plain loops. Checks the kernel; imports nothing of it.
+"""A slow and obvious book and sampler: dictionaries, sorted lists, plain loops.
 
 It follows the written contract (sample t covers [t - period, t), is closed by the first event at t or later, is
 released by the next book message of the chain), with the bookkeeping done the long way round.

@@ -5,18 +5,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.market import kernel
+from ml.market import layout
 from ml.market.events import CLEAR, SNAPSHOT, TIME, BookMessage
 from ml.market.sampler import Sampler, one_message
 from ml.schemas import OFI_LEVELS, SAMPLE_COLUMNS
 from tests.oracles.book import SlowSampler
 
 SECOND = 10**9
-FLOWS = [name for name in SAMPLE_COLUMNS if name.startswith(("added", "cancelled", "traded", "trade_", "n_updates", "ofi"))]
+FLOWS = [
+    name for name in SAMPLE_COLUMNS if name.startswith(("added", "cancelled", "traded", "trade_", "n_updates", "ofi"))
+]
 LEVEL = st.tuples(st.sampled_from([1, -1]), st.integers(95, 106), st.integers(0, 4))
 STEP = st.one_of(
     st.tuples(st.just("diff"), st.integers(-SECOND, 3 * SECOND), st.lists(LEVEL, max_size=5)),
-    st.tuples(st.just("trade"), st.integers(-SECOND, 3 * SECOND), st.tuples(st.sampled_from([1, -1]), st.integers(95, 106), st.integers(1, 4))),
+    st.tuples(
+        st.just("trade"),
+        st.integers(-SECOND, 3 * SECOND),
+        st.tuples(st.sampled_from([1, -1]), st.integers(95, 106), st.integers(1, 4)),
+    ),
     st.tuples(st.just("snapshot"), st.integers(0, SECOND), st.lists(LEVEL, max_size=14)),
     st.tuples(st.just("break"), st.integers(0, SECOND), st.just([])),
     st.tuples(st.just("time"), st.integers(0, SECOND), st.just([])),
@@ -31,7 +37,7 @@ def play(steps, base=0):
         if kind == "trade":
             side, price, size = what
             one = np.array([ts, arrival, side, price + base, size])
-            sampler.run(trades=kernel.TradeStream(one[:1], one[1:2], one[2:3].astype(np.int8), one[3:4], one[4:5]))
+            sampler.run(trades=layout.TradeStream(one[:1], one[1:2], one[2:3].astype(np.int8), one[3:4], one[4:5]))
             slow.trade(ts, side, price + base, size)
             continue
         levels = [(side, price + base, size) for side, price, size in what]
@@ -46,7 +52,9 @@ def as_dict(row):
     """A kernel row in the oracle's words."""
     value = dict(zip(SAMPLE_COLUMNS, row.tolist(), strict=True))
     ladder = {
-        side: [(value[f"{side}_price_{k}"], value[f"{side}_size_{k}"]) for k in range(1, 21) if value[f"{side}_size_{k}"]]
+        side: [
+            (value[f"{side}_price_{k}"], value[f"{side}_size_{k}"]) for k in range(1, 21) if value[f"{side}_size_{k}"]
+        ]
         for side in ("bid", "ask")
     }
     return ladder | {
@@ -86,8 +94,12 @@ def test_levels_far_from_the_window_are_kept_exactly():
     """A book wider than the dense window, and a price that walks through it, equal the dictionary."""
     rng = np.random.default_rng(5)
     ladder = [(1, int(p), int(q)) for p, q in zip(rng.integers(1, 10**6, 400), rng.integers(1, 9, 400), strict=True)]
-    ladder += [(-1, int(p), int(q)) for p, q in zip(rng.integers(10**6, 2 * 10**6, 400), rng.integers(1, 9, 400), strict=True)]
-    walk = [("diff", SECOND, [(1, p, 0) for _, p, _ in ladder[:400] if p > edge]) for edge in range(900_000, 0, -90_000)]
+    ladder += [
+        (-1, int(p), int(q)) for p, q in zip(rng.integers(10**6, 2 * 10**6, 400), rng.integers(1, 9, 400), strict=True)
+    ]
+    walk = [
+        ("diff", SECOND, [(1, p, 0) for _, p, _ in ladder[:400] if p > edge]) for edge in range(900_000, 0, -90_000)
+    ]
     back = [("diff", SECOND, [(1, int(p), 3)]) for p in rng.integers(1, 10**6, 60)]
     agree(*play([("snapshot", 0, ladder), *walk, *back]))
 
@@ -96,12 +108,16 @@ def test_a_full_store_of_far_levels_is_an_overflow(monkeypatch):
     """More far levels than there is room for makes the book unknown, not wrong."""
     ladder = [(1, 10**7 + 2 * k, 1) for k in range(40_000)] + [(-1, 10**9, 1)]
     sampler, _ = play([("snapshot", 0, ladder), ("diff", SECOND, [])])
-    assert sampler.spans[-1, 4] == kernel.OVERFLOW_BREAK
+    assert sampler.spans[-1, 4] == layout.OVERFLOW_BREAK
 
 
 def test_a_row_is_not_released_before_a_book_message_confirms_it():
     """Prints close samples, but only the chain's next message shows that nothing was missing."""
-    steps = [("snapshot", 0, [(1, 99, 2), (-1, 101, 2)]), ("diff", SECOND, [(1, 99, 3)]), ("trade", SECOND, (1, 101, 1))]
+    steps = [
+        ("snapshot", 0, [(1, 99, 2), (-1, 101, 2)]),
+        ("diff", SECOND, [(1, 99, 3)]),
+        ("trade", SECOND, (1, 101, 1)),
+    ]
     sampler, _ = play(steps)
     assert (len(sampler.samples), sampler.released) == (2, 1)
     sampler, _ = play([*steps, ("break", 0, [])])
@@ -116,7 +132,9 @@ def test_room_changes_nothing(room):
     whole, _ = play(steps)
     sampler = Sampler(room=room)
     for arrival, (kind, _, levels) in enumerate(steps):
-        message = BookMessage(False, (1_000 + arrival) * SECOND, 0, 0, 0, 0, *([level[i] for level in levels] for i in range(3)))
+        message = BookMessage(
+            False, (1_000 + arrival) * SECOND, 0, 0, 0, 0, *([level[i] for level in levels] for i in range(3))
+        )
         sampler.run(books=one_message(message, SNAPSHOT | CLEAR if kind == "snapshot" else 0, arrival))
     np.testing.assert_array_equal(sampler.samples, whole.samples)
 
@@ -136,11 +154,16 @@ LADDER = [(1, 99 - k, 5) for k in range(12)] + [(-1, 101 + k, 5) for k in range(
         pytest.param([("diff", 0, [(-1, 110, 0)])], id="tenth ask"),
         pytest.param([("diff", 0, [(1, 98, 9)]), ("diff", 0, [(-1, 102, 1), (-1, 103, 1)])], id="edge of a band"),
         pytest.param([("trade", 0, (1, 101, 2)), ("diff", 0, [(-1, 101, 3)])], id="explained at once"),
-        pytest.param([("trade", 0, (1, 101, 2)), ("diff", 0, []), ("diff", 0, [(-1, 101, 3)])], id="explained by the next"),
         pytest.param(
-            [("trade", 0, (1, 101, 2)), ("diff", 0, []), ("diff", 0, []), ("diff", 0, [(-1, 101, 3)])], id="explained too late"
+            [("trade", 0, (1, 101, 2)), ("diff", 0, []), ("diff", 0, [(-1, 101, 3)])], id="explained by the next"
         ),
-        pytest.param([("trade", 0, (-1, 99, 9)), ("diff", 0, [(1, 99, 0), (1, 98, 1)])], id="print larger than the level"),
+        pytest.param(
+            [("trade", 0, (1, 101, 2)), ("diff", 0, []), ("diff", 0, []), ("diff", 0, [(-1, 101, 3)])],
+            id="explained too late",
+        ),
+        pytest.param(
+            [("trade", 0, (-1, 99, 9)), ("diff", 0, [(1, 99, 0), (1, 98, 1)])], id="print larger than the level"
+        ),
     ],
 )
 def test_flows_at_the_edges_of_their_definitions(steps):

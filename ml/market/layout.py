@@ -1,0 +1,109 @@
+"""Where everything stands in the kernel's arrays.
+
+Here: the columns of a sample row, the slots of the state, the state and the streams that the kernel takes.
+Not here: what is done with them (`ml.market.kernel`, `ml.market.flows`).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.market.book import Book, empty_book
+from ml.schemas import BANDS, OFI_LEVELS, SAMPLE_COLUMNS
+
+I64 = NDArray[np.int64]
+COLUMNS = len(SAMPLE_COLUMNS)
+SECOND = 10**9
+DAY = 86_400 * SECOND
+TAIL = 3600
+"""Samples of look-back that travel with a state, and the cap of `valid_run`; in samples of one second, one hour."""
+TRADE_MEMORY_NS = 3600 * 10**9
+
+TS = SAMPLE_COLUMNS.index("ts")
+BID_PRICE = SAMPLE_COLUMNS.index("bid_price_1")
+BID_SIZE = SAMPLE_COLUMNS.index("bid_size_1")
+ASK_PRICE = SAMPLE_COLUMNS.index("ask_price_1")
+ASK_SIZE = SAMPLE_COLUMNS.index("ask_size_1")
+OFI = SAMPLE_COLUMNS.index("ofi_1")
+ADDED = SAMPLE_COLUMNS.index("added_bid_touch")
+CANCELLED = SAMPLE_COLUMNS.index("cancelled_bid_touch")
+TRADED = SAMPLE_COLUMNS.index("traded_bid_touch")
+N_UPDATES = SAMPLE_COLUMNS.index("n_updates")
+TRADE_COUNT = SAMPLE_COLUMNS.index("trade_count_buy")
+TRADE_VOLUME = SAMPLE_COLUMNS.index("trade_volume_buy")
+TRADE_NOTIONAL = SAMPLE_COLUMNS.index("trade_notional_buy")
+LAST_TRADE = SAMPLE_COLUMNS.index("last_trade_price")
+BOOK_AGE = SAMPLE_COLUMNS.index("book_age")
+VALID = SAMPLE_COLUMNS.index("valid")
+RUN = SAMPLE_COLUMNS.index("valid_run")
+N_BANDS = len(BANDS)
+BAND_BPS = np.array([0, 2, 5, 10, 20])
+
+(
+    WATERMARK, NEXT, PERIOD, FLOWS, ANCHORED, ONE_SIDED, CROSSED, START_TS, START_ARRIVAL, RELEASE_TS, RELEASE_ARRIVAL,
+    CLOSED, RELEASED, SPANS, TRADE_PRICE, TRADE_TS, BOOK_TS, VALID_RUN, ON_TAPE,
+) = range(19)  # fmt: skip
+
+EXTERNAL_BREAK, CROSSED_BREAK, ONE_SIDED_BREAK, OVERFLOW_BREAK = range(1, 5)
+DONE, NEED_SAMPLES, NEED_SPANS, NEED_ROWS = range(4)
+
+
+class State(NamedTuple):
+    """Everything the kernel remembers, as arrays only.
+
+    `top` i64 (side, price/size, OFI_LEVELS): best levels after the last message. `flow` i64 (COLUMNS): what the open
+    sample has accumulated, by column. `tape` i64 (64, 4): side, price, size, age in messages of prints that no
+    decrease of a level has explained yet. `samples` i64 (room, COLUMNS). `spans` i64 (room, 6): start and end of each
+    ended valid interval (ns), start and end arrival, kind of break, arrival of the break. `rows` i64 (room) and
+    `levels` i64 (2, OFI_LEVELS): scratch for one message. `meta` i64: the scalars.
+    """
+
+    book: Book
+    top: I64
+    flow: I64
+    tape: I64
+    samples: I64
+    spans: I64
+    rows: I64
+    levels: I64
+    meta: I64
+
+
+class BookStream(NamedTuple):
+    """Book messages as arrays: time (ns), arrival, flags and end row per message; side, price, size per row."""
+
+    ts: I64
+    arrival: I64
+    flags: I64
+    end: I64
+    side: NDArray[np.int8]
+    price: I64
+    size: I64
+
+
+class TradeStream(NamedTuple):
+    """Prints as arrays: time (ns), arrival, aggressor side, price and size; the prints of one frame share its time."""
+
+    ts: I64
+    arrival: I64
+    side: NDArray[np.int8]
+    price: I64
+    size: I64
+
+
+def empty_state(period_ns: int, room: int, flows: bool = True) -> State:
+    """A state that has seen nothing. `flows=False` samples the book alone."""
+    meta = np.zeros(24, np.int64)
+    meta[PERIOD], meta[FLOWS] = period_ns, flows
+    return State(
+        book=empty_book(),
+        top=np.zeros((2, 2, OFI_LEVELS), np.int64),
+        flow=np.zeros(COLUMNS, np.int64),
+        tape=np.zeros((64, 4), np.int64),
+        samples=np.zeros((room, COLUMNS), np.int64),
+        spans=np.zeros((256, 6), np.int64),
+        rows=np.zeros(1 << 13, np.int64),
+        levels=np.zeros((2, OFI_LEVELS), np.int64),
+        meta=meta,
+    )
