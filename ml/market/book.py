@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.market.compiled import hot
+from ml.market.compiled import hot, inlined
 
 WINDOW = 1 << 17
 MARGIN = WINDOW // 8
 FAR_CAPACITY = 1 << 15
+NO_ASK = 1 << 62
 
 BASE, BEST_BID, BEST_ASK, N_FAR_BIDS, N_FAR_ASKS, FULL = range(6)
 
@@ -49,8 +50,9 @@ def levels(book: Book, side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     """All levels of a side by ascending price: prices and sizes, i64."""
     n = int(book.head[N_FAR_BIDS + side])
     dense = np.flatnonzero(book.dense[side])
-    prices = np.concatenate([book.far_price[side, :n], dense + book.head[BASE]])
-    sizes = np.concatenate([book.far_size[side, :n], book.dense[side][dense]])
+    far = np.flatnonzero(book.far_size[side, :n])
+    prices = np.concatenate([book.far_price[side][far], dense + book.head[BASE]])
+    sizes = np.concatenate([book.far_size[side][far], book.dense[side][dense]])
     order = np.argsort(prices)
     return prices[order], sizes[order]
 
@@ -66,7 +68,7 @@ def clear(book: Book, center: int) -> None:
     book.head[BASE] = center - WINDOW // 2
 
 
-@hot
+@inlined
 def set_levels(
     book: Book,
     sides: NDArray[np.int8],
@@ -78,31 +80,32 @@ def set_levels(
 ) -> None:
     """Set the levels in rows start to end (side > 0 bid, < 0 ask, 0 none; size 0 removes). `settle` must follow.
 
-    The sizes before go to `before`, i64, at least end - start long.
+    The sizes before go to `before`, i64, at least end - start long; an empty array asks for none.
     """
-    head, dense = book.head, book.dense
-    base, bid, ask = head[BASE], head[BEST_BID], head[BEST_ASK]
+    head, dense, keep = book.head, book.dense, before.size > 0
+    base, bid, ask = head[BASE], head[BEST_BID], head[BEST_ASK] if head[BEST_ASK] > 0 else NO_ASK
     for r in range(start, end):
         if sides[r] == 0:
-            before[r - start] = 0
             continue
-        side = 0 if sides[r] > 0 else 1
-        price, size = prices[r], sizes[r]
+        side, price, size = 0 if sides[r] > 0 else 1, prices[r], sizes[r]
         index = price - base
         if index < 0 or index >= WINDOW:
-            before[r - start] = _set_far(book, side, price, size)
+            old = _set_far(book, side, price, size)
+            if keep:
+                before[r - start] = old
             continue
-        before[r - start] = dense[side, index]
+        if keep:
+            before[r - start] = dense[side, index]
         dense[side, index] = size
-        if size > 0:
-            if side == 0:
-                bid = max(bid, price)
-            elif price < ask or ask == 0:
-                ask = price
-    head[BEST_BID], head[BEST_ASK] = bid, ask
+        # as selections, not branches: whether a size is 0 cannot be predicted
+        if side == 0:
+            bid = max(bid, price if size > 0 else 0)
+        else:
+            ask = min(ask, price if size > 0 else NO_ASK)
+    head[BEST_BID], head[BEST_ASK] = bid, ask if ask < NO_ASK else 0
 
 
-@hot
+@inlined
 def settle(book: Book) -> None:
     """Find the best prices again after levels were set, and move the window when the price nears its edge."""
     head, dense = book.head, book.dense
@@ -128,18 +131,24 @@ def settle(book: Book) -> None:
 @hot
 def best(book: Book, side: int) -> int:
     """Best price of a side over all levels, 0 if the side is empty."""
-    head = book.head
-    n = head[N_FAR_BIDS + side]
+    head, n = book.head, book.head[N_FAR_BIDS + side]
+    inside = head[BEST_BID + side]
     if side == 0:
-        far = book.far_price[0, n - 1] if n > 0 else 0
-        return max(head[BEST_BID], far)
-    far = book.far_price[1, 0] if n > 0 else 0
-    if far == 0 or (head[BEST_ASK] > 0 and head[BEST_ASK] < far):
-        return head[BEST_ASK]
-    return far
+        beyond = n > 0 and book.far_price[0, n - 1] >= head[BASE] + WINDOW
+    else:
+        beyond = n > 0 and book.far_price[1, 0] < head[BASE]
+    if inside > 0 and not beyond:
+        return inside
+    found = inside
+    for i in range(n):
+        price = book.far_price[side, i]
+        better = found == 0 or (price > found if side == 0 else price < found)
+        if book.far_size[side, i] > 0 and better:
+            found = price
+    return found
 
 
-@hot
+@inlined
 def top(book: Book, side: int, prices: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
     """Write the best levels of a side, best first, into two arrays of equal length; 0 where there are fewer."""
     head, base, n = book.head, book.head[BASE], book.head[N_FAR_BIDS + side]
@@ -148,16 +157,20 @@ def top(book: Book, side: int, prices: NDArray[np.int64], sizes: NDArray[np.int6
     # far levels that are better than the window, the window, far levels that are worse
     while k < wanted and 0 <= far < n and (book.far_price[side, far] - base - WINDOW * (1 - side)) * step < 0:
         prices[k], sizes[k] = book.far_price[side, far], book.far_size[side, far]
-        k, far = k + 1, far + step
-    index = head[BEST_BID + side] - base if head[BEST_BID + side] > 0 else WINDOW
-    while k < wanted and 0 <= index < WINDOW:
-        if book.dense[side, index] > 0:
-            prices[k], sizes[k] = base + index, book.dense[side, index]
-            k += 1
-        index += step
+        k, far = k + (sizes[k] > 0), far + step
+    row, index = book.dense[side], head[BEST_BID + side] - base
+    # written always, kept if the level is there: which ticks are filled cannot be predicted; a fixed step is faster
+    if side == 0 and head[BEST_BID] > 0:
+        while k < wanted and index >= 0:
+            prices[k], sizes[k] = base + index, row[index]
+            k, index = k + (row[index] > 0), index - 1
+    elif side == 1 and head[BEST_ASK] > 0:
+        while k < wanted and index < WINDOW:
+            prices[k], sizes[k] = base + index, row[index]
+            k, index = k + (row[index] > 0), index + 1
     while k < wanted and 0 <= far < n:
         prices[k], sizes[k] = book.far_price[side, far], book.far_size[side, far]
-        k, far = k + 1, far + step
+        k, far = k + (sizes[k] > 0), far + step
     for absent in range(k, wanted):
         prices[absent], sizes[absent] = 0, 0
 
@@ -165,7 +178,9 @@ def top(book: Book, side: int, prices: NDArray[np.int64], sizes: NDArray[np.int6
 @hot
 def count(book: Book, side: int) -> int:
     """Number of levels of a side."""
-    n = book.head[N_FAR_BIDS + side]
+    n = 0
+    for i in range(book.head[N_FAR_BIDS + side]):
+        n += book.far_size[side, i] > 0
     for index in range(WINDOW):
         n += book.dense[side, index] > 0
     return n
@@ -173,31 +188,42 @@ def count(book: Book, side: int) -> int:
 
 @hot
 def _set_far(book: Book, side: int, price: int, size: int) -> int:
+    """Set a far level. A removed one keeps its place with size 0, since far prices come back again and again."""
     prices, sizes, n = book.far_price, book.far_size, book.head[N_FAR_BIDS + side]
-    at, above = 0, n
-    while at < above:
-        middle = (at + above) // 2
-        if prices[side, middle] < price:
-            at = middle + 1
-        else:
-            above = middle
-    found = at < n and prices[side, at] == price
-    before = sizes[side, at] if found else 0
-    if size > 0:
-        if not found:
-            if n == FAR_CAPACITY:
-                book.head[FULL] = 1
-                return before
-            for i in range(n, at, -1):
-                prices[side, i], sizes[side, i] = prices[side, i - 1], sizes[side, i - 1]
-            prices[side, at] = price
-            book.head[N_FAR_BIDS + side] = n + 1
+    at, left = 0, n
+    while left > 0:
+        half = left // 2
+        below = prices[side, at + half] < price
+        at, left = (at + half + 1, left - half - 1) if below else (at, half)
+    if at < n and prices[side, at] == price:
+        before = sizes[side, at]
         sizes[side, at] = size
-    elif found:
-        for i in range(at, n - 1):
-            prices[side, i], sizes[side, i] = prices[side, i + 1], sizes[side, i + 1]
-        book.head[N_FAR_BIDS + side] = n - 1
-    return before
+        return before
+    if size == 0:
+        return 0
+    if n == FAR_CAPACITY:
+        kept = _drop_removed(book, side)
+        if kept == n:
+            book.head[FULL] = 1
+            return 0
+        return _set_far(book, side, price, size)
+    for i in range(n, at, -1):
+        prices[side, i], sizes[side, i] = prices[side, i - 1], sizes[side, i - 1]
+    prices[side, at], sizes[side, at] = price, size
+    book.head[N_FAR_BIDS + side] = n + 1
+    return 0
+
+
+@hot
+def _drop_removed(book: Book, side: int) -> int:
+    """Close the gaps that removed far levels left; returns how many are left."""
+    kept = 0
+    for i in range(book.head[N_FAR_BIDS + side]):
+        if book.far_size[side, i] > 0:
+            book.far_price[side, kept], book.far_size[side, kept] = book.far_price[side, i], book.far_size[side, i]
+            kept += 1
+    book.head[N_FAR_BIDS + side] = kept
+    return kept
 
 
 @hot
@@ -212,15 +238,12 @@ def _move_window(book: Book, base: int) -> None:
         for i in range(WINDOW):
             index = i if shift > 0 else WINDOW - 1 - i
             dense[side, index] = dense[side, index + shift] if 0 <= index + shift < WINDOW else 0
-        kept = 0
         for i in range(head[N_FAR_BIDS + side]):
-            price, size = book.far_price[side, i], book.far_size[side, i]
-            if 0 <= price - base < WINDOW:
-                dense[side, price - base] = size
-            else:
-                book.far_price[side, kept], book.far_size[side, kept] = price, size
-                kept += 1
-        head[N_FAR_BIDS + side] = kept
+            index = book.far_price[side, i] - base
+            if 0 <= index < WINDOW:
+                dense[side, index] = book.far_size[side, i]
+                book.far_size[side, i] = 0
+        _drop_removed(book, side)
     head[BASE], head[BEST_BID], head[BEST_ASK] = base, 0, 0
     for index in range(WINDOW):
         if dense[0, index] > 0:

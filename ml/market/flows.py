@@ -9,19 +9,21 @@ Order-flow imbalance: Cont, Kukanov, Stoikov (2014), per level as Xu, Gould, How
 
 from ml.market import layout as at
 from ml.market.book import set_levels, settle, top
-from ml.market.compiled import hot
+from ml.market.compiled import hot, inlined
 from ml.market.layout import BookStream, State
 from ml.schemas import OFI_LEVELS
 
 
-@hot
+@inlined
 def book_diff(state: State, books: BookStream, start: int, end: int) -> None:
     """Set the levels of a diff; with flows on, book what it added and cancelled, and the order-flow imbalance."""
     sides, prices, sizes = books.side, books.price, books.size
+    if state.samples.shape[1] == at.BOOK_COLUMNS:
+        set_levels(state.book, sides, prices, sizes, start, end, state.rows[:0])
+        settle(state.book)
+        return
     set_levels(state.book, sides, prices, sizes, start, end, state.rows)
     settle(state.book)
-    if state.meta[at.FLOWS] == 0:
-        return
     flow, tops, printed = state.flow, state.top, state.meta[at.ON_TAPE] > 0
     bid, ask = tops[0, 0, 0], tops[1, 0, 0]
     deepest_bid, deepest_ask = tops[0, 0, OFI_LEVELS - 1], tops[1, 0, OFI_LEVELS - 1]

@@ -12,7 +12,7 @@ A book that stays crossed over two messages is unknown until the next snapshot; 
 
 from ml.market import layout as at
 from ml.market.book import FULL, best, clear, set_levels, settle, top
-from ml.market.compiled import hot
+from ml.market.compiled import hot, inlined
 from ml.market.events import CLEAR, SNAPSHOT, TIME
 from ml.market.flows import book_diff, book_print
 from ml.market.layout import I64, BookStream, State, TradeStream
@@ -33,7 +33,7 @@ def run(state: State, books: BookStream, trades: TradeStream, position: I64) -> 
             return at.DONE
         is_trade = more_trades and (not more_books or trades.arrival[j] <= books.arrival[i])
         ts = trades.ts[j] if is_trade else books.ts[i]
-        if rows_until(state, ts) > state.samples.shape[0] - meta[at.CLOSED]:
+        if ts >= meta[at.NEXT] and rows_until(state, ts) > state.samples.shape[0] - meta[at.CLOSED]:
             return at.NEED_SAMPLES
         if is_trade:
             _on_trade(state, ts, trades.side[j], trades.price[j], trades.size[j])
@@ -57,20 +57,22 @@ def rows_until(state: State, ts: int) -> int:
     return (ts - max(meta[at.NEXT], _oldest(state, ts))) // meta[at.PERIOD] + 1
 
 
-@hot
+@inlined
 def advance(state: State, ts: int) -> None:
     """Move the watermark to a time, if it is later, and close the samples up to it."""
     meta = state.meta
+    meta[at.WATERMARK] = max(meta[at.WATERMARK], ts)
+    if ts < meta[at.NEXT]:
+        return
     if meta[at.NEXT] == 0:
         meta[at.NEXT] = (ts // meta[at.PERIOD] + 1) * meta[at.PERIOD]
-    meta[at.WATERMARK] = max(meta[at.WATERMARK], ts)
     meta[at.NEXT] = max(meta[at.NEXT], _oldest(state, ts))
     while meta[at.NEXT] <= meta[at.WATERMARK]:
         _close(state, meta[at.NEXT])
         meta[at.NEXT] += meta[at.PERIOD]
 
 
-@hot
+@inlined
 def release(state: State, arrival: int) -> None:
     """Declare all closed samples final: the chain goes on, so nothing was missing."""
     meta = state.meta
@@ -86,14 +88,15 @@ def break_book(state: State, arrival: int, kind: int) -> None:
             _end_span(state, meta[at.RELEASE_TS], meta[at.RELEASE_ARRIVAL], kind, arrival)
         for i in range(meta[at.RELEASED], meta[at.CLOSED]):
             row = state.samples[i]
-            for c in range(at.BID_PRICE, at.ASK_SIZE + LEVELS):
+            for c in range(at.BID_PRICE, at.BOOK_COLUMNS):
                 row[c] = 0
-            row[at.BOOK_AGE], row[at.VALID], row[at.RUN] = -1, 0, 0
+            if row.size == at.COLUMNS:
+                row[at.BOOK_AGE], row[at.VALID], row[at.RUN] = -1, 0, 0
     meta[at.ANCHORED], meta[at.ONE_SIDED], meta[at.CROSSED], meta[at.VALID_RUN] = 0, 0, 0, 0
     meta[at.RELEASED] = meta[at.CLOSED]
 
 
-@hot
+@inlined
 def _on_book(state: State, books: BookStream, i: int, start: int) -> None:
     meta, flags, arrival, end = state.meta, books.flags[i], books.arrival[i], books.end[i]
     if flags & CLEAR and not flags & SNAPSHOT:
@@ -140,7 +143,7 @@ def _anchor(state: State, books: BookStream, start: int, end: int, arrival: int)
         _start_span(state, arrival)
 
 
-@hot
+@inlined
 def _judge(state: State, arrival: int, in_chain: bool) -> None:
     """After a message: is the book one-sided or crossed, or larger than we can hold?"""
     meta = state.meta
@@ -169,23 +172,28 @@ def _judge(state: State, arrival: int, in_chain: bool) -> None:
         meta[at.CROSSED] = 1
 
 
-@hot
+@inlined
 def _close(state: State, t: int) -> None:
     meta, row = state.meta, state.samples[state.meta[at.CLOSED]]
-    for c in range(at.COLUMNS):
-        row[c], state.flow[c] = state.flow[c], 0
     row[at.TS] = t
-    if meta[at.ANCHORED] == 1:
+    meta[at.CLOSED] += 1
+    if meta[at.ANCHORED] == 0:
+        for c in range(at.BID_PRICE, at.BOOK_COLUMNS):
+            row[c] = 0
+    else:
         for side in range(2):
             price, size = at.BID_PRICE + 2 * LEVELS * side, at.BID_SIZE + 2 * LEVELS * side
             top(state.book, side, row[price : price + LEVELS], row[size : size + LEVELS])
+    if row.size == at.BOOK_COLUMNS:
+        return
+    for c in range(at.BOOK_COLUMNS, at.LAST_TRADE):
+        row[c], state.flow[c] = state.flow[c], 0
     row[at.LAST_TRADE] = meta[at.TRADE_PRICE] if t - meta[at.TRADE_TS] <= at.TRADE_MEMORY_NS else 0
     row[at.BOOK_AGE] = t - meta[at.BOOK_TS] if meta[at.ANCHORED] == 1 else -1
     row[at.VALID] = meta[at.ANCHORED] == 1 and meta[at.ONE_SIDED] == 0
     whole = row[at.VALID] == 1 and meta[at.START_TS] <= t - meta[at.PERIOD]
     meta[at.VALID_RUN] = min(meta[at.VALID_RUN] + 1, at.TAIL) if whole else 0
     row[at.RUN] = meta[at.VALID_RUN]
-    meta[at.CLOSED] += 1
 
 
 @hot

@@ -16,6 +16,8 @@ I64 = NDArray[np.int64]
 COLUMNS = len(SAMPLE_COLUMNS)
 SECOND = 10**9
 DAY = 86_400 * SECOND
+BOOK_COLUMNS = SAMPLE_COLUMNS.index("ofi_1")
+"""Time and levels come first: an array of so many columns samples the book alone."""
 TAIL = 3600
 """Samples of look-back that travel with a state, and the cap of `valid_run`; in samples of one second, one hour."""
 TRADE_MEMORY_NS = 3600 * 10**9
@@ -41,9 +43,9 @@ N_BANDS = len(BANDS)
 BAND_BPS = np.array([0, 2, 5, 10, 20])
 
 (
-    WATERMARK, NEXT, PERIOD, FLOWS, ANCHORED, ONE_SIDED, CROSSED, START_TS, START_ARRIVAL, RELEASE_TS, RELEASE_ARRIVAL,
+    WATERMARK, NEXT, PERIOD, ANCHORED, ONE_SIDED, CROSSED, START_TS, START_ARRIVAL, RELEASE_TS, RELEASE_ARRIVAL,
     CLOSED, RELEASED, SPANS, TRADE_PRICE, TRADE_TS, BOOK_TS, VALID_RUN, ON_TAPE,
-) = range(19)  # fmt: skip
+) = range(18)  # fmt: skip
 
 EXTERNAL_BREAK, CROSSED_BREAK, ONE_SIDED_BREAK, OVERFLOW_BREAK = range(1, 5)
 DONE, NEED_SAMPLES, NEED_SPANS, NEED_ROWS = range(4)
@@ -54,7 +56,7 @@ class State(NamedTuple):
 
     `top` i64 (side, price/size, OFI_LEVELS): best levels after the last message. `flow` i64 (COLUMNS): what the open
     sample has accumulated, by column. `tape` i64 (64, 4): side, price, size, age in messages of prints that no
-    decrease of a level has explained yet. `samples` i64 (room, COLUMNS). `spans` i64 (room, 6): start and end of each
+    decrease of a level has explained yet. `samples` i64 (room, COLUMNS or BOOK_COLUMNS). `spans` i64 (room, 6): start and end of each
     ended valid interval (ns), start and end arrival, kind of break, arrival of the break. `rows` i64 (room) and
     `levels` i64 (2, OFI_LEVELS): scratch for one message. `meta` i64: the scalars.
     """
@@ -95,13 +97,13 @@ class TradeStream(NamedTuple):
 def empty_state(period_ns: int, room: int, flows: bool = True) -> State:
     """A state that has seen nothing. `flows=False` samples the book alone."""
     meta = np.zeros(24, np.int64)
-    meta[PERIOD], meta[FLOWS] = period_ns, flows
+    meta[PERIOD] = period_ns
     return State(
         book=empty_book(),
         top=np.zeros((2, 2, OFI_LEVELS), np.int64),
         flow=np.zeros(COLUMNS, np.int64),
         tape=np.zeros((64, 4), np.int64),
-        samples=np.zeros((room, COLUMNS), np.int64),
+        samples=np.zeros((room, COLUMNS if flows else BOOK_COLUMNS), np.int64),
         spans=np.zeros((256, 6), np.int64),
         rows=np.zeros(1 << 13, np.int64),
         levels=np.zeros((2, OFI_LEVELS), np.int64),
