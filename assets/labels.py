@@ -28,11 +28,10 @@ def future_labels(
     from ml import plots
     from ml.labels import future
     from ml.market.samples import tail
-    from ml.market.tables import samples_array
 
     date, instrument = date_and_instrument(context)
     before = tail(raw_frames.filter(pl.col("kind") == "checkpoint").collect(), instrument, date)
-    rows = future.label(samples_array(book_samples.collect()), before, date)
+    rows = future.label(book_samples.collect(), before, date)
     metadata = {
         "coverage": future.coverage(rows),
         "rows without label": future.reasons(rows),

@@ -15,14 +15,16 @@ import signal
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from ml.errors import StoreError
 from ml.paths import DataRoot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ROW_GROUP = 1 << 17
 LOCK_SECONDS = 600
@@ -51,6 +53,8 @@ def publish(root: DataRoot, table: str, path: Path, frame: pl.DataFrame, code_ve
     Raises:
         StoreError: another writer held the table for ten minutes, or the written file does not read back equal.
     """
+    import pyarrow.parquet as pq
+
     with writer(root, table):
         staged = root.staging / table / f"{os.getpid()}-{path.name}"
         staged.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +162,9 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _verify(staged: Path, written: pa.Table) -> None:
+def _verify(staged: Path, written: "pa.Table") -> None:
+    import pyarrow.parquet as pq
+
     back = pq.read_table(staged, page_checksum_verification=True)
     if not back.equals(written.cast(back.schema)):
         raise StoreError(f"{staged} does not read back as it was written. Check the disk and run the step again.")
@@ -186,6 +192,9 @@ def _lock_path(root: DataRoot, table: str) -> Path:
 
 
 def _sweep_table(root: DataRoot, table: str) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     done: list[str] = []
     for leftover in sorted((root.staging / table).glob("*")):
         leftover.unlink()

@@ -15,7 +15,7 @@ from ml.evaluation.walk_forward import Rows, Trainer
 from ml.features.row import feature_row
 from ml.features.table import FAMILIES, FEATURES
 from ml.instruments import Instrument
-from ml.labels.future import directions
+from ml.labels.classes import directions
 from ml.market import layout
 
 TIMES = 200

@@ -1,7 +1,7 @@
 """What the mid price did next: movement, direction and volatility by horizon.
 
-Here: labels of one stored day from its samples, and the class thresholds that a label spec applies to them.
-Not here: fitting the thresholds (`ml.labels.spec`), joining with features (`ml.datasets`).
+Here: labels of one stored day from its samples.
+Not here: the thresholds of classes (`ml.labels.spec`), joining with features (`ml.datasets`).
 
 The book is a step function of time, so the mid at t + h is the state of a valid book at t + h: the sample with that
 stamp. A label is null exactly if an invalid interval touches [t, t + h], or if t + h lies after the day or the capture.
@@ -10,46 +10,49 @@ stamp. A label is null exactly if an invalid interval touches [t, t + h], or if 
 import numpy as np
 import polars as pl
 
-from ml.labels.kernel import future_rows
-from ml.market import layout
+from ml.labels.classes import DOWN, NEUTRAL, UP
+from ml.labels.kernel import Quotes, empty_labels, future_rows
 from ml.market.day import bounds
-from ml.schemas import HORIZONS, TABLES, NullReason
+from ml.market.layout import SECOND
+from ml.schemas import HORIZONS, SAMPLE_COLUMNS, TABLES, NullReason
 
 FIXED_THRESHOLD = 0.001
 """Ten basis points: the class threshold of the predecessor, kept for comparison."""
-DOWN, NEUTRAL, UP = 0, 1, 2
 
 
-def label(samples: np.ndarray, tail: np.ndarray, date: str) -> pl.DataFrame:
-    """The table `future_labels` for samples i64 (n, columns); the tail before them serves the trailing volatility."""
-    window = np.ascontiguousarray(np.concatenate([tail, samples]))
-    first = len(tail)
-    day_end = bounds(date)[1]
-    columns: dict[str, np.ndarray] = {"ts": samples[:, layout.TS]}
-    bid, ask = (samples[:, c].astype(np.float64) for c in (layout.BID_PRICE, layout.ASK_PRICE))
-    known = (samples[:, layout.VALID] == 1) & (bid > 0) & (ask > 0)
+def quotes(samples: pl.DataFrame, tail: np.ndarray) -> Quotes:
+    """The columns that labels need, after those of the tail i64 (n, columns)."""
+    dtypes = {"ts": np.int64, "bid_price_1": np.int64, "ask_price_1": np.int64, "valid": np.int8, "valid_run": np.int16}
+    dtypes["book_age"] = np.int64
+    columns: list[np.ndarray] = []
+    for name, dtype in dtypes.items():
+        filled = samples[name].cast(pl.Int64).fill_null(-1 if name == "book_age" else 0).to_numpy()
+        columns.append(np.concatenate([tail[:, SAMPLE_COLUMNS.index(name)], filled]).astype(dtype))
+    return Quotes(*columns)
+
+
+def label(samples: pl.DataFrame, tail: np.ndarray, date: str) -> pl.DataFrame:
+    """The table `future_labels` of a day from its samples and the tail of samples before them."""
+    rows, first = quotes(samples, tail), len(tail)
+    labels = empty_labels(samples.height, len(HORIZONS))
+    future_rows(rows, first, np.array(HORIZONS), bounds(date)[1], labels)
+    bid, ask = rows.bid[first:].astype(np.float64), rows.ask[first:].astype(np.float64)
+    known = (rows.valid[first:] == 1) & (bid > 0) & (ask > 0)
     with np.errstate(invalid="ignore"):
-        columns["mid_units"] = np.where(known, (bid + ask) / 2, np.nan)
-        columns["half_spread"] = np.where(known, (ask - bid) / (ask + bid), np.nan)
-    for h in HORIZONS:
-        movement, sigma = np.empty(len(samples)), np.empty(len(samples))
-        age, reason = np.empty(len(samples), np.int64), np.empty(len(samples), np.uint8)
-        future_rows(window, first, h, day_end, movement, sigma, age, reason)
+        columns: dict[str, np.ndarray] = {
+            "ts": rows.ts[first:],
+            "mid_units": np.where(known, (bid + ask) / 2, np.nan),
+            "half_spread": np.where(known, (ask - bid) / (ask + bid), np.nan),
+        }
+    for k, h in enumerate(HORIZONS):
         columns |= {
-            f"label_end_{h}s": samples[:, layout.TS] + h * layout.SECOND,
-            f"movement_{h}s": movement,
-            f"sigma_{h}s": sigma,
-            f"age_at_target_{h}s": age,
-            f"null_reason_{h}s": reason,
+            f"label_end_{h}s": rows.ts[first:] + h * SECOND,
+            f"movement_{h}s": labels.movement[k],
+            f"sigma_{h}s": labels.volatility * np.sqrt(h),
+            f"age_at_target_{h}s": labels.age[k],
+            f"null_reason_{h}s": labels.reason[k],
         }
     return _finish(pl.DataFrame(columns))
-
-
-def directions(movement: np.ndarray, threshold: np.ndarray | float) -> np.ndarray:
-    """Classes from movements (fractions) and a threshold: DOWN below minus it, UP above it, else NEUTRAL."""
-    return np.where(movement > threshold, UP, np.where(movement < -np.asarray(threshold), DOWN, NEUTRAL)).astype(
-        np.int8
-    )
 
 
 def coverage(labels: pl.DataFrame) -> dict[str, float]:

@@ -1,16 +1,20 @@
-"""The label loop, compiled: one pass over the samples per horizon.
+"""The label loop, compiled: one pass over the quotes per horizon.
 
 Here: movement, trailing volatility, age of the book at the target and the null reason.
 Not here: classes (`ml.labels.future`).
 """
 
 from math import nan, sqrt
+from typing import NamedTuple
 
-from ml.market import layout as at
+import numpy as np
+from numpy.typing import NDArray
+
 from ml.market.compiled import hot
+from ml.market.layout import I64, SECOND
 from ml.schemas import NullReason
 
-SIGMA_ROWS, SIGMA_MIN = 1800, 60
+SIGMA_ROWS, SIGMA_MIN, UNKNOWN = 1800, 60, 255
 INVALID_BOOK, ONE_SIDED = int(NullReason.INVALID_BOOK), int(NullReason.ONE_SIDED)
 HORIZON_INVALID, DAY_END, CAPTURE_END = (
     int(NullReason.HORIZON_INVALID),
@@ -19,50 +23,92 @@ HORIZON_INVALID, DAY_END, CAPTURE_END = (
 )
 
 
-@hot
-def future_rows(samples, first, horizon, day_end, movement, sigma, age, reason):  # type: ignore[no-untyped-def]
-    """Labels of the samples from `first` on, which stand one second apart.
+class Quotes(NamedTuple):
+    """What labels need of the samples; rows stand one second apart.
 
-    movement f64: mid(t + h) / mid(t) - 1. sigma f64: sqrt(h mean((mid_k - mid_k-1)^2)) / mid(t) over up to 1 800 valid
-    samples before t, at least 60, else NaN; sums of int64, so that a gap elsewhere changes nothing. age i64: ns since
-    the book's last change at t + h, -1 if null. reason u8.
+    ts i64 (ns), best bid and ask i64 (units, 0 if absent), valid i8, valid_run i16, book_age i64 (ns, -1 if unknown).
     """
-    n = samples.shape[0]
-    squares, start = 0, 0
-    for i in range(n):
+
+    ts: I64
+    bid: I64
+    ask: I64
+    valid: NDArray[np.int8]
+    run: NDArray[np.int16]
+    age: I64
+
+
+class Labels(NamedTuple):
+    """What the loop writes, a row a quote: per horizon (axis 0) movement f64, age at the target i64, null reason u8; and
+    the volatility of one second, f64.
+    """
+
+    movement: NDArray[np.float64]
+    age: I64
+    reason: NDArray[np.uint8]
+    volatility: NDArray[np.float64]
+
+
+def empty_labels(rows: int, horizons: int) -> Labels:
+    """Room for labels."""
+    return Labels(
+        np.empty((horizons, rows)),
+        np.empty((horizons, rows), np.int64),
+        np.empty((horizons, rows), np.uint8),
+        np.empty(rows),
+    )
+
+
+@hot
+def future_rows(quotes: Quotes, first: int, horizons: I64, day_end: int, labels: Labels) -> None:
+    """Labels of the quotes from row `first` on, for horizons in seconds; the rows before serve the volatility.
+
+    movement: mid(t + h) / mid(t) - 1. volatility: sqrt(mean((mid_k - mid_k-1)^2)) / mid(t) over up to 1 800 valid
+    samples before t, at least 60, else NaN; sums of int64, so that a gap elsewhere changes nothing. age: ns since the
+    book's last change at t + h, -1 if null. reason: a `NullReason`.
+    """
+    _volatility(quotes, first, labels.volatility)
+    ts, bid, ask, valid, run = quotes.ts, quotes.bid, quotes.ask, quotes.valid, quotes.run
+    for h in range(horizons.size):
+        horizon, movement, age, reason = horizons[h], labels.movement[h], labels.age[h], labels.reason[h]
+        # no branch inside: one horizon at a time runs as vector code; the few rows without label are looked at after it
+        for i in range(first, ts.size - horizon):
+            later = i + horizon
+            known = (valid[i] == 1) & (run[later] >= horizon) & (ts[later] <= day_end)
+            change = (bid[later] + ask[later]) / (bid[i] + ask[i]) - 1.0
+            movement[i - first] = change if known else nan
+            age[i - first] = quotes.age[later] if known else -1
+            reason[i - first] = 0 if known else UNKNOWN
+        for i in range(max(ts.size - horizon, first), ts.size):
+            movement[i - first], age[i - first], reason[i - first] = nan, -1, UNKNOWN
+        for k in range(ts.size - first):
+            if reason[k] == UNKNOWN:
+                reason[k] = _reason(quotes, first + k, horizon, day_end)
+
+
+@hot
+def _volatility(quotes: Quotes, first: int, volatility: NDArray[np.float64]) -> None:
+    bid, ask, run, squares, start = quotes.bid, quotes.ask, quotes.run, 0, 0
+    for i in range(bid.size):
         # the window of changes (start, i]: valid samples only, 1 800 at most
-        if samples[i, at.RUN] == 0 or i == 0:
+        if run[i] == 0 or i == 0:
             squares, start = 0, i
         else:
-            squares += _square(samples, i)
-            while i - start > min(SIGMA_ROWS, samples[i, at.RUN]):
+            change = bid[i] + ask[i] - bid[i - 1] - ask[i - 1]
+            squares += change * change
+            while i - start > min(SIGMA_ROWS, run[i]):
                 start += 1
-                squares -= _square(samples, start)
-        k = i - first
-        if k < 0:
-            continue
-        movement[k], sigma[k], age[k], reason[k] = nan, nan, -1, 0
-        if samples[i, at.VALID] == 0:
-            one_sided = (samples[i, at.BID_PRICE] > 0) != (samples[i, at.ASK_PRICE] > 0)
-            reason[k] = ONE_SIDED if one_sided else INVALID_BOOK
-            continue
-        twice_mid = samples[i, at.BID_PRICE] + samples[i, at.ASK_PRICE]
-        if i - start >= SIGMA_MIN:
-            sigma[k] = sqrt(horizon * (squares / (i - start))) / twice_mid
-        if samples[i, at.TS] + horizon * at.SECOND > day_end:
-            reason[k] = DAY_END
-        elif i + horizon >= n:
-            reason[k] = CAPTURE_END
-        elif samples[i + horizon, at.RUN] < horizon:
-            reason[k] = HORIZON_INVALID
-        else:
-            movement[k] = (samples[i + horizon, at.BID_PRICE] + samples[i + horizon, at.ASK_PRICE]) / twice_mid - 1.0
-            age[k] = samples[i + horizon, at.BOOK_AGE]
+                change = bid[start] + ask[start] - bid[start - 1] - ask[start - 1]
+                squares -= change * change
+        if i >= first:
+            enough = quotes.valid[i] == 1 and i - start >= SIGMA_MIN
+            volatility[i - first] = sqrt(squares / (i - start)) / (bid[i] + ask[i]) if enough else nan
 
 
 @hot
-def _square(samples, i):  # type: ignore[no-untyped-def]
-    """Squared change of twice the mid from sample i - 1 to i, in price units squared."""
-    now = samples[i, at.BID_PRICE] + samples[i, at.ASK_PRICE]
-    before = samples[i - 1, at.BID_PRICE] + samples[i - 1, at.ASK_PRICE]
-    return (now - before) * (now - before)
+def _reason(quotes: Quotes, i: int, horizon: int, day_end: int) -> int:
+    """Why row i has no label at a horizon."""
+    if quotes.valid[i] == 0:
+        return ONE_SIDED if (quotes.bid[i] > 0) != (quotes.ask[i] > 0) else INVALID_BOOK
+    if quotes.ts[i] + horizon * SECOND > day_end:
+        return DAY_END
+    return CAPTURE_END if i + horizon >= quotes.ts.size else HORIZON_INVALID

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from ml.errors import DatasetError
-from ml.labels.future import NEUTRAL, directions
+from ml.labels.classes import NEUTRAL, directions
 
 TARGET_NEUTRAL = 0.45
 NEUTRAL_RANGE = (0.40, 0.70)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import orjson
-import pyarrow as pa
 
 from ml.errors import CaptureError, FrameError
 from ml.market.events import RawFrame, stamp_ns
@@ -76,6 +75,8 @@ def _open(path: Path) -> IO[bytes]:
     if magic[:2] == b"\x1f\x8b":
         return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)  # type: ignore[arg-type]
     if magic == b"\x28\xb5\x2f\xfd":
+        import pyarrow as pa
+
         return io.BufferedReader(pa.input_stream(str(path), compression="zstd"), 1 << 20)
     return path.open("rb", buffering=1 << 20)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ml.labels.future import NEUTRAL
+from ml.labels.classes import NEUTRAL
 
 IMBALANCE_PREFIX = "qi_"
 NAMES = ("majority", "last_direction", "logistic_imbalance")
