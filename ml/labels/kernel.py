@@ -38,8 +38,9 @@ class Quotes(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """What the loop writes, a row a quote: per horizon (axis 0) movement f64, age at the target i64, null reason u8; and
-    the volatility of one second, f64.
+    """What the loop writes, a column a quote.
+
+    Per horizon (axis 0) movement f64, age at the target i64 and null reason u8; and the volatility of one second, f64.
     """
 
     movement: NDArray[np.float64]

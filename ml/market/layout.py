@@ -56,9 +56,9 @@ class State(NamedTuple):
 
     `top` i64 (side, price/size, OFI_LEVELS): best levels after the last message. `flow` i64 (COLUMNS): what the open
     sample has accumulated, by column. `tape` i64 (64, 4): side, price, size, age in messages of prints that no
-    decrease of a level has explained yet. `samples` i64 (room, COLUMNS or BOOK_COLUMNS). `spans` i64 (room, 6): start and end of each
-    ended valid interval (ns), start and end arrival, kind of break, arrival of the break. `rows` i64 (room) and
-    `levels` i64 (2, OFI_LEVELS): scratch for one message. `meta` i64: the scalars.
+    decrease of a level has explained yet. `samples` i64 (room, COLUMNS or BOOK_COLUMNS). `spans` i64 (room, 6): start
+    and end of each ended valid interval (ns), start and end arrival, kind of break, arrival of the break. `rows` i64
+    (room) and `levels` i64 (2, OFI_LEVELS): scratch for one message. `meta` i64: the scalars.
     """
 
     book: Book

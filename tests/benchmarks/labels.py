@@ -1,7 +1,7 @@
 """Labels for three horizons: the compiled loop against pandas.merge_asof, on the same rows and with equal results.
 
-Day by day, as partitions are: 116 days of 86 400 rows. The loop writes into the same arrays for each day, and also gives
-volatility, age and null reasons; pandas gives the movements alone.
+Day by day, as partitions are: 116 days of 86 400 rows. The loop writes into the same arrays for each day, and gives
+volatility, age and null reasons as well; pandas gives the movements alone.
 """
 
 from time import perf_counter

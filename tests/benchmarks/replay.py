@@ -147,7 +147,7 @@ def _drive(engine, first, rows):
 
 
 def _ccxt(stream: Recorded) -> Callable[[], int]:
-    """ccxt's book, fed with the deltas and asked for its best 20 levels every 100 ms."""
+    """The book of ccxt, fed with the deltas and asked for its best 20 levels every 100 ms."""
     from ccxt.async_support.base.ws.order_book import OrderBook
 
     books = stream.books

@@ -12,8 +12,8 @@ from ml.instruments import Instrument
 from ml.market.chain import link
 from ml.market.decoder import Decoder
 from ml.market.eventlog import EventLog
-from ml.market.index import scan
 from ml.market.events import SNAPSHOT, TIME
+from ml.market.index import scan
 from ml.market.layout import BookStream, TradeStream
 from ml.market.survey import survey
 
@@ -59,7 +59,8 @@ def copies(stream: Recorded, n: int) -> Recorded:
             tile(books.side), tile(books.price), tile(books.size),
         ),
         TradeStream(
-            tile(trades.ts, COPY_NS), tile(trades.arrival, arrivals), tile(trades.side), tile(trades.price), tile(trades.size)
+            tile(trades.ts, COPY_NS), tile(trades.arrival, arrivals),
+            tile(trades.side), tile(trades.price), tile(trades.size),
         ),
     )  # fmt: skip
 
