@@ -72,6 +72,6 @@ def dataset_panel(
     """The rows that a model may be trained and judged on, with their class; its id follows from their content."""
     spec = LabelSpec(**label_spec) if label_spec else None
     entries = config.selection().entries(data_root)
-    rows = panel.build(panel.read(data_root, entries), spec, BASE)
+    rows = panel.build(panel.read_rows(data_root, entries), spec, BASE)
     metadata = {"dataset id": panel.dataset_id(entries, spec, BASE), "partitions": len(entries)}
     return dg.MaterializeResult(value=rows, metadata=metadata)

@@ -93,6 +93,8 @@ def to_units(text: str, decimals: int) -> int:
 
 def _unusual_to_units(text: str, decimals: int) -> int:
     """Signs, exponents and the like: rare, so read by the decimal module."""
+    if not text.isascii():
+        raise FrameError("bad_number", f"{text!r} is not a number")
     try:
         number = Decimal(text).scaleb(decimals)
     except InvalidOperation as error:

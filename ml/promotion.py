@@ -26,7 +26,7 @@ from ml.labels.spec import LabelSpec
 from ml.models.lightgbm import DirectionModel, load
 from ml.paths import DataRoot
 from ml.registry import Registry
-from ml.store import manifest
+from ml.store import manifest, read
 
 MODEL_GATES = ("improvement", "train_val_gap", "calibration", "latency", "reload")
 
@@ -126,8 +126,10 @@ def _rival(root: DataRoot, registry: Registry, test: pl.DataFrame) -> tuple[Riva
     """The champion's answers on the test rows that lie after all it was trained on."""
     champion = registry.load()
     rows = test.filter(pl.col("ts") >= champion.card.trained_until)
-    features = pl.read_parquet(root.whole("dataset_panel")).join(
-        rows.select("instrument", "ts"), on=["instrument", "ts"], how="right", maintain_order="right"
+    features = (
+        read(root.whole("dataset_panel"))
+        .collect()
+        .join(rows.select("instrument", "ts"), on=["instrument", "ts"], how="right", maintain_order="right")
     )
     p = champion.probabilities(features.select(champion.card.features).to_numpy()) if rows.height else np.zeros((0, 3))
     error = metrics.calibration_error(rows["direction"].to_numpy(), p) if rows.height else None
@@ -136,7 +138,7 @@ def _rival(root: DataRoot, registry: Registry, test: pl.DataFrame) -> tuple[Riva
 
 def _reload_differences(root: DataRoot, model: DirectionModel) -> int:
     """Panel rows on which the candidate, written and read back once more, predicts otherwise."""
-    rows = pl.read_parquet(root.whole("dataset_panel")).tail(1_000).select(model.card.features).to_numpy()
+    rows = read(root.whole("dataset_panel")).collect().tail(1_000).select(model.card.features).to_numpy()
     copy = root.staging / f"reload-{model.id}"
     model.save(copy)
     again = load(copy)

@@ -68,6 +68,9 @@ def publish(root: DataRoot, table: str, path: Path, frame: pl.DataFrame, code_ve
         _verify(staged, arrow)
         entry = _entry(root, path, staged, frame, code_version)
         _crash("verified")
+        if manifest(root, table).get(entry.path) == entry and path.exists() and sha256_file(path) == entry.sha256:
+            staged.unlink()  # the same bytes stand there already: readers need not notice
+            return entry
         path.parent.mkdir(parents=True, exist_ok=True)
         staged.replace(path)
         _crash("renamed")
@@ -99,14 +102,16 @@ def manifest(root: DataRoot, table: str) -> dict[str, Entry]:
 
 
 def read(path: Path) -> pl.LazyFrame:
-    """The stored table file as a lazy frame.
+    """The stored table file as a lazy frame over its bytes, read at once.
+
+    Readers that are given a path open it more than once, and fail if it is replaced in between.
 
     Raises:
         StoreError: there is no such file.
     """
     if not path.exists():
         raise StoreError(f"{path} does not exist. Materialize the asset that makes it.")
-    return pl.scan_parquet(path)
+    return pl.scan_parquet(path.read_bytes())
 
 
 def sweep(root: DataRoot, tables: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ import dagster as dg
 import assets
 from assets.partitions import ROOT
 from ml.fingerprint import use_compiled
+from ml.paths import DataRoot
 from pipelines.io_managers import JsonDocuments, ParquetTables
 from pipelines.jobs import ingest, learn
 from pipelines.progress import LOGGER, progress_logger
@@ -26,24 +27,28 @@ def _console() -> dg.LoggerDefinition:
     return logger
 
 
-def build_defs(**overrides: Any) -> dg.Definitions:
-    """The definitions over the data root of the settings; keyword arguments replace resources by name."""
-    path = str(ROOT.root)
-    use_compiled(ROOT.compiled)
-    resources = {
-        "parquet": ParquetTables(ROOT),
-        "json": JsonDocuments(ROOT),
+def resources_of(root: DataRoot) -> dict[str, Any]:
+    """IO managers and resources over a data root."""
+    path = str(root.root)
+    return {
+        "parquet": ParquetTables(root),
+        "json": JsonDocuments(root),
         "data_root": DataRootResource(path=path),
         "listed": ConfigResource(path=path),
         "registry": RegistryResource(path=path),
         "settings": SettingsResource(),
     }
+
+
+def build_defs(**overrides: Any) -> dg.Definitions:
+    """The definitions over the data root of the settings; keyword arguments replace resources by name."""
+    use_compiled(ROOT.compiled)
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
         jobs=[ingest, learn],
         schedules=[weekly_retraining],
         sensors=[new_captures],
-        resources=resources | overrides,
+        resources=resources_of(ROOT) | overrides,
         loggers={"console": _console(), LOGGER: progress_logger},
         executor=dg.in_process_executor,
     )

@@ -22,7 +22,7 @@ import polars as pl
 from ml import settings
 from ml.config import Config
 from ml.paths import FEATURE_GROUP, DataRoot
-from ml.store import write_text
+from ml.store import read, write_text
 from pipelines.setup import initialise
 
 START = datetime(2025, 3, 3, 18, tzinfo=UTC)
@@ -158,7 +158,7 @@ def _live(root: DataRoot, say: Any) -> dict[str, Any]:
 
 def _report(root: DataRoot, keys: list[str]) -> dict[str, Any]:
     decision = json.loads(root.document("promotion_decision").read_text())
-    predictions = pl.read_parquet(root.whole("fold_predictions"))
+    predictions = read(root.whole("fold_predictions")).collect()
     from ml.evaluation.walk_forward import fold_scores
     from ml.registry import Registry
 
@@ -179,7 +179,7 @@ def _report(root: DataRoot, keys: list[str]) -> dict[str, Any]:
 def _partition(root: DataRoot, key: str) -> dict[str, Any]:
     date_, _, instrument = key.partition("|")
     rows = {
-        name: pl.scan_parquet(root.partition(name, date_, instrument)).select(pl.len()).collect().item()
+        name: read(root.partition(name, date_, instrument)).select(pl.len()).collect().item()
         for name in ("raw_frames", "book_events", "trades", "book_samples", FEATURE_GROUP)
     }
     return {"partition": key, "rows": rows}
@@ -189,14 +189,14 @@ def _coverage(root: DataRoot, key: str) -> dict[str, float]:
     from ml.labels.future import coverage
 
     date_, _, instrument = key.partition("|")
-    labels = pl.read_parquet(root.partition("future_labels", date_, instrument))
+    labels = read(root.partition("future_labels", date_, instrument)).collect()
     return {f"{key} {horizon}": round(share, 6) for horizon, share in coverage(labels).items()}
 
 
 def _gaps(root: DataRoot, key: str) -> Iterator[dict[str, Any]]:
     """What lies between the valid intervals of a partition."""
     date_, _, instrument = key.partition("|")
-    rows = pl.read_parquet(root.partition("validity", date_, instrument)).to_dicts()
+    rows = read(root.partition("validity", date_, instrument)).collect().to_dicts()
     for position, row in enumerate(rows):
         if row["end_reason"] not in (None, "capture_end"):
             following = rows[position + 1]["start_ts"] if position + 1 < len(rows) else None

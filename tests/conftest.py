@@ -1,17 +1,29 @@
-"""Shared fixtures: where the recorded market files lie, and a cache for compiled kernels."""
+"""Shared fixtures: recorded market files, simulated captures, and a data root for code that needs one at import."""
 
+import os
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
-from ml import settings
+from ml import config, settings
+from ml.config import Config
 from ml.fingerprint import use_compiled
+from ml.paths import DataRoot
+from ml.store import write_text
 
 PROJECT = Path(__file__).parents[1]
 
 
-def pytest_configure(config):
+def pytest_configure():
+    """Keep compiled kernels for the next run; give the definitions the data root that they need when imported."""
     use_compiled(PROJECT / ".numba_cache")
+    from pipelines.demo import default_config
+
+    root = DataRoot(Path(mkdtemp(prefix="lobforge-test-")))
+    write_text(root.config, config.render(default_config()))
+    os.environ["LOBFORGE_DATA_ROOT"] = str(root.root)
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +33,35 @@ def market() -> Path:
     if not folder.is_dir():
         pytest.skip(f"NO RECORDED MARKET DATA at {folder}: set LOBFORGE_TEST_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory) -> Path:
+    """Captures of a simulated market from 21:30 to 00:40 UTC, one file an hour, with an outage of 5 s at 23:40:10."""
+    from tests.scenario import simulated_captures
+
+    return simulated_captures(tmp_path_factory.mktemp("captures"))
+
+
+@pytest.fixture
+def root(tmp_path) -> DataRoot:
+    """An empty data root."""
+    return DataRoot(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def ingested(simulated, tmp_path_factory) -> DataRoot:
+    """A data root into which the simulated captures were ingested by Dagster, both days."""
+    from tests.scenario import INSTRUMENT, ingest
+
+    root = DataRoot(tmp_path_factory.mktemp("ingested"))
+    listed = Config(simulated, default_dates()[0], default_dates()[1], (INSTRUMENT,))
+    ingest(root, listed, ["2025-03-03", "2025-03-04"])
+    return root
+
+
+def default_dates():
+    """First and last date of the default configuration, which is that of the simulated captures."""
+    from pipelines.demo import default_config
+
+    return default_config().first_date, default_config().last_date

@@ -16,7 +16,7 @@ from ml.errors import DatasetError
 from ml.features.sets import FeatureSet
 from ml.labels.spec import LabelSpec, fit
 from ml.paths import FEATURE_GROUP, DataRoot
-from ml.store import Entry, manifest
+from ml.store import Entry, manifest, read
 
 FIRST_SHARE = 0.4
 N_SPLITS = 5
@@ -49,9 +49,9 @@ class Selection:
         return inside and (not self.instruments or instrument in self.instruments)
 
 
-def read(root: DataRoot, entries: Sequence[Entry]) -> pl.DataFrame:
+def read_rows(root: DataRoot, entries: Sequence[Entry]) -> pl.DataFrame:
     """Rows of the files in order of time, then instrument."""
-    return pl.concat([pl.read_parquet(root.root / entry.path) for entry in entries]).sort("ts", "instrument")
+    return pl.concat([read(root.root / entry.path).collect() for entry in entries]).sort("ts", "instrument")
 
 
 def dataset_id(entries: Sequence[Entry], spec: LabelSpec | None, features: FeatureSet) -> str:
@@ -66,7 +66,7 @@ def fit_spec(root: DataRoot, selection: Selection) -> LabelSpec | None:
     Raises:
         DatasetError: the price never moves.
     """
-    block = first_block(read(root, selection.entries(root)))
+    block = first_block(read_rows(root, selection.entries(root)))
     named = block.select("ts", "half_spread", movement=f"movement_{PRIMARY}s", sigma=f"sigma_{PRIMARY}s")
     return fit(named, PRIMARY) if named.drop_nulls().height >= MIN_SPEC_ROWS else None
 

@@ -59,7 +59,7 @@ def label_coverage(root: DataRoot, selection: Selection) -> dict[str, tuple[floa
     """Share of rows labelled at the primary horizon, and rows, by partition."""
     shares: dict[str, tuple[float, int]] = {}
     for instrument_id, date, entry in partitions(root, selection):
-        share = future.coverage(pl.read_parquet(root.root / entry.path))[f"{PRIMARY}s"]
+        share = future.coverage(read(root.root / entry.path).collect())[f"{PRIMARY}s"]
         shares[f"{date}|{instrument_id}"] = (share, entry.rows)
     return shares
 

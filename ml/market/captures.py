@@ -73,12 +73,31 @@ def _open(path: Path) -> IO[bytes]:
     with path.open("rb") as source:
         magic = source.read(4)
     if magic[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)  # type: ignore[arg-type]
+        return io.BufferedReader(_OneReadAtATime(gzip.open(path, "rb")), 1 << 20)
     if magic == b"\x28\xb5\x2f\xfd":
         import pyarrow as pa
 
         return io.BufferedReader(pa.input_stream(str(path), compression="zstd"), 1 << 20)
     return path.open("rb", buffering=1 << 20)
+
+
+class _OneReadAtATime(io.RawIOBase):
+    """Hands on what each read of a gzip gives, so that a torn file gives all it holds before its error."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.source.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self.source.close()
+        super().close()
 
 
 def _frame(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame | None:

@@ -1,0 +1,79 @@
+"""Canaries must sing on honest code, and die on each kind of leak."""
+
+import numpy as np
+import pytest
+
+from ml.evaluation import canaries
+from ml.evaluation.verdict import STRONG, STRONG_ROUNDS
+from ml.evaluation.walk_forward import Rows, trainer
+from ml.market import layout
+from ml.market.sampler import Sampler
+from ml.simulation.instrument import INSTRUMENT
+from ml.simulation.plants import Alpha
+from ml.simulation.publish import streams
+from ml.simulation.venue import Market, simulate
+
+CODE = canaries.feature_code(INSTRUMENT)
+STRONG_TRAINER = trainer(STRONG, STRONG_ROUNDS, 2)
+
+
+@pytest.fixture(scope="module")
+def samples():
+    sampler = Sampler()
+    sampler.run(*streams(simulate(Market(3, 900, Alpha(0.1))), 1_741_000_000 * 10**9))
+    return sampler.samples[: sampler.released].copy()
+
+
+def test_all_sing_on_the_products_own_code(samples):
+    """No leak, no dead canary."""
+    results = canaries.run(samples, INSTRUMENT, STRONG_TRAINER, 0.4, 5)
+    assert [(c.name, c.passed) for c in results] == [
+        (n, True) for n in ("truncation", "future_scramble", "planted_leak", "null_market")
+    ]
+
+
+def centred_mid(window, i):
+    """A moving average that is centred: the commonest leak of all."""
+    part = window[max(i - 5, 0) : i + 6]
+    return np.append(CODE(window, i), (part[:, layout.BID_PRICE] + part[:, layout.ASK_PRICE]).mean())
+
+
+def scaled_by_all(window, i):
+    """A value scaled by statistics of the whole array."""
+    mids = window[:, layout.BID_PRICE] + window[:, layout.ASK_PRICE]
+    return np.append(CODE(window, i), (mids[i] - mids.mean()) / mids.std())
+
+
+@pytest.mark.parametrize("leaking", [centred_mid, scaled_by_all])
+@pytest.mark.parametrize("canary", [canaries.truncation, canaries.future_scramble])
+def test_a_leak_kills_them(samples, leaking, canary):
+    """Both kinds of leak change rows when the future is cut off or scrambled."""
+    found = canary(samples, leaking)
+    assert not found.passed
+    assert found.value > 20
+
+
+def test_a_blind_truncation_test_would_be_noticed(samples, monkeypatch):
+    """If the truncation test could not see a planted leak, the planted-leak canary dies."""
+    monkeypatch.setattr(canaries, "truncation", lambda *_: canaries.Canary("truncation", True, 0, 0, ""))
+    assert not canaries.planted_leak(samples, CODE).passed
+
+
+def test_shuffled_splits_kill_the_null_market(monkeypatch):
+    """Training and test rows mixed at random look like skill on a random walk."""
+    honest = canaries.null_market(STRONG_TRAINER, 0.4, 5)
+    assert honest.passed
+
+    def shuffled(self, first_share, n_splits):
+        from ml.datasets.splits import Fold
+
+        order = np.random.default_rng(1).permutation(len(self.start))
+        return [
+            Fold(k, np.sort(np.setdiff1d(order, test)), np.sort(test))
+            for k, test in enumerate(np.array_split(order, n_splits))
+        ]
+
+    monkeypatch.setattr(Rows, "folds", shuffled)
+    leaked = canaries.null_market(STRONG_TRAINER, 0.4, 5)
+    assert not leaked.passed
+    assert leaked.value > 0.2

@@ -1,0 +1,39 @@
+"""The hash of a feature set changes with everything that gives a column its meaning."""
+
+from dataclasses import replace
+
+import pytest
+
+from ml.errors import SettingsError
+from ml.features.sets import BASE, feature_set
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "x"},
+        {"unit": "x"},
+        {"formula": "x"},
+        {"look_back": 7},
+        {"needs": 7},
+        {"undefined": "x"},
+        {"family": "flow"},
+    ],
+)
+def test_any_change_of_a_feature_changes_the_hash(change):
+    """Names, units, formulas, windows and null policies all count."""
+    changed = replace(BASE, features=(replace(BASE.features[0], **change), *BASE.features[1:]))
+    assert changed.hash != BASE.hash
+
+
+def test_the_order_counts():
+    """A model reads columns by position."""
+    assert replace(BASE, features=BASE.features[::-1]).hash != BASE.hash
+
+
+def test_a_set_is_found_by_its_name():
+    """Its name says how many features it has."""
+    assert feature_set("base_35") is BASE
+    assert len(BASE.features) == 35
+    with pytest.raises(SettingsError, match="base_35"):
+        feature_set("base_1")

@@ -1,0 +1,131 @@
+"""Update-id rules: what may be applied, and where the chain breaks."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml.market.continuity import BY_ONE, FUTURES, Continuity, Verdict
+from ml.market.events import BookMessage
+
+
+def diff(first, last, prev, size=1):
+    return BookMessage(False, last, last, first, last, prev, [1], [100 + last], [size])
+
+
+def by_one(u, size=1):
+    return diff(u, u, -1, size)
+
+
+def snap(last):
+    return BookMessage(True, last, last, last, last, -1, [1], [1], [1])
+
+
+def verdicts(chain, *messages):
+    return [step.verdict.name for message in messages for step in chain.offer(message)]
+
+
+def test_a_rest_snapshot_waits_for_the_diff_that_straddles_it():
+    """Diffs before the snapshot are kept; those inside it are dropped, the straddling one anchors."""
+    chain = Continuity(FUTURES)
+    assert verdicts(chain, diff(1, 5, 0), diff(7, 9, 5), diff(11, 14, 9)) == ["WAIT"] * 3
+    assert verdicts(chain, snap(8)) == ["DROPPED", "ANCHOR"]
+    assert chain.last_id == 14
+
+
+def test_a_snapshot_ahead_of_the_stream_is_held():
+    """A snapshot newer than all diffs anchors with the diff that reaches it."""
+    chain = Continuity(FUTURES)
+    assert verdicts(chain, diff(1, 5, 0), snap(12), diff(6, 9, 5), diff(11, 14, 9)) == [
+        "WAIT",
+        "DROPPED",
+        "DROPPED",
+        "ANCHOR",
+    ]
+
+
+def test_a_snapshot_whose_id_falls_between_two_diffs_connects():
+    """Ids are shared by all symbols: nothing lies between pu and the snapshot, so nothing is missing."""
+    chain = Continuity(FUTURES)
+    assert verdicts(chain, snap(7), diff(9, 12, 5)) == ["ANCHOR"]
+
+
+def test_a_snapshot_older_than_the_stream_is_of_no_use():
+    """The first kept diff starts after it: something would be missing."""
+    chain = Continuity(FUTURES)
+    assert verdicts(chain, diff(20, 25, 19), snap(8)) == ["WAIT"]
+    assert chain.last_id is None
+
+
+def test_a_periodic_snapshot_lays_later_diffs_over_itself():
+    """A snapshot that arrives late replaces the book without losing what came after it."""
+    chain = Continuity(FUTURES)
+    verdicts(chain, snap(5), diff(5, 8, 4), diff(9, 12, 8))
+    (step,) = chain.offer(snap(9))
+    assert (step.verdict, step.message.price, step.messages) == (Verdict.ANCHOR, [1, 112], 0)
+    assert chain.last_id == 12
+
+
+def test_a_missing_diff_breaks_the_chain_with_its_bounds():
+    """from_id is the last applied id, to_id what the refused diff says came before it."""
+    chain = Continuity(FUTURES)
+    verdicts(chain, snap(5), diff(5, 8, 4))
+    broken, waits = chain.offer(diff(13, 15, 12))
+    assert (broken.verdict, broken.from_id, broken.to_id, broken.reason) == (Verdict.BREAK, 8, 12, "sequence_gap")
+    assert waits.verdict is Verdict.WAIT
+    assert verdicts(chain, diff(16, 17, 15), snap(16)) == ["WAIT", "DROPPED", "ANCHOR"]
+
+
+def test_repeats_are_dropped_and_unequal_repeats_refused():
+    """The same message again does nothing; another one under its id is no repeat."""
+    chain = Continuity(FUTURES)
+    verdicts(chain, snap(5), diff(5, 8, 4))
+    assert verdicts(chain, diff(5, 8, 4), diff(5, 8, 4, size=9)) == ["REPEAT", "UNEQUAL"]
+    assert chain.last_id == 8
+
+
+def test_a_stream_snapshot_anchors_at_once():
+    """Bybit: the snapshot is part of the stream; the next message must be its successor."""
+    chain = Continuity(BY_ONE)
+    assert verdicts(chain, by_one(4), snap(7), by_one(8), by_one(10)) == [
+        "WAIT",
+        "DROPPED",
+        "ANCHOR",
+        "APPLY",
+        "BREAK",
+        "WAIT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"), [(8, ["ANCHOR"]), (9, ["ANCHOR"]), (1, ["BREAK", "ANCHOR"]), (30, ["BREAK", "ANCHOR"])]
+)
+def test_a_stream_snapshot_tells_whether_something_was_missed(last, expected):
+    """The same id again or the next one is no break; a restart (u = 1) or a jump is."""
+    chain = Continuity(BY_ONE)
+    verdicts(chain, snap(7), by_one(8))
+    assert verdicts(chain, snap(last)) == expected
+
+
+@given(st.lists(st.booleans(), max_size=60), st.lists(st.integers(1, 60), max_size=6))
+def test_the_chain_is_applied_exactly_where_nothing_is_missing(kept, snapshots):
+    """Any losses, any snapshots: an applied diff follows the one before it, and every loss after an anchor shows."""
+    chain = Continuity(FUTURES)
+    book, applied = None, []
+    for number, keep in enumerate(kept, start=1):
+        offered = ([diff(number, number, number - 1)] if keep else []) + [
+            snap(number) for at in snapshots if at == number
+        ]
+        for message in offered:
+            for step in chain.offer(message):
+                if step.verdict is Verdict.APPLY:
+                    assert step.message.prev_id == book, "a diff was applied over a hole"
+                    book = step.message.last_id
+                    applied.append(book)
+                elif step.verdict is Verdict.ANCHOR:
+                    book = step.message.last_id
+                elif step.verdict is Verdict.BREAK:
+                    assert not all(kept[step.from_id : step.to_id]), "a break without a loss"
+                    book = None
+    assert chain.last_id == book
+    if all(kept) and snapshots and min(snapshots) <= len(kept):
+        assert book == len(kept)

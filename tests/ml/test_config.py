@@ -1,0 +1,66 @@
+"""lobforge.toml."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from ml import config
+from ml.config import Config
+from ml.errors import InstrumentError, SettingsError
+from ml.instruments import Instrument
+from ml.store import write_text
+
+BTC = Instrument("binance-usdm.BTCUSDT", 1, 3, 1, 1)
+
+
+def listed(root, **fields):
+    wanted = Config(root.root / "x", date(2025, 1, 1), date(2025, 1, 3), (BTC,))
+    write_text(root.config, config.render(wanted) + "".join(f"{k}\n" for k in fields.get("more", ())))
+    return wanted
+
+
+def test_what_is_rendered_is_read_back(root):
+    """The file and the object say the same."""
+    wanted = listed(root)
+    assert config.load(root) == wanted
+
+
+def test_an_unlisted_instrument_comes_with_the_lines_to_add(root):
+    """The error can be pasted into the file."""
+    listed(root)
+    with pytest.raises(InstrumentError, match=r'\[\[instrument\]\]\nid = "sim.X"'):
+        config.load(root).instrument("sim.X")
+
+
+@pytest.mark.parametrize(
+    "text", ["first_date = ", "captures = 'x'\n", "first_date = 2025-01-01\n[[instrument]]\nid = 'a.B'\n"]
+)
+def test_a_broken_file_is_refused(root, text):
+    """Not TOML, without a first date, or an instrument without its numbers."""
+    write_text(root.config, text)
+    with pytest.raises(SettingsError, match=r"lobforge\.toml"):
+        config.load(root)
+
+
+def test_a_missing_file_names_the_command_that_makes_it(root):
+    """A fresh data root is not an exception to explain."""
+    with pytest.raises(SettingsError, match="lobforge init"):
+        config.load(root)
+
+
+def test_an_instrument_listed_twice_is_refused(root):
+    """Two lines with other decimals would make two truths."""
+    wanted = Config(root.root, date(2025, 1, 1), None, (BTC, BTC))
+    write_text(root.config, config.render(wanted))
+    with pytest.raises(InstrumentError, match="twice"):
+        config.load(root)
+
+
+def test_dates_between_are_the_listed_ones():
+    """A stretch of time that reaches beyond the listed dates is cut to them."""
+    wanted = Config(Path(), date(2025, 1, 1), date(2025, 1, 3), ())
+    day = 86_400 * 10**9
+    start = 20_089 * day  # 2025-01-01
+    assert wanted.between(start - day, start + day) == ["2025-01-01", "2025-01-02"]
+    assert wanted.between(start + 2 * day, start + 9 * day) == ["2025-01-03"]

@@ -1,0 +1,45 @@
+"""Labels by a plain loop over rows of Python numbers, and by DuckDB's ASOF JOIN."""
+
+from math import sqrt
+
+
+def loop(rows, horizon, day_end):
+    """rows: dicts ts, bid, ask, valid, run. Returns (movement, sigma, reason) per row."""
+    found = []
+    by_ts = {row["ts"]: k for k, row in enumerate(rows)}
+    for k, row in enumerate(rows):
+        if not row["valid"]:
+            found.append((None, None, "one_sided" if (row["bid"] > 0) != (row["ask"] > 0) else "invalid_book"))
+            continue
+        mid = (row["bid"] + row["ask"]) / 2
+        n = min(row["run"], 1800, k)
+        changes = [
+            (rows[j]["bid"] + rows[j]["ask"] - rows[j - 1]["bid"] - rows[j - 1]["ask"]) / 2
+            for j in range(k - n + 1, k + 1)
+        ]
+        sigma = sqrt(horizon * sum(c * c for c in changes) / n) / mid if n >= 60 else None
+        target = row["ts"] + horizon * 10**9
+        later = by_ts.get(target)
+        if target > day_end:
+            found.append((None, sigma, "day_end"))
+        elif later is None:
+            found.append((None, sigma, "capture_end"))
+        elif not all(rows[j]["valid"] and rows[j]["run"] > 0 for j in range(k + 1, later + 1)):
+            found.append((None, sigma, "horizon_invalid"))
+        else:
+            found.append(((rows[later]["bid"] + rows[later]["ask"]) / 2 / mid - 1, sigma, "none"))
+    return found
+
+
+def asof(connection, frame, horizon):
+    """Movement by DuckDB: the last known mid at or before t + h, not older than half a second."""
+    connection.register("q", frame)
+    return connection.execute(
+        f"""
+        select l.ts, r.mid / l.mid - 1 as movement
+        from (select *, ts + {horizon * 10**9} as target from q) l
+        asof left join q r on l.target >= r.ts and true
+        where r.ts > l.target - 500000000
+        order by l.ts
+        """
+    ).fetchall()

@@ -1,0 +1,110 @@
+"""What tests play: simulated captures, hand-written frames, and running assets on a data root."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from ml.config import Config, render
+from ml.market.chain import Chain, link
+from ml.market.index import scan
+from ml.paths import DataRoot
+from ml.simulation.instrument import INSTRUMENT
+from ml.simulation.plants import Alpha
+from ml.simulation.publish import Outage, frames, write_captures
+from ml.simulation.venue import Market, simulate
+from ml.store import write_text
+
+START = datetime(2025, 3, 3, 21, 30, tzinfo=UTC)
+START_NS = int(START.timestamp()) * 10**9
+SECONDS = 190 * 60
+OUTAGE = Outage(130 * 60 + 10, 5)
+USDM = "binance-usdm.BTCUSDT"
+
+
+def simulated_captures(folder: Path, outages: tuple[Outage, ...] = (OUTAGE,), seed: int = 11) -> Path:
+    """Write the captures of a simulated market and return their folder."""
+    history = simulate(Market(seed, SECONDS, Alpha(0.25)))
+    write_captures(folder, frames(history, START_NS, seed, outages))
+    return folder
+
+
+def chain_of(*paths: Path) -> Chain:
+    """A chain of files, or of all files in a folder."""
+    files = [p for path in paths for p in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    return link(files, lambda path: scan(path)[0])
+
+
+def ingest(root: DataRoot, listed: Config, dates: list[str]) -> None:
+    """Materialize all partitioned assets of the listed instruments and dates, as a run of the job does."""
+    from pipelines.definitions import assets, resources_of
+
+    write_text(root.config, render(listed))
+    partitioned = [a for a in dg.load_assets_from_package_module(assets) if a.partitions_def is not None]
+    for date in dates:
+        for instrument in listed.instruments:
+            key = dg.MultiPartitionKey({"date": date, "instrument": instrument.id})
+            assert dg.materialize(partitioned, partition_key=key, resources=resources_of(root)).success
+
+
+def diff(u: int, pu: int, ts_ms: int, bids=(), asks=(), first: int | None = None, symbol: str = "BTCUSDT") -> dict:
+    """A USD-M diff; levels are (price text, size text)."""
+    data = {"e": "depthUpdate", "E": ts_ms, "T": ts_ms, "s": symbol, "U": first or pu + 1, "u": u, "pu": pu}
+    data |= {"b": [list(level) for level in bids], "a": [list(level) for level in asks]}
+    return {"stream": f"{symbol.lower()}@depth", "data": data}
+
+
+def trade(
+    number: int, ts_ms: int, price: str = "100.0", size: str = "1.000", maker: bool = False, kind: str = "MARKET"
+) -> dict:
+    """A USD-M print."""
+    data = {
+        "e": "trade",
+        "E": ts_ms,
+        "T": ts_ms,
+        "s": "BTCUSDT",
+        "t": number,
+        "p": price,
+        "q": size,
+        "X": kind,
+        "m": maker,
+    }
+    return {"stream": "btcusdt@trade", "data": data}
+
+
+def snapshot(last: int, ts_ms: int, bids=(("99.0", "1.000"),), asks=(("101.0", "1.000"),)) -> dict:
+    """A REST depth snapshot."""
+    return {
+        "lastUpdateId": last,
+        "E": ts_ms,
+        "T": ts_ms,
+        "bids": [list(b) for b in bids],
+        "asks": [list(a) for a in asks],
+    }
+
+
+def capture(path: Path, docs, start_ms: int = 1_741_000_000_000, step_ms: int = 100) -> Path:
+    """Write frames as a capture file, one every `step_ms`; bytes are written as they are."""
+    lines = []
+    for k, doc in enumerate(docs):
+        lines.append(
+            doc if isinstance(doc, bytes) else f"{(start_ms + k * step_ms) * 10**6} {json.dumps(doc)}\n".encode()
+        )
+    path.write_bytes(b"".join(lines))
+    return path
+
+
+__all__ = [
+    "INSTRUMENT",
+    "OUTAGE",
+    "START_NS",
+    "USDM",
+    "capture",
+    "chain_of",
+    "diff",
+    "ingest",
+    "simulated_captures",
+    "snapshot",
+    "trade",
+]
