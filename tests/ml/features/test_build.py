@@ -1,0 +1,98 @@
+"""A day's feature rows: the tail, the future, gaps, and how nulls are counted."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.features.build import NAMES, REASONS, build, null_counts
+from ml.features.table import FAMILIES, FEATURES
+from ml.instruments import Instrument
+from ml.market import layout
+from ml.schemas import NullReason, conform, feature_schema
+from tests.samples import invalid, mirrored, random_samples
+
+NO_TAIL = np.zeros((0, layout.COLUMNS), np.int64)
+PAIR = Instrument("sim.PAIR", price_decimals=0, size_decimals=0, tick=1, lot=1)
+ROWS = 400
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return random_samples(ROWS, 5)
+
+
+@pytest.fixture(scope="module")
+def rows(samples):
+    return build(samples, NO_TAIL, PAIR)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, ROWS))
+def test_a_tail_gives_the_rows_of_the_whole(samples, rows, cut):
+    """Wherever a day begins: with the samples before it to look back on, its rows are the same bits."""
+    assert build(samples[cut:], samples[:cut], PAIR).equals(rows[cut:])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, ROWS), st.integers(1, 100), st.integers(1, 60))
+def test_a_prefix_gives_the_prefix(samples, end, start, length):
+    """Rows up to t are those of the data up to t, gaps or not."""
+    broken = invalid(samples, min(start, ROWS - length), length)
+    assert build(broken[:end], NO_TAIL, PAIR).equals(build(broken, NO_TAIL, PAIR)[:end])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(61, 300), st.integers(1, 40))
+def test_a_gap_nulls_exactly_what_needs_it(samples, rows, start, length):
+    """Null in the gap and for its need after it; each family's reason is the first that holds for one of its own."""
+    cut, again = build(invalid(samples, start, length), NO_TAIL, PAIR), start + length
+    assert cut[:start].equals(rows[:start])
+    for feature in FEATURES:
+        null = np.zeros(ROWS, bool)
+        null[:start] = rows[feature.id][:start].is_null().to_numpy()
+        null[start : again + feature.needs] = True
+        np.testing.assert_array_equal(cut[feature.id].is_null().to_numpy(), null, err_msg=feature.id)
+    for family in FAMILIES:
+        waits = max(feature.needs for feature in FEATURES if feature.family == family)
+        reasons = cut[f"null_reason_{family}"][start:].to_list()
+        expected = [NullReason.INVALID_BOOK] * length + [NullReason.WARM_UP] * waits
+        assert reasons == (expected + [NullReason.NONE] * ROWS)[: ROWS - start]
+
+
+def test_a_row_has_a_reason_exactly_if_it_has_a_null(samples):
+    """No value disappears without a word, and no word is said for nothing."""
+    frame = build(invalid(samples, 100, 7), NO_TAIL, PAIR)
+    for family, reason in zip(FAMILIES, REASONS, strict=True):
+        own = [feature.id for feature in FEATURES if feature.family == family]
+        assert frame.filter(pl.any_horizontal(pl.col(own).is_null()) != (pl.col(reason) > 0)).is_empty()
+    assert not frame.select(pl.any_horizontal(pl.col(NAMES).is_nan().any())).item()
+
+
+def test_the_mirror_of_the_market_is_the_mirror_of_the_rows(samples, rows):
+    """The nulls stay where they are, order flow and trade flow change sign."""
+    other = build(mirrored(samples), NO_TAIL, PAIR)
+    assert other.select(REASONS).equals(rows.select(REASONS))
+    for name in [n for n in NAMES if n.startswith(("qi", "ofi", "net", "cancel", "volume", "count"))]:
+        np.testing.assert_allclose(other[name].to_numpy(), -rows[name].to_numpy(), rtol=1e-12, err_msg=name)
+    for name in [n for n in NAMES if "rate" in n or n == "spread_ticks"]:
+        np.testing.assert_array_equal(other[name].to_numpy(), rows[name].to_numpy(), err_msg=name)
+
+
+def test_the_table_conforms_and_a_day_without_samples_is_empty(rows):
+    """Columns and dtypes are the schema's, also for no rows at all."""
+    schema = feature_schema(NAMES, FAMILIES)
+    conform(rows, schema, "features")
+    assert conform(build(NO_TAIL, NO_TAIL, PAIR), schema, "features").is_empty()
+
+
+def test_null_counts_sum_to_all_rows(samples):
+    """Per family: rows by reason, `none` for the whole ones."""
+    counts = null_counts(build(invalid(samples, 100, 7), NO_TAIL, PAIR))
+    assert counts.group_by("family").agg(pl.col("rows").sum())["rows"].to_list() == [ROWS] * 3
+    found = {(family, reason): n for family, reason, n in counts.iter_rows()}
+    assert found["book", "invalid_book"] == found["trades", "invalid_book"] == 7
+    # the first 59 rows of the capture and 60 after the gap; the sample after a gap is a part of a second
+    assert found["flow", "warm_up"] == 59 + 60
+    assert found["flow", "none"] == ROWS - 7 - 59 - 60

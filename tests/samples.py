@@ -1,0 +1,65 @@
+"""Made-up samples: books and flows of random content, and what a mirror or another unit makes of them."""
+
+import numpy as np
+
+from ml.market import layout
+from ml.schemas import LEVELS, OFI_LEVELS, SAMPLE_COLUMNS
+
+HIGH = 10**6
+FLOWS = slice(layout.OFI, layout.LAST_TRADE)
+SIZES = [k for k, name in enumerate(SAMPLE_COLUMNS) if "_size_" in name]
+PRICES = [k for k, name in enumerate(SAMPLE_COLUMNS) if "_price_" in name]
+
+
+def random_samples(n: int, seed: int, levels: int = LEVELS) -> np.ndarray:
+    """Whole samples i64 (n, columns) of a random book, valid throughout, with random flows."""
+    rng = np.random.default_rng(seed)
+    samples = np.zeros((n, layout.COLUMNS), np.int64)
+    samples[:, layout.TS] = (1_741_000_000 + np.arange(n)) * layout.SECOND
+    touch = 20_000 + rng.integers(-3, 4, n).cumsum()
+    for price, size, sign in ((layout.BID_PRICE, layout.BID_SIZE, -1), (layout.ASK_PRICE, layout.ASK_SIZE, 1)):
+        steps = rng.integers(1, 4, (n, levels)).cumsum(axis=1)
+        samples[:, price : price + levels] = touch[:, None] + sign * steps
+        samples[:, size : size + levels] = rng.integers(1, 10_000, (n, levels))
+    samples[:, FLOWS] = rng.integers(0, 5_000, samples[:, FLOWS].shape)
+    samples[:, layout.OFI : layout.OFI + OFI_LEVELS] -= 2_500
+    samples[:, layout.VALID] = 1
+    samples[:, layout.RUN] = np.minimum(np.arange(1, n + 1), layout.TAIL)
+    return samples
+
+
+def invalid(samples: np.ndarray, start: int, length: int) -> np.ndarray:
+    """The same samples with an unknown book from row `start` on, as the kernel writes it."""
+    cut = samples.copy()
+    cut[start : start + length, layout.VALID] = cut[start : start + length, layout.RUN] = 0
+    cut[start : start + length, layout.BID_PRICE : layout.BOOK_COLUMNS] = 0
+    after = max(len(samples) - start - length, 0)
+    cut[len(samples) - after :, layout.RUN] = np.arange(after)
+    return cut
+
+
+def mirrored(samples: np.ndarray) -> np.ndarray:
+    """Bids as asks and asks as bids, buys as sells, order-flow imbalance with its sign turned."""
+    other = samples.copy()
+    for k, name in enumerate(SAMPLE_COLUMNS):
+        swap = {"bid": "ask", "ask": "bid", "buy": "sell", "sell": "buy"}
+        other[:, k] = samples[:, SAMPLE_COLUMNS.index("_".join(swap.get(part, part) for part in name.split("_")))]
+    other[:, PRICES] = np.where(other[:, PRICES] > 0, HIGH - other[:, PRICES], 0)
+    other[:, layout.OFI : layout.OFI + OFI_LEVELS] *= -1
+    return other
+
+
+def sizes_times(samples: np.ndarray, factor: int) -> np.ndarray:
+    """The same market counted in smaller lots; prints and updates stay as many as they were."""
+    scaled = samples.copy()
+    scaled[:, SIZES] *= factor
+    scaled[:, layout.OFI : layout.N_UPDATES] *= factor
+    scaled[:, layout.TRADE_VOLUME : layout.LAST_TRADE] *= factor
+    return scaled
+
+
+def prices_times(samples: np.ndarray, factor: int) -> np.ndarray:
+    """The same market with prices in a smaller unit; the tick grows with it."""
+    scaled = samples.copy()
+    scaled[:, PRICES] *= factor
+    return scaled
