@@ -34,6 +34,7 @@ BLOCK_NS = 600 * 10**9
 CONFIDENCE_FIRST, CONFIDENCE_LATER = 0.995, 0.975
 CEILING_PER_IC = 0.42
 """Bayes ceiling of three-class macro-accuracy over chance per unit of information coefficient, upper end."""
+NO_ROW_IN_COMMON = "no test row lies after all that the champion was trained on"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ def improvement(test: pl.DataFrame, rival: Rival, first: bool, horizon_s: int, s
     Pass needs a lower bound above 0 and a gain of 2 points. Where the interval holds both 0 and 2 points, the data are
     insufficient, and the detail says how many more symbol-days two points would take.
     """
+    if test.is_empty():
+        return Gate("improvement", "insufficient", None, MIN_GAIN, True, source, NO_ROW_IN_COMMON)
     direction, predicted, ts = (test[name].to_numpy() for name in ("direction", "predicted", "ts"))
     gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, rival.predicted)
     draws = metrics.bootstrap_difference(
@@ -132,6 +135,8 @@ def train_gap(predictions: pl.DataFrame, source: str) -> Gate:
 
 def calibration(test: pl.DataFrame, rival: Rival, source: str) -> Gate:
     """Expected calibration error: at most the champion's plus 0.01, or 0.05 for the first model."""
+    if test.is_empty():
+        return Gate("calibration", "insufficient", None, MAX_CALIBRATION_ERROR, True, source, NO_ROW_IN_COMMON)
     value = metrics.calibration_error(test["direction"].to_numpy(), probabilities(test))
     limit = MAX_CALIBRATION_ERROR if rival.calibration_error is None else rival.calibration_error + MAX_CALIBRATION_LOSS
     return Gate("calibration", "pass" if value <= limit else "fail", value, limit, True, source)
