@@ -85,8 +85,12 @@ def shape(samples, i, tick=1, scale=500.0):
     signed += [ob.queue_imbalance(samples, i, n) for n in (1, 3, 5, 10)]
     even = [ob.spread_ticks(samples, i, tick)]
     sides = [
-        [ob.depth(samples, i, size, scale), ob.slope(samples, i, price, size), ob.gap_ticks(samples, i, price, tick)]
-        + [ob.concentration(samples, i, size)]
+        (
+            ob.depth(samples, i, size, scale),
+            ob.slope(samples, i, price, size),
+            ob.gap_ticks(samples, i, price, tick),
+            ob.concentration(samples, i, size),
+        )
         for price, size in (BID, ASK)
     ]
     return np.array(signed), np.array(even), np.array(sides)

@@ -90,7 +90,7 @@ def test_what_stands_where_the_formula_has_no_value(samples, feature):
 
 @each
 def test_values_have_no_lot_and_no_price_unit(samples, feature):
-    """Every unit in the table is a ratio, ticks, basis points or a rate: counting lots or prices otherwise is nothing."""
+    """Every unit is a ratio, ticks, basis points or a rate, so counting lots or prices otherwise is nothing."""
     k, now = POSITION[feature.id], row(samples)
     assert row(sizes_times(samples, 1_000))[k] == pytest.approx(now[k], rel=1e-9)
     assert row(prices_times(samples, 100), tick=100)[k] == pytest.approx(now[k], rel=1e-9)
