@@ -10,18 +10,18 @@ import numpy as np
 
 from ml.labels.kernel import Quotes, empty_labels, future_rows
 
-DAYS, DAY_ROWS, HORIZONS, RUNS = 116, 86_400, (10, 30, 60), 3
+DAYS, DAY_ROWS, HORIZONS, RUNS = 116, 86_400, (10, 30, 60), 5
 SECOND = 10**9
 ROOM = empty_labels(DAY_ROWS, len(HORIZONS))
 
 
-def measure() -> dict[str, float]:
+def measure(count: int = DAYS, runs: int = RUNS) -> dict[str, float]:
     """Rows per second of each contender, three horizons each, medians over interleaved runs."""
-    days = [_day(seed) for seed in range(DAYS)]
+    days = [_day(seed) for seed in range(count)]
     frames = [_frame(day) for day in days]
     _ours(days[0])  # compiles
     times: dict[str, list[float]] = {"compiled loop": [], "pandas.merge_asof": []}
-    for _ in range(RUNS):
+    for _ in range(runs):
         for name, contender, given in (("compiled loop", _ours, days), ("pandas.merge_asof", _pandas, frames)):
             started = perf_counter()
             for day in given:
@@ -29,7 +29,7 @@ def measure() -> dict[str, float]:
             times[name].append(perf_counter() - started)
     for day, frame in zip(days[:3], frames[:3], strict=True):
         np.testing.assert_array_equal(_ours(day), _pandas(frame))
-    return {name: DAYS * DAY_ROWS / float(np.median(taken)) for name, taken in times.items()}
+    return {name: count * DAY_ROWS / float(np.median(taken)) for name, taken in times.items()}
 
 
 def _day(seed: int) -> Quotes:

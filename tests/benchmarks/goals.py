@@ -1,0 +1,38 @@
+"""What the product promises against its peers, each a ratio out of one run.
+
+Here: the goals, and how a measured ratio is judged. Absolute rates are recorded, never judged: machines differ.
+"""
+
+from dataclasses import dataclass
+
+CI_SHARE = 0.6
+"""A shared machine with two cores must reach this share of a goal."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`ours` over `peer` must be `factor` or more; with `at_most`, that or less (times of a process)."""
+
+    title: str
+    ours: str
+    peer: str
+    factor: float
+    at_most: bool = False
+
+    def ratio(self, measured: dict[str, float]) -> float:
+        """What was measured."""
+        return measured[self.ours] / measured[self.peer]
+
+    def holds(self, measured: dict[str, float], share: float = 1.0) -> bool:
+        """Whether a share of the goal was reached."""
+        ratio = self.ratio(measured)
+        return ratio <= self.factor / share if self.at_most else ratio >= self.factor * share
+
+
+REPLAY = (
+    Goal("replay, best 20 levels every 100 ms", "kernel, book only", "hftbacktest ROI", 8),
+    Goal("replay, best 20 levels every 100 ms", "kernel, book only", "ccxt order book", 150),
+    Goal("the same with all flow accumulators", "kernel, all flows", "hftbacktest ROI", 2),
+)
+LABELS = (Goal("labels for three horizons", "compiled loop", "pandas.merge_asof", 6),)
+STARTUP = (Goal("time to load", "load the definitions", "import dagster", 2, at_most=True),)
