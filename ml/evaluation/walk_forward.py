@@ -142,7 +142,7 @@ def _frame(
     answers: dict[str, np.ndarray | None],
 ) -> pl.DataFrame:
     columns = {
-        "instrument": rows.instrument[at],
+        "instrument": pl.Series(rows.instrument[at].tolist(), dtype=pl.String),  # no rows have no dtype of their own
         "ts": rows.start[at],
         "label_end": rows.end[at],
         "direction": rows.direction[at],
