@@ -17,7 +17,7 @@ from pipelines.jobs import ingest, learn
 from pipelines.progress import LOGGER, progress_logger
 from pipelines.resources import ConfigResource, DataRootResource, RegistryResource, SettingsResource
 from pipelines.schedules import weekly_retraining
-from pipelines.sensors import new_captures
+from pipelines.sensors import capture_arrivals
 
 
 def _console() -> dg.LoggerDefinition:
@@ -47,7 +47,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         assets=dg.load_assets_from_package_module(assets),
         jobs=[ingest, learn],
         schedules=[weekly_retraining],
-        sensors=[new_captures],
+        sensors=[capture_arrivals],
         resources=resources_of(ROOT) | overrides,
         loggers={"console": _console(), LOGGER: progress_logger},
         executor=dg.in_process_executor,

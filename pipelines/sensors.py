@@ -26,7 +26,7 @@ LEAD_IN_NS, CLOSING_NS = 3_660 * 10**9, 60 * 10**9
     minimum_interval_seconds=60,
     description="Ingest each listed date and instrument whose capture files changed.",
 )
-def new_captures(data_root: DataRootResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def capture_arrivals(data_root: DataRootResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run per partition, keyed by the content of the files that reach into it: a restart asks for nothing twice."""
     found = partition_contents(DataRoot(Path(data_root.path)))
     if not found:
