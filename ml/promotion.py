@@ -29,6 +29,7 @@ from ml.registry import Registry
 from ml.store import manifest, read
 
 MODEL_GATES = ("improvement", "train_val_gap", "calibration", "latency", "reload")
+SAME = ("candidate", "dataset_id", "split", "label_spec", "feature_set", "fingerprint", "predictions_sha256", "parity")
 
 
 @dataclass(frozen=True)
@@ -173,17 +174,7 @@ def _log(root: DataRoot, registry: Registry, evidence: Evidence, content: dict[s
 
 def _evidence_key(content: dict[str, Any]) -> str:
     """What makes two decisions the same: everything but measured times and the gates' answers that follow."""
-    same = (
-        "candidate",
-        "dataset_id",
-        "split",
-        "label_spec",
-        "feature_set",
-        "fingerprint",
-        "predictions_sha256",
-        "parity",
-    )
-    return _digest({name: content[name] for name in same})
+    return _digest({name: content[name] for name in SAME})
 
 
 def _digest(content: Any) -> str:

@@ -55,18 +55,9 @@ class NullReason(IntEnum):
 
 
 END_REASONS = (
-    "sequence_gap",
-    "no_snapshot",
-    "reconnect",
-    "silent",
-    "overflow",
-    "restart",
-    "crossed",
-    "one_sided",
-    "clock_back",
-    "bad_frame",
-    "capture_end",
-)
+    "sequence_gap", "no_snapshot", "reconnect", "silent", "overflow", "restart",
+    "crossed", "one_sided", "clock_back", "bad_frame", "capture_end",
+)  # fmt: skip
 
 QUARANTINE_REASONS = {
     "empty": "the file holds nothing",
