@@ -1,6 +1,9 @@
 """What tests play: simulated captures, hand-written frames, and running assets on a data root."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +49,34 @@ def ingest(root: DataRoot, listed: Config, dates: list[str]) -> None:
         for instrument in listed.instruments:
             key = dg.MultiPartitionKey({"date": date, "instrument": instrument.id})
             assert dg.materialize(partitioned, partition_key=key, resources=resources_of(root)).success
+
+
+INGEST = """
+import sys
+from pathlib import Path
+from ml import config, settings
+from ml.fingerprint import use_compiled
+from ml.paths import DataRoot
+from tests.scenario import ingest
+use_compiled(Path(sys.argv[1]))
+root = DataRoot(settings.load().data_root)
+ingest(root, config.load(root), sys.argv[2:])
+"""
+
+
+def ingest_elsewhere(root: DataRoot, listed: Config, dates: list[str], threads: int = 2) -> None:
+    """The same in a process of its own, which may list other instruments and dates than this one's definitions."""
+    project = Path(__file__).parents[1]
+    write_text(root.config, render(listed))
+    environment = os.environ | {
+        "LOBFORGE_DATA_ROOT": str(root.root),
+        "LOBFORGE_THREADS": str(threads),
+        "POLARS_MAX_THREADS": str(threads),
+        "OMP_NUM_THREADS": str(threads),
+    }
+    command = [sys.executable, "-c", INGEST, str(project / ".numba_cache"), *dates]
+    done = subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
 
 
 def diff(u: int, pu: int, ts_ms: int, bids=(), asks=(), first: int | None = None, symbol: str = "BTCUSDT") -> dict:
@@ -104,6 +135,7 @@ __all__ = [
     "chain_of",
     "diff",
     "ingest",
+    "ingest_elsewhere",
     "simulated_captures",
     "snapshot",
     "trade",
