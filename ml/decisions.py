@@ -70,11 +70,9 @@ def publish(root: DataRoot, record: dict[str, Any]) -> Path:
     return path
 
 
-def enter(root: DataRoot, record: dict[str, Any], champion: str | None) -> JournalLine:
+def enter(root: DataRoot, record: dict[str, Any]) -> JournalLine:
     """Append the journal line with which the record takes effect."""
-    line = JournalLine(
-        record["number"], record["hash"], record["decision"], champion, record["evidence"], record["decided_at"]
-    )
+    line = _line(record)
     append_line(root.decisions / "journal.jsonl", json.dumps(vars(line), sort_keys=True))
     return line
 
@@ -98,16 +96,20 @@ def verify(root: DataRoot) -> int:
     """Check the whole chain and return its length.
 
     Raises:
-        RegistryError: a record is missing or changed, or the chain is broken.
+        RegistryError: a record is missing or changed, the journal says otherwise than it, or the chain is broken.
     """
-    before = GENESIS
+    before, champion = GENESIS, None
     for number, line in enumerate(journal(root), start=1):
         record = read(root, line)
-        if record["prev"] != before or record["number"] != number:
+        if (record["prev"], record["number"], record["champion_before"]) != (before, number, champion):
             raise RegistryError(
                 f"Decision {line.number} does not follow the one before it. Restore the journal from a backup."
             )
-        before = line.hash
+        if line != _line(record):
+            raise RegistryError(
+                f"The journal's line {line.number} differs from its record. Restore the journal from a backup."
+            )
+        before, champion = line.hash, line.champion
     return len(journal(root))
 
 
@@ -115,6 +117,14 @@ def record_hash(record: dict[str, Any]) -> str:
     """Hex sha256 over the record without its own hash."""
     content = {key: value for key, value in record.items() if key != "hash"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _line(record: dict[str, Any]) -> JournalLine:
+    """What the journal says of a record; the champion is the candidate if it was promoted, else the one before."""
+    champion = record["candidate"] if record["decision"] == "promote" else record["champion_before"]
+    return JournalLine(
+        record["number"], record["hash"], record["decision"], champion, record["evidence"], record["decided_at"]
+    )
 
 
 def _path(root: DataRoot, number: int, digest: str) -> Path:
