@@ -13,6 +13,7 @@ alias back to it.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import time_ns
 from typing import Any
 
@@ -97,10 +98,9 @@ class Registry:
                 self.root, dict(content) | {"decided_at": time_ns(), "mlflow_version": version, "mlflow_run": run_id}
             )
             decisions.publish(self.root, record)
-            champion = content["candidate"] if content["decision"] == "promote" else head
             if content["decision"] == "promote" and version:
                 self.client.set_registered_model_alias(MODEL, CHAMPION, version)
-            decisions.enter(self.root, record, champion)
+            decisions.enter(self.root, record)
             return record
 
     def reconcile(self) -> str | None:
@@ -138,7 +138,8 @@ class Registry:
             raise ModelRefused(
                 f"No model has the alias {alias}: nothing was promoted yet. Run the pipeline first."
             ) from error
-        model = load(Path(self.client.download_artifacts(str(version.run_id), "model")))
+        with TemporaryDirectory() as folder:  # without a folder, mlflow leaves a copy behind each time
+            model = load(Path(self.client.download_artifacts(str(version.run_id), "model", folder)))
         if model.id != version.tags["model_id"]:
             raise ModelRefused(
                 f"Version {version.version} holds model {model.id}, not {version.tags['model_id']} as registered. "

@@ -1,0 +1,23 @@
+"""Fixtures of the library's tests: an empty model registry, whose store is made once and copied."""
+
+from shutil import copytree
+
+import pytest
+
+from ml.paths import DataRoot
+from ml.registry import Registry
+
+
+@pytest.fixture(scope="session")
+def made_store(tmp_path_factory):
+    """The MLflow store of a data root in which nothing has happened; making one takes seconds."""
+    root = DataRoot(tmp_path_factory.mktemp("registry"))
+    Registry(root)
+    return root.mlflow
+
+
+@pytest.fixture
+def registry(root, made_store) -> Registry:
+    """The empty registry of an empty data root."""
+    copytree(made_store, root.mlflow)
+    return Registry(root)
