@@ -1,0 +1,102 @@
+"""The rules of the tables: what a stored day keeps, and the one change that breaks each."""
+
+import polars as pl
+import pytest
+
+from ml.paths import FEATURE_GROUP
+from ml.rules import evaluate
+from ml.schemas import TABLES
+from ml.store import read
+from ml.table_rules import RULES, SECOND
+from tests.scenario import INSTRUMENT
+
+DATE = "2025-03-04"
+
+
+@pytest.fixture(scope="module")
+def stored(ingested):
+    """The tables of a simulated day without a gap."""
+    return {table: read(ingested.partition(table, DATE, INSTRUMENT.id)).collect() for table in RULES}
+
+
+def set_row(frame, row, **values):
+    """The frame with other values in one row."""
+    here = pl.int_range(pl.len()) == row
+    return frame.with_columns(
+        pl.when(here).then(pl.lit(value, frame.schema[name])).otherwise(pl.col(name)).alias(name)
+        for name, value in values.items()
+    )
+
+
+def failed(frame, table):
+    return [verdict.rule.name for verdict in evaluate(frame, RULES[table]) if not verdict.passed]
+
+
+def test_a_whole_day_breaks_no_blocking_rule(stored):
+    """What the pipeline stores is what it promises; look-backs cost a short capture some rows."""
+    for table, frame in stored.items():
+        assert [v.rule.name for v in evaluate(frame, RULES[table]) if v.rule.blocking and not v.passed] == []
+
+
+def shuffled(frame):
+    return frame.reverse()
+
+
+def nulls(share, name):
+    return lambda f: f.with_columns(
+        pl.when(pl.int_range(pl.len()) < share * pl.len()).then(None).otherwise(name).alias(name)
+    )
+
+
+INTERVAL = {"start_ts": [0], "end_ts": [9], "end_reason": ["sequence_gap"]}
+CHANGES = [
+    ("book_events", "arrivals_ascend", shuffled),
+    ("book_events", "sizes_not_negative", lambda f: set_row(f, 3, size=-1)),
+    ("trades", "prints_positive", lambda f: set_row(f, 3, size=0)),
+    ("trades", "prints_positive", lambda f: set_row(f, 3, price=0)),
+    ("trades", "arrivals_ascend", shuffled),
+    ("validity", "intervals_ascend", lambda f: pl.concat([f, f])),
+    ("validity", "no_gap", lambda f: set_row(f, 0, end_reason="sequence_gap")),
+    ("quarantine", "nothing_set_aside", lambda f: pl.DataFrame({n: [None] for n in f.columns}, schema=f.schema)),
+    ("book_samples", "one_row_a_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
+    ("book_samples", "one_row_a_second", lambda f: set_row(f, 3, ts=f["ts"][3] + 1)),
+    ("book_samples", "bids_below_asks", lambda f: f.with_columns(bid_price_1=pl.col("ask_price_1") + 1)),
+    ("book_samples", "book_is_known", lambda f: f.with_columns(valid=pl.int_range(pl.len()) > 0.06 * pl.len())),
+    ("features", "finite_or_null", lambda f: set_row(f, 50, spread_bps=float("inf"))),
+    ("features", "finite_or_null", lambda f: set_row(f, 50, qi_1=float("nan"))),
+    ("features", "reasons_given", lambda f: set_row(f, 50, spread_bps=None, null_reason_book=0)),
+    ("features", "covered", nulls(0.3, "qi_1")),
+    ("future_labels", "horizon_is_exact", lambda f: set_row(f, 5, label_end_30s=f["ts"][5] + 29 * SECOND)),
+    ("future_labels", "labelled", nulls(0.3, "movement_10s")),
+    (FEATURE_GROUP, "has_rows", pl.DataFrame.clear),
+    (FEATURE_GROUP, "times_ascend", lambda f: pl.concat([f.head(2), f.slice(1)])),
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "rule", "change"), CHANGES, ids=[f"{t}-{r}-{k}" for k, (t, r, _) in enumerate(CHANGES)]
+)
+def test_a_change_breaks_its_rule(stored, table, rule, change):
+    """Each rule finds the damage that it is there for."""
+    assert rule not in failed(stored[table], table)
+    assert rule in failed(change(stored[table]), table)
+
+
+def test_every_rule_has_its_damage():
+    """A rule that is added needs a change that breaks it here."""
+    assert {(table, rule.name) for table, rules in RULES.items() for rule in rules} == {(t, r) for t, r, _ in CHANGES}
+
+
+@pytest.mark.parametrize(("crossed", "passed"), [(1, True), (10, True), (11, False)])
+def test_a_crossed_book_is_tolerated_for_one_sample_in_a_thousand(crossed, passed):
+    """A crossed message may precede its repair; a book that is often crossed is a wrong book."""
+    frame = pl.DataFrame({"bid_price_1": [9] * crossed + [1] * (10_000 - crossed)}).with_columns(
+        ts=pl.int_range(pl.len()) * SECOND, ask_price_1=pl.lit(5), valid=pl.lit(value=True)
+    )
+    assert ("bids_below_asks" not in failed(frame, "book_samples")) is passed
+
+
+def test_rules_name_columns_that_their_tables_have():
+    """An expression about a column that is gone would fail in the middle of a run."""
+    for table in RULES.keys() & TABLES.keys():
+        evaluate(pl.DataFrame(schema=TABLES[table]), RULES[table])
