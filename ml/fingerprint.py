@@ -12,18 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOM = Path(__file__).parent
-DECODER = (
-    "instruments.py",
-    "schemas.py",
-    "market/clock.py",
-    "market/continuity.py",
-    "market/decoder.py",
-    "market/events.py",
-    "market/venues/*.py",
-)
-KERNEL = (*DECODER, "market/book.py", "market/compiled.py", "market/layout.py", "market/sampler.py", "market/tables.py")
+KERNEL = ("instruments.py", "schemas.py", "market/*.py", "market/venues/*.py")
+"""The whole room, so that no module that is split off can be forgotten."""
 FEATURES = (*KERNEL, "features/*.py")
 LABELS = (*KERNEL, "labels/*.py")
+COMPILED = (*KERNEL, "features/*.py", "labels/*.py", "simulation/*.py")
+"""Every room that holds compiled functions; a house test looks for others."""
 
 
 @cache
@@ -37,11 +31,11 @@ def fingerprint(patterns: tuple[str, ...] = FEATURES) -> str:
 
 
 def use_compiled(folder: Path) -> None:
-    """Keep compiled functions below a folder, apart for each state of the sources; call before they are compiled.
+    """Keep compiled functions below a folder, apart for each state of their sources; call before they are compiled.
 
     numba's own cache sees a change in the file of a function, but not in a function of another file that it calls.
     """
-    below = folder / fingerprint(("**/*.py",))
+    below = folder / fingerprint(COMPILED)
     below.mkdir(parents=True, exist_ok=True)
     os.environ["NUMBA_CACHE_DIR"] = str(below.resolve())
     if "numba" in sys.modules:
