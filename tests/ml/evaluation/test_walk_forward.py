@@ -30,7 +30,7 @@ def folds(data):
 
 def run(data, folds):
     """Predictions, and the trees of each fold."""
-    trees, honest = [], trainer(PARAMS, 10, 2)
+    trees, honest = [], trainer(PARAMS, 10, 1)
 
     def watched(rows, at):
         fitted = honest(rows, at)
@@ -125,7 +125,7 @@ def test_too_few_rows_give_an_empty_table_of_the_same_columns(honest):
 
 def test_a_panel_is_predicted_with_the_tuned_parameters(data, folds, honest):
     """The asset's way gives the same rows."""
-    found = panel_predictions(panel(N).sample(fraction=1.0, shuffle=True, seed=1), {"params": PARAMS, "rounds": 10}, 2)
+    found = panel_predictions(panel(N).sample(fraction=1.0, shuffle=True, seed=1), {"params": PARAMS, "rounds": 10}, 1)
     assert found.equals(honest[0])
 
 
