@@ -22,6 +22,7 @@ def pytest_configure():
 
     root = DataRoot(Path(mkdtemp(prefix="lobforge-test-")))
     write_text(root.config, config.render(default_config()))
+    root.compiled.symlink_to(PROJECT / ".numba_cache")
     os.environ["LOBFORGE_DATA_ROOT"] = str(root.root)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
