@@ -90,9 +90,11 @@ class Batch:
         return self.parity
 
     def _difference(self, k: int, live: OnlineFeatures) -> str:
-        for name, batch, now in zip(NAMES, self.values[k], live.values, strict=True):
-            if batch != now and not (np.isnan(batch) and np.isnan(now)):
-                return f"{self.ts[k]} {name}: batch {batch!r}, live {now!r}"
+        now = _canonical(live.values)
+        differing = np.flatnonzero(self.values[k].view(np.int64) != now.view(np.int64))
+        if differing.size:
+            f = differing[0]
+            return f"{self.ts[k]} {NAMES[f]}: batch {float(self.values[k, f])!r}, live {float(now[f])!r}"
         return f"{self.ts[k]} null reasons: batch {self.reasons[k].tolist()}, live {live.reasons.tolist()}"
 
 
