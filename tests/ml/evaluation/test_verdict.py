@@ -1,0 +1,78 @@
+"""Canaries, parity and coverage over what is stored."""
+
+import shutil
+
+import polars as pl
+import pytest
+
+from ml import config
+from ml.datasets.panel import Selection
+from ml.errors import DatasetError
+from ml.evaluation import gates, verdict
+from ml.evaluation.canaries import Canary
+from ml.market import layout
+from ml.paths import FEATURE_GROUP, DataRoot
+from ml.simulation.instrument import INSTRUMENT
+from ml.store import publish, read
+
+ALL = Selection()
+DAYS = ("2025-03-03", "2025-03-04")
+
+
+@pytest.fixture(scope="module")
+def damaged(ingested, tmp_path_factory):
+    """The ingested root once more, with one value of the second day's features changed."""
+    root = DataRoot(tmp_path_factory.mktemp("damaged") / "data")
+    shutil.copytree(ingested.root, root.root)
+    path = root.partition("features", DAYS[1], INSTRUMENT.id)
+    rows = read(path).collect()
+    here = pl.col("ts") == rows["ts"][1_000]
+    publish(root, "features", path, rows.with_columns(qi_5=pl.when(here).then(0.125).otherwise(pl.col("qi_5"))), "")
+    return root
+
+
+def test_partitions_are_those_of_the_selection(ingested):
+    """By instrument, then date."""
+    assert [p[:2] for p in verdict.partitions(ingested, ALL)] == [(INSTRUMENT.id, day) for day in DAYS]
+    assert [p[1] for p in verdict.partitions(ingested, Selection(start=DAYS[1]))] == [DAYS[1]]
+    with pytest.raises(DatasetError, match=r"sim\.OTHER"):
+        verdict.partitions(ingested, Selection(instruments=("sim.OTHER",)))
+
+
+def test_all_canaries_sing_on_the_largest_partition(ingested, monkeypatch):
+    """As plain dictionaries, from which the gate's canaries can be made again."""
+    monkeypatch.setattr(verdict, "THREADS", 1)
+    found = verdict.run_canaries(ingested, config.load(ingested), ALL)
+    assert gates.canaries([Canary(**entry) for entry in found], "").outcome == "pass"
+    assert [entry["name"] for entry in found] == ["truncation", "future_scramble", "planted_leak", "null_market"]
+
+
+def test_parity_covers_every_row_and_finds_the_one_that_was_changed(damaged):
+    """Each stored row is compared; the one value among eleven thousand rows is named, and the gate fails."""
+    found = verdict.run_parity(damaged, config.load(damaged), ALL)
+    ts = read(damaged.partition("features", DAYS[1], INSTRUMENT.id)).collect()["ts"][1_000]
+    assert found["mismatches"] == 1
+    assert found["rows"] == sum(entry.rows for _, _, entry in verdict.partitions(damaged, ALL))
+    assert found["first_mismatch"].startswith(f"{ts} qi_5: batch 0.125, live ")
+    assert gates.parity(found, "").outcome == "fail"
+    whole = verdict.run_parity(damaged, config.load(damaged), Selection(end=DAYS[0]))
+    assert (whole["mismatches"], gates.parity(whole, "").outcome) == (0, "pass")
+
+
+def test_coverage_is_the_share_of_labelled_rows(ingested):
+    """By partition, with its rows."""
+    found = verdict.label_coverage(ingested, ALL)
+    for day in DAYS:
+        rows = read(ingested.partition(FEATURE_GROUP, day, INSTRUMENT.id)).collect()
+        share = rows["movement_10s"].is_not_null().mean()
+        assert found[f"{day}|{INSTRUMENT.id}"] == (pytest.approx(share), rows.height)
+        assert 0.8 < share < 1
+    assert gates.coverage(found, "").outcome == "pass"
+
+
+def test_latency_is_measured_on_the_latest_samples(ingested):
+    """Those of the last date, as the kernel wrote them."""
+    instrument, samples = verdict.serving_samples(ingested, ALL)
+    stored = read(ingested.partition("book_samples", DAYS[1], INSTRUMENT.id)).collect()
+    assert (instrument, samples[:, layout.TS].tolist()) == (INSTRUMENT.id, stored["ts"].to_list())
+    assert samples[:, layout.BID_PRICE].tolist() == stored["bid_price_1"].fill_null(0).to_list()
