@@ -70,9 +70,10 @@ def _rates(measured: dict[str, float], unit: str) -> list[str]:
 
 NOTES = (
     "Replay: the recorded Binance USD-M BTCUSDT stream (400 668 level updates), 8 times over for the compiled engines",
-    "and once for ccxt, one core, input and output prepared outside the clock; the kernel's snapshots are compared with",
-    "hftbacktest's at every grid time and must be equal in all 20 levels, prices and sizes. hftbacktest runs its whole",
-    "back-test engine, of which the book is a part. ccxt's book is Python. Medians of 5 to 7 interleaved runs.",
+    "and once for ccxt, on one core; input and output are prepared outside the clock. The kernel's snapshots are",
+    "compared with hftbacktest's at every grid time and must be equal in all 20 levels, prices and sizes. hftbacktest",
+    "runs its whole back-test engine, of which the book is a part; ccxt's book is Python. Medians of 5 to 7 runs, which",
+    "alternate.",
     "",
     "Labels: 116 days of 86 400 rows, horizons 10, 30 and 60 s; equal results are checked. The compiled loop gives",
     "volatility, age and null reasons as well. Loading: whole processes, medians of 7.",

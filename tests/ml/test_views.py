@@ -1,0 +1,37 @@
+"""Prices as prices: both views scale alike, and no row is lost."""
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from ml import views
+from ml.errors import StoreError
+from ml.store import read
+from tests.scenario import INSTRUMENT
+
+DAYS = ("2025-03-03", "2025-03-04")
+
+
+@pytest.mark.parametrize("table", views.VIEWED)
+def test_polars_and_duckdb_show_the_same(ingested, table):
+    """All dates of the table, every column, in one order."""
+    shown = views.frame(ingested, INSTRUMENT, table).collect()
+    with views.connect(ingested, INSTRUMENT) as connection:
+        assert_frame_equal(connection.sql(f"from {table}").pl(), shown, check_exact=True)
+    assert shown.height == sum(read(ingested.partition(table, d, INSTRUMENT.id)).collect().height for d in DAYS)
+
+
+def test_a_price_is_its_units_over_ten_to_the_decimals(ingested):
+    """One decimal of price and three of size; a notional has both; counts and times stay whole."""
+    units = read(ingested.partition("book_samples", DAYS[0], INSTRUMENT.id)).collect().row(-1, named=True)
+    shown = views.frame(ingested, INSTRUMENT, "book_samples").collect().filter(ts=units["ts"]).row(0, named=True)
+    assert shown["bid_price_1"] == units["bid_price_1"] / 10
+    assert shown["bid_size_1"] == units["bid_size_1"] / 1_000
+    assert shown["trade_notional_buy"] == units["trade_notional_buy"] / 10_000
+    assert shown["last_trade_price"] == units["last_trade_price"] / 10
+    assert (shown["n_updates"], shown["book_age"]) == (units["n_updates"], units["book_age"])
+
+
+def test_nothing_stored_is_said(root):
+    """The message names the table and the instrument."""
+    with pytest.raises(StoreError, match=r"trades holds nothing of sim\.SIMUSDT"):
+        views.frame(root, INSTRUMENT, "trades")
