@@ -14,6 +14,7 @@ from pydantic import Field
 
 from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
+from assets.metadata import image
 from assets.partitions import date_and_instrument, instrument_day
 from ml.datasets import panel
 from ml.datasets.training_features import join
@@ -70,8 +71,14 @@ def dataset_panel(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], label_spec: dict[str, Any]
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """The rows that a model may be trained and judged on, with their class; its id follows from their content."""
+    from ml import plots
+
     spec = LabelSpec(**label_spec) if label_spec else None
     entries = config.selection().entries(data_root)
     rows = panel.build(panel.read_rows(data_root, entries), spec, BASE)
-    metadata = {"dataset id": panel.dataset_id(entries, spec, BASE), "partitions": len(entries)}
+    metadata = {
+        "dataset id": panel.dataset_id(entries, spec, BASE),
+        "partitions": len(entries),
+        "classes": image(plots.class_shares(rows)),
+    }
     return dg.MaterializeResult(value=rows, metadata=metadata)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS, ROWS = 240, 80
+BLOCKS = 20
 DPI = 80
 
 
@@ -55,6 +56,21 @@ def label_shares(labels: pl.DataFrame) -> bytes:
     return _png(figure)
 
 
+def class_shares(panel: pl.DataFrame) -> bytes:
+    """Shares of down, neutral and up over time, in twenty stretches of equal rows."""
+    figure, axes = _figure(5.5, 3)
+    if panel.height >= BLOCKS:
+        block = np.arange(panel.height) * BLOCKS // panel.height
+        shares = np.array([np.bincount(block[panel["direction"] == k], minlength=BLOCKS) for k in range(3)], float)
+        shares /= shares.sum(axis=0)
+        axes.stackplot(range(BLOCKS), shares, labels=("down", "neutral", "up"))
+        axes.legend(loc="upper left", fontsize=7)
+    axes.set(
+        xlabel="stretch of rows, by time", ylabel="share", title="Classes over time", xlim=(0, BLOCKS - 1), ylim=(0, 1)
+    )
+    return _png(figure)
+
+
 def folds(scores: pl.DataFrame) -> bytes:
     """Macro-accuracy per fold: training block, test block and baselines."""
     figure, axes = _figure(5.5, 3)
@@ -83,7 +99,10 @@ def _depth_grid(samples: pl.DataFrame, instrument: Instrument) -> tuple[np.ndarr
     """Hours, distances (quote currency) and mean size; NaN where the book is unknown."""
     if samples.is_empty():
         return np.zeros(0), np.zeros(0), np.zeros((0, 0))
-    picked = samples.gather_every(max(samples.height // COLUMNS, 1))
+    step = max(samples.height // COLUMNS, 1)
+    picked = samples.gather_every(step)
+    # one unknown second makes its whole column white: a gap of seconds must show on a day's plot
+    known = np.minimum.reduceat(samples["valid"].to_numpy(), np.arange(0, samples.height, step))
     prices, sizes = (
         np.hstack(
             [
@@ -100,7 +119,7 @@ def _depth_grid(samples: pl.DataFrame, instrument: Instrument) -> tuple[np.ndarr
     grid = np.zeros((ROWS, picked.height))
     row, column = np.nonzero(np.isfinite(index) & np.isfinite(sizes))
     np.add.at(grid, (index[row, column].astype(int), row), sizes[row, column])
-    grid[:, ~picked["valid"].to_numpy()] = np.nan
+    grid[:, ~known] = np.nan
     day = datetime.fromtimestamp(int(samples["ts"][0]) // 10**9, UTC).replace(hour=0, minute=0, second=0)
     hours = (picked["ts"].to_numpy() / 1e9 - day.timestamp()) / 3600
     return hours, np.linspace(-reach, reach, ROWS) / 10**instrument.price_decimals, grid
