@@ -5,7 +5,7 @@ Not here: the market (`ml.simulation.venue`).
 
 The signal is s = a * b. a = +-1 says which side's ladder is sparse (every second tick), b = +-1 whether the ladders are
 flat or steep. Sizes per level do not depend on a, so no imbalance of sizes sees it; and the sign of what a means turns
-with b, so neither alone tells the direction.
+with b, so b alone tells nothing of the direction, and a alone less than half.
 """
 
 from collections.abc import Callable
