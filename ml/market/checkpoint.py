@@ -72,9 +72,10 @@ def _state_arrays(state: State) -> dict[str, np.ndarray]:
     oldest = meta[layout.NEXT] - (layout.TAIL + 1) * meta[layout.PERIOD]
     meta[layout.START_TS] = max(meta[layout.START_TS], oldest)
     tail[:, layout.RUN] = np.minimum(tail[:, layout.RUN], np.arange(1, len(tail) + 1))
-    for row in (meta[layout.TRADE_TS : layout.TRADE_TS + 1],):
-        if row[0] < oldest:
-            meta[layout.TRADE_TS] = meta[layout.TRADE_PRICE] = 0
+    if meta[layout.TRADE_TS] < oldest:
+        meta[layout.TRADE_TS] = meta[layout.TRADE_PRICE] = 0
+    traded = tail[:, layout.TRADE_COUNT : layout.TRADE_VOLUME].any(axis=1)
+    tail[~np.logical_or.accumulate(traded), layout.LAST_TRADE] = 0
     arrays = {
         "top": state.top,
         "flow": state.flow,
