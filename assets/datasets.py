@@ -19,6 +19,7 @@ from assets.partitions import date_and_instrument, instrument_day
 from ml.datasets import panel
 from ml.datasets.training_features import join
 from ml.features.sets import BASE
+from ml.fingerprint import DATASETS, fingerprint
 from ml.labels.spec import LabelSpec
 from ml.paths import DataRoot
 
@@ -37,7 +38,8 @@ class Dataset(dg.Config):
 
 @dg.asset(
     partitions_def=instrument_day, group_name="dataset", kinds={"parquet", "polars"}, io_manager_key="parquet",
-    owners=["team:research"], automation_condition=ON_FRESH_INPUT, check_specs=rule_specs("training_features"),
+    owners=["team:research"], code_version=fingerprint(DATASETS), automation_condition=ON_FRESH_INPUT,
+    check_specs=rule_specs("training_features"),
 )  # fmt: skip
 def training_features(
     context: dg.AssetExecutionContext, features: pl.LazyFrame, future_labels: pl.LazyFrame
@@ -50,8 +52,9 @@ def training_features(
 
 
 @dg.asset(
-    group_name="dataset", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features]
-)
+    group_name="dataset", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features],
+    code_version=fingerprint(DATASETS),
+)  # fmt: skip
 def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[dict[str, Any]]:
     """The class threshold, fitted once on the first training block and the same in every fold."""
     spec = panel.fit_spec(data_root, config.selection())
@@ -61,12 +64,9 @@ def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.Mat
 
 
 @dg.asset(
-    group_name="dataset",
-    kinds={"parquet", "polars"},
-    io_manager_key="parquet",
-    owners=["team:research"],
-    deps=[training_features],
-)
+    group_name="dataset", kinds={"parquet", "polars"}, io_manager_key="parquet", owners=["team:research"],
+    code_version=fingerprint(DATASETS), deps=[training_features],
+)  # fmt: skip
 def dataset_panel(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], label_spec: dict[str, Any]
 ) -> dg.MaterializeResult[pl.DataFrame]:

@@ -12,17 +12,15 @@ import polars as pl
 from assets.datasets import Dataset
 from assets.metadata import table
 from ml.config import Config
+from ml.fingerprint import LEARNING, fingerprint
 from ml.paths import DataRoot
 from ml.registry import Registry
 
 
 @dg.asset(
-    group_name="promotion",
-    kinds={"mlflow", "json"},
-    io_manager_key="json",
-    owners=["team:research"],
-    deps=["dataset_panel"],
-)
+    group_name="promotion", kinds={"mlflow", "json"}, io_manager_key="json", owners=["team:research"],
+    code_version=fingerprint(LEARNING), deps=["dataset_panel"],
+)  # fmt: skip
 def promotion_decision(
     config: Dataset,
     label_spec: dict[str, Any],

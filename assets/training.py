@@ -10,11 +10,15 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import image, table
+from ml.fingerprint import LEARNING, fingerprint
 from ml.paths import DataRoot
 from ml.settings import Settings
 
 
-@dg.asset(group_name="validation", kinds={"parquet", "lightgbm"}, io_manager_key="parquet", owners=["team:research"])
+@dg.asset(
+    group_name="validation", kinds={"parquet", "lightgbm"}, io_manager_key="parquet", owners=["team:research"],
+    code_version=fingerprint(LEARNING),
+)  # fmt: skip
 def fold_predictions(
     dataset_panel: pl.LazyFrame, tuned_params: dict[str, Any], settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[pl.DataFrame]:
@@ -31,7 +35,10 @@ def fold_predictions(
     return dg.MaterializeResult(value=rows, metadata={"scores": table(scores), **plotted})
 
 
-@dg.asset(group_name="training", kinds={"lightgbm"}, io_manager_key="json", owners=["team:research"])
+@dg.asset(
+    group_name="training", kinds={"lightgbm"}, io_manager_key="json", owners=["team:research"],
+    code_version=fingerprint(LEARNING),
+)  # fmt: skip
 def candidate_model(
     dataset_panel: pl.LazyFrame,
     label_spec: dict[str, Any],

@@ -9,10 +9,14 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from ml.fingerprint import LEARNING, fingerprint
 from ml.settings import Settings
 
 
-@dg.asset(group_name="training", kinds={"optuna", "lightgbm"}, io_manager_key="json", owners=["team:research"])
+@dg.asset(
+    group_name="training", kinds={"optuna", "lightgbm"}, io_manager_key="json", owners=["team:research"],
+    code_version=fingerprint(LEARNING),
+)  # fmt: skip
 def tuned_params(
     dataset_panel: pl.LazyFrame, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[dict[str, Any]]:

@@ -12,12 +12,14 @@ import polars as pl
 from assets.datasets import Dataset, training_features
 from assets.metadata import table
 from ml.config import Config
+from ml.fingerprint import LEARNING, fingerprint
 from ml.paths import DataRoot
 
 
 @dg.asset(
-    group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features]
-)
+    group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features],
+    code_version=fingerprint(LEARNING),
+)  # fmt: skip
 def canary_report(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[list[dict[str, Any]]]:
@@ -29,8 +31,9 @@ def canary_report(
 
 
 @dg.asset(
-    group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features]
-)
+    group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features],
+    code_version=fingerprint(LEARNING),
+)  # fmt: skip
 def parity_report(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[dict[str, Any]]:

@@ -16,6 +16,8 @@ KERNEL = ("instruments.py", "schemas.py", "market/*.py", "market/venues/*.py")
 """The whole room, so that no module that is split off can be forgotten."""
 FEATURES = (*KERNEL, "features/*.py")
 LABELS = (*KERNEL, "labels/*.py")
+DATASETS = (*FEATURES, "labels/*.py", "datasets/*.py")
+LEARNING = (*DATASETS, "evaluation/*.py", "models/*.py", "training/*.py", "tuning/*.py", "promotion.py")
 COMPILED = (*KERNEL, "features/*.py", "labels/*.py", "simulation/*.py")
 """Every room that holds compiled functions; a house test looks for others."""
 
