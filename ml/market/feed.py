@@ -75,9 +75,9 @@ class Feed:
 
     def gaps(self) -> list[dict[str, Any]]:
         """What lies between the valid intervals: ids, start, end (None if the book is still unknown) and reason."""
-        spans = self.intervals()
-        if not spans and self.first_ts:
-            spans = [Interval(self.first_ts, self.first_ts, 0, 0, None, None, "no_snapshot")]
+        if self.first_ts == 0:
+            return []  # no frame had a time that could be believed
+        spans = self.intervals() or [Interval(self.first_ts, self.first_ts, 0, 0, None, None, "no_snapshot")]
         starts = [span.start_ts for span in spans[1:]] + [None]
         return [
             {
