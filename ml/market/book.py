@@ -155,7 +155,7 @@ def top(book: Book, side: int, prices: NDArray[np.int64], sizes: NDArray[np.int6
     k, wanted, step = 0, prices.size, 2 * side - 1
     far = n - 1 if side == 0 else 0
     # far levels that are better than the window, the window, far levels that are worse
-    while k < wanted and 0 <= far < n and (book.far_price[side, far] - base - WINDOW * (1 - side)) * step < 0:
+    while k < wanted and 0 <= far < n and (book.far_price[side, far] - base - (WINDOW - 1) * (1 - side)) * step < 0:
         prices[k], sizes[k] = book.far_price[side, far], book.far_size[side, far]
         k, far = k + (sizes[k] > 0), far + step
     row, index = book.dense[side], head[BEST_BID + side] - base
