@@ -1,0 +1,31 @@
+"""What verbs print when nothing could be done, and tables."""
+
+import json
+
+import pytest
+
+from live.console import fail, show_table
+from ml.errors import CaptureError, ModelRefused
+
+
+@pytest.mark.parametrize("error", [CaptureError("no file. Name one."), ModelRefused("other kernel. Train again.")])
+def test_an_error_is_two_and_says_its_kind(capsys, error):
+    """To programs as one JSON object on stdout, to people as one line on stderr."""
+    assert fail(error, as_json=True) == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"error": type(error).__name__, "message": str(error)}
+    assert captured.err == ""
+    assert fail(error, as_json=False) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", f"error: {error}\n")
+
+
+def test_a_table_shows_every_cell(capsys, monkeypatch):
+    """The first column on the left, numbers on the right of theirs."""
+    monkeypatch.setenv("COLUMNS", "100")
+    show_table("captures", ["instrument", "trades"], [["sim.X", "5"], ["sim.LONGER", "12345"]])
+    printed = capsys.readouterr().out
+    assert printed.startswith("captures")
+    short, long = (next(line for line in printed.splitlines() if name in line) for name in ("sim.X ", "sim.LONGER"))
+    assert short.index("sim.X") == long.index("sim.LONGER")
+    assert short.index("5") == long.index("12345") + 4

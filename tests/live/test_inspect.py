@@ -1,0 +1,164 @@
+"""`lobforge inspect`: return codes, the JSON contract, and what each kind of bad input gets."""
+
+import gzip
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from live.inspect import main
+from tests.scenario import USDM, capture, diff, snapshot, trade
+
+T = 1_741_000_000_000
+SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "inspect.json").read_text())
+GOOD = [diff(1, 0, T), snapshot(1, T), trade(1, T + 50), diff(2, 1, T + 100), diff(3, 2, T + 200)]
+SPOT = {
+    "stream": "btcusdt@depth",
+    "data": {"e": "depthUpdate", "E": T, "s": "BTCUSDT", "U": 1, "u": 1, "b": [], "a": []},
+}
+
+
+def run(capsys, *arguments):
+    """Return code and the one JSON object, checked against its schema."""
+    code = main([*map(str, arguments), "--json"])
+    report = json.loads(capsys.readouterr().out)
+    jsonschema.validate(report, SCHEMA)
+    return code, report
+
+
+def inside(good, position, *bad):
+    return [*good[:position], *bad, *good[position:]]
+
+
+@pytest.fixture
+def good(tmp_path):
+    return capture(tmp_path / "good.log", GOOD)
+
+
+def test_a_whole_capture_returns_zero(capsys, good):
+    """Nothing was set aside, and the numbers are the file's."""
+    code, report = run(capsys, good)
+    found = report["instruments"][USDM]
+    assert (code, report["set_aside"]) == (0, [])
+    assert (found["book_messages"], found["trades"], found["gaps"]) == (3, 1, [])
+    assert (found["best_bid"], found["best_ask"], found["bid_levels"], found["ask_levels"]) == (99.0, 101.0, 1, 1)
+    assert (found["first_event_ts"], found["last_event_ts"]) == (T * 10**6, (T + 200) * 10**6)
+
+
+@pytest.mark.parametrize(
+    ("docs", "reason", "line"),
+    [
+        (inside(GOOD, 3, b"1741000000300000000 {broken\n"), "bad_json", 3),
+        (inside(GOOD, 3, b"no stamp at all\n"), "bad_json", 3),
+        (inside(GOOD, 3, SPOT), "wrong_venue", 3),
+        (inside(GOOD, 3, {"weather": "rain"}), "unknown_frame", 3),
+        ([*GOOD, diff(4, 3, T - 60_000)], "clock_back", 5),
+        ([*GOOD, diff(4, 3, T + 10**7)], "clock_ahead", 5),
+        ([*GOOD, diff(4, 3, T + 300, bids=[("0.0", "1.000")])], "price_zero", 5),
+        ([*GOOD, diff(4, 3, T + 300, bids=[("1e400", "1.000")])], "bad_number", 5),
+        ([*GOOD, diff(4, 3, T + 300, bids=[("99.0",)])], "bad_frame", 5),
+        ([*GOOD, trade(2, T + 300, price="0.0")], "off_market", 5),
+        ([*GOOD, trade(1, T + 300, price="98.0")], "unequal_repeat", 5),
+    ],
+)
+def test_one_bad_line_is_set_aside_with_its_offset(capsys, tmp_path, docs, reason, line):
+    """Return code 1; the rest is processed."""
+    path = capture(tmp_path / "a.log", docs)
+    code, report = run(capsys, path)
+    (entry,) = report["set_aside"]
+    offset = sum(len(text) for text in path.read_bytes().splitlines(keepends=True)[:line])
+    assert (code, entry["reason"], entry["offset"], entry["file"]) == (1, reason, offset, "a.log")
+    assert (report["instruments"][USDM]["book_messages"], report["instruments"][USDM]["trades"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("docs", "reason", "ids", "ends"),
+    [
+        ([d for d in GOOD if "lastUpdateId" not in d], "no_snapshot", (None, None), False),
+        ([*GOOD, diff(9, 8, T + 400)], "sequence_gap", (3, 8), False),
+        ([*GOOD, diff(9, 8, T + 400), snapshot(9, T + 400), diff(10, 9, T + 500)], "sequence_gap", (3, 8), True),
+        ([*GOOD, diff(4, 3, T + 300, asks=[("101.0", "0")])], "one_sided", (None, None), False),
+        ([*GOOD, diff(4, 3, T + 300, bids=[("0.0", "1.000")]), diff(5, 4, T + 400)], "bad_frame", (3, 4), False),
+    ],
+)
+def test_what_is_missing_is_a_gap(capsys, tmp_path, docs, reason, ids, ends):
+    """With its ids where there are some, open where no later snapshot came."""
+    _, report = run(capsys, capture(tmp_path / "a.log", docs))
+    (gap,) = report["instruments"][USDM]["gaps"]
+    assert (gap["reason"], (gap["from_id"], gap["to_id"]), gap["end"] is not None) == (reason, ids, ends)
+
+
+def test_a_truncated_gzip_gives_what_it_holds(capsys, tmp_path):
+    """What could be read counts, the torn end is set aside at its offset."""
+    docs = [
+        diff(1, 0, T),
+        snapshot(1, T),
+        *(diff(k, k - 1, T + 10 * k, bids=[(f"{k}.0", "1.000")]) for k in range(2, 90)),
+    ]
+    text = capture(tmp_path / "a.log", docs).read_bytes()
+    torn = tmp_path / "torn.gz"
+    torn.write_bytes(gzip.compress(text)[:-200])
+    code, report = run(capsys, torn)
+    assert code == 1
+    entry = report["set_aside"][-1]
+    assert (entry["file"], entry["reason"]) == ("torn.gz", "truncated")
+    assert 0 < entry["offset"] < len(text)
+    assert 0 < report["instruments"][USDM]["book_messages"] < 89
+
+
+def test_an_empty_file_beside_a_good_one(capsys, good, tmp_path):
+    """It is named; the other is read."""
+    (tmp_path / "none.log").touch()
+    code, report = run(capsys, good, tmp_path / "none.log")
+    assert code == 1
+    assert [(e["file"], e["reason"]) for e in report["set_aside"]] == [("none.log", "empty")]
+    assert report["instruments"][USDM]["book_messages"] == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda folder: (folder / "none.log").touch() or folder / "none.log", "none.log"),
+        (lambda folder: folder / "absent.gz", "absent.gz"),
+        (lambda folder: folder, "no capture file"),
+        (lambda folder: capture(folder / "x.log", [b"junk\n"] * 3), "bad_json"),
+        (lambda folder: capture(folder / "x.log", [SPOT]), "wrong_venue"),
+    ],
+)
+def test_where_nothing_can_be_read_the_code_is_two(capsys, tmp_path, make, says):
+    """An empty file, no file, a directory without captures, a file without a frame: the error says which."""
+    code, report = run(capsys, make(tmp_path))
+    assert code == 2
+    assert report["error"] == "CaptureError"
+    assert says in report["message"]
+
+
+def test_a_directory_and_any_order_of_its_files(capsys, tmp_path):
+    """A directory stands for all captures in it; files given twice or in another order give the same report."""
+    first, second = capture(tmp_path / "b.log", GOOD[:3]), capture(tmp_path / "a.log", GOOD[3:], start_ms=T + 300)
+    whole = run(capsys, tmp_path)
+    assert run(capsys, second, first) == run(capsys, first, second, first) == whole
+    assert whole[1]["instruments"][USDM]["book_messages"] == 3
+
+
+def test_people_get_a_table_and_the_reasons(capsys, tmp_path):
+    """One line an instrument, one line for each thing that was set aside; errors go to stderr."""
+    path = capture(tmp_path / "a.log", [*GOOD, b"junk\n"])
+    assert main([str(path)]) == 1
+    printed = capsys.readouterr().out
+    assert "set aside: a.log at byte" in printed
+    assert "bad_json" in printed
+    assert main([str(tmp_path / "absent")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+
+
+@pytest.mark.parametrize("folder", ["binance_raw", "bybit_v5_ws"])
+def test_recorded_captures_keep_the_contract(capsys, market, folder):
+    """The whole chain of each recorded venue, by its directory: valid JSON, no gap, nothing set aside."""
+    code, report = run(capsys, market / folder)
+    assert (code, report["set_aside"]) == (0, [])
+    assert len(report["instruments"]) == {"binance_raw": 2, "bybit_v5_ws": 6}[folder]
+    assert all(not found["gaps"] and found["best_bid"] < found["best_ask"] for found in report["instruments"].values())
