@@ -26,7 +26,7 @@ def depth(samples: pl.DataFrame, instrument: Instrument) -> bytes:
     """Depth heat-map of a day: resting size by time and distance from the mid; white where the book is unknown."""
     figure, axes = _figure(8, 3.2)
     times, distances, grid = _depth_grid(samples, instrument)
-    if grid.size:
+    if len(times) > 1:
         extent = (times[0], times[-1], distances[0], distances[-1])
         drawn = axes.imshow(
             np.log1p(grid), aspect="auto", origin="lower", extent=extent, cmap="viridis", interpolation="nearest"

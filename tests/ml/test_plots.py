@@ -1,0 +1,107 @@
+"""Plots: pictures that show the data, are small, and do not change when the data do not."""
+
+import io
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml import plots
+from ml.plots import COLUMNS, ROWS, _depth_grid
+from ml.schemas import HORIZONS, LEVELS
+from tests.scenario import INSTRUMENT
+
+DAY, SECOND = 1_741_046_400 * 10**9, 10**9
+
+
+def samples(rows=1_000, valid=True):
+    """A book that stands still: 20 levels a side, one unit apart, every size 5."""
+    ladder = {
+        f"{side}_{what}_{k}": (10_000 - k if side == "bid" else 10_000 + k) if what == "price" else 5
+        for side in ("bid", "ask")
+        for what in ("price", "size")
+        for k in range(1, LEVELS + 1)
+    }
+    frame = pl.DataFrame({"ts": DAY + SECOND * np.arange(1, rows + 1)}).with_columns(
+        *(pl.lit(value if valid else None, pl.Int64).alias(name) for name, value in ladder.items())
+    )
+    return frame.with_columns(valid=pl.lit(valid))
+
+
+def scores(folds=3):
+    names = ["train", "test", "majority", "last_direction", "logistic_imbalance"]
+    return pl.DataFrame({"fold": range(folds)} | {name: [0.3 + k / 10] * folds for k, name in enumerate(names)})
+
+
+def labels(moves):
+    return pl.DataFrame(
+        {f"movement_{h}s": moves for h in HORIZONS}, schema_overrides={f"movement_{h}s": pl.Float64 for h in HORIZONS}
+    )
+
+
+def pixels(png):
+    """The picture's colours, f32 (height, width, 4)."""
+    from matplotlib.image import imread
+
+    return imread(io.BytesIO(png))
+
+
+BINS = [(0.2, 0.25, 100), (0.8, 0.7, 10)]
+PICTURES = {
+    "depth": (lambda: plots.depth(samples(), INSTRUMENT), lambda: plots.depth(samples(valid=False), INSTRUMENT)),
+    "label_shares": (
+        lambda: plots.label_shares(labels([1e-4, 2e-4, None])),
+        lambda: plots.label_shares(labels([9e-4])),
+    ),
+    "folds": (lambda: plots.folds(scores()), lambda: plots.folds(scores(5))),
+    "reliability": (lambda: plots.reliability(BINS), lambda: plots.reliability(BINS[:1])),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_depends_on_the_data_alone(name):
+    """The same data give the same bytes, other data another picture; small enough to be kept with every run."""
+    one, other = PICTURES[name]
+    assert one() == one()
+    assert len(one()) < 100_000
+    assert pixels(one()).std() > 0
+    assert not np.array_equal(pixels(one()), pixels(other()))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.depth(samples().clear(), INSTRUMENT),
+        lambda: plots.depth(samples(valid=False), INSTRUMENT),
+        lambda: plots.depth(samples(rows=1), INSTRUMENT),
+        lambda: plots.label_shares(labels([])),
+        lambda: plots.label_shares(labels([None])),
+        lambda: plots.folds(scores(0)),
+        lambda: plots.reliability([]),
+    ],
+    ids=["no sample", "never known", "one sample", "no label", "null labels", "no fold", "no bin"],
+)
+def test_without_data_the_picture_is_empty(draw):
+    """A first run on a short capture still ends with its pictures."""
+    assert pixels(draw()).ndim == 3
+
+
+def test_the_depth_grid_holds_every_lot_at_its_distance():
+    """Each column is one moment: all sizes, bids below the mid, asks above it, in quote currency and hours."""
+    hours, distances, grid = _depth_grid(samples(4 * COLUMNS), INSTRUMENT)
+    assert grid.shape == (ROWS, COLUMNS) == (len(distances), len(hours))
+    np.testing.assert_array_equal(grid.sum(axis=0), 2 * LEVELS * 5)
+    np.testing.assert_array_equal(grid[distances < 0].sum(axis=0), LEVELS * 5)
+    assert (distances[0], distances[-1]) == (-LEVELS / 10, LEVELS / 10)
+    assert (hours[0], hours[1] - hours[0]) == pytest.approx((1 / 3600, 4 / 3600))
+
+
+def test_the_depth_grid_is_blank_where_the_book_is_unknown():
+    """An unknown book is not an empty one."""
+    gap = pl.int_range(pl.len()).is_between(100, 149)
+    names = [name for name in samples().columns if name.startswith(("bid", "ask"))]
+    frame = samples(COLUMNS).with_columns(*(pl.when(~gap).then(n).alias(n) for n in names), valid=~gap)
+    _, _, grid = _depth_grid(frame, INSTRUMENT)
+    blank = np.isin(np.arange(COLUMNS), np.arange(100, 150))
+    np.testing.assert_array_equal(np.isnan(grid).all(axis=0), blank)
+    np.testing.assert_array_equal(np.isnan(grid).any(axis=0), blank)
