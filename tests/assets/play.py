@@ -1,5 +1,6 @@
 """Materializing assets of the product on a data root, and looking at what a run says."""
 
+import json
 from shutil import copytree
 
 import dagster as dg
@@ -42,6 +43,11 @@ def stored(root, table, date=DATE):
 def spoil(root, table, change, date=DATE):
     """Replace a stored partition by a changed one."""
     publish(root, table, root.partition(table, date, INSTRUMENT.id), change(stored(root, table, date)), "spoiled")
+
+
+def document(root, name):
+    """A stored JSON document."""
+    return json.loads(root.document(name).read_text())
 
 
 def checks(result):

@@ -1,0 +1,49 @@
+"""The feature table as Dagster materializes it."""
+
+from collections import Counter
+
+import polars as pl
+
+from ml.features.sets import BASE
+from ml.features.table import FAMILIES
+from ml.store import manifest
+from tests.assets.play import checks, graph, made, make, shown, spoil, stored
+
+
+def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
+    """Time, every feature of the set and a null reason a family; one row a sample."""
+    root, _ = rebuilt
+    rows = stored(root, "features")
+    assert manifest(root, "features") == manifest(ingested, "features")
+    assert rows.columns == ["ts", *BASE.columns, *(f"null_reason_{family}" for family in FAMILIES)]
+    assert rows["ts"].equals(stored(root, "book_samples")["ts"])
+
+
+def test_a_person_sees_why_rows_are_null(rebuilt):
+    """A line a family and reason; the lines of a family add up to the rows."""
+    root, result = rebuilt
+    header, _, *lines = shown(result, "features")["rows by null reason"].value.splitlines()
+    counts = Counter()
+    for family, _, rows in ([cell.strip() for cell in line.strip("|").split("|")] for line in lines):
+        counts[family] += int(rows)
+    assert header == "| family | reason | rows |"
+    assert counts == dict.fromkeys(FAMILIES, stored(root, "features").height)
+
+
+def test_the_feature_set_is_part_of_the_version():
+    """Another set or another kernel makes what is stored stale."""
+    (asset,) = [asset for asset in graph() if "features" in {key.path[-1] for key in asset.keys}]
+    spec = next(iter(asset.specs))
+    assert BASE.hash in spec.code_version
+    assert spec.metadata["feature set hash"] == BASE.hash
+
+
+def test_impossible_values_stop_what_depends_on_them(root):
+    """A negative size gives infinite shapes: the blocking rule fails, nothing is trained on the stored rows."""
+    spoil(root, "book_samples", lambda f: f.with_columns(bid_size_1=-pl.col("ask_size_1")))
+    before = manifest(root, "training_features")
+    result = make(root, "features", "training_features", raise_on_error=False)
+    assert not result.success
+    assert not checks(result)["features", "finite_or_null"]
+    assert made(result) == {"features"}
+    assert manifest(root, "training_features") == before
