@@ -28,6 +28,11 @@ class DataRoot:
         return self.root / "captures"
 
     @property
+    def journals(self) -> Path:
+        """Journals of captures that run, or whose process died."""
+        return self.root / "journals"
+
+    @property
     def staging(self) -> Path:
         """Files that are being written; on the same filesystem as the tables, outside their trees."""
         return self.root / ".staging"
