@@ -6,16 +6,15 @@ Here: new capture files.
 from collections.abc import Iterator
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 
 import dagster as dg
 
+from assets.partitions import instrument_day
 from ml import config
 from ml.errors import CaptureError
 from ml.market import captures
 from ml.paths import DataRoot
 from pipelines.jobs import ingest
-from pipelines.resources import DataRootResource
 
 LEAD_IN_NS, CLOSING_NS = 3_660 * 10**9, 60 * 10**9
 """How far a day looks back into the captures before it, and on into those after it."""
@@ -26,11 +25,17 @@ LEAD_IN_NS, CLOSING_NS = 3_660 * 10**9, 60 * 10**9
     minimum_interval_seconds=60,
     description="Ingest each listed date and instrument whose capture files changed.",
 )
-def capture_arrivals(data_root: DataRootResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """One run per partition, keyed by the content of the files that reach into it: a restart asks for nothing twice."""
-    found = partition_contents(DataRoot(Path(data_root.path)))
+def capture_arrivals(data_root: dg.ResourceParam[DataRoot]) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run per partition, keyed by the content of the files that reach into it: a restart asks for nothing twice.
+
+    A day that has not ended, and an instrument listed since the definitions were loaded, have no partition yet: asking
+    for one would fail the whole tick, so they wait.
+    """
+    found = {
+        key: content for key, content in partition_contents(data_root).items() if instrument_day.has_partition_key(key)
+    }
     if not found:
-        yield dg.SkipReason("no capture file")
+        yield dg.SkipReason("no capture file of a partition that exists")
     for key, content in sorted(found.items()):
         yield dg.RunRequest(run_key=f"{key}|{content}", partition_key=key)
 
