@@ -11,7 +11,7 @@ WITHOUT: dict[str, str] = {}
 def mirror(path):
     """The test file of a source file."""
     source = PurePosixPath(path)
-    return f"tests/{source.parent}/test_{source.stem.strip('_')}.py"
+    return f"tests/{source.parent}/test_{source.stem}.py"
 
 
 def test_every_module_has_its_test_file():

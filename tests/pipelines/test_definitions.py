@@ -1,0 +1,65 @@
+"""The code location: it loads, quickly, and every asset says what it is."""
+
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from pipelines.definitions import build_defs, defs
+from tests.house.sources import PROJECT
+
+HEAVY = ("numba", "torch", "lightgbm", "sklearn", "mlflow", "optuna", "matplotlib", "pandas", "duckdb")
+LOADING = """
+import sys, time
+started = time.process_time()
+import dagster
+loaded = time.process_time()
+import pipelines.definitions
+print(loaded - started, time.process_time() - loaded, *sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def specs():
+    return defs.resolve_all_asset_specs()
+
+
+def test_the_location_is_whole():
+    """Every input has its asset, every resource is there, every job resolves."""
+    dg.Definitions.validate_loadable(defs)
+    graph = defs.resolve_asset_graph()
+    assert graph.external_asset_keys == set()
+    assert {job.name for job in defs.resolve_all_job_defs()} > {"ingest", "learn"}
+
+
+def test_loading_is_light():
+    """A worker that only lists assets waits for nothing that computes, and at most as long again as for Dagster."""
+    done = subprocess.run([sys.executable, "-c", LOADING], cwd=PROJECT, capture_output=True, text=True, check=True)
+    dagster, ours, *modules = done.stdout.split()
+    assert [name for name in HEAVY if name in modules] == []
+    assert float(ours) <= float(dagster)
+
+
+def test_every_asset_says_what_it_is(specs):
+    """Owner, kind, group, description and version of its code."""
+    assert len(specs) == 17
+    for spec in specs:
+        assert spec.owners, spec.key
+        assert spec.kinds, spec.key
+        assert spec.description, spec.key
+        assert spec.code_version, spec.key
+
+
+def test_the_groups_tell_the_way(specs):
+    """From raw to promotion, no asset outside."""
+    groups = {"raw", "samples", "features", "labels", "dataset", "training", "validation", "promotion"}
+    assert {spec.group_name for spec in specs} == groups
+
+
+def test_a_resource_can_be_replaced():
+    """Keyword arguments replace resources by name, and the rest stays."""
+    other = dg.ResourceDefinition.hardcoded_resource("mine")
+    built = build_defs(settings=other)
+    assert built.resources["settings"] is other
+    assert built.resources.keys() == defs.resources.keys()

@@ -1,0 +1,23 @@
+"""The two jobs share the assets out between them."""
+
+import pytest
+
+from pipelines.definitions import defs
+
+
+def keys(job):
+    return set(defs.resolve_job_def(job).asset_layer.executable_asset_keys)
+
+
+def test_each_asset_is_in_one_job():
+    """Nothing is left out, nothing runs in both."""
+    assert keys("ingest") | keys("learn") == defs.resolve_asset_graph().get_all_asset_keys()
+    assert keys("ingest") & keys("learn") == set()
+
+
+@pytest.mark.parametrize(("job", "partitioned"), [("ingest", True), ("learn", False)])
+def test_a_job_runs_per_partition_or_at_once(job, partitioned):
+    """One run cannot mix partition sets."""
+    graph = defs.resolve_asset_graph()
+    assert {graph.get(key).is_partitioned for key in keys(job)} == {partitioned}
+    assert (defs.resolve_job_def(job).partitions_def is not None) == partitioned
