@@ -7,7 +7,9 @@ Not here: mending (`pipelines.setup`).
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from ml import config, decisions, store
 from ml.errors import CaptureError, LobforgeError
@@ -33,7 +35,8 @@ def examine(root: DataRoot) -> list[Finding]:
     try:
         listed = config.load(root)
     except LobforgeError as error:
-        return [Finding(False, str(error), "lobforge init", fatal=True)]
+        fix = f"mend {root.config} by hand" if root.config.exists() else "lobforge init"
+        return [Finding(False, str(error), fix, fatal=True)]
     found = [Finding(True, f"{root.config}: {len(listed.instruments)} instruments from {listed.first_date}")]
     return [*found, *_captures(listed), *_stores(root), *_disk(root), *_files(root), *_decisions(root)]
 
@@ -53,11 +56,18 @@ def _stores(root: DataRoot) -> Iterator[Finding]:
         yield Finding(path.exists(), f"{name} {path}", "lobforge init", fatal=True)
     for database in (root.mlflow / "mlflow.db", *root.dagster_home.glob("**/*.db")):
         if database.exists():
-            with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-                answer = connection.execute("pragma quick_check").fetchone()[0]
+            answer = _quick_check(database)
             yield Finding(
                 answer == "ok", f"{database.relative_to(root.root)}: {answer}", "restore it from a backup", fatal=True
             )
+
+
+def _quick_check(database: Path) -> str:
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return connection.execute("pragma quick_check").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        return str(error)
 
 
 def _disk(root: DataRoot) -> Iterator[Finding]:

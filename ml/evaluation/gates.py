@@ -89,8 +89,8 @@ def canaries(results: Sequence[Canary], source: str) -> Gate:
 
 def parity(counts: dict[str, int], source: str) -> Gate:
     """Feature rows in which the live path differs from the batch."""
-    if counts["rows"] == 0:
-        return Gate("parity", "insufficient", None, 0, True, source, "no row was replayed")
+    if counts["mismatches"] == 0 and counts["rows_with_values"] == 0:
+        return Gate("parity", "insufficient", None, 0, True, source, f"of {counts['rows']} rows none has values")
     outcome: Outcome = "pass" if counts["mismatches"] == 0 else "fail"
     return Gate("parity", outcome, counts["mismatches"], 0, True, source, f"of {counts['rows']} rows")
 
@@ -204,7 +204,10 @@ def _power(direction: np.ndarray, predicted: np.ndarray, other: np.ndarray, coun
 
 
 def _ceiling(test: pl.DataFrame) -> str:
-    ic = float(np.corrcoef((test["p_up"] - test["p_down"]).to_numpy(), test["movement"].to_numpy())[0, 1])
+    lean, movement = (test["p_up"] - test["p_down"]).to_numpy(), test["movement"].to_numpy()
+    if np.ptp(lean) == 0.0 or np.ptp(movement) == 0.0:
+        return "all predictions are the same"
+    ic = float(np.corrcoef(lean, movement)[0, 1])
     return f"measured information coefficient {ic:.3f}, whose ceiling is {100 * CEILING_PER_IC * max(ic, 0.0):.1f} pp"
 
 

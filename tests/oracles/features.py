@@ -55,7 +55,7 @@ def cancelled(w):
 def expressions(tick):
     """Feature id -> expression; `S` must be a column."""
     bid, ask, m = pl.col("bid_price_1"), pl.col("ask_price_1"), mid()
-    found = {
+    return {
         "spread_ticks": (ask - bid) / tick,
         "spread_bps": 1e4 * (ask - bid) / m,
         "micro_dev_bps": 1e4
@@ -92,27 +92,3 @@ def expressions(tick):
             for w in (5, 30)
         },
     }
-    return found
-
-
-def slope(prices, sizes_, twice_mid):
-    """OLS slope by numpy's polynomial fit, one row at a time."""
-    import numpy as np
-
-    pairs = [(p, q) for p, q in zip(prices, sizes_, strict=True) if q]
-    if len(pairs) < 3:
-        return None
-    x = np.log([abs(2 * p - twice_mid) for p, _ in pairs])
-    y = np.log(np.cumsum([q for _, q in pairs]))
-    return float(np.polyfit(x, y, 1)[0])
-
-
-def median_size(samples, i):
-    """S at row i, by sorting."""
-    from statistics import median
-
-    n = min(int(samples["valid_run"][i]), 1800, i + 1)
-    if n < 60:
-        return None
-    part = samples[i - n + 1 : i + 1]
-    return float(median(part["bid_size_1"].to_list() + part["ask_size_1"].to_list()))

@@ -41,5 +41,5 @@ def asof(connection, frame, horizon):
         asof left join q r on l.target >= r.ts and true
         where r.ts > l.target - 500000000
         order by l.ts
-        """
+        """  # noqa: S608 - a number of our own
     ).fetchall()

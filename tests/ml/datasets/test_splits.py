@@ -25,7 +25,7 @@ def labels(draw):
 @settings(max_examples=60, deadline=None)
 @given(labels(), st.sampled_from([0, 5 * SECOND]))
 def test_no_training_label_touches_the_test_span(times, embargo):
-    """For any labels in any order: training lies before the test, purged by interval, and every late row is tested once."""
+    """For any labels in any order: training lies before the test, purged, and every late row is tested once."""
     start, end = times
     try:
         folds = walk_forward(start, end, 0.5, 3, embargo)
@@ -46,7 +46,7 @@ def test_no_training_label_touches_the_test_span(times, embargo):
 @settings(max_examples=30, deadline=None)
 @given(labels())
 def test_purging_agrees_with_purgedcv(times):
-    """The rows that an independent library purges around our test spans are those that we drop from the training side."""
+    """The rows that an independent library purges around our test spans are those that we drop."""
     from purgedcv import purge as theirs
 
     start, end = (np.sort(t) for t in times)

@@ -44,7 +44,7 @@ def test_one_class_has_no_auc():
 
 
 def test_the_bootstrap_keeps_its_level_with_overlapping_labels():
-    """Two equal models on strongly overlapping rows: the 97.5 % bound excludes zero in about 2.5 % of cases, not 30 %."""
+    """Two equal models on strongly overlapping rows: the 97.5 % bound excludes zero in 2.5 % of cases, not 30 %."""
     wrong = 0
     for seed in range(60):
         rng = np.random.default_rng(seed)

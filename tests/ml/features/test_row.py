@@ -64,10 +64,9 @@ def test_slopes_equal_numpys_fit(rows, samples, side):
 
 def test_recorded_rows_equal_their_expressions_too(market):
     """Real books have holes, thin levels and quiet seconds."""
-    from tests.scenario import chain_of
-
     from ml.market.feed import Feed
     from ml.market.survey import survey
+    from tests.scenario import chain_of
 
     chain = chain_of(*sorted((market / "binance_raw").glob("*eth*")))
     instrument = survey(chain, chain.instruments()[0])

@@ -40,7 +40,10 @@ def with_gap(samples, start, length):
     return cut
 
 
-def compare(samples, day_end=bounds(DATE)[1]):
+DAY_END = bounds(DATE)[1]
+
+
+def compare(samples, day_end=DAY_END):
     rows = [
         {
             "ts": int(s[layout.TS]),
