@@ -114,3 +114,18 @@ def test_a_book_wider_than_the_window_survives():
     ]
     down = [(diff(2, 1, T + 10, bids=[("90000.0", "0"), ("5000.0", "0")], asks=[("60.0", "1.000")]), T * 10**6)]
     assert packed(fed(down, again(packed(fed(stream))))) == packed(fed([*stream, *down]))
+
+
+AHEAD = [diff(5, 4, T), snapshot(9, T), diff(7, 5, T + 10), diff(10, 7, T + 20), diff(11, 10, T + 30)]
+SPOILT = [*AHEAD, diff(12, 11, T + 40, bids=[("0.0", "1.000")]), diff(13, 12, T + 50), diff(14, 13, T + 60)]
+
+
+@pytest.mark.parametrize("cut", range(1, len(SPOILT)))
+def test_what_the_ids_wait_for_is_remembered(cut):
+    """A snapshot ahead of the stream still anchors after the cut; a spoilt frame before it still explains the break."""
+    stream = [(doc, (T + 10 * k) * 10**6) for k, doc in enumerate(SPOILT)]
+    whole, resumed = fed(stream), fed(stream[cut:], again(packed(fed(stream[:cut]))))
+    assert packed(resumed) == packed(whole)
+    (broken,) = whole.breaks.values()
+    assert broken.reason == "bad_frame"
+    assert [step.reason for step in resumed.breaks.values()] == ["bad_frame"] * (cut <= 6)
