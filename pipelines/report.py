@@ -18,7 +18,10 @@ COLOURS = {"pass": "green", "promote": "green", "fail": "red", "refuse": "red", 
 def show(report: dict[str, Any], root: DataRoot) -> None:
     """Print what was captured, what was found, the decision with every gate, and how to look further."""
     console = Console(width=120)
-    for table in (_captured(report), _folds(report), _canaries(report), _gates(report)):
+    console.print(_captured(report))
+    for gap in report["gaps"]:
+        console.print(_gap(gap), soft_wrap=True)
+    for table in (_folds(report), _canaries(report), _gates(report)):
         if table.row_count:
             console.print(table)
     parity, live = report["parity"], report["live"]
@@ -33,7 +36,7 @@ def show(report: dict[str, Any], root: DataRoot) -> None:
         f"champion {report['champion'] or 'none'}, record {report['record'][:16]}"
     )
     console.print(f"wall          {report['wall_s']:.0f} s")
-    console.print(f"look further  LOBFORGE_DATA_ROOT={root.root} make ui, then http://127.0.0.1:3000")
+    console.print(f"look further  LOBFORGE_DATA_ROOT={root.root} make ui, then http://127.0.0.1:3000", soft_wrap=True)
 
 
 def _captured(report: dict[str, Any]) -> Table:
@@ -44,12 +47,13 @@ def _captured(report: dict[str, Any]) -> Table:
         key, rows = part["partition"], part["rows"]
         shares = [f"{100 * report['label_coverage'][f'{key} {h}']:.1f} %" for h in ("10s", "30s", "60s")]
         table.add_row(key, *(f"{rows[n]:,}" for n in ("raw_frames", "book_events", "trades", "book_samples")), *shares)
-    for gap in report["gaps"]:
-        end = _time(gap["end"]) if gap["end"] else "the end"
-        table.add_row(
-            f"[yellow]gap[/] {_time(gap['start'])} to {end}: {gap['reason']}, ids {gap['from_id']} to {gap['to_id']}"
-        )
     return table
+
+
+def _gap(gap: dict[str, Any]) -> str:
+    end = _time(gap["end"]) if gap["end"] else "the end"
+    stretch = f"{gap['instrument']} {_time(gap['start'])} to {end}"
+    return f"[yellow]gap[/]           {stretch}: {gap['reason']}, ids {gap['from_id']} to {gap['to_id']}"
 
 
 def _folds(report: dict[str, Any]) -> Table:
