@@ -1,0 +1,123 @@
+"""The verbs that need Dagster: their output and return codes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+
+from ml import config
+from pipelines import demo, verbs
+from tests.house.sources import PROJECT
+
+SCHEMA = json.loads((PROJECT / "tests" / "schemas" / "demo.json").read_text())
+VERBS = ("demo", "doctor", "init", "inspect", "live", "ui")
+
+
+def lobforge(root, *arguments, **variables):
+    """Run the command as a user does: return code, standard output, standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "live", *arguments],
+        env=os.environ | {"LOBFORGE_DATA_ROOT": str(root)} | variables,
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def captured(home):
+    """A created data root that has a capture file."""
+    folder = config.load(home).captures
+    folder.mkdir(parents=True)
+    (folder / "a.log").touch()
+    return home
+
+
+def test_the_command_knows_its_verbs(tmp_path):
+    """Help names them all."""
+    code, out, _ = lobforge(tmp_path, "--help")
+    assert code == 0
+    assert all(verb in out for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", ["init", "doctor", "demo"])
+def test_an_unknown_setting_is_refused(tmp_path, verb):
+    """A misspelt variable is not passed over: 2, and what was probably meant, as JSON where that was asked for."""
+    code, out, _ = lobforge(tmp_path / "data", verb, "--json", LOBFORGE_DATA_ROOTS="x")
+    answer = json.loads(out)
+    assert code == 2
+    assert answer["error"] == "SettingsError"
+    assert "Unknown setting LOBFORGE_DATA_ROOTS. Did you mean LOBFORGE_DATA_ROOT?" in answer["message"]
+    assert not (tmp_path / "data").exists()
+
+
+def test_init_says_what_it_did(home, capsys):
+    """Nothing, where nothing was missing; both for people and for programs."""
+    assert verbs.init(["--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"data_root": str(home.root), "done": []}
+    assert verbs.init([]) == 0
+    assert capsys.readouterr().out == "nothing to do\n"
+
+
+def test_init_names_what_it_created(home, capsys):
+    """One line a thing."""
+    home.config.unlink()
+    assert verbs.init([]) == 0
+    assert capsys.readouterr().out == f"wrote {home.config}\n"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda r: None, 0),
+        (lambda r: next(r.captures.rglob("*.log")).unlink(), 1),
+        (lambda r: (r.dagster_home / "dagster.yaml").unlink(), 2),
+        (lambda r: r.config.unlink(), 2),
+    ],
+    ids=["sound", "no captures", "no instance", "no configuration"],
+)  # fmt: skip
+def test_the_doctors_code_says_how_bad_it_is(captured, capsys, spoil, code):
+    """0 all is well, 1 something is wrong, 2 nothing can run; as many findings in JSON as in text."""
+    spoil(captured)
+    assert verbs.doctor(["--json"]) == code
+    findings = json.loads(capsys.readouterr().out)
+    assert verbs.doctor([]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("ok   ") for line in lines) == sum(finding["ok"] for finding in findings)
+    fixes = [finding["fix"] for finding in findings if not finding["ok"]]
+    assert [line.partition("fix: ")[2] for line in lines if "fix: " in line] == fixes
+    assert bool(fixes) == bool(code)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_demo_without_captures_can_do_nothing(home, tmp_path, capsys, form):
+    """2, and what was expected."""
+    assert verbs.demo(["--captures", str(tmp_path / "none"), *form]) == 2
+    shown = capsys.readouterr()
+    message = json.loads(shown.out)["message"] if form else shown.err
+    assert "none is not a directory" in message
+
+
+@pytest.mark.parametrize(("set_aside", "code"), [(0, 0), (3, 1)])
+def test_an_honest_refusal_is_no_failure(demonstrated, home, capsys, monkeypatch, set_aside, code):
+    """`insufficient` returns 0; 1 only if frames were set aside. The last line is the report."""
+    root, keys, report, _ = demonstrated
+    found = report | {"live": report["live"] | {"set_aside": set_aside}}
+    monkeypatch.setattr(demo, "prepare", lambda wanted, say: (root, keys))
+    monkeypatch.setattr(demo, "run", lambda root, keys, say: found)
+    assert verbs.demo(["--json"]) == code
+    shown = json.loads(capsys.readouterr().out.splitlines()[-1])
+    jsonschema.validate(shown, SCHEMA)
+    assert shown == json.loads(json.dumps(found))
+    assert verbs.demo([]) == code
+    assert "insufficient" in capsys.readouterr().out
+
+
+def test_a_wrong_option_is_refused(capsys):
+    """As every command does it: 2 and the usage."""
+    with pytest.raises(SystemExit) as stopped:
+        verbs.init(["--jsn"])
+    assert stopped.value.code == 2
+    assert "usage: lobforge init" in capsys.readouterr().err
