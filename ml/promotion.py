@@ -76,6 +76,9 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
         "gates": gates.as_dicts(asked),
     }
     content["evidence"] = _evidence_key(content)
+    known = registry.decided(content["evidence"])
+    if known is not None:
+        return known
     return registry.commit(content, _log(root, registry, evidence, content) if model else None)
 
 

@@ -84,9 +84,9 @@ class Registry:
             RegistryError: the champion is no longer the one that the decision was made against.
         """
         with self._lock():
-            for line in decisions.journal(self.root):
-                if line.evidence == content["evidence"]:
-                    return decisions.read(self.root, line)
+            known = self.decided(content["evidence"])
+            if known is not None:
+                return known
             head = self._head()
             if head != content["champion_before"]:
                 raise RegistryError(
@@ -102,6 +102,14 @@ class Registry:
                 self.client.set_registered_model_alias(MODEL, CHAMPION, version)
             decisions.enter(self.root, record)
             return record
+
+    def decided(self, evidence: str) -> dict[str, Any] | None:
+        """The record of a decision on the same evidence, if no other champion came after it; else None."""
+        head = self._head()
+        for line in reversed(decisions.journal(self.root)):
+            if line.evidence == evidence and line.champion == head:
+                return decisions.read(self.root, line)
+        return None
 
     def reconcile(self) -> str | None:
         """Make the alias agree with the journal's head; returns what was done, None if nothing was."""

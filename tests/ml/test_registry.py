@@ -154,9 +154,19 @@ def test_of_many_at_once_one_is_promoted(registry, models):
 def test_the_same_evidence_again_is_the_same_decision(registry, models):
     """No second record, version or journal line, also after the champion that it made."""
     first = promote(registry, models[0], "e")
-    again = registry.commit(content(registry, models[0], evidence="e"), log(registry, models[0]))
+    again = registry.commit(content(registry, models[0], evidence="e"), None)
     assert again == first
     assert (decisions.verify(registry.root), len(versions(registry))) == (1, 1)
+
+
+def test_old_evidence_is_decided_anew_after_another_champion(registry, models):
+    """Its record speaks of a comparison with a champion that serves no more."""
+    first = promote(registry, models[0], "e")
+    promote(registry, models[1], "f")
+    assert registry.decided("e") is None
+    again = promote(registry, models[0], "e")
+    assert (again["number"], again["champion_before"]) == (3, models[1].name)
+    assert registry.decided("e") == again != first
 
 
 def test_a_model_that_was_champion_before_can_be_again(registry, models):
