@@ -37,14 +37,9 @@ def promotion_decision(
     from ml.promotion import Evidence, decide
 
     evidence = Evidence(
-        config.selection(),
-        label_spec,
-        tuned_params,
-        fold_predictions.collect(),
-        candidate_model["model_id"],
-        canary_report,
-        parity_report,
-    )
+        config.selection(), label_spec, tuned_params, fold_predictions.collect(), candidate_model["model_id"],
+        canary_report, parity_report,
+    )  # fmt: skip
     record = decide(data_root, listed, registry, evidence)
     gates = pl.DataFrame(record["gates"]).select("name", "outcome", "value", "threshold", "required", "detail")
     return dg.MaterializeResult(
