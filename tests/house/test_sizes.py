@@ -39,6 +39,16 @@ def depth(node):
     return below + isinstance(node, BLOCKS)
 
 
+def body(function):
+    """Lines of a function below its docstring."""
+    first = function.body[bool(ast.get_docstring(function))]
+    return function.end_lineno - first.lineno + 1
+
+
+def _is_asset(function):
+    return any("asset" in ast.unparse(decorator).partition("(")[0] for decorator in function.decorator_list)
+
+
 def largest(sizes):
     return sorted(sizes.items(), key=lambda item: -item[1])[:12]
 
@@ -57,6 +67,13 @@ def test_functions_are_small():
     assert {name: size for name, size in sizes.items() if size > 40} == {name: sizes[name] for name in LONGER}
     assert median(sizes.values()) <= 8
     assert p90(sizes.values()) <= 25, largest(sizes)
+
+
+def test_assets_are_a_few_lines():
+    """An asset names what it makes and calls ml: at most 15 lines below its docstring."""
+    found = {name: f for name, f in product_functions().items() if name.startswith("assets/") and _is_asset(f)}
+    assert len(found) >= 10
+    assert {name: size for name, f in found.items() if (size := body(f)) > 15} == {}
 
 
 def test_functions_are_flat():
