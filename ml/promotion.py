@@ -103,13 +103,13 @@ def _model_gates(
     champion = registry.champion()
     rival, rows = _rival(root, registry, test) if champion else (_baseline(evidence, test), test)
     instrument_id, samples = verdict.serving_samples(root, evidence.selection)
-    times = latency.decision_times(model, samples, listed.instrument(instrument_id))
+    p99_ms = latency.p99_ms(model, samples, listed.instrument(instrument_id))
     differing = _reload_differences(root, model)
     return [
         gates.improvement(rows, rival, champion is None, PRIMARY, source),
         gates.train_gap(evidence.predictions, source),
         gates.calibration(rows, rival, source),
-        gates.latency(float(np.quantile(times, 0.99)), model.id),
+        gates.latency(p99_ms, model.id),
         gates.reload(differing, model.id),
         gates.sharpe(test, source),
         gates.slices(rows, rival, PRIMARY, source),

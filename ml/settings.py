@@ -26,8 +26,8 @@ class Settings(BaseSettings):
     """Where every table, the Dagster instance and the MLflow store lie."""
     test_data: Path | None = None
     """Where the recorded market files for the tests lie."""
-    threads: int = 2
-    """Threads of the training library; results do not depend on it."""
+    threads: int = 1
+    """Threads of the training library; results do not depend on it. More help only on cores that nobody else uses."""
     crash_at: str = ""
     """Name of a step of the commit protocol at which the process kills itself; for crash tests only."""
 

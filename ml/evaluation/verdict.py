@@ -23,7 +23,7 @@ from ml.paths import DataRoot
 from ml.store import Entry, read
 
 STRONG = {"num_leaves": 31, "min_data_in_leaf": 20, "learning_rate": 0.1}
-STRONG_ROUNDS, THREADS = 60, 2
+STRONG_ROUNDS, THREADS = 60, 1
 """A model large enough to find any leak that splits or training let through."""
 
 

@@ -126,7 +126,7 @@ class Fitted:
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Probabilities f64 (n, 3)."""
-        return self.booster.predict(features[:, self.used])
+        return self.booster.predict(features[:, self.used], num_threads=1)
 
     def directions(self, features: np.ndarray) -> np.ndarray:
         """Classes i8 (n)."""
@@ -134,7 +134,7 @@ class Fitted:
 
 
 def fit(
-    features: np.ndarray, direction: np.ndarray, ts: np.ndarray, params: dict[str, Any], rounds: int, threads: int = 2
+    features: np.ndarray, direction: np.ndarray, ts: np.ndarray, params: dict[str, Any], rounds: int, threads: int = 1
 ) -> Fitted:
     """Train on rows in order of time; the result does not depend on the number of threads.
 

@@ -104,8 +104,8 @@ def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, 
             sign = 1 if side == 0 else -1
             intensity = (HAWKES_BASE + excited[side]) * np.exp(0.5 * sign * lean)
             excited[side] *= 1 - HAWKES_DECAY * dt
-            if np.random.random() >= intensity * dt:
-                continue
+            if np.random.random() >= intensity * dt or not laid:
+                continue  # nothing rests yet that an order could meet
             excited[side] += HAWKES_SELF * HAWKES_DECAY
             excited[1 - side] += HAWKES_CROSS * HAWKES_DECAY
             left = max(int(np.exp(np.random.normal(6.2, 1.3))), 1)

@@ -21,8 +21,6 @@ def learned(ingested, tmp_path_factory):
     root = copy_of(ingested, tmp_path_factory.mktemp("learned"))
     with pytest.MonkeyPatch.context() as patch:
         # one thread and a small canary model are quick; their own tests play them in full
-        patch.setenv("LOBFORGE_THREADS", "1")
-        patch.setattr(verdict, "THREADS", 1)
         patch.setattr(verdict, "STRONG_ROUNDS", 5)
         return root, make(root, *(asset for asset in graph() if asset.partitions_def is None), date=None)
 

@@ -45,7 +45,6 @@ def test_too_little_data_promotes_nothing(learned, tmp_path, monkeypatch):
     """On forty minutes: no candidate, insufficient, how much is missing, and the champion stays."""
     root = copy_of(learned[0], tmp_path)
     monkeypatch.setattr("ml.evaluation.verdict.STRONG_ROUNDS", 5)
-    monkeypatch.setattr("ml.evaluation.verdict.THREADS", 1)
     config = dg.RunConfig(ops={name: Dataset(start=DATE) for name in SELECTING})
     whole = [asset for asset in graph() if asset.partitions_def is None]
     make(root, *whole, date=None, run_config=config)

@@ -72,7 +72,7 @@ def prepared(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Each decision takes a millisecond, however busy the machine that runs the tests."""
-    monkeypatch.setattr(promotion.latency, "decision_times", lambda *_: np.full(100, 1.0))
+    monkeypatch.setattr(promotion.latency, "p99_ms", lambda *_: 1.0)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_one_gate_that_does_not_pass_holds_back_a_skilled_model(skilled, monkeyp
     if gate == "rows":
         monkeypatch.setattr(promotion.gates, "MIN_ROWS", ROWS + 1)
     if gate == "latency":
-        monkeypatch.setattr(promotion.latency, "decision_times", lambda *_: np.array([1.0] * 90 + [9.0] * 10))
+        monkeypatch.setattr(promotion.latency, "p99_ms", lambda *_: 9.0)
     if gate == "coverage":
         part = root.partition(FEATURE_GROUP, DATE, INSTRUMENT.id)
         few = pl.read_parquet(part).with_columns(pl.col("movement_10s").replace(0.0, None))

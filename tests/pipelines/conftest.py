@@ -41,8 +41,6 @@ def demonstrated(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", "")
         patch.setenv("LOBFORGE_DATA_ROOT", str(base.root))
-        patch.setenv("LOBFORGE_THREADS", "1")
-        patch.setattr(verdict, "THREADS", 1)
         patch.setattr(verdict, "STRONG_ROUNDS", 5)
         wanted = demo.Demo(hours=HOURS)
         wanted.root().root.mkdir(parents=True)

@@ -41,7 +41,6 @@ def test_partitions_are_those_of_the_selection(ingested):
 
 def test_all_canaries_sing_on_the_largest_partition(ingested, monkeypatch):
     """As plain dictionaries, from which the gate's canaries can be made again."""
-    monkeypatch.setattr(verdict, "THREADS", 1)
     found = verdict.run_canaries(ingested, config.load(ingested), ALL)
     assert gates.canaries([Canary(**entry) for entry in found], "").outcome == "pass"
     assert [entry["name"] for entry in found] == ["truncation", "future_scramble", "planted_leak", "null_market"]

@@ -121,3 +121,11 @@ def test_prints_take_from_the_side_that_they_hit(history):
     assert ((tick[known] - mid) * side[known]).mean() > 0.5
     assert size.min() >= 1
     assert (np.diff(ms) > -STEP_MS).all()
+
+
+@pytest.mark.parametrize("seed", [4, 8])
+def test_no_order_comes_before_the_book_is_laid(seed):
+    """In these seeds the very first step draws a market order; there is nothing yet that it could meet."""
+    first = simulate(Market(seed, 5, Alpha(0.0)))
+    assert (first.prints[:, 2] > 0).all()
+    assert (first.levels[:, 2] > 0).all()
