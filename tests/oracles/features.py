@@ -92,3 +92,26 @@ def expressions(tick):
             for w in (5, 30)
         },
     }
+
+
+def slope(prices, sizes_, twice_mid):
+    """OLS slope by numpy's polynomial fit, one row at a time."""
+    import numpy as np
+
+    pairs = [(p, q) for p, q in zip(prices, sizes_, strict=True) if q]
+    if len(pairs) < 3:
+        return None
+    x = np.log([abs(2 * p - twice_mid) for p, _ in pairs])
+    y = np.log(np.cumsum([q for _, q in pairs]))
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def median_size(samples, i):
+    """S at row i, by sorting."""
+    from statistics import median
+
+    n = min(int(samples["valid_run"][i]), 1800, i + 1)
+    if n < 60:
+        return None
+    part = samples[i - n + 1 : i + 1]
+    return float(median(part["bid_size_1"].to_list() + part["ask_size_1"].to_list()))
