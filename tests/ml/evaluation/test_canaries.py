@@ -14,7 +14,7 @@ from ml.simulation.publish import streams
 from ml.simulation.venue import Market, simulate
 
 CODE = canaries.feature_code(INSTRUMENT)
-STRONG_TRAINER = trainer(STRONG, STRONG_ROUNDS, 2)
+STRONG_TRAINER = trainer(STRONG, STRONG_ROUNDS, 1)
 
 
 @pytest.fixture(scope="module")
