@@ -8,6 +8,7 @@ LobforgeError
 ├── SettingsError      a setting is unknown or has no sense
 ├── InstrumentError    an instrument that lobforge.toml does not list, or lists in two ways
 ├── CaptureError       a capture file, or a directory of them, that holds nothing to read
+│   └── VenueRefused   a venue did not answer, or with an error; carries how long to wait
 ├── FrameError         one raw frame that cannot be read; carries the quarantine reason
 ├── StoreError         a table on disk that is missing, damaged or locked
 ├── DatasetError       too little or unfit data for the step that was asked for
@@ -30,6 +31,19 @@ class InstrumentError(LobforgeError):
 
 class CaptureError(LobforgeError):
     """A capture file or directory holds nothing that can be read."""
+
+
+class VenueRefused(CaptureError):
+    """A venue did not answer, or with an error.
+
+    Args:
+        message: what was asked and answered.
+        retry_after: seconds that the venue asks to wait, 0 if it does not say.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(f"{message} Check the symbol and the address; asking again.")
+        self.retry_after = retry_after
 
 
 class FrameError(LobforgeError):

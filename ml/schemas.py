@@ -91,6 +91,7 @@ TABLES: dict[str, pl.Schema] = {
             "offset": _I64,
         }
     ),
+    "captures": pl.Schema({"kind": _U8, "conn": pl.String(), "recv_ts": _I64, "payload": pl.Binary()}),
     "book_events": pl.Schema(
         {
             "arrival": _I64,

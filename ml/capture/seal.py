@@ -14,14 +14,15 @@ from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as _  # noqa: F401 - loaded at the start: a stop must not wait for it
 
 from ml.capture import journal
 from ml.capture.journal import Kind
 from ml.errors import CaptureError
 from ml.paths import DataRoot
+from ml.schemas import TABLES
 from ml.store import publish, sync_folder
 
-FILE_SCHEMA = pl.Schema({"kind": pl.UInt8(), "conn": pl.String(), "recv_ts": pl.Int64(), "payload": pl.Binary()})
 TABLE = "captures"
 
 
@@ -86,7 +87,7 @@ def _frame(path: Path) -> pl.DataFrame:
             names[record.connection] = record.payload.decode()
         elif record.kind != Kind.END:
             rows.append((int(record.kind), names.get(record.connection, ""), record.recv_ts, record.payload))
-    return pl.DataFrame(rows, schema=FILE_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=TABLES[TABLE], orient="row")
 
 
 def _set_aside(root: DataRoot, path: Path, start: int) -> None:

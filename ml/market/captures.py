@@ -1,11 +1,12 @@
 """Capture files: lines of raw frames, compressed or not.
 
-Here: the two line formats that collectors write, and reading them without losing a byte.
+Here: the formats that collectors write, and reading them without losing a byte.
 Add here: another collector's line format.
 Not here: what the frames say (`ml.market.venues`), which order files have (`ml.market.chain`).
 
 Formats:
 * stamped: `<local time, s ms us or ns> <json>`, as hftbacktest's collector writes;
+* sealed: parquet of the table `captures`, as our own capture writes; the offset is the row number;
 * wrapped: `{"t": "recv", "conn": ..., "ts": <local seconds>, "data": "<json>"}` with `connect` lines that give the
   connection's address, as cryptofeed's raw capture writes.
 """
@@ -18,11 +19,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import orjson
+import polars as pl
 
-from ml.errors import CaptureError, FrameError
+from ml.errors import CaptureError, FrameError, StoreError
 from ml.market.events import RawFrame, stamp_ns
+from ml.schemas import TABLES, conform
 
-SUFFIXES = (".gz", ".zst", ".jsonl", ".txt", ".log")
+SUFFIXES = (".parquet", ".gz", ".zst", ".jsonl", ".txt", ".log")
 
 
 def find(folder: Path) -> list[Path]:
@@ -46,6 +49,9 @@ def read(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
 
     An empty file gives one `empty` error.
     """
+    if path.suffix == ".parquet":
+        yield from _sealed(path)
+        return
     connections: dict[str, str] = {}
     offset = 0
     with _open(path) as stream:
@@ -66,6 +72,16 @@ def read(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
             offset += len(line)
     if offset == 0:
         yield 0, b"", FrameError("empty", f"{path.name} is empty")
+
+
+def _sealed(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
+    try:
+        rows = conform(pl.read_parquet(path.read_bytes()), TABLES["captures"], path.name)
+    except (pl.exceptions.PolarsError, StoreError) as error:
+        yield 0, b"", FrameError("truncated", f"{path.name} is no capture file: {error}")
+        return
+    for offset, (conn, recv_ts, payload) in enumerate(rows.select("conn", "recv_ts", "payload").iter_rows()):
+        yield RawFrame(offset, conn, recv_ts, payload)
 
 
 def _open(path: Path) -> IO[bytes]:

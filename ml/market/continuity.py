@@ -4,7 +4,8 @@ Here: one rule per feed and the state machine that follows a chain.
 Add here: the rule of another feed.
 Not here: whether the book that results makes sense (crossed, one-sided): the kernel sees that (`ml.market.kernel`).
 
-Sources: Binance "How to manage a local order book correctly" (USD-M); Bybit V5 "Orderbook" (snapshot, delta, u = 1).
+Sources: Binance "How to manage a local order book correctly" (USD-M, COIN-M, spot); Bybit V5 "Orderbook" (snapshot,
+delta, u = 1); OKX V5 "Order book channel" (seqId, prevSeqId).
 """
 
 from collections import deque
@@ -84,8 +85,24 @@ BY_ONE = IdRule(
     straddles=lambda diff, snapshot: diff.first_id == snapshot + 1,
     on_stream=True,
 )
+SPOT = IdRule(
+    follows=lambda diff, last: diff.first_id == last + 1,
+    precedes=lambda diff, snapshot: diff.last_id <= snapshot,
+    straddles=lambda diff, snapshot: diff.first_id <= snapshot + 1 <= diff.last_id,
+    on_stream=False,
+)
+CHAINED = IdRule(
+    follows=lambda diff, last: diff.prev_id == last,
+    precedes=lambda diff, snapshot: diff.last_id <= snapshot,
+    straddles=lambda diff, snapshot: diff.prev_id == snapshot,
+    on_stream=True,
+)
 RULES = {
     "binance-usdm": FUTURES,
+    "binance-coinm": FUTURES,
+    "binance-spot": SPOT,
+    "okx-swap": CHAINED,
+    "okx-spot": CHAINED,
     "sim": FUTURES,
     "bybit-linear": BY_ONE,
     "bybit-spot": BY_ONE,

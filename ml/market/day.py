@@ -30,13 +30,15 @@ from ml.market.eventlog import EventLog
 from ml.market.events import CHECKPOINT, CLEAR, SNAPSHOT, TIME, BookMessage
 from ml.market.feed import Interval, intervals
 from ml.market.sampler import SECOND, Sampler
-from ml.market.venues.dialects import BOOK, MOVING, SNAPSHOT_ASKED, dialect
+from ml.market.venues.dialects import BOOK, LOSS, MOVING, SNAPSHOT_ASKED, dialect
+from ml.market.venues.dialects import kind as kind_of
 from ml.schemas import TABLES
 
 LEAD_IN_NS = (layout.TAIL + 60) * SECOND
 CLOSING_BOOK_FRAMES = 3
 FLUSH_MESSAGES = 200_000
 OPENING, CLOSING = "opening", "closing"
+KINDS = {SNAPSHOT_ASKED: "snapshot", LOSS: "loss"}
 
 
 class Decoded(NamedTuple):
@@ -94,7 +96,7 @@ def raw_day(chain: Chain, instrument: Instrument, date: str) -> pl.DataFrame:
     lead_in = _LeadIn(instrument)
     module, clock = dialect(instrument.venue), Clock()
     for arrived in chain.of(instrument.id, since=start - LEAD_IN_NS).frames(instrument.id):
-        kind = module.kind(arrived.doc)
+        kind = kind_of(arrived.doc, module)
         _move(clock, arrived, module, kind)
         if clock.watermark == 0:
             before.append(arrived)
@@ -207,7 +209,7 @@ def _frame_rows(day: list[Arrived], module: ModuleType) -> pl.DataFrame:
         "arrival": range(len(day)),
         "conn": [frame.conn for frame in frames],
         "recv_ts": [frame.recv_ts for frame in frames],
-        "kind": ["snapshot" if module.kind(arrived.doc) == SNAPSHOT_ASKED else "ws" for arrived in day],
+        "kind": [KINDS.get(kind_of(arrived.doc, module), "ws") for arrived in day],
         "payload": [frame.payload for frame in frames],
         "source_sha256": [arrived.source_sha256 for arrived in day],
         "offset": [frame.offset for frame in frames],

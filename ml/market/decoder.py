@@ -14,7 +14,9 @@ from ml.instruments import Instrument
 from ml.market.clock import Clock
 from ml.market.continuity import RULES, Continuity, Step, Verdict
 from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, BookMessage, Trade
-from ml.market.venues.dialects import BOOK, MOVING, dialect
+from ml.market.venues.dialects import BOOK, LOSS, MOVING, dialect
+from ml.market.venues.dialects import kind as kind_of
+from ml.schemas import END_REASONS
 
 REMEMBERED_TRADES = 4096
 
@@ -62,13 +64,17 @@ class Decoder:
         self.continuity = Continuity(RULES[instrument.venue])
         self.clock = Clock()
         self.suspect = ""
-        """Reason of the last book frame set aside since the chain was known whole; it explains the next break."""
+        """Why frames may be missing since the chain was last known whole, a book frame set aside or a loss that the
+        capture noted; it explains the next break."""
         self.recent_trades: dict[str, Trade] = {}
         self.tally = Tally()
 
     def offer(self, doc: dict[str, Any], recv_ts: int) -> list[Event]:
         """The events of one frame; a FrameError among them says what must be set aside."""
-        kind = self.dialect.kind(doc)
+        kind = kind_of(doc, self.dialect)
+        if kind == LOSS:
+            self.suspect = str(doc[LOSS])
+            return []
         flags, frame_ts, events = 0, 0, list[Event]()
         try:
             if kind in MOVING:
@@ -105,7 +111,7 @@ class Decoder:
                 return [BookEvent(message, SNAPSHOT | CLEAR | late)]
             case Verdict.BREAK:
                 if self.suspect:
-                    step.reason = "clock_back" if self.suspect == "clock_back" else "bad_frame"
+                    step.reason = self.suspect if self.suspect in END_REASONS else "bad_frame"
                 return [BookEvent(message.bare(), CLEAR | late, step)]
             case Verdict.WAIT:
                 return [BookEvent(message.bare(), TIME | late)]

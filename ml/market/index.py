@@ -17,7 +17,7 @@ import polars as pl
 from ml.errors import CaptureError, FrameError
 from ml.market import captures
 from ml.market.events import RawFrame
-from ml.market.venues.dialects import BOOK, MOVING, dialect, route
+from ml.market.venues.dialects import BOOK, MOVING, dialect, kind, route
 from ml.paths import DataRoot
 from ml.schemas import TABLES
 from ml.store import publish, sha256_file, write_text
@@ -150,7 +150,7 @@ def _sha256(path: Path) -> str:
 def _count(span: Span, doc: dict[str, Any], venue: str) -> None:
     module = dialect(venue)
     span.frames += 1
-    if module.kind(doc) not in MOVING:
+    if kind(doc, module) not in MOVING:
         return
     try:
         event_ts = module.event_ts(doc)
@@ -158,7 +158,7 @@ def _count(span: Span, doc: dict[str, Any], venue: str) -> None:
         return  # the decoder sets it aside, with its offset
     span.first_event = span.first_event or event_ts
     span.last_event = max(span.last_event, event_ts)
-    if module.kind(doc) == BOOK and doc.get("type") == "snapshot":
+    if kind(doc, module) == BOOK and "snapshot" in (doc.get("type"), doc.get("action")):
         span.snapshots.append(event_ts)
 
 

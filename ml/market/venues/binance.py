@@ -1,36 +1,43 @@
-"""Binance USD-M futures: diff depth, trades, and the REST depth snapshot.
+"""Binance spot, USD-M and COIN-M futures: diff depth, trades, and the REST depth snapshot.
 
 Formats: https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams
-(`<symbol>@depth`, `@trade`) and `GET /fapi/v1/depth`. The simulated venue speaks the same dialect with stream names
-that start with `sim/`.
+(`<symbol>@depth`, `@trade`) and `GET /fapi/v1/depth`; the same for spot and COIN-M, whose sizes are in contracts. The
+simulated venue speaks the USD-M dialect with stream names that start with `sim/`.
 """
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
 from ml.market.venues.levels import add_levels
 
-VENUES = ("binance-usdm", "sim")
+USDM, SIM, SPOT, COINM = "binance-usdm", "sim", "binance-spot", "binance-coinm"
+VENUES = (USDM, SIM, SPOT, COINM)
 SIM_PREFIX = "sim/"
 KINDS = {"depthUpdate": "book", "trade": "trade"}
 
 
 def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
-    """Venue and symbol of a frame; the symbol is None for a REST snapshot, which does not name it.
+    """Venue and symbol of a frame; the symbol is None for a REST snapshot whose address is not on record.
+
+    The connection names the venue where our own capture made it; else the fields tell it.
 
     Raises:
-        FrameError: `unknown_frame` if it is none of Binance's, `wrong_venue` if it is of another Binance market.
+        FrameError: `unknown_frame` if it is none of Binance's, `wrong_venue` if the connection is of another market.
     """
+    named = conn.partition(" ")[0]
     if "lastUpdateId" in doc:
-        return VENUES[0], None
+        symbol = parse_qs(urlsplit(conn.partition(" ")[2]).query).get("symbol", [None])[0]
+        return (named, symbol) if named in VENUES else (USDM, None)
     stream, data = doc.get("stream"), doc.get("data")
     if not isinstance(stream, str) or not isinstance(data, dict) or not isinstance(data.get("s"), str):
         raise FrameError("unknown_frame", f"no {{stream, data}} with a symbol: {str(doc)[:80]}")
-    if data.get("e") == "depthUpdate" and ("pu" not in data or "ps" in data):
-        raise FrameError("wrong_venue", f"{stream} is not a USD-M stream: its diffs have no pu, or name a pair")
-    return VENUES[1] if stream.startswith(SIM_PREFIX) else VENUES[0], data["s"]
+    venue = SIM if stream.startswith(SIM_PREFIX) else _market(data)
+    if named in VENUES and data.get("e") == "depthUpdate" and venue != named:
+        raise FrameError("wrong_venue", f"{stream} came over a connection of {named}, its diffs are those of {venue}")
+    return named if named in VENUES else venue, data["s"]
 
 
 def kind(doc: dict[str, Any]) -> str:
@@ -39,16 +46,40 @@ def kind(doc: dict[str, Any]) -> str:
 
 
 def event_ts(doc: dict[str, Any]) -> int:
-    """Transaction time in ns UTC.
+    """Transaction time in ns UTC; the send time for diffs of spot, which have no other.
 
     Raises:
         FrameError: `bad_frame` if there is none.
     """
     data = doc.get("data", doc)
-    stamp = data.get("T")
+    stamp = data.get("E" if data.get("e") == "depthUpdate" and "pu" not in data else "T")
     if not isinstance(stamp, int) or stamp <= 0:
         raise FrameError("bad_frame", f"transaction time T is {stamp!r}")
     return stamp_ns(stamp)
+
+
+def outline(doc: dict[str, Any]) -> list[BookMessage]:
+    """The book messages of a frame without their levels: ids and times.
+
+    Raises:
+        FrameError: a field is missing or of the wrong type.
+    """
+    try:
+        match kind(doc):
+            case "snapshot":
+                last = int(doc["lastUpdateId"])
+                return [
+                    BookMessage(True, stamp_ns(int(doc.get("T", 0))), stamp_ns(int(doc.get("E", 0))), last, last, -1)
+                ]
+            case "book":
+                data = doc["data"]
+                sent, prev = stamp_ns(int(data["E"])), int(data.get("pu", -1))
+                engine = stamp_ns(int(data["T"])) if prev >= 0 else sent
+                return [BookMessage(False, engine, sent, int(data["U"]), int(data["u"]), prev)]
+            case _:
+                return []
+    except (KeyError, TypeError, ValueError) as error:
+        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
 
 
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
@@ -60,9 +91,9 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
     try:
         match kind(doc):
             case "snapshot":
-                return [_snapshot(doc, instrument)], []
+                return [add_levels(outline(doc)[0], doc["bids"], doc["asks"], instrument)], []
             case "book":
-                return [_diff(doc["data"], instrument)], []
+                return [add_levels(outline(doc)[0], doc["data"]["b"], doc["data"]["a"], instrument)], []
             case "trade":
                 return [], [_trade(doc["data"], instrument)]
             case _:
@@ -71,17 +102,12 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
         raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
 
 
-def _snapshot(doc: dict[str, Any], instrument: Instrument) -> BookMessage:
-    last = int(doc["lastUpdateId"])
-    message = BookMessage(True, stamp_ns(int(doc.get("T", 0))), stamp_ns(int(doc.get("E", 0))), last, last, -1)
-    return add_levels(message, doc["bids"], doc["asks"], instrument)
-
-
-def _diff(data: dict[str, Any], instrument: Instrument) -> BookMessage:
-    message = BookMessage(
-        False, stamp_ns(int(data["T"])), stamp_ns(int(data["E"])), int(data["U"]), int(data["u"]), int(data["pu"])
-    )
-    return add_levels(message, data["b"], data["a"], instrument)
+def _market(data: dict[str, Any]) -> str:
+    """Which Binance market writes such fields: COIN-M names the pair, futures diffs name the id before them."""
+    if "ps" in data:
+        return COINM
+    futures = {"depthUpdate": "pu", "trade": "X", "bookTicker": "E", None: "pu"}.get(data.get("e"), "e")
+    return USDM if futures in data else SPOT
 
 
 def _trade(data: dict[str, Any], instrument: Instrument) -> Trade | FrameError:

@@ -12,6 +12,7 @@ from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
 from ml.market.venues.levels import add_levels
 
 VENUES = ("bybit-linear", "bybit-spot", "bybit-inverse")
+SIDES = {"Buy": BUY, "Sell": SELL}
 KINDS = {"orderbook": "book", "publicTrade": "trade"}
 
 
@@ -50,6 +51,23 @@ def event_ts(doc: dict[str, Any]) -> int:
     return stamp_ns(stamp)
 
 
+def outline(doc: dict[str, Any]) -> list[BookMessage]:
+    """The book messages of a frame without their levels: ids and times.
+
+    Raises:
+        FrameError: a field is missing or of the wrong type.
+    """
+    if kind(doc) != "book":
+        return []
+    try:
+        update = int(doc["data"]["u"])
+        # `u` counts messages by one; u = 1 is the snapshot after a restart of the service
+        snapshot = doc["type"] == "snapshot" or update == 1
+        return [BookMessage(snapshot, event_ts(doc), stamp_ns(int(doc["ts"])), update, update, -1)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+
+
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
     """Book messages and prints of one frame; an unfit print comes as its error. Other topics give neither.
 
@@ -59,7 +77,7 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
     try:
         match kind(doc):
             case "book":
-                return [_book(doc, instrument)], []
+                return [add_levels(outline(doc)[0], doc["data"]["b"], doc["data"]["a"], instrument)], []
             case "trade":
                 return [], [_trade(entry, instrument) for entry in doc["data"]]
             case _:
@@ -68,18 +86,9 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
         raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
 
 
-def _book(doc: dict[str, Any], instrument: Instrument) -> BookMessage:
-    data, sent = doc["data"], stamp_ns(int(doc["ts"]))
-    update = int(data["u"])
-    # `u` counts messages by one; u = 1 is the snapshot after a restart of the service
-    snapshot = doc["type"] == "snapshot" or update == 1
-    message = BookMessage(snapshot, event_ts(doc), sent, update, update, -1)
-    return add_levels(message, data["b"], data["a"], instrument)
-
-
 def _trade(entry: dict[str, Any], instrument: Instrument) -> Trade | FrameError:
     price = to_units(entry["p"], instrument.price_decimals)
     size = to_units(entry["v"], instrument.size_decimals)
     if price <= 0 or size <= 0:
         return FrameError("off_market", f"trade {entry['i']}: price {entry['p']}, size {entry['v']}")
-    return Trade(stamp_ns(int(entry["T"])), str(entry["i"]), BUY if entry["S"] == "Buy" else SELL, price, size)
+    return Trade(stamp_ns(int(entry["T"])), str(entry["i"]), SIDES[entry["S"]], price, size)

@@ -8,14 +8,15 @@ from types import ModuleType
 from typing import Any
 
 from ml.errors import FrameError, InstrumentError
-from ml.market.venues import binance, bybit
+from ml.market.venues import binance, bybit, okx
 
-BOOK, TRADE, SNAPSHOT_ASKED, OTHER = "book", "trade", "snapshot", "other"
-"""Kinds of frame: book message of the stream, prints, snapshot that was asked for (REST), anything else."""
+BOOK, TRADE, SNAPSHOT_ASKED, LOSS, OTHER = "book", "trade", "snapshot", "loss", "other"
+"""Kinds of frame: book message of the stream, prints, snapshot that was asked for (REST), a note of the capture that
+frames may be missing here, anything else."""
 MOVING = (BOOK, TRADE)
 """Kinds whose time moves the watermark."""
 
-DIALECTS: dict[str, ModuleType] = {venue: module for module in (binance, bybit) for venue in module.VENUES}
+DIALECTS: dict[str, ModuleType] = {venue: module for module in (binance, bybit, okx) for venue in module.VENUES}
 
 
 def dialect(venue: str) -> ModuleType:
@@ -29,6 +30,11 @@ def dialect(venue: str) -> ModuleType:
     return DIALECTS[venue]
 
 
+def kind(doc: dict[str, Any], module: ModuleType) -> str:
+    """The kind of a frame that `route` accepted."""
+    return LOSS if LOSS in doc else module.kind(doc)
+
+
 def route(doc: Any, conn: str) -> tuple[str, str | None] | None:
     """Venue and symbol of a frame; symbol None where the frame does not name it; None for an acknowledgement.
 
@@ -37,10 +43,14 @@ def route(doc: Any, conn: str) -> tuple[str, str | None] | None:
     """
     if not isinstance(doc, dict):
         raise FrameError("unknown_frame", "not a JSON object")
+    if LOSS in doc:
+        return conn.partition(" ")[0], str(doc.get("symbol"))
     if "topic" in doc:
         return bybit.route(doc, conn)
     if "stream" in doc or "lastUpdateId" in doc:
         return binance.route(doc, conn)
-    if "success" in doc or ("result" in doc and "id" in doc) or "op" in doc:
+    if "arg" in doc and "data" in doc:
+        return okx.route(doc, conn)
+    if "event" in doc or "success" in doc or ("result" in doc and "id" in doc) or "op" in doc:
         return None
-    raise FrameError("unknown_frame", f"neither Binance nor Bybit: {str(doc)[:80]}")
+    raise FrameError("unknown_frame", f"no supported venue writes this: {str(doc)[:80]}")

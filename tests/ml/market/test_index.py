@@ -43,15 +43,8 @@ def test_acknowledgements_are_no_frames(tmp_path):
 @pytest.mark.parametrize(
     ("doc", "reason"),
     [
-        (
-            {"stream": "btcusdt@depth", "data": {"e": "depthUpdate", "s": "BTCUSDT", "U": 1, "u": 2, "b": [], "a": []}},
-            "wrong_venue",
-        ),
-        (
-            {"stream": "trxusd_perp@depth", "data": {"e": "depthUpdate", "s": "TRXUSD_PERP", "ps": "TRXUSD", "pu": 1}},
-            "wrong_venue",
-        ),
         ({"topic": "orderbook.50.BTCUSDT", "type": "delta"}, "wrong_venue"),
+        ({"arg": {"channel": "books", "instId": "BTC-USD-251226"}, "data": []}, "wrong_venue"),
         ({"hello": 1}, "unknown_frame"),
         ([1, 2], "unknown_frame"),
     ],

@@ -1,4 +1,4 @@
-"""Binance USD-M frames: shapes, ids, sides and times."""
+"""Binance frames of spot and both futures: shapes, ids, sides and times."""
 
 from itertools import islice, pairwise
 
@@ -13,7 +13,9 @@ from tests.scenario import USDM, diff, snapshot, trade
 
 BTC = Instrument(USDM, 1, 3, 1, 1)
 T, NS = 1_741_000_000_000, 1_741_000_000_000_000_000
-OTHER = {"stream": "btcusdt@bookTicker", "data": {"e": "bookTicker", "s": "BTCUSDT", "T": T}}
+OTHER = {"stream": "btcusdt@bookTicker", "data": {"e": "bookTicker", "s": "BTCUSDT", "T": T, "E": T}}
+SPOT_DIFF = {"e": "depthUpdate", "E": T, "s": "BTCUSDT", "U": 3, "u": 5, "b": [["99.5", "1"]], "a": []}
+COIN_DIFF = {**SPOT_DIFF, "s": "BTCUSD_PERP", "ps": "BTCUSD", "T": T, "pu": 2}
 
 
 def test_a_diff_is_its_levels_and_ids():
@@ -61,8 +63,11 @@ def test_an_off_market_print_is_an_error_and_no_print(change):
         (snapshot(2, T), "binance-usdm", None, "snapshot"),
         (OTHER, "binance-usdm", "BTCUSDT", "other"),
         ({**diff(2, 1, T), "stream": "sim/btcusdt@depth"}, "sim", "BTCUSDT", "book"),
+        ({"stream": "btcusdt@depth", "data": SPOT_DIFF}, "binance-spot", "BTCUSDT", "book"),
+        ({"stream": "btcusd_perp@depth", "data": COIN_DIFF}, "binance-coinm", "BTCUSD_PERP", "book"),
+        ({"stream": "btcusdt@trade", "data": {"e": "trade", "s": "BTCUSDT"}}, "binance-spot", "BTCUSDT", "trade"),
     ],
-    ids=["diff", "trade", "snapshot", "other", "sim"],
+    ids=["diff", "trade", "snapshot", "other", "sim", "spot diff", "coin-m diff", "spot trade"],
 )
 def test_a_frame_tells_venue_symbol_and_kind(doc, venue, symbol, what):
     """A REST snapshot does not name its symbol; the simulated venue is told by its streams."""
@@ -72,8 +77,8 @@ def test_a_frame_tells_venue_symbol_and_kind(doc, venue, symbol, what):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ({"e": "depthUpdate", "s": "BTCUSDT", "U": 1, "u": 2}, "wrong_venue"),
-        ({"e": "depthUpdate", "s": "BTCUSD_PERP", "ps": "BTCUSD", "pu": 1}, "wrong_venue"),
+        (SPOT_DIFF, "wrong_venue"),
+        (COIN_DIFF, "wrong_venue"),
         ({"e": "depthUpdate", "pu": 1}, "unknown_frame"),
         ([1, 2], "unknown_frame"),
         (None, "unknown_frame"),
@@ -81,10 +86,22 @@ def test_a_frame_tells_venue_symbol_and_kind(doc, venue, symbol, what):
     ids=["spot", "coin-m", "no symbol", "a list", "nothing"],
 )
 def test_frames_of_other_markets_are_refused(data, reason):
-    """Spot diffs have no pu, COIN-M diffs name a pair: neither may be read as USD-M."""
+    """Spot diffs have no pu, COIN-M diffs name a pair: neither comes over a connection of USD-M."""
     with pytest.raises(FrameError) as caught:
-        route({"stream": "x@depth", "data": data}, "")
+        route({"stream": "x@depth", "data": data}, f"{USDM.partition('.')[0]} wss://fstream.binance.com/stream")
     assert caught.value.reason == reason
+
+
+def test_a_snapshot_is_placed_by_the_address_it_came_from():
+    """Our own capture keeps the request's address, which names the symbol."""
+    conn = "binance-spot https://api.binance.com/api/v3/depth?symbol=ETHUSDT&limit=5000"
+    assert route({"lastUpdateId": 1}, conn) == ("binance-spot", "ETHUSDT")
+
+
+def test_a_spot_diff_has_its_send_time_and_no_id_before_it():
+    """Spot gives no transaction time."""
+    (message,), _ = parse({"stream": "btcusdt@depth", "data": SPOT_DIFF}, BTC)
+    assert (message.event_ts, message.first_id, message.last_id, message.prev_id) == (NS, 3, 5, -1)
 
 
 @pytest.mark.parametrize("unit", [1, 10**3, 10**6])
@@ -100,7 +117,7 @@ def test_a_frame_without_a_time_is_bad(stamp):
         event_ts(diff(2, 1, stamp))
 
 
-@pytest.mark.parametrize("name", ["U", "u", "pu", "b", "a", "E"])
+@pytest.mark.parametrize("name", ["U", "u", "T", "b", "a", "E"])
 def test_a_diff_that_lacks_a_field_is_bad(name):
     """The missing field is named."""
     doc = diff(2, 1, T)

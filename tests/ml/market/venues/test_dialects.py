@@ -34,7 +34,7 @@ def test_every_venue_that_can_be_read_can_be_followed():
 @pytest.mark.parametrize("module", sorted(set(DIALECTS.values()), key=str), ids=lambda m: m.__name__)
 def test_every_parser_has_the_same_face(module):
     """The decoder calls these and nothing else."""
-    assert all(callable(getattr(module, name)) for name in ("route", "kind", "event_ts", "parse"))
+    assert all(callable(getattr(module, name)) for name in ("route", "kind", "event_ts", "outline", "parse"))
 
 
 @pytest.mark.parametrize(

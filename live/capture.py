@@ -1,0 +1,208 @@
+"""`lobforge capture --venue VENUE --symbols A,B`: take down what a venue sends, so that nothing is lost in silence.
+
+Here: the verb, and the loop that keeps connections up, asks for snapshots and shows how it goes.
+Not here: connections (`ml.exchange`), the journal (`ml.capture`).
+
+Mode ONLY_TRAINING captures. Mode FULL feeds the same frames to the live runner beside it, and prints its signals.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import orjson
+
+from live.console import fail
+from ml import settings
+from ml.capture import feeds
+from ml.capture.recorder import Recorder
+from ml.capture.seal import Sealed, recover
+from ml.capture.watch import Watch
+from ml.errors import LobforgeError, VenueRefused
+from ml.exchange import Line, Venue
+from ml.paths import DataRoot
+
+SNAPSHOT_PAUSE = 0.5
+"""Seconds between two REST snapshots: below every venue's weight limit."""
+SNAPSHOT_AFTER = 1.0
+"""Seconds between a subscription and its snapshot, so that the diffs around it are on record."""
+PROGRESS_SECONDS = 5.0
+MODES = ("ONLY_TRAINING", "FULL")
+
+
+def main(argv: list[str]) -> int:
+    """Return 0 after a clean stop, 1 if frames were lost to overflow, 2 if nothing could be captured."""
+    parser = argparse.ArgumentParser(prog="lobforge capture", description=__doc__)
+    parser.add_argument("--venue", required=True, help=f"one of {', '.join(feeds.PLANS)}")
+    parser.add_argument("--symbols", required=True, help="the venue's own names, separated by commas")
+    parser.add_argument("--mode", choices=MODES, default=MODES[0], help="FULL also runs the promoted model")
+    parser.add_argument("--seconds", type=float, help="stop after so long; else on SIGTERM or SIGINT")
+    parser.add_argument("--metrics-port", type=int, help="serve Prometheus metrics on 127.0.0.1")
+    parser.add_argument("--stream-url", help="another WebSocket base address, for a gateway or an emulator")
+    parser.add_argument("--rest-url", help="another REST base address")
+    parser.add_argument("--json", action="store_true", help="print progress and the summary as JSON")
+    options = parser.parse_args(argv)
+    try:
+        root = DataRoot(settings.load().data_root)
+        for old in recover(root):
+            _say(options, {"recovered": old.journal, "state": old.state, "records": old.records, "torn": old.torn})
+        summary = asyncio.run(Capture(root, options).run())
+    except LobforgeError as error:
+        return fail(error, options.json)
+    _say(options, summary, last=True)
+    return 1 if summary["overflows"] else 0
+
+
+class Capture:
+    """One venue's capture, from the first dial to the sealed file."""
+
+    def __init__(self, root: DataRoot, options: argparse.Namespace) -> None:
+        self.plan = feeds.plan(options.venue)
+        self.endpoints = feeds.Endpoints(
+            options.stream_url or self.plan.endpoints.stream, options.rest_url or self.plan.endpoints.rest
+        )
+        self.symbols = tuple(name for name in options.symbols.split(",") if name)
+        self.options = options
+        self.venue = Venue(self.plan)
+        self.watch = Watch(options.venue, self.symbols)
+        self.signals = _signals(root, options) if options.mode == "FULL" else None
+        self.files: list[Sealed] = []
+        self.recorder = Recorder(root, options.venue, sealed=self.files.append)
+        asked = self.plan.connections(self.endpoints, self.symbols)
+        self.lines = [self._line(number, connection) for number, connection in enumerate(asked)]
+        self.snapshots = self.snapshot_failures = 0
+
+    async def run(self) -> dict[str, Any]:
+        """Capture until told to stop; returns the summary."""
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        if self.options.metrics_port:
+            _serve_metrics(self, self.options.metrics_port)
+        tasks = [asyncio.create_task(work) for work in (*(line.run() for line in self.lines), self._progress())]
+        if self.plan.snapshot is not None:
+            address = partial(self.plan.snapshot, self.endpoints)
+            tasks.append(asyncio.create_task(self._ask_for_snapshots(address)))
+        waiting = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([waiting, *tasks], timeout=self.options.seconds, return_when="FIRST_COMPLETED")
+        stopping = monotonic()
+        for task in (waiting, *tasks):
+            task.cancel()
+        await asyncio.gather(waiting, *tasks, return_exceptions=True)
+        await self.venue.close()
+        await asyncio.to_thread(self.recorder.stop)
+        for task in done - {waiting}:
+            task.result()  # a task that ended by itself failed: say so
+        files = [str(sealed.path) for sealed in self.files]
+        return self.state() | {"files": files, "stop_s": round(monotonic() - stopping, 3)}
+
+    def state(self) -> dict[str, Any]:
+        """Counters so far."""
+        recorder = self.recorder
+        return {
+            "venue": self.options.venue,
+            "frames": recorder.frames,
+            "bytes": recorder.bytes,
+            "overflows": recorder.overflows,
+            "waiting_bytes": recorder.waiting_bytes,
+            "reconnects": sum(line.reconnects for line in self.lines),
+            "breaks": self.watch.breaks,
+            "snapshots": self.snapshots,
+            "snapshot_failures": self.snapshot_failures,
+            "unknown_books": self.watch.unknown(),
+            "slowest_ms": round(recorder.slowest_ms, 3),
+        }
+
+    def _line(self, number: int, asked: feeds.Connection) -> Line:
+        name = f"{self.options.venue} {asked.url}"
+        self.recorder.connection(number, name)
+
+        def lost(reason: str) -> None:
+            for symbol in asked.symbols:
+                self.watch.lose(symbol, reason)
+                self.recorder.loss(number, symbol, reason)
+
+        def heard(recv_ts: int, text: bytes) -> None:
+            self._take(number, line, recv_ts, text, name)
+
+        line = Line(self.venue, asked, heard, lost)
+        return line
+
+    def _take(self, number: int, line: Line, recv_ts: int, text: bytes, name: str) -> None:
+        if not self.recorder.offer(number, recv_ts, text, line.asked.symbols):
+            return
+        symbol, broken, doc = self.watch.take(text, name)
+        if broken and self.plan.snapshot is None:
+            line.redial()  # the stream sends its snapshot with a new subscription
+        if self.signals is not None and symbol is not None and doc is not None:
+            self.signals(symbol, doc, recv_ts)
+
+    async def _ask_for_snapshots(self, address: Callable[[str], str]) -> None:
+        """Ask for the snapshot of each book that is not known, one after the other, as long as it is not."""
+        numbers = {symbol: len(self.lines) + position for position, symbol in enumerate(self.symbols)}
+        for symbol, number in numbers.items():
+            self.recorder.connection(number, f"{self.options.venue} {address(symbol)}")
+        buffering: dict[str, float] = {}
+        while True:
+            for symbol in self.watch.unknown():
+                if not self.watch.chains[symbol].pending:
+                    buffering.pop(symbol, None)
+                elif monotonic() - buffering.setdefault(symbol, monotonic()) > SNAPSHOT_AFTER:
+                    await self._snapshot(symbol, address(symbol), numbers[symbol])
+                    await asyncio.sleep(SNAPSHOT_PAUSE)
+            await asyncio.sleep(0.1)
+
+    async def _snapshot(self, symbol: str, address: str, number: int) -> None:
+        try:
+            recv_ts, text = await self.venue.text(address)
+        except VenueRefused as error:
+            self.snapshot_failures += 1
+            await asyncio.sleep(error.retry_after or 1.0)
+            return
+        self.snapshots += 1
+        self.recorder.offer(number, recv_ts, text, (symbol,))
+        _, _, doc = self.watch.take(text, f"{self.options.venue} {address}")
+        if self.signals is not None and doc is not None:
+            self.signals(symbol, doc, recv_ts)
+
+    async def _progress(self) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            _say(self.options, self.state())
+            self.recorder.slowest_ms = 0.0
+
+
+def _say(options: argparse.Namespace, state: dict[str, Any], last: bool = False) -> None:
+    """Progress goes to standard error, the summary to standard output."""
+    sink = sys.stdout if last else sys.stderr
+    text = orjson.dumps(state).decode() if options.json else "  ".join(f"{k} {v}" for k, v in state.items())
+    print(text, file=sink, flush=True)
+
+
+def _signals(root: DataRoot, options: argparse.Namespace) -> Callable[[str, dict[str, Any], int], None]:
+    """A function that feeds frames to one live runner per symbol and prints what it says."""
+    from live.runner import Runner, promoted
+    from ml import config
+    from ml.fingerprint import use_compiled
+
+    use_compiled(root.compiled)
+    listed, model = config.load(root), promoted(root, "champion")
+    names = options.symbols.split(",")
+    runners = {name: Runner(listed.instrument(f"{options.venue}.{name}"), model) for name in names if name}
+
+    def take(symbol: str, doc: dict[str, Any], recv_ts: int) -> None:
+        for row in runners[symbol].take(doc, recv_ts):
+            print(orjson.dumps(row).decode(), flush=True)
+
+    return take
+
+
+def _serve_metrics(capture: Capture, port: int) -> None:
+    from live.metrics import serve
+
+    serve(capture.state, port)

@@ -1,0 +1,52 @@
+"""Prometheus metrics of a capture, on the loopback interface.
+
+Here: what a capture's counters are called to Prometheus.
+Not here: counting (`ml.capture`, `live.capture`).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+COUNTERS = {
+    "frames": ("lobforge_capture_frames", "Frames taken down."),
+    "bytes": ("lobforge_capture_bytes", "Bytes of frames taken down."),
+    "overflows": ("lobforge_capture_overflows", "Frames refused because the disk did not keep up."),
+    "reconnects": ("lobforge_capture_reconnects", "Connections that ended and were dialled again."),
+    "breaks": ("lobforge_capture_breaks", "Breaks of update ids."),
+    "snapshots": ("lobforge_capture_snapshots", "Snapshots fetched."),
+    "snapshot_failures": ("lobforge_capture_snapshot_failures", "Snapshots that were refused or failed."),
+}
+GAUGES = {
+    "waiting_bytes": ("lobforge_capture_queue_bytes", "Bytes that wait for the disk."),
+    "unknown_books": ("lobforge_capture_unknown_books", "Books that wait for a snapshot."),
+}
+
+
+class StateCollector:
+    """Gives the counters of a capture whenever they are asked for."""
+
+    def __init__(self, state: Callable[[], dict[str, Any]]) -> None:
+        self.state = state
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics, labelled with the venue."""
+        state = self.state()
+        for key, (name, text) in COUNTERS.items():
+            counter = CounterMetricFamily(name, text, labels=["venue"])
+            counter.add_metric([state["venue"]], state[key])
+            yield counter
+        for key, (name, text) in GAUGES.items():
+            gauge = GaugeMetricFamily(name, text, labels=["venue"])
+            value = state[key]
+            gauge.add_metric([state["venue"]], len(value) if isinstance(value, list) else value)
+            yield gauge
+
+
+def serve(state: Callable[[], dict[str, Any]], port: int) -> None:
+    """Serve `/metrics` from a thread of its own."""
+    registry = CollectorRegistry()
+    registry.register(StateCollector(state))  # type: ignore[arg-type]
+    start_http_server(port, "127.0.0.1", registry)

@@ -1,0 +1,49 @@
+"""Whether the captured books can be rebuilt: update ids only, no levels.
+
+Here: following the ids of every symbol of a venue, and which of them wait for a snapshot.
+Not here: the rules (`ml.market.continuity`), asking for snapshots (`live.capture`).
+"""
+
+from types import ModuleType
+from typing import Any
+
+import orjson
+
+from ml.errors import FrameError
+from ml.market.continuity import RULES, Continuity, Verdict
+from ml.market.venues.dialects import dialect, route
+
+Doc = dict[str, Any]
+
+
+class Watch:
+    """The chains of ids of one venue's books."""
+
+    def __init__(self, venue: str, symbols: tuple[str, ...]) -> None:
+        self.venue = venue
+        self.dialect: ModuleType = dialect(venue)
+        self.chains = {symbol: Continuity(RULES[venue]) for symbol in symbols}
+        self.breaks = self.unreadable = 0
+
+    def take(self, payload: bytes, conn: str) -> tuple[str | None, bool, Doc | None]:
+        """Follow a frame; returns its symbol, whether its chain just broke, and its JSON if it is market data."""
+        try:
+            doc = orjson.loads(payload)
+            routed = route(doc, conn)
+            if routed is None or routed[1] not in self.chains:
+                return None, False, None
+            steps = [step for bare in self.dialect.outline(doc) for step in self.chains[routed[1]].offer(bare)]
+        except (orjson.JSONDecodeError, FrameError):
+            self.unreadable += 1  # kept by the journal; the decoder sets it aside with its reason
+            return None, False, None
+        broken = any(step.verdict == Verdict.BREAK for step in steps)
+        self.breaks += broken
+        return routed[1], broken, doc
+
+    def lose(self, symbol: str, reason: str) -> None:
+        """Forget a book whose connection ended: only a snapshot makes it known again."""
+        self.chains[symbol].lose(reason)
+
+    def unknown(self) -> list[str]:
+        """Symbols whose book waits for a snapshot."""
+        return [symbol for symbol, chain in self.chains.items() if chain.last_id is None]

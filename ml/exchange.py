@@ -1,0 +1,167 @@
+"""The only window to ccxt: connections whose text frames are handed on before anything parses them.
+
+Here: one connection that dials, subscribes, watches for silence and dials again; REST snapshots as text.
+Not here: what to subscribe to (`ml.capture.feeds`), where frames go (`ml.capture.recorder`).
+
+ccxt makes and keeps the connection: dialling, proxies, the venue's own ping. Its handlers see no frame: its books hide
+update ids and may lose updates between two watches.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic, time_ns
+from typing import Any
+
+from ml.capture.feeds import Connection, Plan
+from ml.errors import CaptureError, VenueRefused
+
+SILENCE_SECONDS = 5.0
+"""A connection that says nothing for so long is given up; no subscribed venue is silent for a second."""
+PONG_BYTES = 200
+"""Answers to pings are shorter, and no market data are them."""
+MAX_BACK_OFF = 30.0
+
+OnFrame = Callable[[int, bytes], None]
+"""Takes the receive time (ns UTC) and the text of a frame."""
+
+
+class Venue:
+    """One ccxt exchange object: its session, pings and dialling rules."""
+
+    def __init__(self, plan: Plan) -> None:
+        import ccxt.pro
+
+        self.exchange: Any = getattr(ccxt.pro, plan.exchange)({"enableRateLimit": False})
+
+    async def text(self, url: str) -> tuple[int, bytes]:
+        """Receive time (ns UTC) and body of a GET.
+
+        Raises:
+            VenueRefused: there was no answer, or an error; `retry_after` holds the seconds it asks to wait.
+        """
+        from aiohttp import ClientError, ClientTimeout
+
+        self.exchange.open()
+        try:
+            async with self.exchange.session.get(url, timeout=ClientTimeout(10)) as answer:
+                body = await answer.read()
+                if answer.status == 200:
+                    return time_ns(), body
+                raise VenueRefused(
+                    f"{url} answered {answer.status}: {body[:200]!r}", float(answer.headers.get("Retry-After", 0))
+                )
+        except (ClientError, TimeoutError) as error:
+            raise VenueRefused(f"{url} did not answer: {error!r}") from error
+
+    async def close(self) -> None:
+        """Close all that is open."""
+        await self.exchange.close()
+
+
+class Line:
+    """One connection of a plan, kept up until it is closed.
+
+    Args:
+        venue: whose session and rules.
+        asked: address and subscriptions.
+        on_frame: takes each frame as received.
+        on_loss: told why frames may be missing: `reconnect` or `silent`, each time a connection ended.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        asked: Connection,
+        on_frame: OnFrame,
+        on_loss: Callable[[str], None],
+    ) -> None:
+        self.venue, self.asked, self.on_frame, self.on_loss = venue, asked, on_frame, on_loss
+        self.last_heard = 0.0
+        self.reconnects = 0
+        self._client: Any = None
+        self._redial = False
+
+    async def run(self) -> None:
+        """Dial and listen for ever; cancel to stop."""
+        failures = 0
+        while True:
+            try:
+                await self._dial()
+                failures = 0
+                reason = await self._listen()
+            except (OSError, TimeoutError, CaptureError):
+                reason = "reconnect"
+            finally:
+                await self._hang_up()
+            self.on_loss(reason)
+            self.reconnects += 1
+            failures += 1
+            # jitter, so that lines that fell together do not come back together
+            await asyncio.sleep(min(0.1 * 2 ** min(failures, 9), MAX_BACK_OFF) * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def redial(self) -> None:
+        """Give the connection up and subscribe anew: the way to a fresh snapshot where the stream sends its own."""
+        self._redial = True
+
+    async def _dial(self) -> None:
+        self._redial = False
+        exchange = self.venue.exchange
+        exchange.open()
+        self._client = _client(exchange, self.asked.url, self._hear)
+        self._client.connect(exchange.session)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._client.connected), 12)
+        except _network_error() as error:
+            raise CaptureError(f"{self.asked.url} cannot be reached: {error}") from error
+        for message in self.asked.subscribe:
+            await self._client.send(message)
+        self.last_heard = monotonic()
+
+    async def _listen(self) -> str:
+        while not (self._redial or self._client.closed() or self._client.error):
+            quiet = monotonic() - self.last_heard
+            if quiet >= SILENCE_SECONDS:
+                return "silent"
+            await asyncio.sleep(min(0.05, SILENCE_SECONDS - quiet))
+        return "reconnect"
+
+    async def _hang_up(self) -> None:
+        """Let nothing of the old connection through any more, then close it."""
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(_network_error(), OSError):
+                await client.close()
+
+    def _hear(self, client: Any, data: bytes) -> None:
+        if client is self._client:  # a late frame of a connection that was given up is not applied
+            self.last_heard = monotonic()
+            self.on_frame(time_ns(), data)
+
+
+def _client(exchange: Any, url: str, hear: Callable[[Any, bytes], None]) -> Any:
+    """A ccxt client that hands every frame on as text; answers to its pings it keeps."""
+    from ccxt.async_support.base.ws.client import Client
+
+    class Tee(Client):
+        def handle_text_or_binary_message(self, data: Any) -> None:
+            text = data if isinstance(data, bytes) else data.encode()
+            if len(text) < PONG_BYTES and b"pong" in text:
+                self.lastPong = exchange.milliseconds()
+            else:
+                hear(self, text)
+
+    def ignore(*_: Any) -> None:
+        return None
+
+    options = exchange.extend(
+        exchange.streaming, {"ping": getattr(exchange, "ping", None), "asyncio_loop": asyncio.get_running_loop()}
+    )
+    return Tee(url, ignore, ignore, ignore, ignore, options)
+
+
+def _network_error() -> type[Exception]:
+    import ccxt
+
+    return ccxt.NetworkError

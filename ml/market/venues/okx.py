@@ -1,0 +1,104 @@
+"""OKX V5 public channels: order book and trades; swaps and spot by the instrument's name.
+
+Formats: https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order-book-channel and
+`ws-trades-channel`. Sizes of swaps are in contracts. The checksum is 0 since 2026 and is not read.
+"""
+
+from typing import Any
+
+from ml.errors import FrameError
+from ml.instruments import Instrument, to_units
+from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
+from ml.market.venues.levels import add_levels
+
+VENUES = ("okx-swap", "okx-spot")
+SIDES = {"buy": BUY, "sell": SELL}
+KINDS = {"books": "book", "books-l2-tbt": "book", "trades": "trade", "trades-all": "trade"}
+
+
+def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
+    """Venue and symbol of a frame; `BTC-USDT-SWAP` is a swap, `BTC-USDT` is spot.
+
+    Raises:
+        FrameError: `unknown_frame` without an instrument, `wrong_venue` for dated futures and options.
+    """
+    symbol = doc["arg"].get("instId") if isinstance(doc.get("arg"), dict) else None
+    if not isinstance(symbol, str):
+        raise FrameError("unknown_frame", f"no arg with an instId: {str(doc)[:80]}")
+    parts = symbol.split("-")
+    if len(parts) == 2:
+        return VENUES[1], symbol
+    if len(parts) == 3 and parts[2] == "SWAP":
+        return VENUES[0], symbol
+    raise FrameError("wrong_venue", f"{symbol} is neither a swap nor a spot pair")
+
+
+def kind(doc: dict[str, Any]) -> str:
+    """The kind of a frame that `route` accepted, see `dialects`."""
+    return KINDS.get(doc["arg"].get("channel"), "other")
+
+
+def event_ts(doc: dict[str, Any]) -> int:
+    """Matching-engine time in ns UTC, the latest of the frame.
+
+    Raises:
+        FrameError: `bad_frame` if there is none.
+    """
+    try:
+        stamp = max(int(entry["ts"]) for entry in doc["data"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise FrameError("bad_frame", f"no event time: {type(error).__name__}: {error}") from error
+    if stamp <= 0:
+        raise FrameError("bad_frame", f"event time is {stamp}")
+    return stamp_ns(stamp)
+
+
+def outline(doc: dict[str, Any]) -> list[BookMessage]:
+    """The book messages of a frame without their levels: ids and times.
+
+    Raises:
+        FrameError: a field is missing or of the wrong type.
+    """
+    if kind(doc) != "book":
+        return []
+    try:
+        found: list[BookMessage] = []
+        for entry in doc["data"]:
+            ts, sequence, prev = stamp_ns(int(entry["ts"])), int(entry["seqId"]), int(entry["prevSeqId"])
+            found.append(BookMessage(doc["action"] == "snapshot", ts, ts, sequence, sequence, prev))
+        return found
+    except (KeyError, TypeError, ValueError) as error:
+        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+
+
+def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
+    """Book messages and prints of one frame; an unfit print comes as its error. Other channels give neither.
+
+    Raises:
+        FrameError: a field is missing or a number is unfit.
+    """
+    try:
+        match kind(doc):
+            case "book":
+                both = zip(outline(doc), doc["data"], strict=True)
+                return [_levels(message, entry, instrument) for message, entry in both], []
+            case "trade":
+                return [], [_trade(entry, instrument) for entry in doc["data"]]
+            case _:
+                return [], []
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+
+
+def _levels(message: BookMessage, entry: dict[str, Any], instrument: Instrument) -> BookMessage:
+    # a level is price, size, a field that is always 0, and the number of orders
+    bids, asks = ([(level[0], level[1]) for level in entry[side]] for side in ("bids", "asks"))
+    return add_levels(message, bids, asks, instrument)
+
+
+def _trade(entry: dict[str, Any], instrument: Instrument) -> Trade | FrameError:
+    price = to_units(entry["px"], instrument.price_decimals)
+    size = to_units(entry["sz"], instrument.size_decimals)
+    if price <= 0 or size <= 0:
+        return FrameError("off_market", f"trade {entry['tradeId']}: price {entry['px']}, size {entry['sz']}")
+    return Trade(stamp_ns(int(entry["ts"])), str(entry["tradeId"]), SIDES[entry["side"]], price, size)

@@ -1,0 +1,1 @@
+"""An exchange on the loopback interface that knows the truth and can misbehave."""

@@ -1,0 +1,164 @@
+"""How venues spell what the emulated market does: Binance, Bybit and OKX, WebSocket and REST."""
+
+import json
+from typing import Any
+
+from tests.emulator.market import Change, Market
+
+
+def price(ticks: int) -> str:
+    """One decimal."""
+    return f"{ticks // 10}.{ticks % 10}"
+
+
+def size(lots: int) -> str:
+    """Three decimals."""
+    return f"{lots // 1000}.{lots % 1000:03d}"
+
+
+def _levels(levels: Any, side: int) -> list[list[str]]:
+    return [[price(p), size(q)] for s, p, q in levels if s == side]
+
+
+def _book(market: Market, side: int) -> list[list[str]]:
+    ordered = sorted(market.sides[side].items(), reverse=side > 0)
+    return [[price(p), size(q)] for p, q in ordered]
+
+
+class Binance:
+    """USD-M by default; spot has no pu and no T."""
+
+    path = "/public/stream"
+    gap_ids = 5
+
+    def __init__(self, venue: str) -> None:
+        self.spot, self.coin = venue == "binance-spot", venue == "binance-coinm"
+        if self.spot or self.coin:
+            self.path = "/stream"
+        self.rest = {"binance-spot": "/api/v3/depth", "binance-coinm": "/dapi/v1/depth"}.get(venue, "/fapi/v1/depth")
+
+    def subscribed(self, message: dict) -> tuple[list[str], list[str]]:
+        """Symbols of a subscription, and the answers."""
+        symbols = {name.partition("@")[0].upper() for name in message.get("params", [])}
+        return sorted(symbols), [json.dumps({"result": None, "id": message.get("id")})]
+
+    def opening(self, market: Market) -> list[str]:
+        """The stream sends no snapshot."""
+        return []
+
+    def snapshot(self, market: Market, ts_ms: int) -> str:
+        """The REST answer."""
+        document = {"lastUpdateId": market.update, "bids": _book(market, 1), "asks": _book(market, -1)}
+        return json.dumps(document if self.spot else document | {"E": ts_ms, "T": ts_ms})
+
+    def frames(self, market: Market, change: Change, last_id: int) -> list[str]:
+        """A change as the stream shows it."""
+        name, ts = market.symbol.lower(), change.ts_ms
+        data: dict[str, Any] = {"e": "depthUpdate", "E": ts + 1, "s": market.symbol, "U": change.first_id}
+        data |= {"u": change.last_id, "b": _levels(change.levels, 1), "a": _levels(change.levels, -1)}
+        if not self.spot:
+            data |= {"T": ts, "pu": last_id}
+        if self.coin:
+            data |= {"ps": market.symbol.partition("_")[0]}
+        found = [json.dumps({"stream": f"{name}@depth@0ms", "data": data})]
+        if change.trade:
+            side, ticks, lots = change.trade
+            print_ = {"e": "trade", "E": ts, "T": ts, "s": market.symbol, "t": market.trades, "p": price(ticks)}
+            print_ |= {"q": size(lots), "m": side < 0} | ({} if self.spot else {"X": "MARKET"})
+            if self.coin:
+                print_ |= {"ps": market.symbol.partition("_")[0]}
+            found.append(json.dumps({"stream": f"{name}@trade", "data": print_}))
+        return found
+
+    def keep_alive(self, message: dict) -> str | None:
+        """Binance pings by protocol frames."""
+        return None
+
+
+class Bybit:
+    """V5; a subscription is answered with a snapshot in the stream."""
+
+    gap_ids = 1
+    rest = None
+
+    def __init__(self, venue: str) -> None:
+        self.path = f"/v5/public/{venue.partition('-')[2]}"
+
+    def subscribed(self, message: dict) -> tuple[list[str], list[str]]:
+        """Symbols whose book was asked for, and the answers."""
+        books = [topic for topic in message.get("args", []) if topic.startswith("orderbook.")]
+        answer = {"success": True, "ret_msg": "", "op": "subscribe", "conn_id": "x"}
+        return [topic.rpartition(".")[2] for topic in books], [json.dumps(answer)]
+
+    def opening(self, market: Market) -> list[str]:
+        """The snapshot that begins the stream."""
+        ts = market.history[-1].ts_ms if market.history else 1
+        return [self._book(market, "snapshot", _book(market, 1), _book(market, -1), ts, market.update)]
+
+    def frames(self, market: Market, change: Change, last_id: int) -> list[str]:
+        """A change as the stream shows it."""
+        bids, asks = (_levels(change.levels, side) for side in (1, -1))
+        found = [self._book(market, "delta", bids, asks, change.ts_ms, change.last_id)]
+        if change.trade:
+            side, ticks, lots = change.trade
+            entry = {"T": change.ts_ms, "s": market.symbol, "S": "Buy" if side > 0 else "Sell", "v": size(lots)}
+            entry |= {"p": price(ticks), "i": f"{market.symbol}-{market.trades}"}
+            topic = f"publicTrade.{market.symbol}"
+            found.append(json.dumps({"topic": topic, "type": "snapshot", "ts": change.ts_ms, "data": [entry]}))
+        return found
+
+    def keep_alive(self, message: dict) -> str | None:
+        """The answer to its ping."""
+        return json.dumps({"success": True, "ret_msg": "pong", "op": "ping"}) if message.get("op") == "ping" else None
+
+    def _book(self, market: Market, kind: str, bids: list, asks: list, ts: int, update: int) -> str:
+        data = {"s": market.symbol, "b": bids, "a": asks, "u": update, "seq": update}
+        topic = f"orderbook.200.{market.symbol}"
+        return json.dumps({"topic": topic, "type": kind, "ts": ts + 1, "data": data, "cts": ts})
+
+
+class Okx:
+    """V5 public channels; ids are chained by prevSeqId."""
+
+    path = "/ws/v5/public"
+    gap_ids = 7
+    rest = None
+
+    def __init__(self, venue: str) -> None:
+        self.venue = venue
+
+    def subscribed(self, message: dict) -> tuple[list[str], list[str]]:
+        """Symbols whose book was asked for, and the answers."""
+        books = [arg["instId"] for arg in message.get("args", []) if arg["channel"] == "books"]
+        return books, [json.dumps({"event": "subscribe", "arg": arg}) for arg in message.get("args", [])]
+
+    def opening(self, market: Market) -> list[str]:
+        """The snapshot that begins the stream."""
+        ts = market.history[-1].ts_ms if market.history else 1
+        return [self._book(market, "snapshot", _book(market, 1), _book(market, -1), ts, market.update, -1)]
+
+    def frames(self, market: Market, change: Change, last_id: int) -> list[str]:
+        """A change as the stream shows it."""
+        bids, asks = (_levels(change.levels, side) for side in (1, -1))
+        found = [self._book(market, "update", bids, asks, change.ts_ms, change.last_id, last_id)]
+        if change.trade:
+            side, ticks, lots = change.trade
+            entry = {"instId": market.symbol, "tradeId": str(market.trades), "px": price(ticks), "sz": size(lots)}
+            entry |= {"side": "buy" if side > 0 else "sell", "ts": str(change.ts_ms)}
+            found.append(json.dumps({"arg": {"channel": "trades", "instId": market.symbol}, "data": [entry]}))
+        return found
+
+    def keep_alive(self, message: dict) -> str | None:
+        """OKX pings by the text `ping`, which is no JSON."""
+        return None
+
+    def _book(self, market: Market, action: str, bids: list, asks: list, ts: int, seq: int, prev: int) -> str:
+        levels = {"bids": [[*b, "0", "1"] for b in bids], "asks": [[*a, "0", "1"] for a in asks]}
+        entry = levels | {"ts": str(ts), "checksum": 0, "seqId": seq, "prevSeqId": prev}
+        return json.dumps({"arg": {"channel": "books", "instId": market.symbol}, "action": action, "data": [entry]})
+
+
+PROTOCOLS = {
+    "binance-usdm": Binance, "binance-spot": Binance, "binance-coinm": Binance,
+    "bybit-linear": Bybit, "bybit-spot": Bybit, "okx-swap": Okx, "okx-spot": Okx,
+}  # fmt: skip

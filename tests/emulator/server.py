@@ -1,0 +1,159 @@
+"""The emulated venue as a server: WebSocket and REST on one loopback port, in its own thread, with faults on call."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+
+from aiohttp import WSMsgType, web
+
+from tests.emulator.market import Market
+from tests.emulator.protocols import PROTOCOLS
+
+Tap = Callable[[str, str], list[str]]
+"""(symbol, frame) -> the frames that are delivered instead."""
+
+
+def deliver(symbol: str, frame: str) -> list[str]:
+    """No fault."""
+    return [frame]
+
+
+class Emulator:
+    """One venue; use as a context manager. `rate` is changes per second and symbol.
+
+    `tap` may be replaced while it runs; `muted` and `refuse` (answers 429 to that many snapshot requests) are read at
+    each use.
+    """
+
+    def __init__(self, venue: str, symbols: list[str], rate: float = 50.0, seed: int = 1) -> None:
+        self.protocol = PROTOCOLS[venue](venue)
+        self.markets = {name: Market(name, seed + k, self.protocol.gap_ids) for k, name in enumerate(symbols)}
+        self.rate, self.tap, self.muted, self.refuse, self.stale_snapshots = rate, deliver, False, 0, 0
+        self.sockets: dict[web.WebSocketResponse, set[str]] = {}
+        self.connections = self.sent = self.served = 0
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._started, self._stop = threading.Event(), asyncio.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Emulator":
+        self._thread.start()
+        assert self._started.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    @property
+    def arguments(self) -> list[str]:
+        """What `lobforge capture` needs to find it."""
+        return ["--stream-url", f"ws://127.0.0.1:{self.port}", "--rest-url", f"http://127.0.0.1:{self.port}"]
+
+    def cut(self) -> None:
+        """Break every connection without a goodbye."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(5)
+
+    def inject(self, text: str) -> None:
+        """Send a frame of the test's own to everybody."""
+        asyncio.run_coroutine_threadsafe(self._send_all(text), self._loop).result(5)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._any)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        self._started.set()
+        ticking = asyncio.create_task(self._tick())
+        await self._stop.wait()
+        ticking.cancel()
+        await self._cut()
+        await runner.cleanup()
+
+    async def _any(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._stream(request)
+        if request.path != self.protocol.rest:
+            return web.Response(status=404)
+        if self.refuse > 0:
+            self.refuse -= 1
+            return web.Response(status=429, headers={"Retry-After": "0.2"}, text="too many requests")
+        self.served += 1
+        market = self.markets[request.query["symbol"]]
+        if self.stale_snapshots > 0:
+            self.stale_snapshots -= 1
+            return web.Response(text=json.dumps({"lastUpdateId": 1, "bids": [["1.0", "1"]], "asks": [["2.0", "1"]]}))
+        return web.Response(text=self.protocol.snapshot(market, _now()))
+
+    async def _stream(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoping=True)
+        await socket.prepare(request)
+        self.connections += 1
+        self.sockets[socket] = set()
+        async for message in socket:
+            if message.type == WSMsgType.TEXT:
+                await self._hear(socket, message.data)
+        self.sockets.pop(socket, None)
+        return socket
+
+    async def _hear(self, socket: web.WebSocketResponse, text: str) -> None:
+        if text == "ping":
+            await socket.send_str("pong")
+            return
+        message = json.loads(text)
+        alive = self.protocol.keep_alive(message)
+        if alive is not None:
+            await socket.send_str(alive)
+            return
+        symbols, answers = self.protocol.subscribed(message)
+        for answer in answers:
+            await socket.send_str(answer)
+        for symbol in symbols:
+            if symbol in self.markets and socket.closed is False:
+                for frame in self.protocol.opening(self.markets[symbol]):
+                    await socket.send_str(frame)
+                self.sockets[socket].add(symbol)
+
+    async def _tick(self) -> None:
+        period = 1.0 / self.rate
+        while True:
+            started = time.monotonic()
+            for market in self.markets.values():
+                last = market.update
+                frames = self.protocol.frames(market, market.step(_now()), last)
+                if self.muted:
+                    continue
+                for frame in frames:
+                    for text in self.tap(market.symbol, frame):
+                        await self._send_all(text, market.symbol)
+            await asyncio.sleep(max(period - (time.monotonic() - started), 0))
+
+    async def _send_all(self, text: str, symbol: str | None = None) -> None:
+        for socket, symbols in list(self.sockets.items()):
+            if (symbol is None or symbol in symbols) and not socket.closed:
+                self.sent += 1
+                try:
+                    await socket.send_str(text)
+                except ConnectionError:
+                    self.sockets.pop(socket, None)
+
+    async def _cut(self) -> None:
+        for socket in list(self.sockets):
+            transport = socket._req.transport if socket._req is not None else None
+            if transport is not None:
+                transport.abort()
+            self.sockets.pop(socket, None)
+
+
+def _now() -> int:
+    return time.time_ns() // 10**6

@@ -1,0 +1,206 @@
+"""`lobforge capture` against a local exchange through the real ccxt client: rows and gaps together are the truth."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ml.paths import DataRoot
+from tests.emulator.protocols import PROTOCOLS
+from tests.emulator.server import Emulator
+from tests.emulator.truth import check
+from tests.scenario import chain_of
+
+SYMBOLS = {"okx-swap": ["BTC-USDT-SWAP"], "okx-spot": ["BTC-USDT"], "binance-coinm": ["TRXUSD_PERP"]}
+
+
+class Running:
+    """A capture process over an emulator."""
+
+    def __init__(self, root: DataRoot, venue: str, emulator: Emulator, *more: str) -> None:
+        command = [sys.executable, "-m", "live", "capture", "--venue", venue, "--json", *emulator.arguments, *more]
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [*command, "--symbols", ",".join(emulator.markets)],
+            env=os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self) -> dict:
+        """SIGTERM: it must end cleanly, all sealed within five seconds."""
+        self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=60)
+        assert self.process.returncode == 0, err
+        summary = json.loads(out.splitlines()[-1])
+        assert summary["stop_s"] < 5
+        return summary
+
+
+def until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for something that must happen."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
+
+
+def flows(emulator: Emulator, frames: int = 60) -> None:
+    """Wait until so many more frames were delivered."""
+    target = emulator.sent + frames
+    until(lambda: emulator.sent >= target)
+
+
+def anchored(emulator: Emulator) -> None:
+    """Wait until every book can be known: the stream runs, and snapshots were served where they are asked for."""
+    until(lambda: emulator.sent > 20)
+    if emulator.protocol.rest:
+        until(lambda: emulator.served >= len(emulator.markets))
+    flows(emulator, 200)
+
+
+def emulated(venue: str) -> Emulator:
+    return Emulator(venue, SYMBOLS.get(venue, ["BTCUSDT", "ETHUSDT"]))
+
+
+def truth(root: DataRoot, venue: str, emulator: Emulator):
+    """What each symbol's capture holds, checked against what happened."""
+    chain = chain_of(*sorted(root.captures.glob("*.parquet")))
+    return [check(chain, f"{venue}.{name}", market) for name, market in emulator.markets.items()]
+
+
+@pytest.mark.parametrize("venue", PROTOCOLS)
+def test_a_quiet_capture_has_no_gap(root, venue):
+    """Every change from the snapshot on is there, the book is right, the stop is clean."""
+    with emulated(venue) as emulator, Running(root, venue, emulator) as running:
+        anchored(emulator)
+        summary = running.stop()
+    assert (summary["reconnects"], summary["overflows"], summary["breaks"], summary["unknown_books"]) == (0, 0, 0, [])
+    for found in truth(root, venue, emulator):
+        assert found.gaps == []
+        assert len(found.applied) > 20
+        assert found.trades > 5
+
+
+@pytest.mark.parametrize("venue", ["binance-usdm", "binance-spot", "bybit-linear", "okx-swap"])
+def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
+    """A dropped frame, then doubled and garbled ones, then a cut connection: two gaps and nothing else is missing."""
+    with emulated(venue) as emulator, Running(root, venue, emulator) as running:
+        anchored(emulator)
+        dropped: list[str] = []
+
+        def drop_one_book_frame(symbol: str, frame: str) -> list[str]:
+            if symbol == next(iter(emulator.markets)) and not dropped and "trade" not in frame:
+                dropped.append(frame)
+                return []
+            return [frame]
+
+        served, connected = emulator.served, emulator.connections
+        emulator.tap = drop_one_book_frame
+        until(lambda: emulator.served > served or emulator.connections > connected)
+        flows(emulator, 80)
+        emulator.tap = lambda _, frame: [frame, frame]
+        flows(emulator)
+        emulator.tap = lambda _, frame: [frame]
+        emulator.inject('{"half": ')
+        connected = emulator.connections
+        emulator.cut()
+        served = emulator.served
+        until(lambda: emulator.connections > connected)
+        if emulator.protocol.rest:
+            until(lambda: emulator.served >= served + len(emulator.markets))
+        flows(emulator, 200)
+        summary = running.stop()
+    first = truth(root, venue, emulator)[0]
+    reasons = [gap["reason"] for gap in first.gaps]
+    assert reasons[0] == "sequence_gap"
+    assert "reconnect" in reasons[1:]
+    assert all(gap["end"] is not None for gap in first.gaps)
+    assert summary["unknown_books"] == []
+
+
+def test_a_silent_connection_is_found_within_six_seconds(root):
+    """The venue keeps the line open and says nothing: the capture dials again, and the gap says why."""
+    with emulated("bybit-linear") as emulator, Running(root, "bybit-linear", emulator) as running:
+        anchored(emulator)
+        connected, muted = emulator.connections, time.monotonic()
+        emulator.muted = True
+        until(lambda: emulator.connections > connected)
+        found_after = time.monotonic() - muted
+        emulator.muted = False
+        flows(emulator)
+        running.stop()
+    assert found_after <= 6.5
+    assert truth(root, "bybit-linear", emulator)[0].gaps[0]["reason"] == "silent"
+
+
+def test_refused_and_stale_snapshots_are_asked_for_again(root):
+    """429 is waited for, a snapshot older than the stream connects nothing; the third answer does."""
+    with Emulator("binance-usdm", ["BTCUSDT"]) as emulator:
+        emulator.refuse, emulator.stale_snapshots = 1, 1
+        with Running(root, "binance-usdm", emulator) as running:
+            until(lambda: emulator.served >= 2)
+            flows(emulator)
+            summary = running.stop()
+    assert (summary["snapshot_failures"], summary["unknown_books"]) == (1, [])
+    assert truth(root, "binance-usdm", emulator)[0].gaps == []
+
+
+def test_a_killed_capture_is_recovered_by_the_next(root):
+    """SIGKILL loses nothing that the journal held; the next start says so and seals it."""
+    with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
+        with Running(root, "bybit-linear", emulator):
+            anchored(emulator)
+        connected = emulator.connections
+        with Running(root, "bybit-linear", emulator) as again:
+            until(lambda: emulator.connections > connected)
+            flows(emulator)
+            again.process.send_signal(signal.SIGTERM)
+            _, err = again.process.communicate(timeout=60)
+    first = json.loads(err.splitlines()[0])
+    assert (first["state"], first["records"] > 20) == ("recovered", True)
+    (found,) = truth(root, "bybit-linear", emulator)
+    assert len(found.gaps) == 1
+
+
+def test_metrics_are_served_while_it_runs(root):
+    """Prometheus text with the venue as label."""
+    import socket
+    from urllib.request import urlopen
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    more = ("--metrics-port", str(port))
+    with (
+        Emulator("bybit-linear", ["BTCUSDT"]) as emulator,
+        Running(root, "bybit-linear", emulator, *more) as running,
+    ):
+        anchored(emulator)
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        running.stop()
+    frames = next(line for line in text.splitlines() if line.startswith("lobforge_capture_frames_total"))
+    assert 'venue="bybit-linear"' in frames
+    assert float(frames.rpartition(" ")[2]) > 20
+
+
+def test_an_unknown_venue_is_said(root, monkeypatch, capsys):
+    """Nothing is dialled; the message lists the venues."""
+    from live.capture import main
+
+    monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(Path(root.root)))
+    assert main(["--venue", "kraken", "--symbols", "XBTUSD"]) == 2
+    assert "okx-swap" in capsys.readouterr().err

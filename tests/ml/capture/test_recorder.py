@@ -1,0 +1,91 @@
+"""The recorder: order, bounded memory with the loss on record, rolling without a hole."""
+
+import threading
+
+import orjson
+import pytest
+
+from ml import store
+from ml.capture import recorder as recorders
+from ml.capture.journal import Journal, Kind
+from ml.capture.recorder import Recorder
+from ml.capture.seal import State
+
+
+def rows(sealed):
+    """All rows of the sealed files, in order of the files."""
+    ordered = sorted(sealed, key=lambda one: one.path)
+    return [row for one in ordered for row in store.read(one.path).collect().rows()]
+
+
+def test_frames_are_taken_down_in_order(root):
+    """Each with its connection's name and receive time; the clean stop seals one file."""
+    sealed = []
+    recorder = Recorder(root, "sim", sealed=sealed.append)
+    recorder.connection(0, "sim ws://x")
+    for k in range(1_000):
+        assert recorder.offer(0, k, b"%d" % k, ("A",))
+    recorder.stop()
+    assert rows(sealed) == [(0, "sim ws://x", k, b"%d" % k) for k in range(1_000)]
+    assert [one.state for one in sealed] == [State.ENDED]
+
+
+def test_a_roll_loses_and_doubles_nothing(root):
+    """Many small files hold what one would; each names its connections anew."""
+    sealed = []
+    recorder = Recorder(root, "sim", roll_bytes=2_000, sealed=sealed.append)
+    recorder.connection(0, "sim ws://x")
+    for k in range(3_000):
+        recorder.offer(0, k, b"frame %d" % k, ("A",))
+        if k % 100 == 0:
+            threading.Event().wait(0.002)
+    recorder.stop()
+    assert len(sealed) > 3
+    assert [row[2] for row in rows(sealed)] == list(range(3_000))
+    assert {row[1] for row in rows(sealed)} == {"sim ws://x"}
+    assert list(root.journals.iterdir()) == []
+
+
+def test_a_disk_that_does_not_keep_up_is_a_loss_on_record(root, monkeypatch):
+    """Memory stays bounded; where frames were refused stands one loss per instrument, before the next frame."""
+    go = threading.Event()
+    append = Journal.append
+
+    def slow(self, *record):
+        go.wait()
+        append(self, *record)
+
+    monkeypatch.setattr(Journal, "append", slow)
+    sealed = []
+    recorder = Recorder(root, "sim", queue_bytes=1_000, sealed=sealed.append)
+    recorder.connection(0, "sim ws://x")
+    taken = [recorder.offer(0, k, b"x" * 100, ("A", "B")) for k in range(50)]
+    assert recorder.waiting_bytes <= 1_000
+    go.set()
+    while recorder.waiting_bytes:
+        threading.Event().wait(0.01)
+    assert recorder.offer(0, 99, b"after", ("A", "B"))
+    recorder.stop()
+    kinds = [(row[0], row[3]) for row in rows(sealed)]
+    accepted = sum(taken)
+    assert 0 < accepted < 50
+    assert recorder.overflows == 50 - accepted
+    losses = [orjson.loads(payload) for kind, payload in kinds[accepted : accepted + 2] if kind == Kind.LOSS]
+    assert losses == [{"loss": "overflow", "symbol": "A"}, {"loss": "overflow", "symbol": "B"}]
+    assert kinds[-1] == (Kind.FRAME, b"after")
+
+
+@pytest.mark.parametrize("seconds", [0.05])
+def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch, seconds):
+    """A kill loses nothing that was handed over: the journal holds the frame long before the stop."""
+    monkeypatch.setattr(recorders, "SYNC_SECONDS", seconds)
+    recorder = Recorder(root, "sim")
+    recorder.offer(0, 1, b"kept", ("A",))
+    (path,) = root.journals.iterdir()
+    for _ in range(200):
+        if b"kept" in path.read_bytes():
+            break
+        threading.Event().wait(0.01)
+    else:
+        pytest.fail("not written within two seconds")
+    recorder.stop()
