@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOM = Path(__file__).parent
-KERNEL = ("instruments.py", "schemas.py", "market/*.py", "market/venues/*.py")
+KERNEL = ("instruments.py", "schemas.py", "market/*.py", "market/venues/*.py", "market/archives/*.py")
 """The whole room, so that no module that is split off can be forgotten."""
 FEATURES = (*KERNEL, "features/*.py")
 LABELS = (*KERNEL, "labels/*.py")

@@ -4,7 +4,6 @@ Here: following the ids of every symbol of a venue, and which of them wait for a
 Not here: the rules (`ml.market.continuity`), asking for snapshots (`live.capture`).
 """
 
-from types import ModuleType
 from typing import Any
 
 import orjson
@@ -21,7 +20,7 @@ class Watch:
 
     def __init__(self, venue: str, symbols: tuple[str, ...]) -> None:
         self.venue = venue
-        self.dialect: ModuleType = dialect(venue)
+        self.dialect = dialect(venue)
         self.chains = {symbol: Continuity(RULES[venue]) for symbol in symbols}
         self.breaks = self.unreadable = 0
 

@@ -1,8 +1,9 @@
-"""Capture files: lines of raw frames, compressed or not.
+"""Capture files: lines of raw frames, compressed or not; the one door for them and for public archives.
 
 Here: the formats that collectors write, and reading them without losing a byte.
 Add here: another collector's line format.
-Not here: what the frames say (`ml.market.venues`), which order files have (`ml.market.chain`).
+Not here: public archives (`ml.market.archives`), what the frames say (`ml.market.venues`), which order files have
+(`ml.market.chain`).
 
 Formats:
 * stamped: `<local time, s ms us or ns> <json>`, as hftbacktest's collector writes;
@@ -11,21 +12,20 @@ Formats:
   connection's address, as cryptofeed's raw capture writes.
 """
 
-import gzip
-import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import orjson
 import polars as pl
 
 from ml.errors import CaptureError, FrameError, StoreError
+from ml.market.archives import door
 from ml.market.events import RawFrame, stamp_ns
+from ml.market.lines import lines
 from ml.schemas import TABLES, conform
 
-SUFFIXES = (".parquet", ".gz", ".zst", ".jsonl", ".txt", ".log")
+SUFFIXES = (".parquet", ".gz", ".zst", ".jsonl", ".txt", ".log", ".zip", ".csv", ".data")
 
 
 def find(folder: Path) -> list[Path]:
@@ -45,33 +45,33 @@ def find(folder: Path) -> list[Path]:
 def read(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
     """All frames of a file in line order; a line that is none comes as (offset, line, error).
 
-    A file that ends in the middle of its compression gives what could be read, then one `truncated` error.
-
-    An empty file gives one `empty` error.
+    A file that ends in the middle of its compression gives what could be read, then one `truncated` error; an empty
+    file gives one `empty` error, an archive of unknown columns or with a wrong checksum one error of its own.
     """
     if path.suffix == ".parquet":
         yield from _sealed(path)
         return
+    try:
+        archive = door.recognise(path)
+    except FrameError as error:
+        yield 0, b"", error
+        return
+    yield from _collected(path) if archive is None else door.read(archive)
+
+
+def _collected(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
     connections: dict[str, str] = {}
-    offset = 0
-    with _open(path) as stream:
-        while True:
-            try:
-                line = stream.readline()
-            except (EOFError, OSError, zlib.error) as error:
-                yield offset, b"", FrameError("truncated", f"{path.name} ends in the middle: {error}")
-                return
-            if not line:
-                break
-            try:
-                frame = _frame(line, offset, connections)
-                if frame is not None:
-                    yield frame
-            except FrameError as error:
-                yield offset, line, error
-            offset += len(line)
-    if offset == 0:
-        yield 0, b"", FrameError("empty", f"{path.name} is empty")
+    for item in lines(path):
+        if len(item) == 3:
+            yield item
+            continue
+        offset, line = item
+        try:
+            frame = _frame(line, offset, connections)
+            if frame is not None:
+                yield frame
+        except FrameError as error:
+            yield offset, line, error
 
 
 def _sealed(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
@@ -82,38 +82,6 @@ def _sealed(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
         return
     for offset, (conn, recv_ts, payload) in enumerate(rows.select("conn", "recv_ts", "payload").iter_rows()):
         yield RawFrame(offset, conn, recv_ts, payload)
-
-
-def _open(path: Path) -> IO[bytes]:
-    """A buffered byte stream over the decompressed file, by its magic bytes."""
-    with path.open("rb") as source:
-        magic = source.read(4)
-    if magic[:2] == b"\x1f\x8b":
-        return io.BufferedReader(_OneReadAtATime(gzip.open(path, "rb")), 1 << 20)
-    if magic == b"\x28\xb5\x2f\xfd":
-        import pyarrow as pa
-
-        return io.BufferedReader(pa.input_stream(str(path), compression="zstd"), 1 << 20)
-    return path.open("rb", buffering=1 << 20)
-
-
-class _OneReadAtATime(io.RawIOBase):
-    """Hands on what each read of a gzip gives, so that a torn file gives all it holds before its error."""
-
-    def __init__(self, source: Any) -> None:
-        self.source = source
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.source.read1(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self.source.close()
-        super().close()
 
 
 def _frame(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame | None:

@@ -15,6 +15,7 @@ from enum import Enum, auto
 
 from ml.market.events import BookMessage
 
+NO_ID = -1
 REMEMBERED = 512
 """Diffs kept to lay over a snapshot that is older than the book, and to tell repeats; 10 s or more of any feed."""
 
@@ -97,6 +98,11 @@ CHAINED = IdRule(
     straddles=lambda diff, snapshot: diff.prev_id == snapshot,
     on_stream=True,
 )
+UNNUMBERED = IdRule(
+    follows=lambda diff, last: False, precedes=lambda diff, snapshot: False, straddles=lambda diff, snapshot: False,
+    on_stream=True,
+)  # fmt: skip
+"""Venues that we read from archives alone, whose messages have no ids: see `Continuity`."""
 RULES = {
     "binance-usdm": FUTURES,
     "binance-coinm": FUTURES,
@@ -107,11 +113,18 @@ RULES = {
     "bybit-linear": BY_ONE,
     "bybit-spot": BY_ONE,
     "bybit-inverse": BY_ONE,
+    "coinbase-spot": UNNUMBERED,
+    "deribit": UNNUMBERED,
+    "bitmex": UNNUMBERED,
 }
 
 
 class Continuity:
-    """Follows the ids of one book; `last_id` is None while the book is unknown."""
+    """Follows the ids of one book; `last_id` is None while the book is unknown, NO_ID where its messages have none.
+
+    A message without ids (`last_id` NO_ID) applies to a book that is anchored by such a message: what is lost between
+    two of them cannot be seen. A snapshot after a diff says that the source began anew: `reconnect`.
+    """
 
     def __init__(self, rule: IdRule) -> None:
         self.rule = rule
@@ -119,9 +132,13 @@ class Continuity:
         self.held: BookMessage | None = None
         self.recent: dict[int, BookMessage] = {}
         self.pending: deque[BookMessage] = deque(maxlen=REMEMBERED)
+        self.moved = False
+        """Whether a diff without ids was applied since the snapshot."""
 
     def offer(self, message: BookMessage) -> list[Step]:
         """The verdicts on a message, in the order in which they take effect."""
+        if message.last_id == NO_ID:
+            return self._unnumbered(message)
         if not message.snapshot:
             return self._diff(message)
         return self._stream_snapshot(message) if self.rule.on_stream else self._rest_snapshot(message)
@@ -133,6 +150,26 @@ class Continuity:
         lost = BookMessage(False, 0, 0, self.last_id, self.last_id, -1)
         return [self._break(lost, -1, reason)]
 
+    def _unnumbered(self, message: BookMessage) -> list[Step]:
+        if message.snapshot and message.event_ts == 0:  # it holds for the next diff, and may come one side at a time
+            if self.held is None or self.held.last_id != NO_ID:
+                self.held = message
+            else:
+                self.held.extend(message)
+            return []
+        steps, anew = list[Step](), message.snapshot or self.held is not None
+        if self.last_id is not None and (self.last_id != NO_ID or (anew and self.moved)):
+            steps.append(self._break(message, NO_ID, "reconnect" if self.last_id == NO_ID else "sequence_gap"))
+        self.moved = not message.snapshot
+        if message.snapshot:
+            return steps + self._anchor(message, [], on_stream=True)
+        if self.held is not None:
+            self.last_id = None
+            return steps + self._anchor(self.held, [message], on_stream=False)
+        verdict = Verdict.WAIT if self.last_id is None else Verdict.APPLY
+        counted = (1, len(message.side)) if verdict is Verdict.APPLY else (0, 0)
+        return [*steps, Step(verdict, message, messages=counted[0], levels=counted[1])]
+
     def _diff(self, diff: BookMessage) -> list[Step]:
         if self.last_id is None:
             return self._wait(diff)
@@ -140,7 +177,7 @@ class Continuity:
             self._remember(diff)
             steps = [Step(Verdict.APPLY, diff, messages=1, levels=len(diff.side))]
             if self.held is not None and not self.rule.precedes(diff, self.held.last_id):
-                steps += self._anchor(self.held, [diff])
+                steps += self._anchor(self.held, [diff], on_stream=self.rule.on_stream)
             return steps
         if diff.last_id <= self.last_id:
             return [_repeat(diff, self.recent.get(diff.last_id))]
@@ -152,7 +189,7 @@ class Continuity:
             if self.rule.precedes(diff, self.held.last_id):
                 return [Step(Verdict.DROPPED, diff)]
             if self.rule.straddles(diff, self.held.last_id):
-                return self._anchor(self.held, [diff])
+                return self._anchor(self.held, [diff], on_stream=self.rule.on_stream)
             self.held = None  # older than the stream: the next snapshot decides
         if self.pending and not self.rule.follows(diff, self.pending[-1].last_id):
             if diff.last_id <= self.pending[-1].last_id:
@@ -166,14 +203,18 @@ class Continuity:
         if self.last_id is not None and snapshot.last_id not in (self.last_id, self.last_id + 1):
             reason = "restart" if snapshot.last_id == 1 else "sequence_gap"
             steps.append(self._break(snapshot, snapshot.first_id - 1, reason))
-        return steps + self._anchor(snapshot, [])
+        return steps + self._anchor(snapshot, [], on_stream=True)
 
     def _rest_snapshot(self, snapshot: BookMessage) -> list[Step]:
         known = list(self.pending) if self.last_id is None else list(self.recent.values())
         after = [diff for diff in known if not self.rule.precedes(diff, snapshot.last_id)]
         if after:
             # a snapshot older than everything we remember cannot be connected; the next one can
-            return self._anchor(snapshot, after) if self.rule.straddles(after[0], snapshot.last_id) else []
+            return (
+                self._anchor(snapshot, after, on_stream=False)
+                if self.rule.straddles(after[0], snapshot.last_id)
+                else []
+            )
         self.held = snapshot
         if self.last_id is not None:
             return []
@@ -181,7 +222,7 @@ class Continuity:
         self.pending.clear()
         return dropped
 
-    def _anchor(self, snapshot: BookMessage, after: Iterable[BookMessage]) -> list[Step]:
+    def _anchor(self, snapshot: BookMessage, after: Iterable[BookMessage], *, on_stream: bool) -> list[Step]:
         """The book anew: the snapshot, and the diffs it does not hold laid over it."""
         was_waiting = self.last_id is None
         dropped = [d for d in self.pending if self.rule.precedes(d, snapshot.last_id)] if was_waiting else []
@@ -202,7 +243,7 @@ class Continuity:
             if was_waiting:
                 self._remember(diff)
                 anchor.messages, anchor.levels = anchor.messages + 1, anchor.levels + len(diff.side)
-        if self.rule.on_stream:
+        if on_stream:
             self.last_id = snapshot.last_id
             anchor.messages, anchor.levels = 1, len(snapshot.side)
         return [Step(Verdict.DROPPED, d) for d in dropped] + [anchor]

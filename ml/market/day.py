@@ -11,7 +11,6 @@ in one closing checkpoint: they tell whether the book was right up to midnight.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import ModuleType
 from typing import NamedTuple
 
 import orjson
@@ -24,14 +23,13 @@ from ml.market.book import levels
 from ml.market.chain import Arrived, Chain
 from ml.market.checkpoint import pack, unpack
 from ml.market.clock import DAY_NS, Clock
-from ml.market.continuity import Step
+from ml.market.continuity import NO_ID, Step
 from ml.market.decoder import BookEvent, Decoder, Tally, TradeEvent
 from ml.market.eventlog import EventLog
 from ml.market.events import CHECKPOINT, CLEAR, SNAPSHOT, TIME, BookMessage
 from ml.market.feed import Interval, intervals
 from ml.market.sampler import SECOND, Sampler
-from ml.market.venues.dialects import BOOK, LOSS, MOVING, SNAPSHOT_ASKED, dialect
-from ml.market.venues.dialects import kind as kind_of
+from ml.market.venues.dialects import BOOK, LOSS, MOVING, SNAPSHOT_ASKED, Dialect, dialect
 from ml.schemas import TABLES
 
 LEAD_IN_NS = (layout.TAIL + 60) * SECOND
@@ -94,10 +92,10 @@ def raw_day(chain: Chain, instrument: Instrument, date: str) -> pl.DataFrame:
     before: list[Arrived] = []
     day, closing, book_frames = list[Arrived](), list[Arrived](), 0
     lead_in = _LeadIn(instrument)
-    module, clock = dialect(instrument.venue), Clock()
+    spoken, clock = dialect(instrument.venue), Clock()
     for arrived in chain.of(instrument.id, since=start - LEAD_IN_NS).frames(instrument.id):
-        kind = kind_of(arrived.doc, module)
-        _move(clock, arrived, module, kind)
+        kind = spoken.kind(arrived.doc)
+        _move(clock, arrived, spoken, kind)
         if clock.watermark == 0:
             before.append(arrived)
         elif clock.watermark < start:
@@ -118,7 +116,7 @@ def raw_day(chain: Chain, instrument: Instrument, date: str) -> pl.DataFrame:
         )
     opening = lead_in.checkpoint(start)
     parts = [_checkpoint_row(-1, OPENING, start, opening)] if opening is not None else []
-    parts.append(_frame_rows(day, module))
+    parts.append(_frame_rows(day, spoken))
     if closing:
         parts.append(_checkpoint_row(len(day), CLOSING, end, _pack_frames(closing)))
     return pl.concat(parts)
@@ -196,20 +194,20 @@ class _LeadIn:
 
 def _reach(chain: Chain, instrument: Instrument) -> str:
     """First and last event time of an instrument in a chain, for a person."""
-    spans = [index.instruments[instrument.id] for _, index in chain.files if instrument.id in index.instruments]
+    spans = [s for _, index in chain.files if (s := index.instruments.get(instrument.id)) and s.first_event]
     if not spans:
         return f"only {', '.join(chain.instruments())}"
     ends = (min(span.first_event for span in spans), max(span.last_event for span in spans))
     return " to ".join(datetime.fromtimestamp(ts / SECOND, UTC).isoformat(" ", "seconds") for ts in ends)
 
 
-def _frame_rows(day: list[Arrived], module: ModuleType) -> pl.DataFrame:
+def _frame_rows(day: list[Arrived], spoken: Dialect) -> pl.DataFrame:
     frames = [arrived.frame for arrived in day]
     columns = {
         "arrival": range(len(day)),
         "conn": [frame.conn for frame in frames],
         "recv_ts": [frame.recv_ts for frame in frames],
-        "kind": [KINDS.get(kind_of(arrived.doc, module), "ws") for arrived in day],
+        "kind": [KINDS.get(spoken.kind(arrived.doc), "ws") for arrived in day],
         "payload": [frame.payload for frame in frames],
         "source_sha256": [arrived.source_sha256 for arrived in day],
         "offset": [frame.offset for frame in frames],
@@ -223,11 +221,11 @@ def _checkpoint_row(arrival: int, which: str, ts: int, payload: bytes) -> pl.Dat
     )
 
 
-def _move(clock: Clock, arrived: Arrived, module: ModuleType, kind: str) -> None:
+def _move(clock: Clock, arrived: Arrived, spoken: Dialect, kind: str) -> None:
     """Move the day's clock exactly as the decoder will."""
     if kind in MOVING:
         try:
-            clock.admit(module.event_ts(arrived.doc), arrived.frame.recv_ts)
+            clock.admit(spoken.event_ts(arrived.doc), arrived.frame.recv_ts)
         except FrameError:
             return  # the decoder sets the frame aside; it moves no clock
 
@@ -275,7 +273,7 @@ def _validity(stream: _Stream, start: int, end: int, goes_on: bool) -> list[Inte
     found: list[Interval] = []
     for span in intervals(stream.sampler, stream.breaks):
         if span.end_reason is None and not goes_on:
-            span = span._replace(end_reason="capture_end", from_id=stream.decoder.continuity.last_id)
+            span = span._replace(end_reason="capture_end", from_id=_known(stream.decoder.continuity.last_id))
         if span.end_ts >= end or (span.end_reason is None and goes_on):
             span = span._replace(end_ts=end, from_id=None, to_id=None, end_reason=None)
         span = span._replace(start_ts=max(span.start_ts, start))
@@ -285,6 +283,10 @@ def _validity(stream: _Stream, start: int, end: int, goes_on: bool) -> list[Inte
         seen = max(stream.decoder.clock.watermark, start)
         found.append(Interval(seen, seen, -1, -1, None, None, "no_snapshot"))
     return found
+
+
+def _known(update_id: int | None) -> int | None:
+    return None if update_id == NO_ID else update_id
 
 
 def _pack_frames(frames: list[Arrived]) -> bytes:

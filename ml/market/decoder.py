@@ -12,10 +12,9 @@ from typing import Any
 from ml.errors import FrameError
 from ml.instruments import Instrument
 from ml.market.clock import Clock
-from ml.market.continuity import RULES, Continuity, Step, Verdict
+from ml.market.continuity import NO_ID, RULES, Continuity, Step, Verdict
 from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, BookMessage, Trade
 from ml.market.venues.dialects import BOOK, LOSS, MOVING, dialect
-from ml.market.venues.dialects import kind as kind_of
 from ml.schemas import END_REASONS
 
 REMEMBERED_TRADES = 4096
@@ -71,10 +70,10 @@ class Decoder:
 
     def offer(self, doc: dict[str, Any], recv_ts: int) -> list[Event]:
         """The events of one frame; a FrameError among them says what must be set aside."""
-        kind = kind_of(doc, self.dialect)
+        kind = self.dialect.kind(doc)
         if kind == LOSS:
             self.suspect = str(doc[LOSS])
-            return []
+            return self._lose_unseen()
         flags, frame_ts, events = 0, 0, list[Event]()
         try:
             if kind in MOVING:
@@ -83,9 +82,11 @@ class Decoder:
                 self.tally.late += flags == LATE
             books, prints = self.dialect.parse(doc, self.instrument)
         except FrameError as error:
-            self._suspect(error, kind)
             books, prints = [], []
             events.append(error)
+            if kind == BOOK:
+                self.suspect = error.reason
+                events += self._lose_unseen()
             if frame_ts == 0 or error.reason in ("clock_back", "clock_ahead"):
                 return events  # it moved no clock
         for message in books:
@@ -146,6 +147,12 @@ class Decoder:
             events.append(TradeEvent(fresh, max(trade.event_ts for trade in prints if isinstance(trade, Trade)), late))
         return events
 
-    def _suspect(self, error: FrameError, kind: str) -> None:
-        if kind == BOOK:
-            self.suspect = error.reason
+    def _lose_unseen(self) -> list[Event]:
+        """Where messages have no ids, nothing else will show that one is missing: the book is unknown at once."""
+        if self.continuity.last_id != NO_ID:
+            return []
+        events = [event for step in self.continuity.lose("bad_frame") for event in self._take(step, 0, BOOK)]
+        for event in events:
+            if isinstance(event, BookEvent):
+                event.message.event_ts = self.clock.watermark
+        return events

@@ -97,7 +97,8 @@ def intervals(sampler: Sampler, breaks: dict[int, Step]) -> list[Interval]:
     found: list[Interval] = []
     for start_ts, end_ts, start_arrival, end_arrival, kind, arrival in sampler.spans.tolist():
         broken = breaks.get(arrival) if kind == layout.EXTERNAL_BREAK else None
-        from_id, to_id = (broken.from_id, broken.to_id) if broken else (None, None)
+        ids = (broken.from_id, broken.to_id) if broken else (-1, -1)
+        from_id, to_id = (None if i < 0 else i for i in ids)
         reason = broken.reason if broken else SPAN_REASONS[kind]
         found.append(Interval(start_ts, end_ts, start_arrival, end_arrival, from_id, to_id, reason))
     meta = sampler.state.meta

@@ -16,13 +16,16 @@ import polars as pl
 
 from ml.errors import CaptureError, FrameError
 from ml.market import captures
+from ml.market.archives import door
 from ml.market.events import RawFrame
-from ml.market.venues.dialects import BOOK, MOVING, dialect, kind, route
+from ml.market.venues.dialects import BOOK, MOVING, dialect, route
 from ml.paths import DataRoot
 from ml.schemas import TABLES
 from ml.store import publish, sha256_file, write_text
 
-FORMAT = 1
+FORMAT = 2
+MIN_APART_NS = 60 * 10**9
+"""Snapshots are noted at most once a minute: some archives hold nothing else."""
 
 
 @dataclass
@@ -111,9 +114,10 @@ def load(root: DataRoot, path: Path) -> FileIndex:
         CaptureError: there is no such file.
     """
     kept = root.capture_index(_sha256(path))
+    origin = door.origin(path)
     if kept.exists():
         document = json.loads(kept.read_text())
-        if document.pop("format") == FORMAT:
+        if (document.pop("format"), document.pop("origin", "")) == (FORMAT, origin):
             document["instruments"] = {name: Span(**span) for name, span in document["instruments"].items()}
             return FileIndex(**document)
     index, lines = scan(path)
@@ -125,7 +129,7 @@ def load(root: DataRoot, path: Path) -> FileIndex:
             quarantine_frame(index.sha256, lines),
             "",
         )
-    write_text(kept, json.dumps({"format": FORMAT} | asdict(index), sort_keys=True))
+    write_text(kept, json.dumps({"format": FORMAT, "origin": origin} | asdict(index), sort_keys=True))
     return index
 
 
@@ -148,18 +152,21 @@ def _sha256(path: Path) -> str:
 
 
 def _count(span: Span, doc: dict[str, Any], venue: str) -> None:
-    module = dialect(venue)
+    spoken = dialect(venue)
+    kind = spoken.kind(doc)
     span.frames += 1
-    if kind(doc, module) not in MOVING:
+    if kind not in MOVING:
         return
     try:
-        event_ts = module.event_ts(doc)
+        event_ts = spoken.event_ts(doc)
     except FrameError:
         return  # the decoder sets it aside, with its offset
     span.first_event = span.first_event or event_ts
     span.last_event = max(span.last_event, event_ts)
-    if kind(doc, module) == BOOK and "snapshot" in (doc.get("type"), doc.get("action")):
-        span.snapshots.append(event_ts)
+    if kind == BOOK and "snapshot" in (doc.get("type"), doc.get("action")):
+        known = span.snapshots[-1] if span.snapshots else 0
+        if event_ts >= known + MIN_APART_NS:
+            span.snapshots.append(event_ts)
 
 
 def _place_nameless(index: FileIndex, nameless: list[tuple[int, RawFrame, int]], lines: list[Line]) -> None:

@@ -25,10 +25,13 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
     topic = doc.get("topic")
     if not isinstance(topic, str):
         raise FrameError("unknown_frame", f"no topic: {str(doc)[:80]}")
+    symbol, named = topic.rpartition(".")[2], conn.partition(" ")[0]
+    if named in VENUES:
+        return named, symbol
     market = conn.rpartition("/")[2]
     if f"bybit-{market}" not in VENUES:
         raise FrameError("wrong_venue", f"connection {conn!r} is neither /linear, /spot nor /inverse")
-    return f"bybit-{market}", topic.rpartition(".")[2]
+    return f"bybit-{market}", symbol
 
 
 def kind(doc: dict[str, Any]) -> str:

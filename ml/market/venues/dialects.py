@@ -4,35 +4,65 @@ Here: the list of dialects, and finding the one that a frame is written in.
 Add here: a venue's module.
 """
 
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from ml.errors import FrameError, InstrumentError
+from ml.instruments import Instrument
+from ml.market.archives import dialect as archived
+from ml.market.events import BookMessage, Trade
 from ml.market.venues import binance, bybit, okx
 
 BOOK, TRADE, SNAPSHOT_ASKED, LOSS, OTHER = "book", "trade", "snapshot", "loss", "other"
 """Kinds of frame: book message of the stream, prints, snapshot that was asked for (REST), a note of the capture that
 frames may be missing here, anything else."""
+ARCHIVE = "archive"
+"""The key by which a message of an archive is known."""
 MOVING = (BOOK, TRADE)
 """Kinds whose time moves the watermark."""
 
-DIALECTS: dict[str, ModuleType] = {venue: module for module in (binance, bybit, okx) for venue in module.VENUES}
+DIALECTS: dict[str, ModuleType] = {
+    venue: module for module in (binance, bybit, okx, archived) for venue in module.VENUES
+}
 
 
-def dialect(venue: str) -> ModuleType:
-    """The module that parses a venue's frames.
+@dataclass(frozen=True)
+class Dialect:
+    """How frames of one venue are read: by its own module, or as a message of an archive, which says so."""
+
+    own: ModuleType
+
+    def of(self, doc: dict[str, Any]) -> ModuleType:
+        """The module that reads a frame."""
+        return archived if ARCHIVE in doc else self.own
+
+    def kind(self, doc: dict[str, Any]) -> str:
+        """The kind of a frame that `route` accepted."""
+        return LOSS if LOSS in doc else self.of(doc).kind(doc)
+
+    def event_ts(self, doc: dict[str, Any]) -> int:
+        """Event time in ns UTC; raises FrameError where there is none."""
+        return self.of(doc).event_ts(doc)
+
+    def outline(self, doc: dict[str, Any]) -> list[BookMessage]:
+        """Book messages without their levels; raises FrameError for an unfit field."""
+        return self.of(doc).outline(doc)
+
+    def parse(self, doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
+        """Book messages and prints; raises FrameError for an unfit field."""
+        return self.of(doc).parse(doc, instrument)
+
+
+def dialect(venue: str) -> Dialect:
+    """How a venue's frames are read.
 
     Raises:
         InstrumentError: no such venue.
     """
     if venue not in DIALECTS:
         raise InstrumentError(f"Venue {venue} is not supported. Supported are {', '.join(DIALECTS)}.")
-    return DIALECTS[venue]
-
-
-def kind(doc: dict[str, Any], module: ModuleType) -> str:
-    """The kind of a frame that `route` accepted."""
-    return LOSS if LOSS in doc else module.kind(doc)
+    return Dialect(DIALECTS[venue])
 
 
 def route(doc: Any, conn: str) -> tuple[str, str | None] | None:
@@ -45,6 +75,11 @@ def route(doc: Any, conn: str) -> tuple[str, str | None] | None:
         raise FrameError("unknown_frame", "not a JSON object")
     if LOSS in doc:
         return conn.partition(" ")[0], str(doc.get("symbol"))
+    if ARCHIVE in doc:
+        venue, symbol = archived.route(doc, conn)
+        if venue not in DIALECTS:
+            raise FrameError("wrong_venue", f"an archive of {venue!r}, which is not supported")
+        return venue, symbol
     if "topic" in doc:
         return bybit.route(doc, conn)
     if "stream" in doc or "lastUpdateId" in doc:

@@ -1,0 +1,115 @@
+"""Binance Vision: `aggTrades`, `trades`, `klines` and `bookTicker`, as zip or unpacked.
+
+Formats: https://github.com/binance/binance-public-data. Stamps are ms, on spot us from 2025 on. Files have a header line
+or none. They do not name the symbol, so the file must keep its name; a `.CHECKSUM` file beside it is checked.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ml.errors import FrameError
+from ml.market.archives.table import OTHER, TRADE, File, Format, Print, Row
+from ml.market.events import BUY, SELL, stamp_ns
+
+NAME = re.compile(
+    r"(?P<symbol>[A-Z0-9_]+)-(?P<type>aggTrades|trades|bookTicker|\d+(?:s|m|h|d|w|mo))-\d{4}-\d{2}(-\d{2})?"
+    r"(\.csv)?(\.zip|\.gz)?"
+)
+COINM = re.compile(r".*USD_(PERP|\d{6})")
+FOLDERS = {"spot": "binance-spot", "um": "binance-usdm", "cm": "binance-coinm"}
+TRUE = {"true": SELL, "false": BUY}
+"""The buyer was the maker -> the aggressor sold."""
+
+
+class _Vision(Format):
+    """What all files of Binance Vision have in common."""
+
+    stamp: str
+
+    def file(self, path: Path, names: tuple[str, ...]) -> File:
+        """Venue by the folder, else by symbol and columns; symbol by the name."""
+        named = NAME.fullmatch(path.name)
+        if named is None:
+            raise FrameError("no_symbol", f"{path.name} is not named <symbol>-<type>-<date>; keep the archive's name")
+        venue = next((FOLDERS[part] for part in reversed(path.parts[:-1]) if part in FOLDERS), "")
+        return File("binance-coinm" if COINM.fullmatch(named["symbol"]) else venue, named["symbol"])
+
+    def place(self, row: Row, file: File) -> tuple[str, str]:
+        """Spot files alone say whether a print was the best match."""
+        return file.venue or ("binance-spot" if self.optional[-1] in row else "binance-usdm"), file.symbol
+
+    def event_ts(self, row: Row) -> int:
+        """The matching engine's time."""
+        return stamp_ns(int(row[self.stamp]))
+
+
+class AggTrades(_Vision):
+    """One row the prints of one order at one price."""
+
+    id, kind, stamp = "binance-vision-aggtrades", TRADE, "transact_time"
+    columns = (
+        "agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker",
+    )  # fmt: skip
+    optional = ("is_best_match",)
+    spelt = {"timestamp": "transact_time", "was_best_price": "is_best_match"}  # noqa: RUF012
+
+    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+        """A print, whose id says that it counts another thing than `trades` do."""
+        side = TRUE[row["is_buyer_maker"].lower()]
+        return Print("agg-" + row["agg_trade_id"], side, row["price"], row["quantity"])
+
+
+class Trades(_Vision):
+    """One row a print."""
+
+    id, kind, stamp = "binance-vision-trades", TRADE, "time"
+    columns = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker")
+    optional = ("is_best_match",)
+    spelt = {"base_qty": "quote_qty"}  # noqa: RUF012 - COIN-M
+
+    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+        """A print."""
+        return Print(row["id"], TRUE[row["is_buyer_maker"].lower()], row["price"], row["qty"])
+
+
+class _Beside(_Vision):
+    """Files that hold neither book nor prints; nothing in them tells spot from USD-M."""
+
+    kind = OTHER
+
+    def place(self, row: Row, file: File) -> tuple[str, str]:
+        """Venue and symbol by the path; raises FrameError where no folder tells the market."""
+        if not file.venue:
+            raise FrameError("wrong_venue", "neither spot, um nor cm is among its folders; keep the archive's folders")
+        return file.venue, file.symbol
+
+
+class Klines(_Beside):
+    """Candles."""
+
+    id, stamp = "binance-vision-klines", "open_time"
+    columns = (
+        "open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count",
+        "taker_buy_volume", "taker_buy_quote_volume", "ignore",
+    )  # fmt: skip
+
+
+class BookTicker(_Beside):
+    """Best bid and ask of futures; some files have rows out of order."""
+
+    id, stamp = "binance-vision-bookticker", "transaction_time"
+    columns = (
+        "update_id", "best_bid_price", "best_bid_qty", "best_ask_price", "best_ask_qty", "transaction_time",
+        "event_time",
+    )  # fmt: skip
+
+
+FORMATS = (AggTrades(), Trades(), BookTicker(), Klines())
+BY_TYPE = {"aggTrades": FORMATS[0], "trades": FORMATS[1], "bookTicker": FORMATS[2]}
+
+
+def by_name(name: str) -> Format | None:
+    """The format of a file, by its name; None for another archive's name."""
+    named = NAME.fullmatch(name)
+    return BY_TYPE.get(named["type"], FORMATS[3]) if named else None

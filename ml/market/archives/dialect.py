@@ -1,0 +1,101 @@
+"""The messages of archives as events: the face of a venue's dialect for documents that name an `archive`.
+
+Here: route, kind, time, outline and events of such a document.
+Not here: what a row means (the format's module), whose ids follow (`ml.market.continuity`).
+"""
+
+from typing import Any
+
+from ml.errors import FrameError
+from ml.instruments import Instrument, to_units
+from ml.market.archives.door import FORMATS
+from ml.market.archives.table import BOOK, SNAPSHOT, UNFIT, Format, Print, unfit
+from ml.market.events import BookMessage, Trade
+from ml.market.venues.levels import add_levels
+
+VENUES = ("coinbase-spot", "deribit", "bitmex")
+"""Venues that have no stream dialect of their own."""
+
+
+def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
+    """Venue and symbol of a message.
+
+    Raises:
+        FrameError: `unknown_frame` if the document is not one that our readers make.
+    """
+    rows = doc.get("rows")
+    whole = isinstance(rows, list) and rows and all(isinstance(row, str) for row in rows)
+    if not (whole and doc["archive"] in FORMATS and isinstance(doc.get("symbol"), str)):
+        raise FrameError("unknown_frame", f"no message of an archive: {str(doc)[:80]}")
+    return conn.partition(" ")[0], doc["symbol"]
+
+
+def kind(doc: dict[str, Any]) -> str:
+    """The kind of a message that `route` accepted, see `dialects`."""
+    return _format(doc).kind_of(doc)
+
+
+def event_ts(doc: dict[str, Any]) -> int:
+    """The venue's time in ns UTC, the latest of the message.
+
+    Raises:
+        FrameError: `bad_frame` if a row has none.
+    """
+    form = _format(doc)
+    try:
+        stamp = max(form.event_ts(row) for row in form.rows(doc))
+    except UNFIT as error:
+        raise unfit(error) from error
+    if stamp <= 0:
+        raise FrameError("bad_frame", f"event time is {stamp}")
+    return stamp
+
+
+def outline(doc: dict[str, Any]) -> list[BookMessage]:
+    """The book messages of a message without their levels: ids and times.
+
+    Raises:
+        FrameError: a field is missing or of the wrong type.
+    """
+    form, said = _format(doc), kind(doc)
+    if said not in (BOOK, SNAPSHOT):
+        return []
+    try:
+        first = form.rows(doc)[0]
+        when = 0 if said == SNAPSHOT else event_ts(doc)
+        whole = said == SNAPSHOT or doc.get("type") == "snapshot"
+        return [BookMessage(whole, when, form.send_ts(first), *form.ids(first))]
+    except UNFIT as error:
+        raise unfit(error) from error
+
+
+def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
+    """Book messages and prints of one message; an unfit print comes as its error. Other kinds give neither.
+
+    Raises:
+        FrameError: a field is missing or a number is unfit.
+    """
+    form = _format(doc)
+    try:
+        match kind(doc):
+            case "book" | "snapshot":
+                return [add_levels(outline(doc)[0], *form.levels(form.rows(doc)), instrument)], []
+            case "trade":
+                rows = enumerate(form.rows(doc))
+                return [], [_trade(form.print(row, k, doc), form.event_ts(row), instrument) for k, row in rows]
+            case _:
+                return [], []
+    except UNFIT as error:
+        raise unfit(error) from error
+
+
+def _format(doc: dict[str, Any]) -> Format:
+    return FORMATS[doc["archive"]]
+
+
+def _trade(said: Print, when: int, instrument: Instrument) -> Trade | FrameError:
+    price = to_units(said.price, instrument.price_decimals)
+    size = to_units(said.size, instrument.size_decimals)
+    if not said.market or price <= 0 or size <= 0:
+        return FrameError("off_market", f"trade {said.trade_id}: price {said.price}, size {said.size}")
+    return Trade(when, said.trade_id, said.side, price, size)

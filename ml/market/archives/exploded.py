@@ -1,0 +1,80 @@
+"""Binance streams as exploded CSV: one row a level of a diff, or a print, with all fields of the message.
+
+Formats: https://github.com/DanielLasota/Binance-Data-Processor (difference depth stream, trade stream); a block of
+lines that start with `#` may stand before the header. Stamps are ms or us. Both clocks and the update ids are kept, but
+no snapshot.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+from ml.market.archives.binance_vision import COINM
+from ml.market.archives.table import BOOK, TRADE, File, Format, Ids, Print, Row
+from ml.market.events import BUY, SELL, stamp_ns
+
+COMMON = ("TimestampOfReceive", "Stream", "EventType", "EventTime")
+MAKER = {"0": BUY, "1": SELL, "False": BUY, "True": SELL}
+"""The buyer was the maker -> the aggressor sold."""
+
+
+class _Exploded(Format):
+    """What both files have in common; spot has no transaction time in its diffs."""
+
+    def event_ts(self, row: Row) -> int:
+        """The transaction time; on spot the send time."""
+        return stamp_ns(int(row.get("TransactionTime") or row["EventTime"]))
+
+    def recv_ts(self, row: Row, file: File) -> int:
+        """The collector's time."""
+        return stamp_ns(int(row["TimestampOfReceive"]))
+
+    def send_ts(self, row: Row) -> int:
+        """When the venue sent it."""
+        return stamp_ns(int(row["EventTime"]))
+
+    def place(self, row: Row, file: File) -> tuple[str, str]:
+        """The fields tell the market, as in the stream."""
+        if COINM.fullmatch(row["Symbol"]):
+            return "binance-coinm", row["Symbol"]
+        spot = "FinalUpdateIdInLastStream" not in row if "IsAsk" in row else "XUnknownParameter" not in row
+        return ("binance-spot" if spot else "binance-usdm"), row["Symbol"]
+
+
+class Depth(_Exploded):
+    """Level changes; the rows of a diff share its ids."""
+
+    id, kind, grouped = "binance-exploded-depth", BOOK, True
+    columns = (*COMMON, "Symbol", "FirstUpdateId", "FinalUpdateId", "IsAsk", "Price", "Quantity")
+    optional = ("TransactionTime", "FinalUpdateIdInLastStream", "PSUnknownField")
+
+    def message(self, row: Row) -> Hashable:
+        """A diff that was received twice is two messages."""
+        return row["TimestampOfReceive"], row["FirstUpdateId"], row["FinalUpdateId"]
+
+    def ids(self, row: Row) -> Ids:
+        """Update ids as in the stream."""
+        prev = int(row.get("FinalUpdateIdInLastStream") or -1)
+        return Ids(int(row["FirstUpdateId"]), int(row["FinalUpdateId"]), prev)
+
+    def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Bids and asks."""
+        found: dict[str, list[tuple[str, str]]] = {"0": [], "1": []}
+        for row in rows:
+            found[row["IsAsk"]].append((row["Price"], row["Quantity"]))
+        return found["0"], found["1"]
+
+
+class Trades(_Exploded):
+    """One row a print; on futures a type other than MARKET is a print outside the market."""
+
+    id, kind = "binance-exploded-trades", TRADE
+    columns = (*COMMON, "TransactionTime", "Symbol", "TradeId", "Price", "Quantity", "IsBuyerMarketMaker")
+    optional = ("XUnknownParameter", "MUnknownParameter")
+
+    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+        """A print."""
+        inside = row.get("XUnknownParameter", "MARKET") == "MARKET"
+        return Print(row["TradeId"], MAKER[row["IsBuyerMarketMaker"]], row["Price"], row["Quantity"], inside)
+
+
+FORMATS = (Depth(), Trades())

@@ -1,0 +1,164 @@
+"""GDAX (now Coinbase) level-2: exploded updates with a snapshot in two files, and raw messages as CSV.
+
+Formats: https://github.com/timothyyu/gdax-orderbook-ml (CSV written by pandas from
+https://docs.cdp.coinbase.com/exchange/docs/websocket-channels level2 and matches). Times are ISO 8601 in ms; there are
+no update ids. A snapshot has no time: it holds for the next update.
+"""
+
+import re
+from collections.abc import Hashable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ml.errors import FrameError
+from ml.market.archives.table import BOOK, OTHER, SNAPSHOT, TRADE, File, Format, Print, Row
+from ml.market.events import BUY, SELL
+
+VENUE = "coinbase-spot"
+NAME = re.compile(
+    r"(?P<base>[a-z0-9]{2,6}?)-?(?P<quote>usdc|usdt|usd|eur|gbp|btc|eth)_(?P<date>\d{8}).*", re.IGNORECASE
+)
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+SIZE_DECIMALS = 8
+NOISE = Decimal("1e-10")
+"""More than binary floats of sizes below 100 000 can be off, far less than the smallest step of a size."""
+TAKER = {"buy": SELL, "sell": BUY}
+"""A match names the maker's side; the aggressor took the other."""
+
+
+class _Gdax(Format):
+    """What the files have in common; their names begin with product and date."""
+
+    def file(self, path: Path, names: tuple[str, ...]) -> File:
+        """Symbol and date by the name."""
+        named = NAME.fullmatch(path.name)
+        if named is None:
+            raise FrameError("no_symbol", f"{path.name} is not named <product>_<YYYYMMDD>...; name it so")
+        return File(VENUE, f"{named['base']}-{named['quote']}".upper(), "")
+
+    def event_ts(self, row: Row) -> int:
+        """The venue's time."""
+        return iso_ns(row["time"])
+
+
+class Updates(_Gdax):
+    """One row a level that changed; consecutive rows of the same time are one message."""
+
+    id, kind, grouped = "gdax-l2update", BOOK, True
+    columns = ("side", "price", "size", "time")
+
+    def message(self, row: Row) -> Hashable:
+        """The time."""
+        return row["time"]
+
+    def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Bids and asks."""
+        found: dict[str, list[tuple[str, str]]] = {"buy": [], "sell": []}
+        for row in rows:
+            found[row["side"]].append((row["price"], without_noise(row["size"])))
+        return found["buy"], found["sell"]
+
+
+class Snapshots(Updates):
+    """One row a level of one side of the book; a file is one message."""
+
+    id, kind = "gdax-snapshot", SNAPSHOT
+    columns = ("side", "price", "size")
+
+    def file(self, path: Path, names: tuple[str, ...]) -> File:
+        """Symbol and date by the name."""
+        named = NAME.fullmatch(path.name)
+        date = named["date"] if named else ""
+        return super().file(path, names)._replace(date=f"{date[:4]}-{date[4:6]}-{date[6:]}")
+
+    def message(self, row: Row) -> Hashable:
+        """All rows are one message."""
+        return None
+
+    def event_ts(self, row: Row) -> int:
+        """There is none."""
+        return 0
+
+    def recv_ts(self, row: Row, file: File) -> int:
+        """Midnight of the file's date: before all updates of that day."""
+        return iso_ns(f"{file.date}T00:00:00Z")
+
+
+class Messages(_Gdax):
+    """One row a message of the stream, its lists as Python writes them; the row's id holds the second of receipt."""
+
+    id, kind = "gdax-raw", BOOK
+    columns = (
+        "_id", "asks", "bids", "changes", "channels", "maker_order_id", "message", "price", "product_id", "reason",
+        "sequence", "side", "size", "taker_order_id", "time", "trade_id", "type",
+    )  # fmt: skip
+    kinds = {"snapshot": SNAPSHOT, "l2update": BOOK, "match": TRADE}  # noqa: RUF012
+    """`last_match` is a print from before the connection."""
+
+    def place(self, row: Row, file: File) -> tuple[str, str]:
+        """The product, which answers do not name."""
+        return file.venue, row["product_id"] or file.symbol
+
+    def type(self, row: Row) -> str:
+        """The message's own type."""
+        return row["type"]
+
+    def kind_of(self, doc: dict[str, Any]) -> str:
+        """By its type."""
+        return self.kinds.get(doc.get("type", ""), OTHER)
+
+    def event_ts(self, row: Row) -> int:
+        """The venue's time; 0 for a snapshot, which has none."""
+        return iso_ns(row["time"]) if row["time"] else 0
+
+    def recv_ts(self, row: Row, file: File) -> int:
+        """Seconds, from the first four bytes of the id."""
+        return int(row["_id"][:8], 16) * 10**9
+
+    def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Bids and asks."""
+        (row,) = rows
+        if row["type"] == "snapshot":
+            return [(p, s) for p, s in literal(row["bids"])], [(p, s) for p, s in literal(row["asks"])]
+        found: dict[str, list[tuple[str, str]]] = {"buy": [], "sell": []}
+        for side, price, size in literal(row["changes"]):
+            found[side].append((price, size))
+        return found["buy"], found["sell"]
+
+    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+        """A print; pandas made its id a float."""
+        return Print(row["trade_id"].removesuffix(".0"), TAKER[row["side"]], row["price"], row["size"])
+
+
+FORMATS = (Updates(), Snapshots(), Messages())
+
+
+def iso_ns(text: str) -> int:
+    """An ISO 8601 time with its zone as ns UTC.
+
+    >>> iso_ns("2018-04-24T03:52:17.202Z")
+    1524541937202000000
+    """
+    return (datetime.fromisoformat(text) - EPOCH) // MICROSECOND * 1000
+
+
+def without_noise(text: str) -> str:
+    """A size without what binary floats added to its eight decimals; any other text as it is.
+
+    >>> without_noise("0.11244000000000001")
+    '0.11244000'
+    """
+    if len(text.partition(".")[2]) <= SIZE_DECIMALS:
+        return text
+    number = Decimal(text)
+    rounded = round(number, SIZE_DECIMALS)
+    return str(rounded) if abs(number - rounded) < NOISE else text
+
+
+def literal(text: str) -> list[list[str]]:
+    """Lists of text as Python writes them."""
+    return orjson.loads(text.replace("'", '"'))

@@ -1,0 +1,121 @@
+"""Tardis CSV: `incremental_book_L2`, `trades` and `book_snapshot_<N>`.
+
+Formats: https://docs.tardis.dev/downloadable-csv-files/data-types. Stamps are microseconds; both clocks are kept. A run
+of rows with `is_snapshot` true replaces the book. There are no update ids.
+"""
+
+import re
+from collections.abc import Hashable
+from typing import Any
+
+from ml.errors import FrameError
+from ml.market.archives.table import BOOK, TRADE, File, Format, Print, Row
+from ml.market.events import BUY, SELL, stamp_ns
+
+VENUES = {
+    "binance": "binance-spot",
+    "binance-futures": "binance-usdm",
+    "binance-delivery": "binance-coinm",
+    "bybit-spot": "bybit-spot",
+    "okex": "okx-spot",
+    "okex-swap": "okx-swap",
+    "coinbase": "coinbase-spot",
+    "deribit": "deribit",
+    "bitmex": "bitmex",
+}
+"""Tardis exchange -> our venue; `bybit` holds two, which the symbol tells apart."""
+INVERSE = re.compile(r"[A-Z0-9]+USD([FGHJKMNQUVXZ]\d{2})?")
+SIDES = {"buy": BUY, "sell": SELL}
+COMMON = ("exchange", "symbol", "timestamp", "local_timestamp")
+LEVEL = re.compile(r"(asks|bids)\[(\d+)\]\.(price|amount)")
+
+
+class _Tardis(Format):
+    """What all files of Tardis have in common."""
+
+    def place(self, row: Row, file: File) -> tuple[str, str]:
+        """Venue and symbol of a row, which names both; raises FrameError for an exchange that is not known."""
+        exchange, symbol = row["exchange"], row["symbol"]
+        if exchange == "bybit":
+            return ("bybit-inverse" if INVERSE.fullmatch(symbol) else "bybit-linear"), symbol
+        if exchange not in VENUES or not symbol:
+            known = ", ".join([*VENUES, "bybit"])
+            raise FrameError("wrong_venue", f"exchange {exchange!r} is not supported; supported are {known}")
+        return VENUES[exchange], symbol
+
+    def event_ts(self, row: Row) -> int:
+        """The exchange's time."""
+        return stamp_ns(int(row["timestamp"]))
+
+    def recv_ts(self, row: Row, file: File) -> int:
+        """The collector's time."""
+        return stamp_ns(int(row["local_timestamp"]))
+
+
+class Incremental(_Tardis):
+    """One row a level; the rows of a message share the collector's time, a snapshot is a run of rows."""
+
+    id, kind, grouped = "tardis-incremental-book-l2", BOOK, True
+    columns = (*COMMON, "is_snapshot", "side", "price", "amount")
+
+    def message(self, row: Row) -> Hashable:
+        """One for a run of snapshot rows, else the collector's time."""
+        return "snapshot" if self.type(row) else row["local_timestamp"]
+
+    def type(self, row: Row) -> str:
+        """`snapshot` or nothing."""
+        return {"true": "snapshot", "false": ""}[row["is_snapshot"].lower()]
+
+    def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Bids and asks."""
+        found: dict[str, list[tuple[str, str]]] = {"bid": [], "ask": []}
+        for row in rows:
+            found[row["side"]].append((row["price"], row["amount"]))
+        return found["bid"], found["ask"]
+
+
+class BookSnapshots(_Tardis):
+    """One row the best N levels of both sides, after each change; nothing tells what changed."""
+
+    id, kind = "tardis-book-snapshot", BOOK
+    columns = (*COMMON, *(f"{side}[0].{what}" for side in ("asks", "bids") for what in ("price", "amount")))
+
+    def fits(self, names: tuple[str, ...]) -> bool:
+        """Whether a header holds levels and nothing else."""
+        return set(self.columns) <= set(names) and all(map(LEVEL.fullmatch, set(names) - set(COMMON)))
+
+    def type(self, row: Row) -> str:
+        """Each row is a snapshot."""
+        return "snapshot"
+
+    def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Bids and asks; levels that the book does not have are empty cells."""
+        (row,) = rows
+        found: dict[str, list[tuple[str, str]]] = {"bids": [], "asks": []}
+        for side, levels in found.items():
+            for k in range(len(row)):
+                if not row.get(f"{side}[{k}].price"):
+                    break
+                levels.append((row[f"{side}[{k}].price"], row[f"{side}[{k}].amount"]))
+        return found["bids"], found["asks"]
+
+
+class Trades(_Tardis):
+    """One row a print; rows that arrived at once are one message."""
+
+    id, kind, grouped = "tardis-trades", TRADE, True
+    columns = (*COMMON, "id", "side", "price", "amount")
+
+    def message(self, row: Row) -> Hashable:
+        """The collector's time."""
+        return row["local_timestamp"]
+
+    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+        """A print; where the exchange gives it no id, the collector's time and its position make one."""
+        if row["side"] not in SIDES:
+            raise FrameError("bad_frame", f"trade {row['id']}: aggressor is {row['side']!r}, neither buy nor sell")
+        trade_id = row["id"] or f"{row['local_timestamp']}-{position}"
+        return Print(trade_id, SIDES[row["side"]], row["price"], row["amount"])
+
+
+FORMATS = (Incremental(), Trades(), BookSnapshots())
