@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 from ml.errors import FrameError
 
 BUFFER = 1 << 20
-ZIP, GZIP, ZSTD = b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+ZIP, GZIP, ZSTD = b"PK", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 def magic(path: Path) -> bytes:
@@ -59,7 +59,7 @@ def open_bytes(path: Path) -> IO[bytes]:
         import pyarrow as pa
 
         return io.BufferedReader(pa.input_stream(str(path), compression="zstd"), BUFFER)
-    if first == ZIP:
+    if first[:2] == ZIP:
         return io.BufferedReader(_OneReadAtATime(_member(path)), BUFFER)
     return path.open("rb", buffering=BUFFER)
 

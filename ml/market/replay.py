@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ml.errors import FrameError
+from ml.errors import FrameError, InstrumentError
 from ml.instruments import Instrument
 from ml.market import layout
 from ml.market.book import best, count
@@ -26,7 +26,7 @@ def inspect(paths: Sequence[Path]) -> dict[str, Any]:
 
     Raises:
         CaptureError: nothing could be read.
-        InstrumentError: an instrument has no price at all.
+        InstrumentError: a venue is not supported.
     """
     found: dict[str, tuple[Path, list[Line]]] = {}
 
@@ -39,10 +39,17 @@ def inspect(paths: Sequence[Path]) -> dict[str, Any]:
     set_aside = [_set_aside(path, line.offset, line.error) for path, lines in found.values() for line in lines]
     instruments: dict[str, Any] = {}
     for instrument_id in chain.instruments():
-        summary, refused = _replay(chain, survey(chain, instrument_id))
+        summary, refused = _replay(chain, _surveyed(chain, instrument_id))
         instruments[instrument_id] = summary
         set_aside += [_set_aside(found[sha][0], offset, error) for sha, offset, error in refused]
     return {"instruments": instruments, "set_aside": set_aside}
+
+
+def _surveyed(chain: Chain, instrument_id: str) -> Instrument:
+    try:
+        return survey(chain, instrument_id)
+    except InstrumentError:  # candles and the like alone: there is no price that decimals could spoil
+        return Instrument(instrument_id, price_decimals=0, size_decimals=0, tick=1, lot=1)
 
 
 def _replay(chain: Chain, instrument: Instrument) -> tuple[dict[str, Any], list[tuple[str, int, FrameError]]]:

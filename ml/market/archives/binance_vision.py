@@ -1,7 +1,7 @@
 """Binance Vision: `aggTrades`, `trades`, `klines` and `bookTicker`, as zip or unpacked.
 
-Formats: https://github.com/binance/binance-public-data. Stamps are ms, on spot us from 2025 on. Files have a header line
-or none. They do not name the symbol, so the file must keep its name; a `.CHECKSUM` file beside it is checked.
+Formats: https://github.com/binance/binance-public-data. Stamps are ms, on spot us from 2025 on. Files have a header
+line or none. They do not name the symbol, so the file must keep its name; a `.CHECKSUM` file beside it is checked.
 """
 
 import re

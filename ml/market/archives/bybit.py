@@ -14,7 +14,8 @@ import orjson
 
 from ml.errors import FrameError
 from ml.instruments import to_units
-from ml.market.archives.table import TRADE, File, Format, Item, Line, Print, Row, Torn
+from ml.market.archives.messages import Item, Line, Torn
+from ml.market.archives.table import TRADE, File, Format, Print, Row
 from ml.market.archives.tardis import INVERSE
 from ml.market.events import BUY, SELL, RawFrame, stamp_ns
 

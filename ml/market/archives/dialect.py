@@ -25,7 +25,8 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
     """
     rows = doc.get("rows")
     whole = isinstance(rows, list) and rows and all(isinstance(row, str) for row in rows)
-    if not (whole and doc["archive"] in FORMATS and isinstance(doc.get("symbol"), str)):
+    known = isinstance(doc["archive"], str) and doc["archive"] in FORMATS
+    if not (whole and known and isinstance(doc.get("symbol"), str)):
         raise FrameError("unknown_frame", f"no message of an archive: {str(doc)[:80]}")
     return conn.partition(" ")[0], doc["symbol"]
 

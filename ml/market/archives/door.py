@@ -15,7 +15,8 @@ import orjson
 
 from ml.errors import FrameError
 from ml.market.archives import binance_vision, bybit, exploded, gdax, tardis
-from ml.market.archives.table import Format, Item, Line, Messages, Torn
+from ml.market.archives.messages import Item, Line, Messages, Torn
+from ml.market.archives.table import Format
 from ml.market.lines import ZIP, lines, magic
 from ml.store import sha256_file
 
@@ -52,7 +53,7 @@ def recognise(path: Path) -> Archive | None:
             holds no line.
     """
     above, text = 0, ""
-    claims = ".csv" in path.name or magic(path) == ZIP
+    claims = ".csv" in path.name or magic(path)[:2] == ZIP
     for item in lines(path):
         if len(item) == 3:
             if claims:
@@ -64,7 +65,7 @@ def recognise(path: Path) -> Archive | None:
         above += 1
     if _is_stream(text):
         return Archive(path, None, None, 0)
-    for form in FORMATS.values():
+    for form in () if '"' in text else FORMATS.values():
         if form.fits(form.names(text)):
             return Archive(path, form, text, above + 1)
     named = binance_vision.by_name(path.name)

@@ -1,24 +1,17 @@
 """CSV archives as such: a format is its columns, and what one row says.
 
-Here: the face of a format, and grouping the rows of a file into messages, each a frame with its lines unchanged.
+Here: the face of a format, and the cells of a line.
 Add here: nothing of one source; a source has a module of its own beside this one.
-Not here: which format a file has (`ml.market.archives.door`), events (`ml.market.archives.dialect`).
-
-The payload of a frame is `{"archive": <format>, "symbol": ..., "rows": [<line>, ...]}`, with `columns` where the file
-has a header, `type` where it says what the message is, and `date` where ids count anew in each file.
+Not here: grouping rows into messages (`ml.market.archives.messages`), events (`ml.market.archives.dialect`).
 """
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
-
 from ml.errors import FrameError
-from ml.market.events import RawFrame
 
 BOOK, TRADE, SNAPSHOT, OTHER = "book", "trade", "snapshot", "other"
 """Kinds of message, as `ml.market.venues.dialects` has them."""
@@ -27,9 +20,6 @@ UNFIT = (KeyError, TypeError, ValueError, IndexError, OverflowError, ArithmeticE
 CELL = re.compile(r'(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))')
 """A cell and the comma before it; the csv module refuses cells as large as a whole book."""
 Row = dict[str, str]
-Line = tuple[int, bytes]
-Torn = tuple[int, bytes, FrameError]
-Item = RawFrame | Torn
 
 
 class File(NamedTuple):
@@ -123,7 +113,9 @@ class Format:
         raise NotImplementedError
 
     def rows(self, doc: dict[str, Any]) -> list[Row]:
-        """The rows of a message by column."""
+        """The rows of a message by column; raises FrameError if one could not be read when it was made."""
+        if "unread" in doc:
+            raise FrameError("bad_frame", str(doc["unread"]))
         header = doc.get("columns")
         given: list[str] = doc["rows"]
         cells = [split(line) for line in given]
@@ -139,19 +131,6 @@ class Format:
         return (self.columns + self.optional)[:count]
 
 
-@dataclass
-class _Message:
-    """The rows of one message so far."""
-
-    offset: int
-    venue: str
-    symbol: str
-    common: Hashable
-    type: str
-    recv_ts: int
-    lines: list[str] = field(default_factory=list)
-
-
 def split(line: str) -> list[str]:
     """The cells of a CSV line.
 
@@ -164,80 +143,6 @@ def split(line: str) -> list[str]:
     if sum(cell.end() - cell.start() for cell in found) != len(line):
         raise ValueError("a quote in the line does not close")
     return [(cell[1] or "").replace('""', '"') or cell[2] or "" for cell in found]
-
-
-class Messages:
-    """The messages of one file, made of its lines below the header.
-
-    A row that cannot be read spoils the message that it stands in, which the decoder then sets aside; where a row is a
-    message it is set aside at once. Where the file is torn, a note of the loss goes before the error.
-
-    Raises:
-        FrameError: the path does not say what it must, such as the symbol.
-    """
-
-    def __init__(self, path: Path, form: Format, header: str | None) -> None:
-        self.name, self.form, self.header = path.name, form, header
-        self.names = None if header is None else form.names(header)
-        self.file = form.file(path, self.names or ())
-        self.open: _Message | None = None
-
-    def frames(self, given: Iterable[Line | Torn]) -> Iterator[Item]:
-        """Frames and refused lines, in the order of the file."""
-        for item in given:
-            if len(item) == 2:
-                yield from self._line(*item)
-                continue
-            last = self.open
-            yield from self._end()
-            if last is not None:
-                loss = orjson.dumps({"loss": "bad_frame", "symbol": last.symbol})
-                yield RawFrame(item[0], f"{last.venue} {self.name}", last.recv_ts, loss)
-            yield item
-        yield from self._end()
-
-    def recv_ts(self, line: bytes) -> int:
-        """Receive time of a line; 0 where it cannot be read."""
-        try:
-            return self._read(0, line.decode(errors="replace").rstrip("\r\n")).recv_ts
-        except (*UNFIT, FrameError):
-            return 0
-
-    def _line(self, offset: int, line: bytes) -> Iterator[Item]:
-        text = line.decode(errors="replace").rstrip("\r\n")
-        if not text:
-            return
-        try:
-            read = self._read(offset, text)
-        except (*UNFIT, FrameError) as error:
-            if self.open is not None and self.form.grouped:
-                self.open.lines.append(text)
-                return
-            yield offset, line, unfit(error)
-            return
-        if self.open is not None and self.open.common == read.common:
-            self.open.recv_ts = max(self.open.recv_ts, read.recv_ts)
-        else:
-            yield from self._end()
-            self.open = read
-        self.open.lines.append(text)
-
-    def _read(self, offset: int, text: str) -> _Message:
-        cells, form = split(text), self.form
-        row = dict(zip(self.names or form.unnamed(len(cells)), cells, strict=True))
-        venue, symbol = form.place(row, self.file)
-        common = (venue, symbol, form.message(row) if form.grouped else offset)
-        return _Message(offset, venue, symbol, common, form.type(row), form.recv_ts(row, self.file))
-
-    def _end(self) -> Iterator[RawFrame]:
-        message, self.open = self.open, None
-        if message is None:
-            return
-        said = {"type": message.type, "date": self.file.date, "columns": self.header}
-        doc: dict[str, Any] = {"archive": self.form.id, "symbol": message.symbol}
-        doc |= {name: value for name, value in said.items() if value}
-        payload = orjson.dumps(doc | {"rows": message.lines})
-        yield RawFrame(message.offset, f"{message.venue} {self.name}", message.recv_ts, payload)
 
 
 def unfit(error: Exception) -> FrameError:

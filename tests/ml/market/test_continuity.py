@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.market.continuity import BY_ONE, FUTURES, Continuity, Verdict
+from ml.market.continuity import BY_ONE, FUTURES, NO_ID, RULES, UNNUMBERED, Continuity, Verdict
 from ml.market.events import BookMessage
 
 
@@ -129,3 +129,33 @@ def test_the_chain_is_applied_exactly_where_nothing_is_missing(kept, snapshots):
     assert chain.last_id == book
     if all(kept) and snapshots and min(snapshots) <= len(kept):
         assert book == len(kept)
+
+
+def plain(snapshot=False, ts=1, side=1):
+    """A message without ids."""
+    return BookMessage(snapshot, ts, 0, NO_ID, NO_ID, -1, [side], [100], [1])
+
+
+@pytest.mark.parametrize("rule", sorted(set(RULES.values()), key=id), ids=lambda _: "rule")
+def test_messages_without_ids_follow_a_snapshot_whatever_the_venue(rule):
+    """They wait for one, apply after it, and begin anew with the next: what came between is unknown."""
+    chain = Continuity(rule)
+    assert verdicts(chain, plain(), plain(True), plain(), plain()) == ["WAIT", "ANCHOR", "APPLY", "APPLY"]
+    assert verdicts(chain, plain(True), plain(True), plain()) == ["BREAK", "ANCHOR", "ANCHOR", "APPLY"]
+
+
+def test_a_snapshot_without_time_holds_for_the_next_diff():
+    """Its two sides may come apart."""
+    chain = Continuity(UNNUMBERED)
+    assert verdicts(chain, plain(True, 0), plain(True, 0, -1)) == []
+    (step,) = chain.offer(plain())
+    assert (step.verdict, step.message.side, step.messages, step.levels) == (Verdict.ANCHOR, [1, -1, 1], 1, 1)
+    assert verdicts(chain, plain(), plain(True, 0), plain()) == ["APPLY", "BREAK", "ANCHOR"]
+
+
+def test_messages_with_and_without_ids_do_not_follow_one_another():
+    """Nothing connects two sources of one book; a snapshot of either begins anew."""
+    chain = Continuity(BY_ONE)
+    assert verdicts(chain, snap(5), by_one(6), plain()) == ["ANCHOR", "APPLY", "BREAK", "WAIT"]
+    assert verdicts(chain, plain(True), by_one(7)) == ["ANCHOR", "BREAK", "WAIT"]
+    assert verdicts(chain, snap(8), by_one(9)) == ["DROPPED", "ANCHOR", "APPLY"]

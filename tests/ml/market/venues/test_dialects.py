@@ -17,7 +17,7 @@ BOOK = {"topic": "orderbook.50.BTCUSDT", "data": {}}
 )
 def test_a_venue_has_its_parser(venue, module):
     """Found by the venue's name."""
-    assert dialect(venue) is module
+    assert dialect(venue).own is module
 
 
 def test_an_unknown_venue_is_an_error_that_lists_the_known():

@@ -1,0 +1,72 @@
+"""Rows of archives grouped into messages."""
+
+import orjson
+import pytest
+
+from ml.errors import FrameError
+from ml.market.archives.messages import Messages
+from ml.market.archives.table import BOOK
+from ml.market.events import RawFrame
+from tests.ml.market.archives.test_table import One
+
+
+class Grouped(One):
+    """Rows of one time are a message."""
+
+    id, kind, grouped = "grouped", BOOK, True
+
+    def message(self, row):
+        return row["t"]
+
+
+def made(form, tmp_path, *lines, header="t,x", torn=None):
+    """Frames and refused lines of a file of these rows."""
+    given, offset = [], 0
+    for line in lines:
+        given.append((offset, line))
+        offset += len(line)
+    return list(Messages(tmp_path / "f.csv", form, header).frames(given + ([(offset, b"", torn)] if torn else [])))
+
+
+def test_rows_of_a_message_stand_in_it_as_they_stood(tmp_path):
+    """With the offset of the first and the time of the latest; a last line without end counts too."""
+    first, second = made(Grouped(), tmp_path, b"1,a\r\n", b"1,b\n", b"\n", b"2,c")
+    assert orjson.loads(first.payload) == {
+        "archive": "grouped",
+        "symbol": "S",
+        "columns": "t,x",
+        "rows": ["1,a", "1,b"],
+    }
+    assert (first.offset, first.conn, first.recv_ts, second.offset) == (0, "sim f.csv", 1, 10)
+
+
+def test_a_row_that_is_a_message_is_set_aside_alone(tmp_path):
+    """The others are read."""
+    items = made(One(), tmp_path, b"1,a\n", b"soon,b\n", b"3,\xff\n")
+    (offset, line, error), before, after = sorted(items, key=lambda item: isinstance(item, RawFrame))
+    assert isinstance(before, RawFrame)
+    assert isinstance(after, RawFrame)
+    assert (offset, line, error.reason) == (4, b"soon,b\n", "bad_frame")
+
+
+def test_a_row_inside_a_message_spoils_it(tmp_path):
+    """It stays in its place, and the message says that it was not read."""
+    first, second = made(Grouped(), tmp_path, b"1,a\n", b"soon,b\n", b"1,c\n", b"2,d\n")
+    doc = orjson.loads(first.payload)
+    assert (doc["rows"], len(orjson.loads(second.payload)["rows"])) == (["1,a", "soon,b", "1,c"], 1)
+    with pytest.raises(FrameError, match="bad_frame: ValueError"):
+        Grouped().rows(doc)
+
+
+def test_a_torn_file_ends_with_a_note_of_the_loss(tmp_path):
+    """Frames without ids would hide it."""
+    torn = FrameError("truncated", "torn")
+    whole, loss, (offset, _, error) = made(Grouped(), tmp_path, b"1,a\n", torn=torn)
+    assert orjson.loads(loss.payload) == {"loss": "bad_frame", "symbol": "S"}
+    assert (loss.conn, loss.recv_ts, offset, error) == (whole.conn, 1, 4, torn)
+
+
+def test_without_header_the_columns_are_the_documented(tmp_path):
+    """As many as the row has."""
+    (frame,) = made(One(), tmp_path, b"1,a,b\n", header=None)
+    assert One().rows(orjson.loads(frame.payload)) == [{"t": "1", "x": "a", "y": "b"}]
