@@ -122,13 +122,8 @@ def load(root: DataRoot, path: Path) -> FileIndex:
             return FileIndex(**document)
     index, lines = scan(path)
     if lines:
-        publish(
-            root,
-            "quarantine",
-            root.quarantine / "captures" / f"{index.sha256}.parquet",
-            quarantine_frame(index.sha256, lines),
-            "",
-        )
+        place = root.quarantine / "captures" / f"{index.sha256}.parquet"
+        publish(root, "quarantine", place, quarantine_frame(index.sha256, lines), "")
     write_text(kept, json.dumps({"format": FORMAT, "origin": origin} | asdict(index), sort_keys=True))
     return index
 
