@@ -66,6 +66,10 @@ class DataRoot:
         """The append-only list of a table's published files."""
         return self.root / "_meta" / table / "manifest.jsonl"
 
+    def replacing(self, table: str) -> Path:
+        """Names the file that a writer is about to replace, until the manifest says so."""
+        return self.root / "_meta" / table / "replacing"
+
     def lock(self, name: str) -> Path:
         """The lock file that guards one writer."""
         return self.root / "_meta" / f"{name}.lock"

@@ -6,25 +6,25 @@ Not here: where files lie (`ml.paths`), which columns they hold (`ml.schemas`).
 
 One writer per table, by a file lock that the kernel frees when its holder dies. The bytes of a parquet file depend on
 the frame alone: they carry no run, no time and no path, so a rebuilt partition has the same sha256.
+
+A writer that dies between rename and manifest leaves a replaced file beside its old entry. A note of the path, made
+before the rename, tells the next writer or sweep. Without that note no entry follows its file: damage is no content.
 """
 
 import hashlib
 import json
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 from filelock import FileLock, Timeout
 
 from ml.errors import StoreError
 from ml.paths import DataRoot
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 ROW_GROUP = 1 << 17
 LOCK_SECONDS = 600
@@ -51,39 +51,49 @@ def publish(root: DataRoot, table: str, path: Path, frame: pl.DataFrame, code_ve
     """Store a frame as the file `path` of `table`, replacing what stands there, and record it in the manifest.
 
     Raises:
-        StoreError: another writer held the table for ten minutes, or the written file does not read back equal.
+        StoreError: another writer held the table for ten minutes, the disk is full or failed, or the written file does
+            not read back equal. What stood there before is whole.
     """
-    import pyarrow.parquet as pq
-
     with writer(root, table):
         staged = root.staging / table / f"{os.getpid()}-{path.name}"
-        staged.parent.mkdir(parents=True, exist_ok=True)
-        arrow = frame.rechunk().to_arrow()
-        with staged.open("wb") as sink:
-            pq.write_table(arrow, sink, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True)
-            _crash("staged")
-            sink.flush()
-            os.fsync(sink.fileno())
-        _crash("synced")
-        _verify(staged, arrow)
-        entry = _entry(root, path, staged, frame, code_version)
-        _crash("verified")
-        if manifest(root, table).get(entry.path) == entry and path.exists() and sha256_file(path) == entry.sha256:
-            staged.unlink()  # the same bytes stand there already: readers need not notice
-            return entry
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staged.replace(path)
-        _crash("renamed")
-        sync_folder(path.parent)
-        _crash("folder_synced")
-        append_line(root.manifest(table), json.dumps(asdict(entry), sort_keys=True))
-        _crash("listed")
+        try:
+            _heal(root, table)
+            _stage(staged, frame)
+            entry = entry_of(root, path, staged, frame, code_version)
+            _crash("verified")
+            listed = manifest(root, table).get(entry.path)
+            if listed == entry and path.exists() and sha256_file(path) == entry.sha256:
+                return entry  # the same bytes stand there already: readers need not notice
+            _put(root, table, staged, path, entry, replaces=listed is not None)
+        except OSError as error:
+            raise StoreError(
+                f"{table}: {path.name} ({frame.height} rows) could not be stored: {error}. "
+                f"See that {root.root} has room and can be written, then run the step again."
+            ) from error
+        finally:
+            staged.unlink(missing_ok=True)
     return entry
 
 
-def writer(root: DataRoot, table: str) -> FileLock:
-    """The lock of a table's single writer, to be used as a context manager."""
-    return FileLock(_lock_path(root, table), timeout=LOCK_SECONDS)
+@contextmanager
+def writer(root: DataRoot, table: str) -> Generator[None]:
+    """Be the table's single writer; waits for the one there is.
+
+    Raises:
+        StoreError: it did not let go within ten minutes.
+    """
+    lock = FileLock(_lock_path(root, table), timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StoreError(
+            f"{table}: another writer has held {lock.lock_file} for {LOCK_SECONDS} s. "
+            "Wait for its run to end, or end it, and run the step again."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def manifest(root: DataRoot, table: str) -> dict[str, Entry]:
@@ -92,11 +102,11 @@ def manifest(root: DataRoot, table: str) -> dict[str, Entry]:
     if not path.exists():
         return {}
     entries: dict[str, Entry] = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text(errors="replace").splitlines():
         try:
             entry = Entry(**json.loads(line))
-        except json.JSONDecodeError:
-            continue  # torn by a power cut; the sweep lists the file anew
+        except (json.JSONDecodeError, TypeError):
+            continue  # torn by a power cut, or damaged; the sweep lists the file anew
         entries[entry.path] = entry
     return entries
 
@@ -112,6 +122,39 @@ def read(path: Path) -> pl.LazyFrame:
     if not path.exists():
         raise StoreError(f"{path} does not exist. Materialize the asset that makes it.")
     return pl.scan_parquet(path.read_bytes())
+
+
+def load(path: Path) -> pl.DataFrame:
+    """All of a stored file, with the checksum of each page verified.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        frame = pl.from_arrow(pq.read_table(path, page_checksum_verification=True))
+    except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+        raise StoreError(f"{path} cannot be read: {error}. Make it anew, or restore it from a backup.") from error
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table reads as a frame, never as a series
+    return frame
+
+
+def entry_of(root: DataRoot, path: Path, staged: Path, frame: pl.DataFrame, code_version: str) -> Entry:
+    """The entry of a frame that is written as the file `staged` and is to stand at `path`."""
+    clock = next((c for c in ("ts", "event_ts", "start_ts", "recv_ts") if c in frame.columns), None)
+    schema = json.dumps([(name, str(dtype)) for name, dtype in frame.schema.items()])
+    return Entry(
+        path=str(path.relative_to(root.root)),
+        sha256=sha256_file(staged),
+        rows=frame.height,
+        bytes=staged.stat().st_size,
+        schema_hash=hashlib.sha256(schema.encode()).hexdigest()[:16],
+        code_version=code_version,
+        min_ts=None if clock is None else frame[clock].min(),  # type: ignore[arg-type]
+        max_ts=None if clock is None else frame[clock].max(),  # type: ignore[arg-type]
+    )
 
 
 def sweep(root: DataRoot, tables: Iterable[str]) -> list[str]:
@@ -133,8 +176,7 @@ def append_line(path: Path, line: str) -> None:
     """Append one line and sync it; a torn last line left by a power cut is closed off first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as sink:
-        size = sink.seek(0, os.SEEK_END)
-        torn = size > 0 and _last_byte(sink, size) != b"\n"
+        torn = sink.seek(0, os.SEEK_END) > 0 and sink.seek(-1, os.SEEK_END) >= 0 and sink.read(1) != b"\n"
         sink.write((b"\n" if torn else b"") + line.encode() + b"\n")
         sink.flush()
         os.fsync(sink.fileno())
@@ -144,11 +186,14 @@ def write_text(path: Path, text: str) -> None:
     """Replace a small text file in one step, synced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
-    with staged.open("w") as sink:
-        sink.write(text)
-        sink.flush()
-        os.fsync(sink.fileno())
-    staged.replace(path)
+    try:
+        with staged.open("w") as sink:
+            sink.write(text)
+            sink.flush()
+            os.fsync(sink.fileno())
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
@@ -167,27 +212,36 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _verify(staged: Path, written: "pa.Table") -> None:
+def _stage(staged: Path, frame: pl.DataFrame) -> None:
     import pyarrow.parquet as pq
 
-    back = pq.read_table(staged, page_checksum_verification=True)
-    if not back.equals(written.cast(back.schema)):
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    arrow = frame.rechunk().to_arrow()
+    with staged.open("wb") as sink:
+        pq.write_table(arrow, sink, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True)
+        _crash("staged")
+        sink.flush()
+        os.fsync(sink.fileno())
+    _crash("synced")
+    back = load(staged)
+    if back.schema != frame.schema or not back.equals(frame):
         raise StoreError(f"{staged} does not read back as it was written. Check the disk and run the step again.")
 
 
-def _entry(root: DataRoot, path: Path, staged: Path, frame: pl.DataFrame, code_version: str) -> Entry:
-    clock = next((c for c in ("ts", "event_ts", "start_ts", "recv_ts") if c in frame.columns), None)
-    schema = json.dumps([(name, str(dtype)) for name, dtype in frame.schema.items()])
-    return Entry(
-        path=str(path.relative_to(root.root)),
-        sha256=sha256_file(staged),
-        rows=frame.height,
-        bytes=staged.stat().st_size,
-        schema_hash=hashlib.sha256(schema.encode()).hexdigest()[:16],
-        code_version=code_version,
-        min_ts=None if clock is None else frame[clock].min(),  # type: ignore[arg-type]
-        max_ts=None if clock is None else frame[clock].max(),  # type: ignore[arg-type]
-    )
+def _put(root: DataRoot, table: str, staged: Path, path: Path, entry: Entry, replaces: bool) -> None:
+    """Move the staged file into place and list it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if replaces:
+        write_text(root.replacing(table), entry.path)
+        _crash("announced")
+    staged.replace(path)
+    _crash("renamed")
+    sync_folder(path.parent)
+    _crash("folder_synced")
+    _list(root, table, entry)
+    _crash("listed")
+    if replaces:
+        root.replacing(table).unlink()
 
 
 def _lock_path(root: DataRoot, table: str) -> Path:
@@ -197,35 +251,45 @@ def _lock_path(root: DataRoot, table: str) -> Path:
 
 
 def _sweep_table(root: DataRoot, table: str) -> list[str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     done: list[str] = []
     for leftover in sorted((root.staging / table).glob("*")):
         leftover.unlink()
         done.append(f"{table}: removed the unfinished {leftover.name}")
+    done += _heal(root, table)
     listed = manifest(root, table)
-    listed_at = root.manifest(table).stat().st_mtime_ns if listed else 0
     for path in sorted(root.table(table).rglob("*.parquet")):
-        if str(path.relative_to(root.root)) in listed and path.stat().st_mtime_ns <= listed_at:
-            continue
-        try:
-            frame = pl.from_arrow(pq.read_table(path, page_checksum_verification=True))
-        except (OSError, pa.ArrowInvalid) as error:
-            home = root.quarantine / table / path.name
-            home.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(home)
-            done.append(f"{table}: set aside the unreadable {path.name} ({error})")
-            continue
-        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table reads as a frame, never as a series
-        append_line(root.manifest(table), json.dumps(asdict(_entry(root, path, path, frame, "swept")), sort_keys=True))
-        done.append(f"{table}: listed {path.name}, which stood in place without an entry")
+        if str(path.relative_to(root.root)) not in listed:
+            done.append(_adopt(root, table, path, "which stood in place without an entry"))
     return done
 
 
-def _last_byte(source: object, size: int) -> bytes:
-    source.seek(size - 1)  # type: ignore[attr-defined]
-    return source.read(1)  # type: ignore[attr-defined]
+def _heal(root: DataRoot, table: str) -> list[str]:
+    """List anew the file whose replacement a dead writer had announced."""
+    note, done = root.replacing(table), list[str]()
+    if note.exists():
+        path = root.root / note.read_text()
+        listed = manifest(root, table).get(note.read_text())
+        if path.exists() and (listed is None or sha256_file(path) != listed.sha256):
+            done.append(_adopt(root, table, path, "whose replacement had not been recorded"))
+        note.unlink()
+    return done
+
+
+def _adopt(root: DataRoot, table: str, path: Path, why: str) -> str:
+    """List a file that stands in place, or set it aside if it cannot be read; says which."""
+    try:
+        frame = load(path)
+    except StoreError as error:
+        home = root.quarantine / path.relative_to(root.root)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(home)
+        return f"{table}: set aside the unreadable {path.name} ({error.__cause__})"
+    _list(root, table, entry_of(root, path, path, frame, "swept"))
+    return f"{table}: listed {path.name}, {why}"
+
+
+def _list(root: DataRoot, table: str, entry: Entry) -> None:
+    append_line(root.manifest(table), json.dumps(asdict(entry), sort_keys=True))
 
 
 def _crash(step: str) -> None:

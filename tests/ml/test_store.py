@@ -5,42 +5,87 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
+from time import monotonic
 
 import duckdb
+import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
 from ml import store
+from ml.errors import StoreError
 from ml.paths import DataRoot
 
 OLD, NEW = pl.DataFrame({"ts": [1, 2], "x": [0.5, None]}), pl.DataFrame({"ts": [3, 4, 5], "x": [1.0, 2.0, None]})
-STEPS = ("staged", "synced", "verified", "renamed", "folder_synced", "listed")
-WRITE = """
-import sys, polars as pl
+STEPS = ("staged", "synced", "verified", "announced", "renamed", "folder_synced", "listed")
+MATRIX = [(step, existing) for step in STEPS for existing in (False, True) if existing or step != "announced"]
+"""Every named step, creating and replacing; only what is replaced is announced."""
+BEGIN = """
+import resource, sys, time, polars as pl
 from pathlib import Path
 from ml import store
+from ml.errors import StoreError
 from ml.paths import DataRoot
 root = DataRoot(Path(sys.argv[1]))
+path = root.partition("features", "2025-01-01", "sim.X")
 frame = pl.DataFrame({"ts": [3, 4, 5], "x": [1.0, 2.0, None]})
-store.publish(root, "features", root.partition("features", "2025-01-01", "sim.X"), frame, "v")
+"""
+WRITE = BEGIN + 'store.publish(root, "features", path, frame, "v")'
+FILL = """
+frame = frame.sample(100_000, with_replacement=True, seed=1).with_row_index()
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    store.publish(root, "features", path, frame.head(int(sys.argv[3])), "v")
+except StoreError as error:
+    print(error)
+"""
+HOLD = """
+with store.writer(root, "features"):
+    print("held", flush=True)
+    time.sleep(60)
 """
 
 
-def path(root):
-    return root.partition("features", "2025-01-01", "sim.X")
+def path(root, instrument="sim.X"):
+    return root.partition("features", "2025-01-01", instrument)
+
+
+def elsewhere(root, code, *arguments, **variables):
+    """Run code in a process of its own."""
+    command = [sys.executable, "-c", code, str(root.root), *map(str, arguments)]
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
+
+
+def files(root):
+    """Every file below the data root but locks."""
+    return {p.relative_to(root.root).as_posix() for p in root.root.rglob("*") if p.is_file() and p.suffix != ".lock"}
+
+
+def agree(root):
+    """Whether manifest and tree say the same."""
+    listed = store.manifest(root, "features")
+    assert set(listed) == {p.relative_to(root.root).as_posix() for p in root.table("features").rglob("*.parquet")}
+    for name, entry in listed.items():
+        standing = root.root / name
+        assert entry == store.entry_of(root, standing, standing, store.load(standing), entry.code_version)
 
 
 def test_what_is_stored_reads_back_in_every_reader(root):
-    """Polars, pyarrow and DuckDB read equal frames, and the tree holds parquet alone."""
+    """Polars, pyarrow, pandas and DuckDB read equal frames by file, folder and glob; the tree holds parquet alone."""
     store.publish(root, "features", path(root), NEW, "v")
+    tree = root.table("features")
     assert_frame_equal(store.read(path(root)).collect(), NEW)
+    assert_frame_equal(pl.scan_parquet(tree).select("ts", "x").collect(), NEW)
     assert_frame_equal(pl.from_arrow(pq.read_table(path(root))), NEW)
+    assert_frame_equal(pl.from_arrow(pq.read_table(tree, columns=["ts", "x"])), NEW)
+    assert_frame_equal(pl.from_pandas(pd.read_parquet(tree)[["ts", "x"]]), NEW)
     with duckdb.connect() as connection:
-        rows = connection.from_parquet(f"{root.table('features')}/**/*.parquet").select("ts, x").fetchall()
+        rows = connection.from_parquet(f"{tree}/**/*.parquet").select("ts, x").fetchall()
     assert rows == NEW.rows()
-    assert {p.suffix for p in root.table("features").rglob("*") if p.is_file()} == {".parquet"}
+    assert {p.suffix for p in tree.rglob("*") if p.is_file()} == {".parquet"}
 
 
 def test_the_same_frame_gives_the_same_bytes(root):
@@ -59,64 +104,129 @@ def test_the_manifest_tells_the_last_entry_of_a_path(root):
     assert entry.sha256 == store.sha256_file(path(root))
 
 
-@pytest.mark.parametrize("existing", [False, True], ids=["create", "replace"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("step", "existing"), MATRIX)
 def test_a_kill_at_any_step_leaves_old_or_new(root, step, existing):
     """SIGKILL at each named step: what is there reads whole, and one sweep makes manifest and tree agree."""
     if existing:
         store.publish(root, "features", path(root), OLD, "v")
-    environment = os.environ | {"LOBFORGE_CRASH_AT": step}
-    killed = subprocess.run([sys.executable, "-c", WRITE, str(root.root)], env=environment, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert elsewhere(root, WRITE, LOBFORGE_CRASH_AT=step).returncode == -signal.SIGKILL
     found = store.read(path(root)).collect() if path(root).exists() else None
-    assert found is None or found.equals(OLD) or found.equals(NEW)
-    assert found is not None or not existing
+    renamed = STEPS.index(step) >= STEPS.index("renamed")
+    assert (found is None) == (not existing and not renamed)
+    assert found is None or found.equals(NEW if renamed else OLD)
     store.sweep(root, ["features"])
-    listed = store.manifest(root, "features")
-    assert set(listed) == {str(p.relative_to(root.root)) for p in root.table("features").rglob("*.parquet")}
-    assert all(entry.sha256 == store.sha256_file(root.root / name) for name, entry in listed.items())
+    agree(root)
     assert store.sweep(root, ["features"]) == []
+    assert {name.split("/")[0] for name in files(root)} <= {"features", "_meta"}
+
+
+@pytest.mark.parametrize(("step", "existing"), MATRIX)
+def test_after_a_kill_the_step_can_be_run_again(root, step, existing):
+    """Without a sweep: the retry ends where an undisturbed run does."""
+    if existing:
+        store.publish(root, "features", path(root), OLD, "v")
+    elsewhere(root, WRITE, LOBFORGE_CRASH_AT=step)
+    entry = store.publish(root, "features", path(root), NEW, "v")
+    agree(root)
+    assert store.manifest(root, "features") == {entry.path: entry}
+    assert_frame_equal(store.load(path(root)), NEW)
+
+
+def test_a_replacement_that_was_not_recorded_is_found_by_the_next_writer(root):
+    """Another partition, stored after the kill and before any sweep, does not hide it."""
+    store.publish(root, "features", path(root), OLD, "v")
+    elsewhere(root, WRITE, LOBFORGE_CRASH_AT="renamed")
+    store.publish(root, "features", path(root, "sim.Y"), OLD, "v")
+    agree(root)
+    assert not root.replacing("features").exists()
 
 
 def test_an_unreadable_file_is_set_aside(root):
-    """The sweep keeps the bytes, outside the tree."""
+    """The sweep keeps the bytes, outside the tree, one beside the other."""
     store.publish(root, "features", path(root), OLD, "v")
-    damaged = path(root).with_name("features_sim.Y.parquet")
-    damaged.write_bytes(b"PAR1 nothing PAR1")
+    for date in ("2025-01-01", "2025-01-02"):
+        damaged = root.partition("features", date, "sim.Y")
+        damaged.parent.mkdir(exist_ok=True)
+        damaged.write_bytes(b"PAR1 " + date.encode() + b" PAR1")
     done = store.sweep(root, ["features"])
-    assert len(done) == 1
-    assert "set aside" in done[0]
-    assert (root.quarantine / "features" / damaged.name).read_bytes() == b"PAR1 nothing PAR1"
+    assert [line.partition(" (")[0] for line in done] == [f"features: set aside the unreadable {damaged.name}"] * 2
+    kept = sorted((root.quarantine / "features").rglob("*.parquet"))
+    assert [p.read_bytes()[5:15] for p in kept] == [b"2025-01-01", b"2025-01-02"]
+    agree(root)
+
+
+def test_the_sweep_takes_no_damage_for_content(root):
+    """A listed file whose bytes changed keeps its entry, so that the difference can be seen."""
+    entry = store.publish(root, "features", path(root), OLD, "v")
+    store.publish(DataRoot(root.root / "b"), "features", path(DataRoot(root.root / "b")), NEW, "v")
+    path(root).write_bytes(path(DataRoot(root.root / "b")).read_bytes())
+    assert store.sweep(root, ["features"]) == []
+    assert store.manifest(root, "features") == {entry.path: entry}
 
 
 def test_a_flipped_bit_is_found(root):
     """Page checksums tell a damaged page when it is verified."""
     big = pl.DataFrame({"ts": range(50_000)})
     store.publish(root, "features", path(root), big, "v")
+    assert_frame_equal(store.load(path(root)), big)
     data = bytearray(path(root).read_bytes())
     data[len(data) // 2] ^= 1
     path(root).write_bytes(data)
-    with pytest.raises(OSError, match="CRC"):
-        pq.read_table(path(root), page_checksum_verification=True)
+    with pytest.raises(StoreError, match="CRC"):
+        store.load(path(root))
 
 
-def test_readers_never_see_a_part(root):
-    """A reader in a loop beside a rewriting writer sees OLD or NEW each time."""
-    store.publish(root, "features", path(root), OLD, "v")
-    stop, seen = threading.Event(), []
+def from_open_file(read):
+    """A reader that is given an open file: it sees one file, whatever is put in its place."""
+
+    def reading(path):
+        with path.open("rb") as source:
+            return read(source)
+
+    return reading
+
+
+def from_duckdb(path):
+    """DuckDB opens a path twice: where the file was replaced in between it refuses, and is asked again."""
+    while True:
+        try:
+            with duckdb.connect() as connection:
+                return connection.execute("from read_parquet(?)", [str(path)]).pl()
+        except duckdb.Error as error:
+            assert "outside file" in str(error) or "No magic bytes" in str(error), error
+
+
+READERS = {
+    "store": lambda path: store.read(path).collect(),
+    "polars": from_open_file(pl.read_parquet),
+    "pyarrow": from_open_file(lambda source: pl.from_arrow(pq.read_table(source))),
+    "pandas": from_open_file(lambda source: pl.from_pandas(pd.read_parquet(source))),
+    "duckdb": from_duckdb,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_readers_never_see_a_part(root, reader):
+    """Each reader in a loop beside a rewriting writer sees the old file or the new one, each time."""
+    whole = {2_000: OLD.sample(2_000, with_replacement=True, seed=1), 3_000: NEW.sample(3_000, with_replacement=True)}
+    store.publish(root, "features", path(root), whole[2_000], "v")
+    stop, seen = threading.Event(), set()
 
     def read():
         while not stop.is_set():
-            seen.append(store.read(path(root)).collect().height)
+            found = READERS[reader](path(root))
+            assert_frame_equal(found, whole[found.height])
+            seen.add(found.height)
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    for k in range(30):
-        store.publish(root, "features", path(root), NEW if k % 2 else OLD, "v")
+    thread = threading.Thread(target=read)
+    thread.start()
+    end = monotonic() + 2
+    while monotonic() < end or (seen != {2_000, 3_000} and thread.is_alive()):
+        for frame in whole.values():
+            store.publish(root, "features", path(root), frame, "v")
     stop.set()
-    reader.join()
-    assert set(seen) <= {2, 3}
-    assert len(seen) > 5
+    thread.join()  # pytest turns what the thread raised into a failure
+    assert seen == {2_000, 3_000}
 
 
 def test_storing_the_same_again_touches_nothing(root):
@@ -126,19 +236,93 @@ def test_storing_the_same_again_touches_nothing(root):
     assert store.publish(root, "features", path(root), NEW, "v") == first
     assert path(root).stat().st_ino == before.st_ino
     assert len(root.manifest("features").read_text().splitlines()) == 1
+    assert files(root) == {first.path, "_meta/features/manifest.jsonl"}
+
+
+def columns(path):
+    """The stored bytes of each column, by name."""
+    data, group = path.read_bytes(), pq.read_metadata(path).row_group(0)
+    chunks = [group.column(k) for k in range(group.num_columns)]
+    starts = [chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks]
+    sized = zip(chunks, starts, strict=True)
+    return {chunk.path_in_schema: data[start : start + chunk.total_compressed_size] for chunk, start in sized}
+
+
+def test_other_labels_leave_all_other_columns_bytes(root):
+    """Features and labels lie side by side: labelling anew changes the labels' bytes and no others."""
+    rows = pl.DataFrame({"ts": range(1_000), "mid": [k * 0.1 for k in range(1_000)]})
+    store.publish(root, "features", path(root), rows.with_columns(future_direction=pl.lit(None, pl.Int8)), "v")
+    before = columns(path(root))
+    labels = pl.Series([k % 3 for k in range(1_000)], dtype=pl.Int8)
+    store.publish(root, "features", path(root), rows.with_columns(future_direction=labels), "v")
+    after = columns(path(root))
+    assert {name for name in before if before[name] != after[name]} == {"future_direction"}
+    assert len(before) == len(after) == 3
 
 
 def test_a_torn_manifest_line_is_healed(root):
     """A line that a power cut tore is closed off, and the sweep lists its file again."""
     entry = store.publish(root, "features", path(root), OLD, "v")
     manifest = root.manifest("features")
-    manifest.write_text(manifest.read_text()[:-20])
+    manifest.write_bytes(manifest.read_bytes()[:-20] + b"\xff")
     assert store.manifest(root, "features") == {}
     store.sweep(root, ["features"])
-    assert store.manifest(root, "features")[entry.path].sha256 == entry.sha256
+    assert store.manifest(root, "features")[entry.path] == replace(entry, code_version="swept")
 
 
 def test_a_missing_table_says_what_to_do(root):
     """Reading what was never made is no stack trace from parquet."""
-    with pytest.raises(store.StoreError, match="Materialize"):
+    with pytest.raises(StoreError, match="Materialize"):
         store.read(path(root))
+
+
+def test_a_full_disk_leaves_the_old_file(root):
+    """The step fails and says so; the old file and its entry stand, and nothing else is left behind."""
+    entry = store.publish(root, "features", path(root), OLD, "v")
+    before = files(root)
+    done = elsewhere(root, BEGIN + FILL, 50_000, 100_000)
+    assert "features: features_sim.X.parquet (100000 rows) could not be stored: [Errno 27]" in done.stdout, done.stderr
+    assert "has room" in done.stdout
+    assert_frame_equal(store.load(path(root)), OLD)
+    assert (store.manifest(root, "features"), files(root)) == ({entry.path: entry}, before)
+
+
+def test_a_disk_that_fills_before_the_manifests_line_is_healed(root):
+    """The file is in place and whole, its line is torn: the step fails, and the next writer records what stands."""
+    entry = store.publish(root, "features", path(root), OLD, "v")
+    with root.manifest("features").open("a") as manifest:
+        manifest.write("#" * 50_000 + "\n")
+    done = elsewhere(root, BEGIN + FILL, 50_400, 10)
+    assert "could not be stored" in done.stdout, done.stderr
+    assert store.load(path(root)).height == 10
+    assert store.manifest(root, "features") == {entry.path: entry}
+    assert len(store.sweep(root, ["features"])) == 1
+    agree(root)
+
+
+def test_a_second_writer_waits_then_gives_up_with_a_reason(root, monkeypatch):
+    """While another holds the table it fails cleanly; when the holder is killed the kernel frees the table."""
+    holder = subprocess.Popen([sys.executable, "-c", BEGIN + HOLD, str(root.root)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
+    with pytest.raises(StoreError, match=r"features: another writer has held .*features\.lock for 0\.1 s\. Wait"):
+        store.publish(root, "features", path(root), OLD, "v")
+    assert store.sweep(root, ["features"]) == []
+    holder.kill()
+    holder.communicate()
+    store.publish(root, "features", path(root), OLD, "v")
+    agree(root)
+
+
+def test_two_writers_at_once_give_what_one_after_the_other_gives(root):
+    """Threads that store other partitions of the same table: every file is listed, no line is torn."""
+    names = [f"sim.{k}" for k in range(12)]
+    threads = [
+        threading.Thread(target=store.publish, args=(root, "features", path(root, name), OLD, "v")) for name in names
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(root.manifest("features").read_text().splitlines()) == len(names)
+    agree(root)
