@@ -75,7 +75,7 @@ def test_a_file_that_does_not_read_back_keeps_its_journal(root, monkeypatch):
     def broken(*_):
         raise StoreError("does not read back")
 
-    monkeypatch.setattr(store, "_verify", broken)
+    monkeypatch.setattr(store, "load", broken)
     with pytest.raises(StoreError):
         seal(root, path)
     assert path.read_bytes() == before
