@@ -33,11 +33,18 @@ class JournalLine:
 
 
 def journal(root: DataRoot) -> list[JournalLine]:
-    """All decisions, oldest first."""
+    """All decisions, oldest first.
+
+    Raises:
+        RegistryError: a line is none that was ever written; a torn last line never took effect.
+    """
     path = root.decisions / "journal.jsonl"
     if not path.exists():
         return []
-    return [JournalLine(**json.loads(line)) for line in path.read_text().splitlines() if line.endswith("}")]
+    try:
+        return [JournalLine(**json.loads(line)) for line in path.read_text().splitlines() if line.endswith("}")]
+    except (ValueError, TypeError) as error:
+        raise RegistryError(f"{path} has a damaged line: {error}. Restore the journal from a backup.") from error
 
 
 def champion_at(root: DataRoot, ts: int) -> str | None:
@@ -86,8 +93,11 @@ def read(root: DataRoot, line: JournalLine) -> dict[str, Any]:
     path = _path(root, line.number, line.hash)
     if not path.exists():
         raise RegistryError(f"Decision record {path.name} is missing. Restore it from a backup.")
-    record = json.loads(path.read_text())
-    if record_hash(record) != line.hash:
+    try:
+        record = json.loads(path.read_text())
+    except ValueError:
+        record = None  # no JSON any more
+    if not isinstance(record, dict) or record_hash(record) != line.hash:
         raise RegistryError(f"Decision record {path.name} was changed after the decision. Restore it from a backup.")
     return record
 

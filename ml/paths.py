@@ -62,21 +62,26 @@ class DataRoot:
         """Compiled kernels, one folder per fingerprint."""
         return self.root / "numba"
 
+    @property
+    def meta(self) -> Path:
+        """Manifests, locks and what is kept about capture files."""
+        return self.root / "_meta"
+
     def manifest(self, table: str) -> Path:
         """The append-only list of a table's published files."""
-        return self.root / "_meta" / table / "manifest.jsonl"
+        return self.meta / table / "manifest.jsonl"
 
     def replacing(self, table: str) -> Path:
         """Names the file that a writer is about to replace, until the manifest says so."""
-        return self.root / "_meta" / table / "replacing"
+        return self.meta / table / "replacing"
 
     def lock(self, name: str) -> Path:
         """The lock file that guards one writer."""
-        return self.root / "_meta" / f"{name}.lock"
+        return self.meta / f"{name}.lock"
 
     def capture_index(self, sha256: str) -> Path:
         """What one capture file holds, kept so that it is read only once."""
-        return self.root / "_meta" / "captures" / f"{sha256}.json"
+        return self.meta / "captures" / f"{sha256}.json"
 
     def table(self, table: str) -> Path:
         """The tree of one table; only `.parquet` files lie inside."""
