@@ -7,7 +7,9 @@ Not here: what is in the tables.
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 
+from ml.backup import Summary
 from ml.errors import LobforgeError
 
 
@@ -18,6 +20,18 @@ def fail(error: LobforgeError, as_json: bool) -> int:
     else:
         print(f"error: {error}", file=sys.stderr)
     return 2
+
+
+def show_copy(summary: Summary, as_json: bool) -> None:
+    """Print what a backup or a restore copied, and what is not well."""
+    if as_json:
+        print(json.dumps(asdict(summary)))
+        return
+    print(f"{summary.files} files, {summary.bytes / 1e6:.1f} MB in {summary.folder}")
+    for line in summary.left_out:
+        print(f"left out: {line}")
+    for fault in summary.faults:
+        print(f"{fault.kind}: {fault.path}: {fault.detail}\n      fix: {fault.fix}")
 
 
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -63,6 +63,16 @@ class DataRoot:
         return self.root / "numba"
 
     @property
+    def documents(self) -> Path:
+        """Small JSON documents: reports and parameters."""
+        return self.root / "documents"
+
+    @property
+    def models(self) -> Path:
+        """Models, one folder each."""
+        return self.root / "models"
+
+    @property
     def meta(self) -> Path:
         """Manifests, locks and what is kept about capture files."""
         return self.root / "_meta"
@@ -100,8 +110,8 @@ class DataRoot:
 
     def document(self, name: str) -> Path:
         """A small JSON document: a report, or parameters."""
-        return self.root / "documents" / f"{name}.json"
+        return self.documents / f"{name}.json"
 
     def model(self, model_id: str) -> Path:
         """The files of one model, by the hash of their content."""
-        return self.root / "models" / model_id
+        return self.models / model_id
