@@ -5,9 +5,12 @@ Not here: drawing (`ml.plots`).
 """
 
 import base64
+from typing import Any
 
 import dagster as dg
 import polars as pl
+
+from ml import ledger, plots
 
 
 def image(png: bytes) -> dg.MarkdownMetadataValue:
@@ -21,6 +24,13 @@ def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(
         header + "\n".join("| " + " | ".join(_cell(value) for value in row) + " |" for row in frame.iter_rows())
     )
+
+
+def known_time(intervals: pl.DataFrame, instrument: str) -> dict[str, Any]:
+    """Of a day's intervals (`ml.ledger.of_day`): a heat-map of all instruments, share and gaps of one."""
+    own = ledger.coverage(intervals.filter(pl.col("instrument") == instrument)).row(0, named=True)
+    picture = image(plots.known_hours(ledger.hours(intervals)))
+    return {"share of the day known": own["share"], "gaps": own["gaps"], "known by hour": picture}
 
 
 def _cell(value: object) -> str:

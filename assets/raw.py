@@ -12,7 +12,9 @@ import polars as pl
 
 from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
+from assets.metadata import known_time
 from assets.partitions import date_and_instrument, instrument_day
+from ml import ledger
 from ml.config import Config
 from ml.fingerprint import KERNEL, fingerprint
 from ml.market import captures
@@ -61,15 +63,16 @@ def raw_frames(
     check_specs=[spec for name in DECODED for spec in rule_specs(name)],
 )  # fmt: skip
 def events(
-    context: dg.AssetExecutionContext, raw_frames: pl.LazyFrame
+    context: dg.AssetExecutionContext, raw_frames: pl.LazyFrame, data_root: dg.ResourceParam[DataRoot]
 ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
     """Raw frames decoded: parsed, ordered by update ids, with every gap on record."""
     from ml.market.day import decode_day
 
     date, instrument = date_and_instrument(context)
     decoded = decode_day(raw_frames.collect(), instrument, date)
+    known = ledger.of_day(data_root, date, instrument.id, decoded.validity)
+    shown = {"book_events": vars(decoded.tally), "validity": known_time(known, instrument.id)}
     for name in DECODED:
         frame = getattr(decoded, name)
-        metadata = vars(decoded.tally) if name == "book_events" else {}
-        yield dg.Output(frame, output_name=name, metadata=metadata)
+        yield dg.Output(frame, output_name=name, metadata=shown.get(name, {}))
         yield from rule_results(name, frame)

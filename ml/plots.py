@@ -36,6 +36,19 @@ def depth(samples: pl.DataFrame, instrument: Instrument) -> bytes:
     return _png(figure)
 
 
+def known_hours(hours: pl.DataFrame) -> bytes:
+    """Heat-map of a day: share of each hour in which the book was known, one row an instrument (`ml.ledger.hours`)."""
+    names = hours["instrument"].unique().sort().to_list()
+    figure, axes = _figure(8, 1.4 + 0.25 * len(names))
+    if names:
+        grid = hours.sort("instrument", "hour")["share"].to_numpy().reshape(len(names), -1)
+        drawn = axes.imshow(grid, aspect="auto", cmap="RdYlGn", vmin=0, vmax=1, interpolation="nearest")
+        figure.colorbar(drawn, ax=axes, label="share known")
+    axes.set(xlabel="hour (UTC)", title=f"Book known, {', '.join(hours['date'].unique().sort())}")
+    axes.set(yticks=range(len(names)), yticklabels=names, xticks=range(0, 24, 2))
+    return _png(figure)
+
+
 def label_shares(labels: pl.DataFrame) -> bytes:
     """Share of moves beyond each size by horizon, with the fixed 10 bps threshold marked."""
     figure, axes = _figure(5.5, 3)

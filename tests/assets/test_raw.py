@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from ml import config
+from ml import config, ledger
 from ml.config import Config
 from ml.market.events import CHECKPOINT, SNAPSHOT
 from ml.schemas import TABLES, conform
-from ml.store import manifest
+from ml.store import manifest, publish
 from tests.assets.play import DAY_BEFORE, DECODED, checks, made, make, shown, spoil, stored
-from tests.scenario import capture, diff
+from tests.scenario import INSTRUMENT, capture, diff
 
 RAW = ("raw_frames", *DECODED)
 
@@ -70,6 +70,20 @@ def test_the_counts_of_decoding_are_shown(rebuilt):
     assert counts["level_updates"] == applied.height > 0
     assert counts["trades"] == stored(root, "trades").height > 0
     assert (counts["off_market_trades"], counts["dropped_before_snapshot"], counts["repeats"]) == (0, 0, 0)
+
+
+def test_a_person_sees_when_the_book_was_known(root):
+    """Share and gaps of the day as the stored rows give them, and a picture of all instruments stored of it."""
+    validity = stored(root, "validity", DAY_BEFORE)
+    own = ledger.coverage(ledger.named(validity, DAY_BEFORE, INSTRUMENT.id)).row(0, named=True)
+    other = root.partition("validity", DAY_BEFORE, "sim.OTHER")
+    alone = shown(make(root, *DECODED, date=DAY_BEFORE), "validity")
+    publish(root, "validity", other, validity, "v")
+    metadata = shown(make(root, *DECODED, date=DAY_BEFORE), "validity")
+    assert metadata["share of the day known"].value == own["share"] < 2.5 / 24
+    assert metadata["gaps"].value == own["gaps"] == 1
+    assert metadata["known by hour"].value.startswith("![plot](data:image/png;base64,")
+    assert metadata["known by hour"].value != alone["known by hour"].value
 
 
 def test_an_outage_warns_and_stops_nothing(root):

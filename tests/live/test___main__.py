@@ -10,7 +10,7 @@ import pytest
 from tests.scenario import capture, diff, snapshot
 
 T = 1_741_000_000_000
-VERBS = {"demo", "doctor", "init", "inspect", "live", "ui"}
+VERBS = {"backup", "capture", "demo", "doctor", "gaps", "init", "inspect", "live", "restore", "ui", "verify"}
 
 
 def lobforge(*arguments, **variables):
@@ -37,7 +37,7 @@ def test_an_unknown_verb_is_an_error_that_names_the_others():
     """On stderr, with return code 2."""
     finished = lobforge("inspekt")
     assert (finished.returncode, finished.stdout) == (2, "")
-    assert "no verb 'inspekt'; there are demo, doctor, init, inspect, live, ui" in finished.stderr
+    assert f"no verb 'inspekt'; there are {', '.join(sorted(VERBS))}" in finished.stderr
 
 
 @pytest.mark.parametrize(("bad", "code"), [([], 0), ([b"junk\n"], 1)])

@@ -33,6 +33,14 @@ def scores(folds=3):
     return pl.DataFrame({"fold": range(folds)} | {name: [0.3 + k / 10] * folds for k, name in enumerate(names)})
 
 
+def hours(*shares):
+    """A day of instruments, each with the same share in every hour."""
+    names = [f"sim.{k}" for k in range(len(shares)) for _ in range(24)]
+    known = [share for share in shares for _ in range(24)]
+    frame = {"date": "2025-03-04", "instrument": names, "hour": [*range(24)] * len(shares), "share": known}
+    return pl.DataFrame(frame, schema_overrides={"instrument": pl.String, "share": pl.Float64})
+
+
 def labels(moves):
     return pl.DataFrame(
         {f"movement_{h}s": moves for h in HORIZONS}, schema_overrides={f"movement_{h}s": pl.Float64 for h in HORIZONS}
@@ -49,6 +57,7 @@ def pixels(png):
 BINS = [(0.2, 0.25, 100), (0.8, 0.7, 10)]
 PICTURES = {
     "depth": (lambda: plots.depth(samples(), INSTRUMENT), lambda: plots.depth(samples(valid=False), INSTRUMENT)),
+    "known_hours": (lambda: plots.known_hours(hours(1, 0.5)), lambda: plots.known_hours(hours(1, 0))),
     "label_shares": (
         lambda: plots.label_shares(labels([1e-4, 2e-4, None])),
         lambda: plots.label_shares(labels([9e-4])),
@@ -74,12 +83,13 @@ def test_a_picture_depends_on_the_data_alone(name):
         lambda: plots.depth(samples().clear(), INSTRUMENT),
         lambda: plots.depth(samples(valid=False), INSTRUMENT),
         lambda: plots.depth(samples(rows=1), INSTRUMENT),
+        lambda: plots.known_hours(hours(0.5).clear()),
         lambda: plots.label_shares(labels([])),
         lambda: plots.label_shares(labels([None])),
         lambda: plots.folds(scores(0)),
         lambda: plots.reliability([]),
     ],
-    ids=["no sample", "never known", "one sample", "no label", "null labels", "no fold", "no bin"],
+    ids=["no sample", "never known", "one sample", "no hour", "no label", "null labels", "no fold", "no bin"],
 )
 def test_without_data_the_picture_is_empty(draw):
     """A first run on a short capture still ends with its pictures."""

@@ -1,0 +1,93 @@
+"""`lobforge gaps`: return codes, the JSON contract and what people see."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import polars as pl
+import pytest
+
+from live.gaps import main
+from ml.ledger import DAY, NOT_STORED, SECOND
+from ml.schemas import END_REASONS, TABLES
+from ml.store import publish
+
+SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "gaps.json").read_text())
+T0 = 1_741_046_400 * SECOND
+"""2025-03-04 00:00 UTC."""
+
+
+@pytest.fixture
+def stored(root, monkeypatch):
+    """Two days of one instrument with a gap of 30.5 s in the first, one day of another without."""
+    monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
+    monkeypatch.setenv("COLUMNS", "160")
+    gap = [
+        (T0, T0 + 600 * SECOND, 0, 1, 77, 99, "sequence_gap"),
+        (T0 + 6305 * SECOND // 10, T0 + DAY, 2, 3, None, None, None),
+    ]
+    whole = [(T0, T0 + DAY, 0, 9, None, None, None)]
+    after = [(T0 + DAY, T0 + DAY + 3_600 * SECOND, 0, 9, 123, None, "capture_end")]
+    for date, name, rows in (("04", "sim.A", gap), ("05", "sim.A", after), ("04", "sim.B", whole)):
+        frame = pl.DataFrame(rows, schema=TABLES["validity"], orient="row")
+        publish(root, "validity", root.partition("validity", f"2025-03-{date}", name), frame, "v")
+    return root
+
+
+def run(capsys, *arguments):
+    """Return code and the one JSON object, checked against its schema."""
+    code = main([*arguments, "--json"])
+    ledger = json.loads(capsys.readouterr().out)
+    jsonschema.validate(ledger, SCHEMA)
+    return code, ledger
+
+
+def test_all_days_and_gaps_are_told(stored, capsys):
+    """Share of each day, and each gap with ids and reason; having gaps is no failure."""
+    code, ledger = run(capsys)
+    shares = {(day["date"], day["instrument"]): day["share"] for day in ledger["days"]}
+    assert code == 0
+    assert shares["2025-03-04", "sim.B"] == 1
+    assert shares["2025-03-04", "sim.A"] == pytest.approx(1 - 30.5 / 86_400)
+    assert shares["2025-03-05", "sim.A"] == pytest.approx(1 / 24)
+    gap, end = ledger["gaps"]
+    assert (gap["seconds"], gap["from_id"], gap["to_id"], gap["reason"]) == (30.5, 77, 99, "sequence_gap")
+    assert (end["end"], end["seconds"], end["from_id"], end["reason"]) == (None, None, 123, "capture_end")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "days", "gaps"),
+    [
+        (["--instrument", "sim.B"], 1, 0),
+        (["--from", "2025-03-05"], 1, 1),
+        (["--to", "2025-03-04"], 2, 1),
+        (["--from", "2025-03-04", "--to", "2025-03-05", "--instrument", "sim.A"], 2, 2),
+        (["--from", "2026-01-01"], 0, 1),
+    ],
+)  # fmt: skip
+def test_dates_and_instrument_choose(stored, capsys, arguments, days, gaps):
+    """Both dates are included; a gap that is still open touches every later date."""
+    code, ledger = run(capsys, *arguments)
+    assert (code, len(ledger["days"]), len(ledger["gaps"])) == (0, days, gaps)
+
+
+def test_people_see_two_tables(stored, capsys):
+    """Times as times, shares in percent."""
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    for word in ("99.96%", "2025-03-04 00:10:00.000", "2025-03-04 00:10:30.500", "30.500", "still unknown"):
+        assert word in shown
+
+
+def test_nothing_stored_is_two(stored, capsys):
+    """Of an instrument that was never captured, and of a date that is none."""
+    code, answer = run(capsys, "--instrument", "sim.C")
+    assert (code, answer["error"]) == (2, "StoreError")
+    with pytest.raises(SystemExit) as stopped:
+        main(["--from", "yesterday"])
+    assert stopped.value.code == 2
+
+
+def test_the_schema_knows_every_reason():
+    """A reason that is added to validity is added here."""
+    assert SCHEMA["$defs"]["gap"]["properties"]["reason"]["enum"] == [*END_REASONS, NOT_STORED]
