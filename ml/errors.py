@@ -42,7 +42,7 @@ class VenueRefused(CaptureError):
     """
 
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
-        super().__init__(f"{message} Check the symbol and the address; asking again.")
+        super().__init__(f"{message} Check the symbol and the address.")
         self.retry_after = retry_after
 
 

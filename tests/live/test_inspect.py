@@ -13,10 +13,8 @@ from tests.scenario import USDM, capture, diff, snapshot, trade
 T = 1_741_000_000_000
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "inspect.json").read_text())
 GOOD = [diff(1, 0, T), snapshot(1, T), trade(1, T + 50), diff(2, 1, T + 100), diff(3, 2, T + 200)]
-SPOT = {
-    "stream": "btcusdt@depth",
-    "data": {"e": "depthUpdate", "E": T, "s": "BTCUSDT", "U": 1, "u": 1, "b": [], "a": []},
-}
+NAMELESS = {"topic": "orderbook.50.BTCUSDT", "type": "delta", "data": {}}
+"""Bybit's spot and linear streams share topics: without its connection the frame belongs nowhere."""
 
 
 def run(capsys, *arguments):
@@ -51,7 +49,7 @@ def test_a_whole_capture_returns_zero(capsys, good):
     [
         (inside(GOOD, 3, b"1741000000300000000 {broken\n"), "bad_json", 3),
         (inside(GOOD, 3, b"no stamp at all\n"), "bad_json", 3),
-        (inside(GOOD, 3, SPOT), "wrong_venue", 3),
+        (inside(GOOD, 3, NAMELESS), "wrong_venue", 3),
         (inside(GOOD, 3, {"weather": "rain"}), "unknown_frame", 3),
         ([*GOOD, diff(4, 3, T - 60_000)], "clock_back", 5),
         ([*GOOD, diff(4, 3, T + 10**7)], "clock_ahead", 5),
@@ -123,7 +121,7 @@ def test_an_empty_file_beside_a_good_one(capsys, good, tmp_path):
         (lambda folder: folder / "absent.gz", "absent.gz"),
         (lambda folder: folder, "no capture file"),
         (lambda folder: capture(folder / "x.log", [b"junk\n"] * 3), "bad_json"),
-        (lambda folder: capture(folder / "x.log", [SPOT]), "wrong_venue"),
+        (lambda folder: capture(folder / "x.log", [NAMELESS]), "wrong_venue"),
     ],
 )
 def test_where_nothing_can_be_read_the_code_is_two(capsys, tmp_path, make, says):

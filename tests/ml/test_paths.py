@@ -7,8 +7,15 @@ from ml.paths import FEATURE_GROUP, DataRoot
 from ml.schemas import TABLES
 from ml.store import publish
 
-ALL = (*TABLES, "features", FEATURE_GROUP, "dataset_panel", "fold_predictions")
-PLACES = ("config", "captures", "staging", "quarantine", "decisions", "dagster_home", "mlflow", "compiled")
+# the table `captures` is the folder of captures itself
+ALL = (
+    *(table for table in TABLES if table != "captures"),
+    "features",
+    FEATURE_GROUP,
+    "dataset_panel",
+    "fold_predictions",
+)
+PLACES = ("config", "captures", "journals", "staging", "quarantine", "decisions", "dagster_home", "mlflow", "compiled")
 
 
 def every_place(root: DataRoot):

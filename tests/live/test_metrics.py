@@ -1,0 +1,37 @@
+"""Prometheus metrics of a capture: named for what they count, with their unit, labelled by venue."""
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from live.metrics import COUNTERS, GAUGES, StateCollector
+
+STATE = {
+    "venue": "sim", "frames": 7, "bytes": 70, "overflows": 1, "reconnects": 2, "breaks": 3, "snapshots": 4,
+    "snapshot_failures": 5, "waiting_bytes": 6, "unknown_books": ["A", "B"], "slowest_ms": 1.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def text():
+    registry = CollectorRegistry()
+    registry.register(StateCollector(lambda: STATE))
+    return generate_latest(registry).decode()
+
+
+@pytest.mark.parametrize("key", COUNTERS)
+def test_a_counter_shows_its_count(text, key):
+    """Counters end in _total."""
+    assert f'{COUNTERS[key][0]}_total{{venue="sim"}} {float(STATE[key])}' in text
+
+
+def test_a_gauge_shows_what_is_now(text):
+    """Of a list it is the length."""
+    assert f'{GAUGES["waiting_bytes"][0]}{{venue="sim"}} 6.0' in text
+    assert f'{GAUGES["unknown_books"][0]}{{venue="sim"}} 2.0' in text
+
+
+def test_every_metric_is_of_the_product_and_has_a_help_text(text):
+    """Names share one prefix."""
+    helped = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
+    assert len(helped) == len(COUNTERS) + len(GAUGES)
+    assert all(name.startswith("lobforge_capture_") for name in helped)
