@@ -1,7 +1,7 @@
 """The only window to ccxt: connections whose text frames are handed on before anything parses them.
 
 Here: one connection that dials, subscribes, watches for silence and dials again; REST snapshots as text.
-Not here: what to subscribe to (`ml.capture.feeds`), where frames go (`ml.capture.recorder`).
+Not here: what to subscribe to (`ml.capture.feeds`), where frames go (`ml.capture.recorder`), candles (`ml.history`).
 
 ccxt makes and keeps the connection: dialling, proxies, the venue's own ping. Its handlers see no frame: its books hide
 update ids and may lose updates between two watches.
@@ -159,6 +159,13 @@ def _client(exchange: Any, url: str, hear: Callable[[Any, bytes], None]) -> Any:
         exchange.streaming, {"ping": getattr(exchange, "ping", None), "asyncio_loop": asyncio.get_running_loop()}
     )
     return Tee(url, ignore, ignore, ignore, ignore, options)
+
+
+def ccxt_errors() -> tuple[type[Exception], type[Exception]]:
+    """What ccxt raises where a venue did not answer or asks to wait, and the base of all that it raises."""
+    import ccxt
+
+    return ccxt.NetworkError, ccxt.BaseError
 
 
 def _network_error() -> type[Exception]:

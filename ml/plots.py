@@ -49,6 +49,23 @@ def known_hours(hours: pl.DataFrame) -> bytes:
     return _png(figure)
 
 
+def candles(frame: pl.DataFrame, instrument: Instrument) -> bytes:
+    """Close and volume of a day's candles by minute; grey where they are not known."""
+    figure, axes = _figure(8, 2.4)
+    hours = np.arange(1, frame.height + 1) / 60
+    unknown = frame["reason"].is_not_null().to_numpy()
+    axes.fill_between(
+        hours, 0, 1, where=unknown, transform=axes.get_xaxis_transform(), color="0.9", linewidth=0, step="pre"
+    )
+    axes.plot(hours, frame["close"].to_numpy() / 10**instrument.price_decimals, linewidth=0.8)
+    volume = axes.twinx()
+    sizes = frame["volume"].fill_null(0).to_numpy() / 10**instrument.size_decimals
+    volume.fill_between(hours, 0, sizes, step="pre", alpha=0.4, linewidth=0)
+    volume.set(ylabel="volume")
+    axes.set(xlabel="hour (UTC)", ylabel="close", title=f"Minutes, {instrument.id}", xlim=(0, frame.height / 60))
+    return _png(figure)
+
+
 def label_shares(labels: pl.DataFrame) -> bytes:
     """Share of moves beyond each size by horizon, with the fixed 10 bps threshold marked."""
     figure, axes = _figure(5.5, 3)

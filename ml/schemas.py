@@ -80,6 +80,9 @@ QUARANTINE_REASONS = {
 }
 
 _I64, _U8 = pl.Int64(), pl.UInt8()
+# stamped with the close; values are null where a reason stands, prices also where nobody traded
+_CANDLE = dict.fromkeys("ts open high low close volume notional n_trades buy_volume".split(), _I64)
+_CANDLE |= {"reason": pl.String()}
 
 TABLES: dict[str, pl.Schema] = {
     "raw_frames": pl.Schema(
@@ -135,6 +138,8 @@ TABLES: dict[str, pl.Schema] = {
     "quarantine": pl.Schema(
         {"source": pl.String(), "offset": _I64, "reason": pl.String(), "detail": pl.String(), "line": pl.Binary()}
     ),
+    "candles": pl.Schema(_CANDLE),
+    "rest_candles": pl.Schema({"timeframe": pl.String()} | _CANDLE),
     "book_samples": pl.Schema(dict.fromkeys(SAMPLE_COLUMNS, _I64) | {"valid": pl.Boolean()}),
     "future_labels": pl.Schema(
         {"ts": _I64, "mid_units": pl.Float64(), "half_spread": pl.Float64()}

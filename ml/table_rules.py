@@ -10,12 +10,22 @@ from ml.features.table import FAMILIES, FEATURES
 from ml.rules import Rule
 from ml.schemas import HORIZONS
 
-SECOND = 10**9
+SECOND, MINUTE = 10**9, 60 * 10**9
 _NAMES = [feature.id for feature in FEATURES]
 
 
 def _irregular(frame: pl.DataFrame) -> int:
     return int((frame["ts"].diff().drop_nulls() != SECOND).sum())
+
+
+def _uneven(frame: pl.DataFrame) -> int:
+    return int((frame["ts"].diff().drop_nulls() != MINUTE).sum())
+
+
+def _unknown_inside(frame: pl.DataFrame) -> int:
+    """Unknown minutes between the first and the last known one."""
+    known = frame["reason"].is_null().arg_true()
+    return 0 if known.is_empty() else int(known[-1] - known[0] + 1 - known.len())
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -42,6 +52,30 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "quarantine": (Rule("nothing_set_aside", lambda frame: frame.height, False, "No frame had to be set aside."),),
+    "candles": (
+        Rule("one_row_a_minute", _uneven, True, "Candles follow each other by exactly one minute."),
+        Rule(
+            "prices_in_order",
+            (pl.min_horizontal("open", "close") < pl.col("low"))
+            | (pl.max_horizontal("open", "close") > pl.col("high")),
+            True,
+            "Open and close lie between low and high.",
+        ),
+        Rule(
+            "known_or_reason",
+            (pl.col("reason").is_null() == pl.col("volume").is_null())
+            | (pl.col("open").is_null() != (pl.col("n_trades").fill_null(0) == 0)),
+            True,
+            "Every candle is known or has a reason, and has prices exactly if somebody traded.",
+        ),
+        Rule(
+            "whole_inside",
+            _unknown_inside,
+            False,
+            "At least 95 % of the minutes between the first and the last known one are known.",
+            tolerated=0.05,
+        ),
+    ),
     "book_samples": (
         Rule("one_row_a_second", _irregular, True, "Samples follow each other by exactly one second."),
         Rule(

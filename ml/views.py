@@ -17,8 +17,20 @@ from ml.store import manifest
 if TYPE_CHECKING:
     import duckdb
 
-VIEWED = ("book_events", "trades", "validity", "book_samples", "future_labels")
-_SIZES = ("size", "bid_size_", "ask_size_", "ofi_", "added_", "cancelled_", "traded_", "trade_volume_")
+VIEWED = ("book_events", "trades", "validity", "candles", "rest_candles", "book_samples", "future_labels")
+_PRICES = ("open", "high", "low", "close", "mid_units")
+_SIZES = (
+    "size",
+    "volume",
+    "buy_volume",
+    "bid_size_",
+    "ask_size_",
+    "ofi_",
+    "added_",
+    "cancelled_",
+    "traded_",
+    "trade_volume_",
+)
 
 
 def frame(root: DataRoot, instrument: Instrument, table: str) -> pl.LazyFrame:
@@ -65,7 +77,7 @@ def _decimals(instrument: Instrument, table: str) -> dict[str, int]:
     for name in TABLES[table].names():
         if "notional" in name:
             found[name] = instrument.price_decimals + instrument.size_decimals
-        elif name == "mid_units" or "price" in name:
+        elif name in _PRICES or "price" in name:
             found[name] = instrument.price_decimals
         elif name.startswith(_SIZES):
             found[name] = instrument.size_decimals

@@ -17,7 +17,7 @@ from ml.paths import DataRoot
 from ml.table_rules import RULES
 
 PROJECT = Path(__file__).parents[1]
-TABLES = ("captures", "raw_frames", *RULES, "dataset_panel", "fold_predictions")
+TABLES = ("captures", "raw_frames", *RULES, "rest_candles", "dataset_panel", "fold_predictions")
 
 
 def initialise(root: DataRoot, wanted: Config) -> list[str]:

@@ -1,0 +1,36 @@
+"""Candles of one minute, from prints.
+
+Here: the candle table, one partition a UTC date x instrument; coarser ones follow from it (`ml.candles.resample`).
+Not here: candles that a venue serves, which `lobforge candles` fetches.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from assets.checks import rule_results, rule_specs
+from assets.conditions import ON_FRESH_INPUT
+from assets.metadata import image, table
+from assets.partitions import date_and_instrument, instrument_day
+from ml.fingerprint import CANDLES, fingerprint
+
+
+@dg.asset(
+    partitions_def=instrument_day, group_name="raw", kinds={"parquet", "polars"}, io_manager_key="parquet",
+    owners=["team:data"], code_version=fingerprint(CANDLES), automation_condition=ON_FRESH_INPUT,
+    check_specs=rule_specs("candles"),
+)  # fmt: skip
+def candles(
+    context: dg.AssetExecutionContext, trades: pl.LazyFrame, validity: pl.LazyFrame
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+    """Open, high, low, close and volume of each minute, stamped with its end; null with a reason if not captured."""
+    from ml import plots
+    from ml.candles import from_trades, kinds
+    from ml.market.day import bounds
+
+    date, instrument = date_and_instrument(context)
+    minutes = from_trades(trades.collect(), validity.collect(), *bounds(date))
+    shown = {"minutes": table(kinds(minutes)), "close and volume": image(plots.candles(minutes, instrument))}
+    yield dg.MaterializeResult(value=minutes, metadata=shown)
+    yield from rule_results("candles", minutes)

@@ -1,0 +1,112 @@
+"""A venue's candles over REST: asking at the rate that it allows, and again when it did not answer.
+
+Here: one venue's connection for questions about the past.
+Not here: which candles are wanted and what an answer says (`ml.rest_candles`), streams (`ml.exchange`).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from ml.capture.feeds import plan
+from ml.errors import CaptureError, SettingsError, VenueRefused
+from ml.exchange import MAX_BACK_OFF, Venue, ccxt_errors
+
+TRIES = 5
+"""How often a venue is asked for the same candles."""
+MAX_WAIT = 120.0
+"""A venue that asks to wait longer, in seconds, has banned us: give up."""
+
+
+class History(Venue):
+    """A venue's candles over REST, no faster than it allows.
+
+    Args:
+        venue: of `ml.capture.feeds.PLANS`.
+        rest_url: another REST base address, for a gateway or an emulator.
+    """
+
+    def __init__(self, venue: str, rest_url: str | None = None) -> None:
+        asked = plan(venue)
+        super().__init__(asked)
+        exchange, own = self.exchange, asked.endpoints.rest
+        exchange.enableRateLimit = exchange.enableLastJsonResponse = True
+        exchange.urls["api"] = _moved(exchange.urls["api"], own, rest_url or own, exchange.hostname or "")
+        # rows as the venue sent them: floats would lose digits, and contracts are not to be turned into coins
+        exchange.parse_ohlcvs = _as_sent
+        self.venue = venue
+        self.requests, self.waited = 0, 0.0
+
+    def know(self, symbol: str, timeframes: Sequence[str]) -> None:
+        """Announce a symbol, the venue's own name, so that it need not be looked up.
+
+        Raises:
+            SettingsError: the venue serves no candles of a timeframe.
+        """
+        unknown = [name for name in timeframes if name not in self.exchange.timeframes]
+        if unknown:
+            raise SettingsError(
+                f"{self.venue} serves no {unknown[0]} candles. There are {', '.join(self.exchange.timeframes)}."
+            )
+        spot = self.venue.endswith("-spot")
+        inverse = self.venue in ("binance-coinm", "bybit-inverse")
+        kind = {"type": "spot" if spot else "swap", "spot": spot, "swap": not spot, "contract": not spot}
+        kind |= {"linear": not (spot or inverse), "inverse": inverse, "option": False}
+        known = list((self.exchange.markets or {}).values())
+        market = self.exchange.safe_market_structure({"id": symbol, "symbol": symbol, **kind})
+        self.exchange.set_markets([*known, market])
+
+    async def candles(self, symbol: str, timeframe: str, first: int, last: int) -> list[list[Any]]:
+        """Rows, as sent, of the candles that open from `first` to `last` (ms UTC); an answer may hold fewer or others.
+
+        Asks again after a failure, as late as the venue says.
+
+        Raises:
+            VenueRefused: there was no answer, five times, or the venue asks to wait for more than two minutes.
+            CaptureError: the venue says that the question is wrong.
+        """
+        for failures in range(TRIES):
+            try:
+                return await self._ask(symbol, timeframe, first, last)
+            except VenueRefused as error:
+                wait = error.retry_after or min(0.5 * 2**failures, MAX_BACK_OFF)
+                if failures + 1 == TRIES or wait > MAX_WAIT:
+                    raise
+                self.waited += wait
+                await asyncio.sleep(wait)
+        raise AssertionError("the last failure raises")
+
+    async def _ask(self, symbol: str, timeframe: str, first: int, last: int) -> list[list[Any]]:
+        no_answer, any_error = ccxt_errors()
+        exchange, name = self.exchange, f"{self.venue} {symbol} {timeframe}"
+        limit = (last - first) // (exchange.parse_timeframe(timeframe) * 1000) + 1
+        self.requests += 1
+        exchange.last_json_response, exchange.last_response_headers = None, None
+        try:
+            # one more ms: the venues do not agree on whether the end belongs to the question
+            rows = await exchange.fetch_ohlcv(symbol, timeframe, first, limit, {"until": last + 1})
+        except no_answer as error:
+            raise VenueRefused(f"{name}: {error}"[:300] + ".", _seconds(exchange.last_response_headers)) from error
+        except any_error as error:
+            raise CaptureError(f"{name}: {error}"[:300] + ". Check the symbol and the address.") from error
+        if exchange.last_json_response is None:
+            raise VenueRefused(f"{name}: the answer is no JSON.")
+        return rows
+
+
+def _as_sent(rows: list[list[Any]] | None, *_: Any) -> list[list[Any]]:
+    return rows or []
+
+
+def _moved(urls: Any, old: str, to: str, hostname: str) -> Any:
+    """The addresses of a ccxt class, those of one server moved to another."""
+    if isinstance(urls, dict):
+        return {key: _moved(value, old, to, hostname) for key, value in urls.items()}
+    whole = urls.replace("{hostname}", hostname) if isinstance(urls, str) else urls
+    return to + whole.removeprefix(old) if isinstance(whole, str) and whole.startswith(old) else urls
+
+
+def _seconds(headers: dict[str, str] | None) -> float:
+    """How long the headers of an answer ask to wait; 0 if they do not say it in seconds."""
+    given = {name.lower(): value for name, value in (headers or {}).items()}.get("retry-after", "")
+    return float(given) if given.replace(".", "", 1).isdigit() else 0.0
