@@ -25,6 +25,7 @@ from ml.instruments import Instrument
 from ml.paths import DataRoot
 from ml.reconciliation import reconcile
 
+KEYS = ("instrument", "timeframe")
 COUNTED = ("fetched", "stored", "pending", "not_published", "set_aside")
 VERDICTS = ("agree", "quiet", "differs", "not_captured", "not_published", "neither")
 
@@ -130,9 +131,13 @@ class Backfill:
             "dates": self.days,
             "requests": self.history.requests,
             "waited_seconds": round(self.history.waited, 3),
-            "candles": [_keyed(key) | {n: told.got[n] for n in COUNTED} for key, told in self.told.items()],
+            "candles": [
+                dict(zip(KEYS, key, strict=True)) | {n: told.got[n] for n in COUNTED} for key, told in self.told.items()
+            ],
             "compared": [
-                _keyed(key) | {n: told.compared[n] for n in VERDICTS} | {"first_difference": told.first_difference}
+                dict(zip(KEYS, key, strict=True))
+                | {n: told.compared[n] for n in VERDICTS}
+                | {"first_difference": told.first_difference}
                 for key, told in self.told.items()
                 if told.compared
             ],
@@ -150,10 +155,6 @@ def _days(first: date, last: date) -> list[str]:
 def _names(text: str) -> list[str]:
     """The names of a list separated by commas, each once, in their order."""
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
-def _keyed(key: tuple[str, str]) -> dict[str, Any]:
-    return {"instrument": key[0], "timeframe": key[1]}
 
 
 def _show(report: dict[str, Any]) -> None:

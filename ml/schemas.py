@@ -80,9 +80,8 @@ QUARANTINE_REASONS = {
 }
 
 _I64, _U8 = pl.Int64(), pl.UInt8()
-# stamped with the close; values are null where a reason stands, prices also where nobody traded
-_CANDLE = dict.fromkeys("ts open high low close volume notional n_trades buy_volume".split(), _I64)
-_CANDLE |= {"reason": pl.String()}
+_SUMS = ("volume", "notional", "n_trades", "buy_volume")
+_CANDLE = dict.fromkeys(("ts", "open", "high", "low", "close", *_SUMS), _I64) | {"reason": pl.String()}
 
 TABLES: dict[str, pl.Schema] = {
     "raw_frames": pl.Schema(
