@@ -25,7 +25,6 @@ from ml.instruments import Instrument
 from ml.paths import DataRoot
 from ml.reconciliation import reconcile
 
-KEYS = ("instrument", "timeframe")
 COUNTED = ("fetched", "stored", "pending", "not_published", "set_aside")
 VERDICTS = ("agree", "quiet", "differs", "not_captured", "not_published", "neither")
 
@@ -60,9 +59,13 @@ def main(argv: list[str]) -> int:
 class _Told:
     """What there is to tell of one instrument and timeframe."""
 
+    named: dict[str, str]
     got: Counter[str] = field(default_factory=Counter[str])
     compared: Counter[str] = field(default_factory=Counter[str])
     first_difference: dict[str, Any] | None = None
+
+    def compared_row(self) -> dict[str, Any]:
+        return self.named | {n: self.compared[n] for n in VERDICTS} | {"first_difference": self.first_difference}
 
 
 class Backfill:
@@ -78,7 +81,11 @@ class Backfill:
         listed = config.load(root)
         self.instruments = [listed.instrument(f"{options.venue}.{name}") for name in _names(options.symbols)]
         self.days = _days(options.first, options.last or datetime.now(UTC).date())
-        self.told = {(i.id, name): _Told() for i in self.instruments for name in self.timeframes}
+        self.told = {
+            (i.id, name): _Told({"instrument": i.id, "timeframe": name})
+            for i in self.instruments
+            for name in self.timeframes
+        }
         self.set_aside: list[dict[str, Any]] = []
         self.refused: list[dict[str, Any]] = []
 
@@ -108,9 +115,8 @@ class Backfill:
         done = await rest_candles.update(
             self.root, ask, instrument, day, timeframe, time_ns(), again=self.options.again
         )
-        told.got.update({name: getattr(done, name) for name in COUNTED if name != "set_aside"})
-        told.got["set_aside"] += len(done.set_aside)
-        self.set_aside += [{"instrument": instrument.id, "timeframe": timeframe, **entry} for entry in done.set_aside]
+        told.got.update({name: getattr(done, name) for name in COUNTED[:-1]}, set_aside=len(done.set_aside))
+        self.set_aside += [told.named | entry for entry in done.set_aside]
 
     def _compare(self, instrument: Instrument, day: str) -> None:
         """Set the candles from prints, where they are stored, beside the venue's."""
@@ -131,16 +137,8 @@ class Backfill:
             "dates": self.days,
             "requests": self.history.requests,
             "waited_seconds": round(self.history.waited, 3),
-            "candles": [
-                dict(zip(KEYS, key, strict=True)) | {n: told.got[n] for n in COUNTED} for key, told in self.told.items()
-            ],
-            "compared": [
-                dict(zip(KEYS, key, strict=True))
-                | {n: told.compared[n] for n in VERDICTS}
-                | {"first_difference": told.first_difference}
-                for key, told in self.told.items()
-                if told.compared
-            ],
+            "candles": [told.named | {n: told.got[n] for n in COUNTED} for told in self.told.values()],
+            "compared": [told.compared_row() for told in self.told.values() if told.compared],
             "set_aside": self.set_aside,
             "refused": self.refused,
         }

@@ -4,7 +4,7 @@ Here: one venue's connection for questions about the past.
 Not here: which candles are wanted and what an answer says (`ml.rest_candles`), streams (`ml.exchange`).
 """
 
-import asyncio
+from asyncio import sleep as _sleep
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,7 +73,7 @@ class History(Venue):
                 if failures + 1 == TRIES or wait > MAX_WAIT:
                     raise
                 self.waited += wait
-                await asyncio.sleep(wait)
+                await _sleep(wait)
         raise AssertionError("the last failure raises")
 
     async def _ask(self, symbol: str, timeframe: str, first: int, last: int) -> list[list[Any]]:
@@ -89,13 +89,22 @@ class History(Venue):
             raise VenueRefused(f"{name}: {error}"[:300] + ".", _seconds(exchange.last_response_headers)) from error
         except any_error as error:
             raise CaptureError(f"{name}: {error}"[:300] + ". Check the symbol and the address.") from error
-        if exchange.last_json_response is None:
-            raise VenueRefused(f"{name}: the answer is no JSON.")
+        if not isinstance(_listed(exchange.last_json_response), list):
+            # ccxt reads it as no candles, which would be recorded as not published
+            raise VenueRefused(f"{name}: the answer holds no list of candles: {exchange.last_json_response!r:.100}.")
         return rows
 
 
 def _as_sent(rows: list[list[Any]] | None, *_: Any) -> list[list[Any]]:
     return rows or []
+
+
+def _listed(answer: Any) -> Any:
+    """Where an answer has its candles: Binance sends them bare, OKX under `data`, Bybit under `result` and `list`."""
+    for name in ("data", "result", "list"):
+        if isinstance(answer, dict):
+            answer = answer.get(name, answer)
+    return answer
 
 
 def _moved(urls: Any, old: str, to: str, hostname: str) -> Any:

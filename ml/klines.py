@@ -50,7 +50,7 @@ def stamp(row: Row, timeframe: str) -> int:
     """The close (ns) of a venue's row, which has its opening time in ms."""
     try:
         opened = int(row[0]) * MS
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise CaptureError(f"A {timeframe} candle has no opening time: {str(row)[:100]}. Ask another venue.") from error
     if opened % TIMEFRAMES[timeframe]:
         raise CaptureError(f"A {timeframe} candle opens at {opened} ns, which is off its grid. Ask another venue.")

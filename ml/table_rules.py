@@ -23,9 +23,12 @@ def _uneven(frame: pl.DataFrame) -> int:
 
 
 def _unknown_inside(frame: pl.DataFrame) -> int:
-    """Unknown minutes between the first and the last known one."""
+    """Unknown minutes between the first and the last known one, if they are more than 5 % of them."""
     known = frame["reason"].is_null().arg_true()
-    return 0 if known.is_empty() else int(known[-1] - known[0] + 1 - known.len())
+    if known.is_empty():
+        return 0
+    span = int(known[-1] - known[0] + 1)
+    return span - known.len() if span - known.len() > 0.05 * span else 0
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -73,7 +76,6 @@ RULES: dict[str, tuple[Rule, ...]] = {
             _unknown_inside,
             False,
             "At least 95 % of the minutes between the first and the last known one are known.",
-            tolerated=0.05,
         ),
     ),
     "book_samples": (

@@ -10,8 +10,8 @@ from tests.scenario import INSTRUMENT, ingest, ingest_elsewhere
 
 DAYS = ["2025-03-03", "2025-03-04"]
 TABLES = (
-    "raw_frames", "book_events", "trades", "validity", "quarantine", "book_samples", "features", "future_labels",
-    "training_features",
+    "raw_frames", "book_events", "trades", "validity", "quarantine", "candles", "book_samples", "features",
+    "future_labels", "training_features",
 )  # fmt: skip
 
 

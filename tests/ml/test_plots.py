@@ -28,6 +28,14 @@ def samples(rows=1_000, valid=True):
     return frame.with_columns(valid=pl.lit(valid))
 
 
+def minutes(known=True):
+    """A day of candles whose price rises; the second half may be unknown."""
+    half = pl.int_range(pl.len()) >= (1_440 if known else 720)
+    frame = pl.DataFrame({"close": range(10_000, 11_440), "volume": 5})
+    values = (pl.when(~half).then(name).alias(name) for name in frame.columns)
+    return frame.with_columns(*values, reason=pl.when(half).then(pl.lit("silent")))
+
+
 def scores(folds=3):
     names = ["train", "test", "majority", "last_direction", "logistic_imbalance"]
     return pl.DataFrame({"fold": range(folds)} | {name: [0.3 + k / 10] * folds for k, name in enumerate(names)})
@@ -58,6 +66,10 @@ BINS = [(0.2, 0.25, 100), (0.8, 0.7, 10)]
 PICTURES = {
     "depth": (lambda: plots.depth(samples(), INSTRUMENT), lambda: plots.depth(samples(valid=False), INSTRUMENT)),
     "known_hours": (lambda: plots.known_hours(hours(1, 0.5)), lambda: plots.known_hours(hours(1, 0))),
+    "candles": (
+        lambda: plots.candles(minutes(), INSTRUMENT),
+        lambda: plots.candles(minutes(known=False), INSTRUMENT),
+    ),
     "label_shares": (
         lambda: plots.label_shares(labels([1e-4, 2e-4, None])),
         lambda: plots.label_shares(labels([9e-4])),
@@ -84,12 +96,13 @@ def test_a_picture_depends_on_the_data_alone(name):
         lambda: plots.depth(samples(valid=False), INSTRUMENT),
         lambda: plots.depth(samples(rows=1), INSTRUMENT),
         lambda: plots.known_hours(hours(0.5).clear()),
+        lambda: plots.candles(minutes().with_columns(reason=pl.lit("silent"), close=None, volume=None), INSTRUMENT),
         lambda: plots.label_shares(labels([])),
         lambda: plots.label_shares(labels([None])),
         lambda: plots.folds(scores(0)),
         lambda: plots.reliability([]),
     ],
-    ids=["no sample", "never known", "one sample", "no hour", "no label", "null labels", "no fold", "no bin"],
+    ids=["no sample", "never known", "one sample", "no hour", "no candle", "no label", "null labels", "no fold", "no bin"],
 )
 def test_without_data_the_picture_is_empty(draw):
     """A first run on a short capture still ends with its pictures."""

@@ -43,7 +43,7 @@ def test_loading_is_light():
 
 def test_every_asset_says_what_it_is(specs):
     """Owner, kind, group, description and version of its code."""
-    assert len(specs) == 17
+    assert len(specs) == 18
     for spec in specs:
         assert spec.owners, spec.key
         assert spec.kinds, spec.key
