@@ -75,9 +75,6 @@ class Backfill:
         self.root, self.options = root, options
         self.history = History(options.venue, options.rest_url)
         self.timeframes = _names(options.timeframes)
-        unknown = [name for name in self.timeframes if name not in TIMEFRAMES]
-        if unknown:
-            raise SettingsError(f"No timeframe {unknown[0]!r}. There are {', '.join(TIMEFRAMES)}.")
         listed = config.load(root)
         self.instruments = [listed.instrument(f"{options.venue}.{name}") for name in _names(options.symbols)]
         self.days = _days(options.first, options.last or datetime.now(UTC).date())

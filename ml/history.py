@@ -8,6 +8,7 @@ from asyncio import sleep as _sleep
 from collections.abc import Sequence
 from typing import Any
 
+from ml.candles import TIMEFRAMES
 from ml.capture.feeds import plan
 from ml.errors import CaptureError, SettingsError, VenueRefused
 from ml.exchange import MAX_BACK_OFF, Venue, ccxt_errors
@@ -43,11 +44,10 @@ class History(Venue):
         Raises:
             SettingsError: the venue serves no candles of a timeframe.
         """
-        unknown = [name for name in timeframes if name not in self.exchange.timeframes]
+        served = [name for name in TIMEFRAMES if name in self.exchange.timeframes]
+        unknown = [name for name in timeframes if name not in served]
         if unknown:
-            raise SettingsError(
-                f"{self.venue} serves no {unknown[0]} candles. There are {', '.join(self.exchange.timeframes)}."
-            )
+            raise SettingsError(f"{self.venue} serves no {unknown[0]} candles. There are {', '.join(served)}.")
         spot = self.venue.endswith("-spot")
         inverse = self.venue in ("binance-coinm", "bybit-inverse")
         kind = {"type": "spot" if spot else "swap", "spot": spot, "swap": not spot, "contract": not spot}

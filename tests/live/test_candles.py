@@ -172,7 +172,8 @@ def test_a_busy_venue_is_waited_for(capsys, here, exchange):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--timeframes", "7m"], "No timeframe '7m'"),
+        (["--timeframes", "7m"], "binance-usdm serves no 7m candles"),
+        (["--timeframes", "1m,1w"], "serves no 1w candles"),
         (["--symbols", "ETHUSDT"], "Instrument binance-usdm.ETHUSDT is not listed"),
         (["--venue", "nowhere"], "nowhere"),
         (["--from", "2025-03-05"], "--to 2025-03-04 lies before --from 2025-03-05"),
