@@ -172,6 +172,12 @@ def test_prints_of_one_time_keep_their_order():
     assert candles.select("open", "close").row(0) == (100, 102)
 
 
+def test_a_print_that_came_after_midnight_counts_in_the_first_minute():
+    """Its own minute is of the day before, whose frames do not hold it; it must not be lost."""
+    candles = hour(prints((3, 101, 2, 1), (-5, 100, 1, 1)), WHOLE)
+    assert candles.select("open", "close", "volume", "n_trades").row(0) == (100, 101, 3, 2)
+
+
 def test_a_missing_minute_makes_the_hour_unknown():
     """A frame that was cut is no whole hour."""
     minutes = hour(prints((1, 100, 1, 1)), WHOLE)
