@@ -22,6 +22,7 @@ from ml.capture.feeds import PLANS
 from ml.errors import CaptureError, LobforgeError, SettingsError
 from ml.history import History
 from ml.instruments import Instrument
+from ml.klines import CARRIED_OPEN
 from ml.paths import DataRoot
 from ml.reconciliation import reconcile
 
@@ -122,7 +123,8 @@ class Backfill:
             return
         for timeframe, ours in resample(store.read(path).collect(), self.timeframes).items():
             served = rest_candles.read_day(self.root, day, instrument, timeframe)
-            found, told = reconcile(ours, served.drop("timeframe")), self.told[instrument.id, timeframe]
+            told, carried = self.told[instrument.id, timeframe], instrument.venue in CARRIED_OPEN
+            found = reconcile(ours, served.drop("timeframe"), carried)
             told.compared.update(found.counts)
             differing = found.differences.filter(verdict="differs")
             if told.first_difference is None and differing.height:

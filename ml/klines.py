@@ -45,6 +45,10 @@ LAYOUTS = {
     "okx-swap": Layout(settled=8),
 }
 
+CARRIED_OPEN = ("bybit-spot", "bybit-linear", "bybit-inverse")
+"""Venues that open a candle at the close before it, whatever the first print was; high and low reach to it (seen in
+recorded candles beside their prints)."""
+
 
 def stamp(row: Row, timeframe: str) -> int:
     """The close (ns) of a venue's row, which has its opening time in ms."""

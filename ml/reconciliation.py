@@ -28,12 +28,20 @@ class Reconciliation(NamedTuple):
     counts: dict[str, int]
 
 
-def reconcile(candles: pl.DataFrame, served: pl.DataFrame) -> Reconciliation:
+def reconcile(candles: pl.DataFrame, served: pl.DataFrame, carried_open: bool = False) -> Reconciliation:
     """Compare candles from prints with those that a venue serves, of one timeframe, both in the columns of `candles`.
 
     A value that the venue does not give (null) is not compared, nor is `notional`, which venues round.
+
+    Args:
+        candles: from prints.
+        served: the venue's.
+        carried_open: the venue opens each candle at its close before (`ml.klines.CARRIED_OPEN`): our open, high and low
+            are set beside its own as if we did.
     """
     both = candles.join(served, on="ts", how="full", coalesce=True, suffix="_venue").sort("ts")
+    if carried_open:
+        both = both.with_columns(_carried())
     ours, theirs = pl.col("volume").is_not_null(), pl.col("volume_venue").is_not_null()
     unequal = pl.any_horizontal(_differs(name) for name in COMPARED)
     idle, idle_there = (pl.col(name).fill_null(0) == 0 for name in ("volume", "volume_venue"))
@@ -56,6 +64,14 @@ def reconcile(candles: pl.DataFrame, served: pl.DataFrame) -> Reconciliation:
     ]
     counts = dict(judged["verdict"].value_counts().iter_rows())
     return Reconciliation(pl.concat(parts).sort("ts", "column"), counts)
+
+
+def _carried() -> list[pl.Expr]:
+    """Our prices of a traded candle, opened at the venue's close before; at its own open where that is not known."""
+    traded = pl.col("open").is_not_null()
+    opened = pl.coalesce(pl.col("close_venue").shift(1), "open_venue", "open")
+    reaching = {"open": opened, "high": pl.max_horizontal("high", opened), "low": pl.min_horizontal("low", opened)}
+    return [pl.when(traded).then(price).alias(name) for name, price in reaching.items()]
 
 
 def _differs(name: str) -> pl.Expr:

@@ -1,11 +1,15 @@
 """Our candles beside a venue's: what agrees, what differs, and that a quiet minute is no outage."""
 
+import orjson
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.candles import MINUTE
+from ml.candles import MINUTE, from_trades
+from ml.instruments import Instrument, to_units
+from ml.klines import CARRIED_OPEN, candle, stamp
 from ml.reconciliation import COMPARED, reconcile
 from ml.schemas import TABLES
 
@@ -73,3 +77,52 @@ def test_one_changed_value_is_the_one_difference(data):
     found = reconcile(given_candles, changed)
     assert found.differences.select("ts", "column").rows() == [((minute + 1) * MINUTE, column)]
     assert found.counts == {"agree": 4, "differs": 1}
+
+
+FEEDS = {"linear": ("BTCUSDT", "ETHUSDT", "SOLUSDT", "DOGEUSDT"), "spot": ("BTCUSDT", "ETHUSDT")}
+OPENED = 1_786_310_820_000
+"""The minute (ms) of which the capture holds the start."""
+
+
+def recorded(market, connection, topic):
+    """The rows of a topic on one connection of the Bybit capture, in order."""
+    with pa.CompressedInputStream(str(market / "bybit_v5_ws" / "BYBIT.jsonl.zst"), "zstd") as source:
+        lines = [orjson.loads(line) for line in source.read().splitlines()]
+    heard = [line for line in lines if line.get("conn") == connection and line.get("t") == "recv"]
+    frames = [orjson.loads(line["data"]) for line in heard]
+    return [row for frame in frames if frame.get("topic") == topic for row in frame["data"]]
+
+
+@pytest.mark.parametrize(("kind", "symbol"), [(kind, symbol) for kind, symbols in FEEDS.items() for symbol in symbols])
+def test_recorded_prints_make_the_candle_that_the_venue_sent(market, kind, symbol):
+    """Bybit's own candle as of its last update, and ours of the prints up to then: the same prices and volume."""
+    connection = {"linear": "BYBIT.ws.2", "spot": "BYBIT.ws.3"}[kind]
+    instrument = Instrument(f"bybit-{kind}.{symbol}", 5, 6, 1, 1)
+    names = ("start", "open", "high", "low", "close", "volume", "turnover")
+    updates = {row["start"]: row for row in recorded(market, connection, f"kline.1.{symbol}")}
+    sent = updates[OPENED]
+    rows = [[row[name] for name in names] for row in updates.values()]
+    theirs = [{"ts": stamp(row, "1m")} | candle(row, instrument) for row in rows]
+    prints = [
+        (p["T"] * 10**6, to_units(p["p"], 5), to_units(p["v"], 6), 1 if p["S"] == "Buy" else -1)
+        for p in recorded(market, connection, f"publicTrade.{symbol}")
+        if OPENED <= p["T"] <= sent["timestamp"]
+    ]
+    start = OPENED * 10**6
+    trades = pl.DataFrame(prints, schema=["event_ts", "price", "size", "side"], orient="row")
+    captured = pl.DataFrame({"start_ts": [start], "end_ts": [start + MINUTE], "end_reason": [""]})
+    ours = from_trades(trades, captured, start, start + MINUTE)
+    found = reconcile(ours, pl.DataFrame(theirs, schema=SCHEMA), instrument.venue in CARRIED_OPEN)
+    assert found.counts == {"not_captured": 1, "agree": 1}
+    assert abs(ours["notional"].item() - theirs[-1]["notional"]) <= 10**7, "the turnover is rounded"
+
+
+def test_a_carried_open_is_still_compared():
+    """Such a venue must open where it closed before, and reach no further than the prints and that price."""
+    theirs = [TRADED, TRADED | {"open": 11}, TRADED | {"open": 12}, TRADED | {"open": 11, "low": 8}]
+    found = reconcile(candles(*[TRADED] * 4), candles(*theirs), carried_open=True)
+    assert found.differences.select("ts", "column").rows() == [(3 * MINUTE, "open"), (4 * MINUTE, "low")]
+    high = TRADED | {"open": 13, "high": 13}
+    assert reconcile(candles(TRADED, TRADED), candles(TRADED | {"close": 13, "high": 13}, high), True).counts == {
+        "differs": 1, "agree": 1,
+    }  # fmt: skip
