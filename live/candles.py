@@ -150,7 +150,6 @@ def _days(first: date, last: date) -> list[str]:
 
 
 def _names(text: str) -> list[str]:
-    """The names of a list separated by commas, each once, in their order."""
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
@@ -169,8 +168,7 @@ def _show(report: dict[str, Any]) -> None:
                 "differs: {}: {column} {from_trades} from prints, {from_venue}".format(where, **row["first_difference"])
             )
     for entry in report["set_aside"]:
-        where = f"{entry['instrument']} {entry['timeframe']} at {_time(entry['ts'])}"
-        print(f"set aside: {where}: {entry['reason']} ({entry['detail']})")
+        print("set aside: {instrument} {timeframe} at {}: {reason} ({detail})".format(_time(entry["ts"]), **entry))
     for entry in report["refused"]:
         print(f"refused: {entry['instrument']} from {entry['date']} on: {entry['message']}")
 
