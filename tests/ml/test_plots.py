@@ -102,7 +102,17 @@ def test_a_picture_depends_on_the_data_alone(name):
         lambda: plots.folds(scores(0)),
         lambda: plots.reliability([]),
     ],
-    ids=["no sample", "never known", "one sample", "no hour", "no candle", "no label", "null labels", "no fold", "no bin"],
+    ids=[
+        "no sample",
+        "never known",
+        "one sample",
+        "no hour",
+        "no candle",
+        "no label",
+        "null labels",
+        "no fold",
+        "no bin",
+    ],
 )
 def test_without_data_the_picture_is_empty(draw):
     """A first run on a short capture still ends with its pictures."""
