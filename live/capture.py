@@ -23,7 +23,7 @@ from ml.capture import feeds
 from ml.capture.recorder import Recorder
 from ml.capture.seal import Sealed, recover
 from ml.capture.watch import Watch
-from ml.errors import LobforgeError, VenueRefused
+from ml.errors import CaptureError, LobforgeError, VenueRefused
 from ml.exchange import Line, Venue
 from ml.paths import DataRoot
 
@@ -171,10 +171,17 @@ class Capture:
             self.signals(symbol, doc, recv_ts)
 
     async def _progress(self) -> None:
+        shown = monotonic()
         while True:
-            await asyncio.sleep(PROGRESS_SECONDS)
-            _say(self.options, self.state())
-            self.recorder.slowest_ms = 0.0
+            await asyncio.sleep(0.5)
+            if self.recorder.failure is not None:
+                raise CaptureError(
+                    f"{self.options.venue}: the journal cannot be written ({self.recorder.failure}). Make room on the "
+                    "disk and start again; what was written is recovered."
+                )
+            if monotonic() - shown >= PROGRESS_SECONDS:
+                _say(self.options, self.state())
+                shown, self.recorder.slowest_ms = monotonic(), 0.0
 
 
 def _say(options: argparse.Namespace, state: dict[str, Any], last: bool = False) -> None:

@@ -10,6 +10,7 @@ instruments stands where it would have been: memory stays bounded and the gap is
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, time_ns
 
@@ -55,13 +56,15 @@ class Recorder:
         self.waiting_bytes = self.frames = self.bytes = self.overflows = 0
         self.slowest_ms = 0.0
         """Longest time from receipt to the kernel since it was last read, ms."""
+        self.failure: OSError | None = None
+        """Why nothing can be written any more; the journal keeps what it has for the next start."""
         self._names: dict[int, str] = {}
         self._queue: deque[Record] = deque()
         self._lost: dict[int, tuple[str, ...]] = {}
         self._wake, self._stopping = threading.Condition(), False
         self._sealers: list[threading.Thread] = []
         self._journal, self._begun = self._next(), monotonic()
-        self._thread = threading.Thread(target=self._write_all, name=f"journal-{venue}")
+        self._thread = threading.Thread(target=self._write, name=f"journal-{venue}")
         self._thread.start()
 
     def connection(self, number: int, name: str) -> None:
@@ -113,6 +116,14 @@ class Recorder:
             taken = list(self._queue)
             self._queue.clear()
         return taken
+
+    def _write(self) -> None:
+        try:
+            self._write_all()
+        except OSError as error:
+            self.failure = error
+            with suppress(OSError):
+                self._journal.close()
 
     def _write_all(self) -> None:
         synced = monotonic()

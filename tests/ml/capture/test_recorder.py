@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from ml import store
+from ml.capture import journal
 from ml.capture import recorder as recorders
 from ml.capture.journal import Journal, Kind
 from ml.capture.recorder import Recorder
@@ -89,3 +90,22 @@ def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch, seconds):
     else:
         pytest.fail("not written within two seconds")
     recorder.stop()
+
+
+def test_a_disk_that_fails_is_told_and_what_was_written_stays(root, monkeypatch):
+    """The reason is there to be read; the journal can be recovered."""
+    recorder = Recorder(root, "sim")
+    recorder.offer(0, 1, b"kept", ("A",))
+    while recorder.waiting_bytes:
+        threading.Event().wait(0.01)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Journal, "append", full)
+    recorder.offer(0, 2, b"lost", ("A",))
+    recorder.stop()
+    assert recorder.failure is not None
+    monkeypatch.undo()
+    (path,) = root.journals.iterdir()
+    assert [record.payload for record in journal.records(path)] == [b"kept"]
