@@ -16,8 +16,9 @@ setup: .venv/.ok
 demo: setup
 	$(BIN)/lobforge demo $(DEMO_FLAGS)
 
+# one worker a core; a file stays with its worker, so that what it prepares is prepared once
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: setup
 	$(BIN)/pytest -m slow --timeout 7200

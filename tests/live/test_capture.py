@@ -81,7 +81,11 @@ def truth(root: DataRoot, venue: str, emulator: Emulator):
     return [check(chain, f"{venue}.{name}", market) for name, market in emulator.markets.items()]
 
 
-@pytest.mark.parametrize("venue", PROTOCOLS)
+SLOW = [pytest.mark.slow]
+FEW = ["binance-usdm", "bybit-linear"]
+
+
+@pytest.mark.parametrize("venue", [v if v in FEW else pytest.param(v, marks=SLOW) for v in PROTOCOLS])
 def test_a_quiet_capture_has_no_gap(root, venue):
     """Every change from the snapshot on is there, the book is right, the stop is clean."""
     with emulated(venue) as emulator, Running(root, venue, emulator) as running:
@@ -94,7 +98,7 @@ def test_a_quiet_capture_has_no_gap(root, venue):
         assert found.trades > 5
 
 
-@pytest.mark.parametrize("venue", ["binance-usdm", "binance-spot", "bybit-linear", "okx-swap"])
+@pytest.mark.parametrize("venue", [*FEW, *(pytest.param(v, marks=SLOW) for v in ("binance-spot", "okx-swap"))])
 def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
     """A dropped frame, then doubled and garbled ones, then a cut connection: two gaps and nothing else is missing."""
     with emulated(venue) as emulator, Running(root, venue, emulator) as running:
