@@ -10,7 +10,7 @@ import pytest
 from tests.scenario import capture, diff, snapshot
 
 T = 1_741_000_000_000
-VERBS = {"backup", "capture", "demo", "doctor", "gaps", "init", "inspect", "live", "restore", "ui", "verify"}
+VERBS = {"backup", "candles", "capture", "demo", "doctor", "gaps", "init", "inspect", "live", "restore", "ui", "verify"}
 
 
 def lobforge(*arguments, **variables):
