@@ -68,22 +68,52 @@ def future_rows(quotes: Quotes, first: int, horizons: I64, day_end: int, labels:
     book's last change at t + h, -1 if null. reason: a `NullReason`.
     """
     _volatility(quotes, first, labels.volatility)
-    ts, bid, ask, valid, run = quotes.ts, quotes.bid, quotes.ask, quotes.valid, quotes.run
+    within = quotes.ts.size
+    while within > 0 and quotes.ts[within - 1] > day_end:
+        within -= 1
     for h in range(horizons.size):
-        horizon, movement, age, reason = horizons[h], labels.movement[h], labels.age[h], labels.reason[h]
-        # no branch inside: one horizon at a time runs as vector code; the few rows without label are looked at after it
-        for i in range(first, ts.size - horizon):
-            later = i + horizon
-            known = (valid[i] == 1) & (run[later] >= horizon) & (ts[later] <= day_end)
-            change = (bid[later] + ask[later]) / (bid[i] + ask[i]) - 1.0
-            movement[i - first] = change if known else nan
-            age[i - first] = quotes.age[later] if known else -1
-            reason[i - first] = 0 if known else UNKNOWN
-        for i in range(max(ts.size - horizon, first), ts.size):
-            movement[i - first], age[i - first], reason[i - first] = nan, -1, UNKNOWN
-        for k in range(ts.size - first):
+        horizon, reason = horizons[h], labels.reason[h]
+        _known(quotes.valid, quotes.run, first, horizon, within, reason)
+        _movements(quotes.bid, quotes.ask, first, horizon, within, reason, labels.movement[h])
+        _ages(quotes.age, first, horizon, within, reason, labels.age[h])
+        for k in range(quotes.ts.size - first):
             if reason[k] == UNKNOWN:
                 reason[k] = _reason(quotes, first + k, horizon, day_end)
+
+
+# One loop for each column that is written: with more arrays in it, a loop is not compiled to vector code, because it
+# would have to be proved for each pair of them that they do not overlap.
+
+
+@hot
+def _known(
+    valid: NDArray[np.int8], run: NDArray[np.int16], first: int, horizon: int, within: int, reason: NDArray[np.uint8]
+) -> None:
+    """0 where the book was right from a quote to its target, UNKNOWN elsewhere; targets end with row `within`."""
+    one, least = np.int8(1), np.int16(horizon)
+    for i in range(first, within - horizon):
+        reason[i - first] = np.uint8(0) if (valid[i] == one) & (run[i + horizon] >= least) else np.uint8(UNKNOWN)
+    for i in range(max(within - horizon, first), valid.size):
+        reason[i - first] = UNKNOWN
+
+
+@hot
+def _movements(
+    bid: I64, ask: I64, first: int, horizon: int, within: int, reason: NDArray[np.uint8], movement: NDArray[np.float64]
+) -> None:
+    for i in range(first, within - horizon):
+        change = (bid[i + horizon] + ask[i + horizon]) / (bid[i] + ask[i]) - 1.0
+        movement[i - first] = change if reason[i - first] == 0 else nan
+    for i in range(max(within - horizon, first), bid.size):
+        movement[i - first] = nan
+
+
+@hot
+def _ages(age: I64, first: int, horizon: int, within: int, reason: NDArray[np.uint8], at_target: I64) -> None:
+    for i in range(first, within - horizon):
+        at_target[i - first] = age[i + horizon] if reason[i - first] == 0 else -1
+    for i in range(max(within - horizon, first), age.size):
+        at_target[i - first] = -1
 
 
 @hot
