@@ -85,6 +85,14 @@ def test_an_asset_is_materialized_by_hand(page):
     page.goto("/assets/parity_report")
     page.get_by_role("button").filter(has_text=re.compile("^Materialize")).first.click(timeout=60_000)
     page.get_by_text("Launched run").wait_for(timeout=60_000)
-    page.goto("/runs")
-    row = page.locator("tr").filter(has_text="parity_report")
-    row.get_by_text("Success").wait_for(timeout=180_000)
+    deadline = monotonic() + 180
+    while (latest := _latest_run(page)) != {"status": "SUCCESS", "assetSelection": [{"path": ["parity_report"]}]}:
+        assert latest["status"] != "FAILURE"
+        assert monotonic() < deadline, latest
+        sleep(1)
+
+
+def _latest_run(page) -> dict:
+    query = "{runsOrError(limit: 1) {... on Runs {results {status assetSelection {path}}}}}"
+    answer = page.request.post("/graphql", data={"query": query}).json()
+    return answer["data"]["runsOrError"]["results"][0]
