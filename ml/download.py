@@ -1,28 +1,22 @@
 """One file from the web, whole or not at all.
 
-Here: asking again, going on where a connection broke, how far what has come is safe on disk.
-Not here: which files are wanted and where they go (`ml.fetch`).
-
-Beside the part that has come stands a note: the version of the file (a strong ETag, else its time) and how many bytes
-of it were synced. Only those are kept after a kill or a power cut, and only if the server still has that version.
+Here: asking, asking again, and going on where a connection broke, if the server still has that version of the file.
+Not here: what has come so far (`ml.partial`), which files are wanted and where they go (`ml.fetch`).
 """
 
-import json
-import os
 import random
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from time import sleep
-from typing import Any, BinaryIO
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from ml import store
 from ml.errors import StoreError, VenueRefused
+from ml.partial import Part
 from ml.sources import demand_safe
 
 TRIES = 5
@@ -31,8 +25,6 @@ BACK_OFF, MAX_WAIT = 0.5, 120
 """Seconds before the second try, doubled for each further one; no longer than the second, whoever asks for it."""
 BUSY = (429, 500, 502, 503, 504)
 ABSENT = (404, 410)
-SYNC_BYTES = 8 << 20
-"""A kill costs no more than these."""
 TIMEOUTS = (10, 60)
 """Seconds to connect, and between two arrivals."""
 SMALL = 1 << 16
@@ -74,8 +66,8 @@ def small(session: Session, url: str) -> bytes | None:
         raise VenueRefused(f"{url}: the connection broke: {error}.") from error
 
 
-def fetch(session: Session, url: str, part: Path) -> bool:
-    """Bring a file to `part`, synced, going on with what of it is there; False if the server does not have it.
+def fetch(session: Session, url: str, part: Part) -> bool:
+    """Bring a file to its part, synced, going on with what has come; False if the server does not have it.
 
     Raises:
         VenueRefused: there was no answer, or an error; what has come is kept for the next time.
@@ -83,96 +75,47 @@ def fetch(session: Session, url: str, part: Path) -> bool:
     """
     failures = 0
     while True:
-        before = _synced(part)[1]
+        before = part.read().synced
         try:
             return _go_on(session, url, part)
         except _Cut as cut:
-            failures = 1 if _synced(part)[1] > before else failures + 1
+            failures = 1 if part.read().synced > before else failures + 1
             if failures == TRIES:
                 raise VenueRefused(f"{url}: the connection broke {TRIES} times in a row: {cut}.") from cut
             sleep(BACK_OFF * 2**failures * random.uniform(0.5, 1))  # noqa: S311 - no secret depends on it
         except OSError as error:
-            raise StoreError(f"{url} could not be stored as {part}: {error}. See that the disk has room.") from error
-
-
-def forget(part: Path) -> None:
-    """Remove what has come of a file, and the note of it."""
-    part.unlink(missing_ok=True)
-    _note(part).unlink(missing_ok=True)
+            raise StoreError(
+                f"{url} could not be stored as {part.path}: {error}. See that the disk has room."
+            ) from error
 
 
 class _Cut(Exception):
     """The connection broke inside the body of an answer."""
 
 
-def _go_on(session: Session, url: str, part: Path) -> bool:
-    version, synced = _synced(part)
-    wanted = {"Range": f"bytes={synced}-", "If-Range": version} if version and synced else {}
+def _go_on(session: Session, url: str, part: Part) -> bool:
+    come = part.read()
+    wanted = {"Range": f"bytes={come.synced}-", "If-Range": come.version} if come.version and come.synced else {}
     with _asked(session, url, wanted) as answer:
-        if answer.status_code in ABSENT:
-            forget(part)
-            return False
-        if answer.status_code == 416:  # nothing lies behind what has come: it is all, or another file
-            if answer.headers.get("Content-Range", "") == f"bytes */{synced}":
-                return True
-            forget(part)
-            raise _Cut(f"{url} is shorter than what came of it")
-        goes_on = _goes_on(answer, version, synced)
+        span = answer.headers.get("Content-Range", "")
+        if answer.status_code == 416 and span == f"bytes */{come.synced}":
+            return True  # nothing lies behind what has come: it is all
+        goes_on = answer.status_code == 206 and span.startswith(f"bytes {come.synced}-")
+        goes_on = goes_on and _version(answer) in ("", come.version)
         if not goes_on:
-            forget(part)
-            if answer.status_code == 206:
+            part.forget()
+            if answer.status_code in ABSENT:
+                return False
+            if answer.status_code != 200:
                 raise _Cut(f"{url}: the server gave another part than was asked for")
-        part.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("r+b" if goes_on else "wb") as sink:
-            sink.truncate(synced if goes_on else 0)
-            sink.seek(0, os.SEEK_END)
-            _receive(answer, url, sink, part)
+        part.receive(_body(answer, url), come.version if goes_on else _version(answer))
     return True
-
-
-def _receive(answer: requests.Response, url: str, sink: BinaryIO, part: Path) -> None:
-    """Write what comes; what came is safe also where the connection breaks."""
-    version, unsynced = _version(answer), 0
-    try:
-        for chunk in _body(answer, url):
-            unsynced += sink.write(chunk)
-            if unsynced >= SYNC_BYTES:
-                _sync(sink, part, version)
-                unsynced = 0
-    finally:
-        _sync(sink, part, version)
-
-
-def _sync(sink: BinaryIO, part: Path, version: str) -> None:
-    sink.flush()
-    os.fsync(sink.fileno())
-    store.write_text(_note(part), json.dumps({"version": version, "synced": sink.tell()}))
-
-
-def _note(part: Path) -> Path:
-    return part.with_name(part.name + ".note")
-
-
-def _synced(part: Path) -> tuple[str, int]:
-    """Version of a part and how many bytes of it are safe; nothing if there is no such part."""
-    try:
-        note = json.loads(_note(part).read_text())
-        version, synced = str(note["version"]), int(note["synced"])
-        return (version, synced) if part.stat().st_size >= synced else ("", 0)
-    except (OSError, ValueError, KeyError, TypeError):
-        return "", 0
 
 
 def _version(answer: requests.Response) -> str:
     """What If-Range may compare: a weak ETag does not promise the same bytes."""
     etag = answer.headers.get("ETag", "")
     return etag if etag.startswith('"') else answer.headers.get("Last-Modified", "")
-
-
-def _goes_on(answer: requests.Response, version: str, synced: int) -> bool:
-    """Whether the answer is the rest of what has come, of the same version."""
-    span = answer.headers.get("Content-Range", "")
-    return answer.status_code == 206 and span.startswith(f"bytes {synced}-") and _version(answer) in ("", version)
 
 
 @contextmanager

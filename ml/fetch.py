@@ -20,7 +20,9 @@ import polars as pl
 from ml import download, store
 from ml.config import Config
 from ml.errors import StoreError
+from ml.fingerprint import FETCHING, fingerprint
 from ml.instruments import Instrument
+from ml.partial import Part
 from ml.paths import DataRoot
 from ml.schemas import TABLES
 from ml.sources import Source
@@ -51,7 +53,7 @@ def update(root: DataRoot, listed: Config, instrument: Instrument, date: str, no
             before[source.name] = visit.row(before.get(source.name))
         rows = pl.DataFrame([before[name] for name in sorted(before)], schema=TABLES[TABLE])
         if not rows.equals(stored):
-            store.publish(root, TABLE, root.partition(TABLE, date, instrument.id), rows, code_version="")
+            store.publish(root, TABLE, root.partition(TABLE, date, instrument.id), rows, fingerprint(FETCHING))
     return rows
 
 
@@ -101,34 +103,34 @@ class _Visit:
             if text is None:
                 return self._told(NOT_PUBLISHED, None, f"no {self.source.checksum}")
             published = text.decode(errors="replace").split(" ")[0].strip().lower()
-        part = self.captures / INCOMING / f"{sha256(self._url.encode()).hexdigest()[:16]}.part"
+        part = Part(self.captures / INCOMING / f"{sha256(self._url.encode()).hexdigest()[:16]}.part")
         if not download.fetch(self.session, self._url, part):
             return self._told(NOT_PUBLISHED, None, "no such file")
-        found = store.sha256_file(part)
+        found = store.sha256_file(part.path)
         if published and published != found:
             return self._set_aside(part, found, published)
         return self._publish(part, published)
 
-    def _publish(self, part: Path, published: str) -> dict[str, Any]:
+    def _publish(self, part: Part, published: str) -> dict[str, Any]:
         """The checksum goes before its file: readers check it each time."""
         place = self._place
         if published:
             store.write_text(place.with_name(place.name + ".CHECKSUM"), f"{published}  {place.name}\n")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            part.replace(place)
+            part.path.replace(place)
             store.sync_folder(place.parent)
         except OSError as error:
             raise StoreError(f"{place} could not be put in its place: {error}. See that it can be written.") from error
-        download.forget(part)
+        part.forget()
         return self._told(FETCHED, place, "")
 
-    def _set_aside(self, part: Path, found: str, published: str) -> dict[str, Any]:
+    def _set_aside(self, part: Part, found: str, published: str) -> dict[str, Any]:
         home = self.root.quarantine / "archives" / f"{found[:16]}-{self._place.name}"
         home.parent.mkdir(parents=True, exist_ok=True)
-        row = self._told(CHECKSUM, part, f"its publisher's sha256 begins with {published[:16]}")
-        shutil.move(part, home)
-        download.forget(part)
+        row = self._told(CHECKSUM, part.path, f"its publisher's sha256 begins with {published[:16]}")
+        shutil.move(part.path, home)
+        part.forget()
         return row
 
     def _told(self, state: str, file: Path | None, detail: str) -> dict[str, Any]:

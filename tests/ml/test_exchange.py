@@ -72,6 +72,7 @@ def test_a_line_can_be_told_to_dial_again():
     assert lost == ["reconnect"]
 
 
+@pytest.mark.promise("A6")
 def test_a_line_given_up_is_heard_no_more():
     """A late frame of an old connection must not be applied after the new one's snapshot."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:

@@ -12,7 +12,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from ml import download, fetch, store
+from ml import download, fetch, partial, store
 from ml.config import Config
 from ml.errors import CaptureError, FrameError, VenueRefused
 from ml.instruments import Instrument
@@ -224,7 +224,7 @@ def test_a_kill_in_the_middle_leaves_no_part_in_place(root, archive, monkeypatch
         captures.find(root.captures)
     assert update(root, archive)["state"].to_list() == ["fetched"]
     path, asked = archive.asked[-1]
-    assert (path, int(asked.removeprefix("bytes=")[:-1]) >= download.SYNC_BYTES) == (PATH, True)
+    assert (path, int(asked.removeprefix("bytes=")[:-1]) >= partial.SYNC_BYTES) == (PATH, True)
     assert place(root).read_bytes() == data
     assert names(root) == [place(root).name, place(root).name + ".CHECKSUM"]
 
