@@ -31,7 +31,9 @@ def main(argv: list[str]) -> int:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
         columns = ("book_messages", "level_updates", "trades", "best_bid", "best_ask", "bid_levels", "ask_levels")
-        rows = [[name, *(_cell(i[c]) for c in columns), str(len(i["gaps"]))] for name, i in report["instruments"].items()]
+        rows = [
+            [name, *(_cell(i[c]) for c in columns), str(len(i["gaps"]))] for name, i in report["instruments"].items()
+        ]
         show_table("captures", ["instrument", *columns, "gaps"], rows)
         for entry in report["set_aside"]:
             print(f"set aside: {entry['file']} at byte {entry['offset']}: {entry['reason']} ({entry['detail']})")
