@@ -18,6 +18,7 @@ CANDLES = ("dates.py", "schemas.py", "candles.py")
 FEATURES = (*KERNEL, "features/*.py")
 LABELS = (*KERNEL, "labels/*.py")
 DATASETS = (*FEATURES, "labels/*.py", "datasets/*.py")
+DRIFT = (*FEATURES, "drift.py")
 LEARNING = (*DATASETS, "evaluation/*.py", "models/*.py", "training/*.py", "tuning/*.py", "promotion.py")
 COMPILED = (*KERNEL, "features/*.py", "labels/*.py", "simulation/*.py")
 """Every room that holds compiled functions; a house test looks for others."""

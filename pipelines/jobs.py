@@ -15,7 +15,12 @@ ingest = dg.define_asset_job(
 learn = dg.define_asset_job(
     "learn",
     selection=dg.AssetSelection.all()
-    - dg.AssetSelection.groups(*INGEST_GROUPS)
+    - dg.AssetSelection.groups(*INGEST_GROUPS, "monitoring")
     - dg.AssetSelection.assets("training_features"),
     description="From the stored training features to a decision about the champion.",
+)
+watch = dg.define_asset_job(
+    "watch",
+    selection=dg.AssetSelection.groups("monitoring"),
+    description="Is a UTC date still what the model was trained on, for one instrument?",
 )
