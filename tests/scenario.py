@@ -74,6 +74,7 @@ def ingest_elsewhere(root: DataRoot, listed: Config, dates: list[str], threads: 
         "LOBFORGE_THREADS": str(threads),
         "POLARS_MAX_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),
+        "PYTHONHASHSEED": str(threads),  # another order of sets than in this process
     }
     command = [sys.executable, "-c", INGEST, str(project / ".numba_cache"), *dates]
     done = subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, check=False)
