@@ -6,6 +6,7 @@ Here: what is run together, one sentence each.
 import dagster as dg
 
 INGEST_GROUPS = ("raw", "samples", "features", "labels")
+LEARN_GROUPS = ("dataset", "training", "validation", "promotion")
 
 fetch = dg.define_asset_job(
     "fetch",
@@ -19,8 +20,11 @@ ingest = dg.define_asset_job(
 )
 learn = dg.define_asset_job(
     "learn",
-    selection=dg.AssetSelection.all()
-    - dg.AssetSelection.groups("archives", *INGEST_GROUPS)
-    - dg.AssetSelection.assets("training_features"),
+    selection=dg.AssetSelection.groups(*LEARN_GROUPS) - dg.AssetSelection.assets("training_features"),
     description="From the stored training features to a decision about the champion.",
+)
+watch = dg.define_asset_job(
+    "watch",
+    selection=dg.AssetSelection.groups("monitoring"),
+    description="Is a UTC date still what the model was trained on, for one instrument?",
 )
