@@ -6,9 +6,10 @@ Not here: settings of a process (`ml.settings`).
 
 import tomllib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
+from ml.dates import date_of
 from ml.errors import InstrumentError, SettingsError
 from ml.instruments import Instrument
 from ml.paths import DataRoot
@@ -104,4 +105,4 @@ def instrument_lines(instrument: Instrument) -> str:
 
 
 def _date(ts: int) -> date:
-    return datetime.fromtimestamp(ts // 10**9, UTC).date()
+    return date.fromisoformat(date_of(ts))

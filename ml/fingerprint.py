@@ -12,9 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOM = Path(__file__).parent
-KERNEL = ("instruments.py", "schemas.py", "market/*.py", "market/venues/*.py", "market/archives/*.py")
+KERNEL = ("dates.py", "instruments.py", "schemas.py", "market/*.py", "market/venues/*.py", "market/archives/*.py")
 """The whole room, so that no module that is split off can be forgotten."""
-CANDLES = ("schemas.py", "candles.py")
+CANDLES = ("dates.py", "schemas.py", "candles.py")
 FEATURES = (*KERNEL, "features/*.py")
 LABELS = (*KERNEL, "labels/*.py")
 DATASETS = (*FEATURES, "labels/*.py", "datasets/*.py")

@@ -93,6 +93,10 @@ class DataRoot:
         """What one capture file holds, kept so that it is read only once."""
         return self.meta / "captures" / f"{sha256}.json"
 
+    def capture_content(self, path_sha256: str) -> Path:
+        """The hash of the capture file at one path, kept so that an unchanged file is not read again."""
+        return self.meta / "captures" / "content" / f"{path_sha256}.json"
+
     def table(self, table: str) -> Path:
         """The tree of one table; only `.parquet` files lie inside."""
         if table == FEATURE_GROUP:

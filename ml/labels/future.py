@@ -10,9 +10,9 @@ stamp. A label is null exactly if an invalid interval touches [t, t + h], or if 
 import numpy as np
 import polars as pl
 
+from ml.dates import bounds
 from ml.labels.classes import DOWN, NEUTRAL, UP
 from ml.labels.kernel import Quotes, empty_labels, future_rows
-from ml.market.day import bounds
 from ml.market.layout import SECOND
 from ml.schemas import HORIZONS, SAMPLE_COLUMNS, TABLES, NullReason
 

@@ -179,6 +179,37 @@ def test_a_killed_capture_is_recovered_by_the_next(root):
     assert len(found.gaps) == 1
 
 
+def test_a_lost_line_without_books_loses_no_book(root):
+    """USD-M sends candles and mark prices over a line of their own: it is dialled again, the books go on."""
+    with emulated("binance-usdm") as emulator, Running(root, "binance-usdm", emulator) as running:
+        anchored(emulator)
+        connected = emulator.connections
+        emulator.cut(books=False)
+        until(lambda: emulator.connections > connected)
+        flows(emulator)
+        summary = running.stop()
+    assert (summary["reconnects"], summary["breaks"], summary["unknown_books"]) == (1, 0, [])
+    assert [found.gaps for found in truth(root, "binance-usdm", emulator)] == [[], []]
+
+
+def test_a_capture_that_cannot_be_sealed_fails_and_is_recovered(root):
+    """The way is blocked by a file: return code 2 with the reason, and the next start seals what the journal kept."""
+    root.captures.parent.mkdir(parents=True)
+    root.captures.write_text("in the way")
+    with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
+        with Running(root, "bybit-linear", emulator) as running:
+            anchored(emulator)
+            running.process.send_signal(signal.SIGTERM)
+            out, err = running.process.communicate(timeout=60)
+        assert (running.process.returncode, "cannot be stored" in out + err) == (2, True)
+        root.captures.unlink()
+        with Running(root, "bybit-linear", emulator) as again:
+            flows(emulator)
+            again.stop()
+    (found,) = truth(root, "bybit-linear", emulator)
+    assert len(found.applied) > 20
+
+
 def test_metrics_are_served_while_it_runs(root):
     """Prometheus text with the venue as label."""
     import socket

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from ml import ledger, store
+from ml.dates import DAY_NS as DAY
+from ml.dates import SECOND, date_of
 from ml.errors import StoreError
 from ml.market.book import levels
-from ml.market.day import date_of, decode_day, raw_day
+from ml.market.day import decode_day, raw_day
 from ml.market.feed import Feed
 from ml.market.survey import survey
 from ml.paths import DataRoot
@@ -21,7 +23,6 @@ from ml.schemas import TABLES
 from tests.oracles import ledger as oracle
 from tests.scenario import INSTRUMENT, OUTAGE, START_NS, USDM, capture, chain_of, diff, snapshot, trade
 
-DAY, SECOND = ledger.DAY, ledger.SECOND
 T0 = 1_741_046_400 * SECOND
 """2025-03-04 00:00 UTC."""
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.dates import bounds
 from ml.labels import future
 from ml.labels.future import label
 from ml.market import layout
-from ml.market.day import bounds
 from ml.market.tables import samples_frame
 from ml.schemas import HORIZONS, TABLES, NullReason, conform
 from tests.oracles import labels as oracle
