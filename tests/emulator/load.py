@@ -179,7 +179,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--market", type=Path, required=True)
     parser.add_argument("--symbols", type=int, default=50)
-    parser.add_argument("--lap", type=float, default=60.0, help="seconds of the recording that are played over and over")
+    parser.add_argument(
+        "--lap", type=float, default=60.0, help="seconds of the recording that are played over and over"
+    )
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, default=60.0, help="how much of the tape to play, in its own time")
     parser.add_argument("--journals", type=Path, required=True)

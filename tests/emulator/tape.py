@@ -18,7 +18,9 @@ import numpy as np
 LAP, STEP = 6, 7
 """Digits of an update id: which lap, which message in it. A 1 stands before both, as JSON numbers begin with no zero."""
 IDS = re.compile(rb'"U":\d+,"u":\d+,"pu":\d+')
-MARK_PRICE = b'{"stream":"%b@markPrice","data":{"e":"markPriceUpdate","E":1,"s":"%b","p":"1.0","i":"1.0","r":"0","T":1}}'
+MARK_PRICE = (
+    b'{"stream":"%b@markPrice","data":{"e":"markPriceUpdate","E":1,"s":"%b","p":"1.0","i":"1.0","r":"0","T":1}}'
+)
 
 
 @dataclass

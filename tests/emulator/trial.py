@@ -92,7 +92,16 @@ def run(setting: Setting, market: Path, folder: Path) -> Trial:
 
 
 def _capture(setting: Setting, url: str, data: Path, core: int) -> subprocess.Popen[str]:
-    told = ["capture", "--venue", "binance-usdm", "--json", "--stream-url", f"ws://{url}", "--rest-url", f"http://{url}"]
+    told = [
+        "capture",
+        "--venue",
+        "binance-usdm",
+        "--json",
+        "--stream-url",
+        f"ws://{url}",
+        "--rest-url",
+        f"http://{url}",
+    ]
     return subprocess.Popen(
         [sys.executable, "-m", setting.entry, *told, "--symbols", ",".join(names(setting.symbols))],
         env=os.environ | {"LOBFORGE_DATA_ROOT": str(data)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
