@@ -8,6 +8,7 @@ Mode ONLY_TRAINING captures. Mode FULL feeds the same frames to the live runner 
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -79,6 +80,8 @@ class Capture:
 
     async def run(self) -> dict[str, Any]:
         """Capture until told to stop; returns the summary."""
+        gc.collect()
+        gc.freeze()  # what was imported stays: walking over it would hold frames up for a tenth of a second
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)

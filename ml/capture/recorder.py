@@ -1,4 +1,4 @@
-"""Between connections and the journal: a bounded queue, one writer thread, and the roll from file to file.
+"""Between connections and the journal: a bounded queue, a thread that writes and one that syncs, the roll from file to file.
 
 Here: taking frames without waiting, writing them in order, syncing at most a second apart, rolling and sealing.
 Not here: the journal's format (`ml.capture.journal`), connections (`ml.exchange`).
@@ -72,8 +72,12 @@ class Recorder:
         self._wake, self._stopping = threading.Condition(), False
         self._sealer = Sealer(root, sealed, self._fail)
         self._journal, self._begun = self._next(), monotonic()
+        self._finished: deque[Journal] = deque()
+        self._written = threading.Event()
         self._thread = threading.Thread(target=self._write, name=f"journal-{venue}")
+        self._keeper = threading.Thread(target=self._keep, name=f"sync-{venue}")
         self._thread.start()
+        self._keeper.start()
 
     def connection(self, number: int, name: str) -> None:
         """Name a connection before its first frame."""
@@ -128,31 +132,56 @@ class Recorder:
         return taken
 
     def _write(self) -> None:
+        finish = self._journal_end
         try:
             self._write_all()
         except OSError as error:
-            self.failure = error
-            with suppress(OSError):
-                self._journal.close()
+            self._fail(error)
+            finish = self._journal_close
+        self._written.set()
+        self._keeper.join()
+        finish()
+
+    def _journal_end(self) -> None:
+        try:
+            self._journal.end(time_ns())
+        except OSError as error:
+            self._fail(error)
         else:
             self._seal(self._journal.path)
 
+    def _journal_close(self) -> None:
+        with suppress(OSError):
+            self._journal.close()
+
     def _write_all(self) -> None:
-        synced = monotonic()
         while True:
             stopping, taken = self._stopping, self._take()
             for waiting in taken:
                 self._journal.write(waiting.rendered)
             self._journal.flush()
             self._count(taken)
-            if monotonic() - synced >= SYNC_SECONDS:
-                self._journal.sync()
-                synced = monotonic()
             if stopping and not taken:
-                break
+                return
             if self._journal.size >= self.roll_bytes or monotonic() - self._begun >= ROLL_SECONDS:
                 self._roll()
-        self._journal.end(time_ns())
+
+    def _keep(self) -> None:
+        """Sync what was written, end what was rolled: beside the writing, which never waits for the disk's cache."""
+        begun = monotonic()
+        try:
+            while True:
+                last = self._written.wait(max(SYNC_SECONDS - (monotonic() - begun), 0))
+                begun = monotonic()
+                while self._finished:
+                    finished = self._finished.popleft()
+                    finished.end(time_ns())
+                    self._sealer.submit(finished.path)
+                if last:
+                    return
+                self._journal.sync()
+        except OSError as error:
+            self._fail(error)
 
     def _count(self, written: list[Waiting]) -> None:
         """Note that these are with the kernel now."""
@@ -165,13 +194,12 @@ class Recorder:
             self.waiting_bytes -= sum(len(waiting.rendered) for waiting in written)
 
     def _roll(self) -> None:
-        """Begin the next journal, then have the one before it sealed."""
+        """Begin the next journal; the one before it is ended and sealed beside the writing."""
         finished = self._journal
         self._journal, self._begun = self._next(), monotonic()
         for number, name in self._names.items():
             self._journal.append(Kind.CONNECTION, number, time_ns(), name.encode())
-        finished.end(time_ns())
-        self._sealer.submit(finished.path)
+        self._finished.append(finished)
 
     def _seal(self, path: Path) -> None:
         try:

@@ -70,7 +70,7 @@ class Player:
         if not self.speed:
             return max(fits, self.place + 1)
         now = (monotonic_ns() - self.begun) * self.speed - (self.lap - 1) * self.tape.period
-        return max(min(int(np.searchsorted(self.tape.due, now, "right")), fits), self.place)
+        return max(min(int(np.searchsorted(self.tape.due, int(now), "right")), fits), self.place)
 
 
 class Growth:
