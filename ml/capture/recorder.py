@@ -1,4 +1,4 @@
-"""Between connections and the journal: a bounded queue, a thread that writes and one that syncs, the roll from file to file.
+"""Between connections and the journal: a bounded queue, a thread that writes, one that syncs, and the roll.
 
 Here: taking frames without waiting, writing them in order, syncing at most a second apart, rolling and sealing.
 Not here: the journal's format (`ml.capture.journal`), connections (`ml.exchange`).
@@ -85,7 +85,7 @@ class Recorder:
         self._note(Kind.CONNECTION, number, name.encode())
 
     def offer(self, connection: int, recv_ts: int, frames: Sequence[bytes], symbols: tuple[str, ...]) -> bool:
-        """Take frames that came together; False if there is no room, which is then on record as a loss for `symbols`."""
+        """Take frames that came together; False if there is no room, which is put on record as a loss for `symbols`."""
         rendered = render(Kind.FRAME, connection, recv_ts, frames)
         if self.waiting_bytes + len(rendered) > self.queue_bytes:
             self._lost[connection] = symbols

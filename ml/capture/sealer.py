@@ -82,6 +82,8 @@ def main() -> None:
     """Seal each journal named on standard input."""
     for number in (signal.SIGINT, signal.SIGTERM):  # they are meant for the capture, which closes the input
         signal.signal(number, signal.SIG_IGN)
+    # whatever class the capture runs in
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     os.nice(NICE)
     root = DataRoot(Path(sys.argv[1]))
     for line in sys.stdin:

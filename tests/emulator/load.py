@@ -86,11 +86,11 @@ class Growth:
         """Number of the newest journal, and its bytes."""
         self.looks += 1
         if self.looks % LOOKS == 1 and self.folder.is_dir():
-            for name in sorted(os.listdir(self.folder)):
-                if name not in self.names:
-                    self.names.append(name)
-                    os.link(self.folder / name, self.kept / name)
-                    self.newest = os.open(self.kept / name, os.O_RDONLY)
+            for path in sorted(self.folder.iterdir()):
+                if path.name not in self.names:
+                    self.names.append(path.name)
+                    (self.kept / path.name).hardlink_to(path)
+                    self.newest = os.open(self.kept / path.name, os.O_RDONLY)
         return len(self.names) - 1, os.fstat(self.newest).st_size if self.names else 0
 
 
@@ -108,7 +108,7 @@ class Load:
         self.growth = Growth(options.journals, options.log.with_suffix(".journals"))
         self.log = options.log
         self.seen: list[tuple[int, int, int, int, int]] = []
-        self.connections = 0
+        self.connections = self.others = 0
         self.done = asyncio.Event()
 
     async def serve(self) -> None:
@@ -125,7 +125,12 @@ class Load:
         took = (monotonic_ns() - busy.begun) / 1e9
         await self._settled()
         np.save(self.log, np.array(self.seen, np.int64))
-        told = {"sent": busy.sent, "wall_s": took, "connections": self.connections, "cpu_s": process_time()}
+        told = {
+            "sent": self.others + sum(player.sent for player in self.players.values()),
+            "wall_s": took,
+            "connections": self.connections,
+            "cpu_s": process_time(),
+        }
         print(json.dumps(told), flush=True)
         await asyncio.sleep(1 << 20)
 
@@ -145,6 +150,7 @@ class Load:
         player = self.players[BUSY]
         if self.done.is_set():
             return web.Response(status=429, headers={"Retry-After": "60"})
+        self.others += 1
         last = player.tape.last_id(self.symbols[request.query["symbol"]], player.lap, player.place)
         book = {"lastUpdateId": last, "E": 1, "T": 1, "bids": [["1.0", "1"]], "asks": [["2.0", "1"]]}
         return web.json_response(book)
@@ -155,6 +161,7 @@ class Load:
         self.connections += 1
         async for message in socket:
             if message.type == WSMsgType.TEXT:
+                self.others += 1
                 await socket.send_str(json.dumps({"result": None, "id": 1}))
                 assert request.transport is not None
                 asyncio.get_running_loop().create_task(self._play(request.path, request.transport))

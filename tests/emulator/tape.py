@@ -1,4 +1,4 @@
-"""Recorded frames for many symbols, rendered for the wire before the clock starts, so that sending costs next to nothing.
+"""Recorded frames for many symbols, rendered for the wire before the clock starts, so that sending is cheap.
 
 Here: cutting the busiest stretch out of a recording, spelling it for every symbol with ids that follow each other lap
 after lap. Not here: sending it (`tests.emulator.load`).
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 LAP, STEP = 6, 7
-"""Digits of an update id: which lap, which message in it. A 1 stands before both, as JSON numbers begin with no zero."""
+"""Digits of an update id: which lap, which message in it. A 1 stands before both: no JSON number begins with 0."""
 IDS = re.compile(rb'"U":\d+,"u":\d+,"pu":\d+')
 MARK_PRICE = (
     b'{"stream":"%b@markPrice","data":{"e":"markPriceUpdate","E":1,"s":"%b","p":"1.0","i":"1.0","r":"0","T":1}}'

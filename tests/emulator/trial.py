@@ -10,16 +10,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import Any
 
 import numpy as np
 
-from ml.capture.journal import Kind, records
+from ml.capture.journal import MAGIC, Kind, read
 from tests.emulator.load import BUSY, names
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -38,6 +41,8 @@ class Setting:
     lap: float = 60.0
     entry: str = "live"
     """The module that is run for `lobforge`."""
+    first: bool = False
+    """Before all other work of the machine, where that is allowed: for figures that are the capture's own."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +50,14 @@ class Trial:
     """What came of it.
 
     Args:
-        sent: frames of the busy connection that were handed to the socket.
+        sent: frames that were handed to the sockets, and snapshots.
         journalled: those of them that the journals hold.
         overflows: those that the capture refused and has on record.
         kept_up: share of the tape's rate that was kept; 1 at speed 0.
         wall_s: from the first frame to the last.
         core_s: seconds of processor that the capture took for a second of tape, its sealing included.
         rss: resident memory of the capture, samples over the run, bytes.
-        delay: from the moment a frame was handed to the socket to its being seen in the journal, seconds, per frame.
+        delay: from the moment a frame was handed to the socket to its being seen in the journal, s, per market frame.
         summary: what the capture said at the end.
     """
 
@@ -75,7 +80,7 @@ def run(setting: Setting, market: Path, folder: Path) -> Trial:
     told += ["--seconds", setting.seconds, "--journals", data / "journals", "--log", folder / "log.npy"]
     with subprocess.Popen(
         [sys.executable, "-m", "tests.emulator.load", *map(str, told)],
-        stdout=subprocess.PIPE, text=True, preexec_fn=partial(_pin, cores[0]),
+        stdout=subprocess.PIPE, text=True, preexec_fn=partial(_pin, cores[0], setting.first),
     ) as venue:  # fmt: skip
         assert venue.stdout is not None
         try:
@@ -92,11 +97,11 @@ def run(setting: Setting, market: Path, folder: Path) -> Trial:
     return _counted(setting, played, summary, watcher, folder / "log")
 
 
-def _pin(core: int) -> None:
-    """A core of its own, before other work of the machine where that is allowed: the figures are the capture's."""
+def _pin(core: int, first: bool) -> None:
     os.sched_setaffinity(0, {core})
-    with suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    if first:
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def _capture(setting: Setting, url: str, data: Path, core: int) -> subprocess.Popen[str]:
@@ -113,7 +118,7 @@ def _capture(setting: Setting, url: str, data: Path, core: int) -> subprocess.Po
     return subprocess.Popen(
         [sys.executable, "-m", setting.entry, *told, "--symbols", ",".join(names(setting.symbols))],
         env=os.environ | {"LOBFORGE_DATA_ROOT": str(data)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=partial(_pin, core),
+        preexec_fn=partial(_pin, core, setting.first),
     )  # fmt: skip
 
 
@@ -163,7 +168,8 @@ def _children(pid: int) -> list[int]:
 
 def _counted(setting: Setting, played: dict[str, Any], summary: dict[str, Any], watcher: Watcher, log: Path) -> Trial:
     seen = np.load(log.with_suffix(".npy"))
-    delay = delays(seen, sorted(log.with_suffix(".journals").glob("*")))
+    counts, ends = zip(*map(_ends, sorted(log.with_suffix(".journals").glob("*"))), strict=True)
+    delay = delays(seen, ends)
     samples = np.array(watcher.samples)
     # the start and the first snapshots are left out: the second half of the run
     half = samples[len(samples) // 2 :]
@@ -171,49 +177,45 @@ def _counted(setting: Setting, played: dict[str, Any], summary: dict[str, Any], 
     core_s = (half[-1, 1] - half[0, 1]) / (half[-1, 0] - half[0, 0]) / tape_s
     kept_up = setting.seconds / setting.speed / played["wall_s"] if setting.speed else 1.0
     return Trial(
-        played["sent"], len(delay), summary["overflows"], kept_up, played["wall_s"], core_s, samples[:, 2], delay,
+        played["sent"], sum(counts), summary["overflows"], kept_up, played["wall_s"], core_s, samples[:, 2], delay,
         summary | {"connections": played["connections"], "venue_cpu_s": played["cpu_s"]},
     )  # fmt: skip
 
 
-def delays(seen: np.ndarray, journals: list[Path]) -> np.ndarray:
-    """Seconds from socket to journal of every market frame that the busy connection brought.
+def delays(seen: np.ndarray, journals: Sequence[np.ndarray]) -> np.ndarray:
+    """Seconds from socket to journal of every market frame that the busy connection brought; all must be there.
 
     Args:
         seen: rows of time ns before sending, frames sent so far, number of the newest journal, its bytes, time ns then.
-        journals: all of them, oldest first.
+        journals: where their records end, for each journal.
     """
     at = list[np.ndarray]()
-    for number, path in enumerate(journals):
-        ends = _ends(path)
+    for number, ends in enumerate(journals):
         grown = np.where(seen[:, 2] > number, np.iinfo(np.int64).max, np.where(seen[:, 2] == number, seen[:, 3], 0))
         at.append(seen[np.minimum(np.searchsorted(grown, ends), len(seen) - 1), 4])
     journalled = np.concatenate(at)
     sent = seen[np.searchsorted(seen[:, 1], np.arange(1, len(journalled) + 1)), 0]
-    if os.environ.get("DBG"):
-        rt = np.array([r.recv_ts for p in journals for r in records(p) if r.kind == Kind.FRAME and r.payload.startswith(b'{"stream"') and b"markPrice" not in r.payload[:60]])
-        print("heard-sent", np.quantile((rt - sent) / 1e6, [.5, .9, .99, .999, 1]).round(2), "journal-heard", np.quantile((journalled - rt) / 1e6, [.5, .9, .99, .999, 1]).round(2), "tick ms", np.quantile(np.diff(seen[:, 4]) / 1e6, [.5, .99, .999, 1]).round(2))
     return (journalled - sent) / 1e9
 
 
-def _ends(path: Path) -> np.ndarray:
-    """Where the records of the busy connection's market frames end in a journal."""
-    found, busy, place = list[int](), -1, len(b"lobforge journal 1\n")
-    for record in records(path):
-        place += HEADER + len(record.payload)
-        if record.kind == Kind.CONNECTION and record.payload.endswith(BUSY.encode()):
-            busy = record.connection
-        if record.kind == Kind.FRAME and record.connection == busy and record.payload.startswith(b'{"stream"'):
-            found.append(place)
-    return np.array(found, np.int64)
+def _ends(path: Path) -> tuple[int, np.ndarray]:
+    """Frames in a journal, and where the records of the busy connection's market frames end."""
+    frames, found, busy, place = 0, list[int](), -1, len(MAGIC)
+    for kind, connection, payload in zip(*itemgetter(0, 1, 3)(read(path)[0]), strict=True):
+        place += HEADER + len(payload)
+        if kind == Kind.CONNECTION and payload.endswith(BUSY.encode()):
+            busy = connection
+        if kind == Kind.FRAME:
+            frames += 1
+            if connection == busy and payload.startswith(b'{"stream"'):
+                found.append(place)
+    return frames, np.array(found, np.int64)
 
 
 def main() -> None:
-    """`python -m tests.emulator.trial FOLDER SPEED SECONDS`: one trial by hand."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(speed=float(sys.argv[2]), seconds=float(sys.argv[3]))
+    """`python -m tests.emulator.trial FOLDER SPEED SECONDS [first]`: one trial by hand."""
+    with TemporaryDirectory() as folder:
+        setting = Setting(speed=float(sys.argv[2]), seconds=float(sys.argv[3]), first="first" in sys.argv)
         trial = run(setting, Path(sys.argv[1]), Path(folder))
         quantiles = np.quantile(trial.delay, [0.5, 0.99, 0.999, 1.0]) * 1e3
         lost = trial.sent - trial.journalled - trial.overflows
