@@ -1,4 +1,4 @@
-"""`lobforge.toml` in the data root: which instruments and dates exist, and where the captures lie.
+"""`lobforge.toml` in the data root: instruments and dates, where captures lie, where archives are fetched from.
 
 Here: reading and writing that file. It is append-only: partitions of removed keys could no longer be addressed.
 Not here: settings of a process (`ml.settings`).
@@ -13,11 +13,12 @@ from ml.dates import date_of
 from ml.errors import InstrumentError, SettingsError
 from ml.instruments import Instrument
 from ml.paths import DataRoot
+from ml.sources import Source
 
 
 @dataclass(frozen=True)
 class Config:
-    """Instruments, the first and last UTC date, and the folder of captures.
+    """Instruments, the first and last UTC date, the folder of captures, and the archives that may be fetched.
 
     `last_date` is None where the capture goes on.
     """
@@ -26,6 +27,7 @@ class Config:
     first_date: date
     last_date: date | None
     instruments: tuple[Instrument, ...]
+    sources: tuple[Source, ...] = ()
 
     def instrument(self, instrument_id: str) -> Instrument:
         """The instrument of that id.
@@ -52,7 +54,7 @@ def load(root: DataRoot) -> Config:
     """Read the configuration.
 
     Raises:
-        SettingsError: the file is missing, is not TOML, or lacks a key.
+        SettingsError: the file is missing, is not TOML, lacks a key, or a source has no sense or another's name.
         InstrumentError: an instrument is listed twice.
     """
     if not root.config.exists():
@@ -66,6 +68,7 @@ def load(root: DataRoot) -> Config:
             first_date=document["first_date"],
             last_date=document.get("last_date"),
             instruments=instruments,
+            sources=tuple(Source(**entry) for entry in document.get("source", [])),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise SettingsError(
@@ -76,6 +79,10 @@ def load(root: DataRoot) -> Config:
         if instrument.id in seen:
             raise InstrumentError(f"{root.config} lists {instrument.id} twice. Remove one of the two.")
         seen.add(instrument.id)
+    named = [source.name for source in config.sources]
+    twice = [name for name in named if named.count(name) > 1]
+    if twice:
+        raise SettingsError(f"{root.config} has two sources named {twice[0]}. Rename one: names are folders.")
     return config
 
 
@@ -88,7 +95,8 @@ def render(config: Config) -> str:
     ]
     if config.last_date is not None:
         lines.append(f"last_date = {config.last_date.isoformat()}")
-    return "\n".join(lines) + "\n" + "".join("\n" + instrument_lines(i) for i in config.instruments)
+    tables = [*map(_source_lines, config.sources), *map(instrument_lines, config.instruments)]
+    return "\n".join(lines) + "\n" + "".join("\n" + table for table in tables)
 
 
 def instrument_lines(instrument: Instrument) -> str:
@@ -102,6 +110,11 @@ def instrument_lines(instrument: Instrument) -> str:
         f"lot = {instrument.lot}\n"
         f"contract_size = {instrument.contract_size}\n"
     )
+
+
+def _source_lines(source: Source) -> str:
+    values = {name: value if isinstance(value, float) else f'"{value}"' for name, value in vars(source).items()}
+    return "[[source]]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
 
 
 def _date(ts: int) -> date:

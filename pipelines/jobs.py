@@ -6,7 +6,13 @@ Here: what is run together, one sentence each.
 import dagster as dg
 
 INGEST_GROUPS = ("raw", "samples", "features", "labels")
+LEARN_GROUPS = ("dataset", "training", "validation", "promotion")
 
+fetch = dg.define_asset_job(
+    "fetch",
+    selection=dg.AssetSelection.groups("archives"),
+    description="Files of public archives that are missing among the captures, for one UTC date and instrument.",
+)
 ingest = dg.define_asset_job(
     "ingest",
     selection=dg.AssetSelection.groups(*INGEST_GROUPS) | dg.AssetSelection.assets("training_features"),
@@ -14,8 +20,11 @@ ingest = dg.define_asset_job(
 )
 learn = dg.define_asset_job(
     "learn",
-    selection=dg.AssetSelection.all()
-    - dg.AssetSelection.groups(*INGEST_GROUPS)
-    - dg.AssetSelection.assets("training_features"),
+    selection=dg.AssetSelection.groups(*LEARN_GROUPS) - dg.AssetSelection.assets("training_features"),
     description="From the stored training features to a decision about the champion.",
+)
+watch = dg.define_asset_job(
+    "watch",
+    selection=dg.AssetSelection.groups("monitoring"),
+    description="Is a UTC date still what the model was trained on, for one instrument?",
 )

@@ -74,6 +74,7 @@ def counted(path):
         return [k for (k,) in connection.execute("select k from n order by k")]
 
 
+@pytest.mark.promise("B9")
 def test_what_is_restored_is_what_was_backed_up(full, tmp_path):
     """Every file but captures and compiled code, byte for byte; databases row for row; all of it verified."""
     taken = backup(full, tmp_path / "copy")
@@ -98,6 +99,7 @@ def test_captures_are_held_if_asked_for(full, tmp_path):
     assert sum(name.startswith("captures/") for name in restored) == len(DATES)
 
 
+@pytest.mark.promise("B9")
 def test_a_backup_is_whole_while_a_writer_runs(full, tmp_path):
     """Each file is one that was published, each database a state that was committed; nothing is left out."""
     stop, published, database = threading.Event(), set(), full.dagster_home / "history" / "runs.db"
@@ -158,6 +160,7 @@ def test_what_is_damaged_is_left_out_and_named(full, tmp_path, spoil, why):
     assert restore(tmp_path / "copy", DataRoot(tmp_path / "again")).faults == []
 
 
+@pytest.mark.promise("B9")
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
@@ -193,6 +196,7 @@ def test_nothing_is_written_over(full, tmp_path):
     assert restore(tmp_path / "copy", DataRoot(tmp_path / "again")).files
 
 
+@pytest.mark.promise("B9")
 def test_a_promoted_model_is_loaded_from_the_restored_store(registry, tmp_path):
     """The model store's addresses name the data root: restored elsewhere they name the new one."""
     root, rng = registry.root, np.random.default_rng(1)

@@ -159,6 +159,7 @@ def agree(root, instrument_id):
     return expected
 
 
+@pytest.mark.promise("A3")
 def test_the_raw_ids_of_the_simulated_captures_give_the_same_ledger(ingested):
     """Two days with an outage, as the product ingested them, by one SQL query."""
     expected = agree(ingested, INSTRUMENT.id)
@@ -200,6 +201,7 @@ def cut(market, tmp_path_factory):
     return root
 
 
+@pytest.mark.promise("A3")
 def test_the_raw_ids_of_recorded_frames_give_the_same_ledger(cut):
     """Removed diffs, snapshots that anchor anew, and an end that stays unknown."""
     expected = agree(cut, USDM)
@@ -214,6 +216,7 @@ def test_the_recorded_ledger_by_day(cut):
     assert ledger.coverage(ledger.stored(cut))["known_seconds"].sum() == pytest.approx(known)
 
 
+@pytest.mark.promise("A3")
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lost=st.sets(st.integers(0, 39)), twice=st.sets(st.integers(0, 39)), asked=st.sets(st.integers(0, 39), max_size=6),

@@ -47,6 +47,7 @@ def test_a_roll_loses_and_doubles_nothing(root):
     assert list(root.journals.iterdir()) == []
 
 
+@pytest.mark.promise("A7")
 def test_a_disk_that_does_not_keep_up_is_a_loss_on_record(root, monkeypatch):
     """Memory stays bounded; where frames were refused stands one loss per instrument, before the next frame."""
     go = threading.Event()
@@ -76,6 +77,7 @@ def test_a_disk_that_does_not_keep_up_is_a_loss_on_record(root, monkeypatch):
     assert kinds[-1] == (Kind.FRAME, b"after")
 
 
+@pytest.mark.promise("A1")
 def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch):
     """A kill loses nothing that was handed over: the journal holds the frame long before the stop."""
     monkeypatch.setattr(recorders, "SYNC_SECONDS", 0.05)

@@ -90,6 +90,7 @@ def test_movements_equal_duckdbs_asof_join():
             assert all(found[ts] == pytest.approx(movement, rel=1e-12, abs=1e-15) for ts, movement in known.iter_rows())
 
 
+@pytest.mark.promise("A4")
 @settings(max_examples=30, deadline=None)
 @given(st.integers(100, 700), st.integers(1, 30))
 def test_a_gap_nulls_exactly_the_labels_that_touch_it(start, length):
