@@ -16,10 +16,11 @@ KERNEL = ("instruments.py", "schemas.py", "market/*.py", "market/venues/*.py", "
 """The whole room, so that no module that is split off can be forgotten."""
 CANDLES = ("schemas.py", "candles.py")
 FEATURES = (*KERNEL, "features/*.py")
+CANDLE_SETS = (*CANDLES, "market/compiled.py", "features/indicators/*.py", "features/unified/*.py", "labels/targets.py")
 LABELS = (*KERNEL, "labels/*.py")
 DATASETS = (*FEATURES, "labels/*.py", "datasets/*.py")
 LEARNING = (*DATASETS, "evaluation/*.py", "models/*.py", "training/*.py", "tuning/*.py", "promotion.py")
-COMPILED = (*KERNEL, "features/*.py", "labels/*.py", "simulation/*.py")
+COMPILED = (*KERNEL, "features/*.py", "features/*/*.py", "labels/*.py", "simulation/*.py")
 """Every room that holds compiled functions; a house test looks for others."""
 
 
