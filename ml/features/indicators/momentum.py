@@ -128,27 +128,28 @@ def aroon(high: F64, low: F64, n: int, up: F64, down: F64) -> None:
 
 
 @hot
-def ultimate(high: F64, low: F64, close: F64, n: int, pressure: F64, reach: F64, out: F64) -> None:
+def ultimate(
+    high: F64, low: F64, close: F64, n: int, pressure: F64, reach: F64, bought: F64, moved: F64, out: F64
+) -> None:
     """Ultimate oscillator: 100 (4 a_n + 2 a_2n + a_4n) / 7, a = buying pressure / true range, each summed.
 
-    `pressure` and `reach` are overwritten. Source: Williams 1985; TA-Lib ULTOSC 7, 14, 28 for n = 7.
+    The four arrays before `out` are overwritten. Source: Williams 1985; TA-Lib ULTOSC 7, 14, 28 for n = 7.
     """
     pressure[0] = reach[0] = nan
     for i in range(1, close.size):
         bottom = min(low[i], close[i - 1])
         pressure[i] = close[i] - bottom
         reach[i] = max(high[i], close[i - 1]) - bottom
+    total(pressure, n, bought)
+    total(reach, n, moved)
     blank(out, 4 * n)
     for i in range(4 * n, close.size):
-        bought = moved = shares = 0.0
-        for k in range(4 * n):
-            bought += pressure[i - k]
-            moved += reach[i - k]
-            if k == n - 1:
-                shares = 4.0 * bought / moved
-            elif k == 2 * n - 1:
-                shares += 2.0 * bought / moved
-        out[i] = 100.0 * (shares + bought / moved) / 7.0
+        up, way = bought[i], moved[i]
+        shares = 4.0 * up / way
+        up, way = up + bought[i - n], way + moved[i - n]
+        shares += 2.0 * up / way
+        up, way = up + bought[i - 2 * n] + bought[i - 3 * n], way + moved[i - 2 * n] + moved[i - 3 * n]
+        out[i] = 100.0 * (shares + up / way) / 7.0
 
 
 @hot

@@ -29,6 +29,15 @@ def blank(out: F64, count: int) -> None:
 
 
 @hot
+def settled(x: F64, needs: int, out: F64) -> None:
+    """X where it is finite, NaN elsewhere and in the first needs - 1 rows."""
+    blank(out, needs - 1)
+    for i in range(needs - 1, x.size):
+        # the difference of infinities is NaN, of numbers 0
+        out[i] = x[i] + (x[i] - x[i])
+
+
+@hot
 def total(x: F64, n: int, out: F64) -> None:
     """Sum of the last n values."""
     blank(out, n - 1)

@@ -59,7 +59,7 @@ def test_aroon(same, candles):
 def test_ultimate_oscillator(same, candles):
     """Windows of 7, 14 and 28."""
     _, high, low, close, _ = candles
-    same(momentum.ultimate, (high, low, close, 7), talib.ULTOSC(high, low, close, 7, 14, 28), spare=2, scale=1)
+    same(momentum.ultimate, (high, low, close, 7), talib.ULTOSC(high, low, close, 7, 14, 28), spare=4, scale=1)
 
 
 def test_balance_of_power():

@@ -1,0 +1,42 @@
+"""The hour and the weekday of the moment of decision, which is the close of the candle.
+
+Here: family `calendar` of `unified_240`.
+Not here: day of the month, month, year or anything else that tells one stretch of history from another.
+"""
+
+import numpy as np
+
+from ml.features.unified.series import STEP, Bars, Column, Columns
+
+SESSIONS = {"asian_session": (0, 8), "european_session": (7, 16), "american_session": (13, 22)}
+COLUMNS = (
+    Column("hour", "UTC hour", "h"),
+    Column("minute", "minute of the hour", "min"),
+    Column("hour_sin", "sin(2 pi (hour + minute / 60) / 24)", "1"),
+    Column("hour_cos", "cos(2 pi (hour + minute / 60) / 24)", "1"),
+    Column("dayofweek", "0 Monday to 6 Sunday", "1"),
+    Column("is_weekend", "Saturday or Sunday", "flag"),
+    Column("dow_sin", "sin(2 pi dayofweek / 7)", "1"),
+    Column("dow_cos", "cos(2 pi dayofweek / 7)", "1"),
+    *(Column(name, f"UTC hour in [{start}, {end})", "flag") for name, (start, end) in SESSIONS.items()),
+    Column("session_overlap", "UTC hour in [13, 16)", "flag"),
+)
+
+
+def compute(b: Bars, _done: Columns) -> Columns:
+    """Columns by name."""
+    minutes = b.ts // (STEP // 15) % (24 * 60)
+    hour, day = minutes // 60, (b.ts // (24 * 4 * STEP) + 3) % 7  # 1970-01-01 was a Thursday
+    turn, week = 2.0 * np.pi * minutes / (24 * 60), 2.0 * np.pi * day / 7
+    out = {name: (hour >= start) & (hour < end) for name, (start, end) in SESSIONS.items()}
+    out["session_overlap"] = out["european_session"] & out["american_session"]
+    out["is_weekend"] = day >= 5
+    return {name: inside.astype(np.float64) for name, inside in out.items()} | {
+        "hour": hour.astype(np.float64),
+        "minute": (minutes % 60).astype(np.float64),
+        "hour_sin": np.sin(turn),
+        "hour_cos": np.cos(turn),
+        "dayofweek": day.astype(np.float64),
+        "dow_sin": np.sin(week),
+        "dow_cos": np.cos(week),
+    }

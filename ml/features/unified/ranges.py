@@ -1,0 +1,72 @@
+"""Ranges: the extremes of a stretch, where the price stands between them, and their shape.
+
+Here: family `ranges` of `unified_240`.
+Not here: channels and bands (`bands`).
+"""
+
+import numpy as np
+
+from ml.features.unified.series import DAY, Bars, Column, Columns, back, bottom, flag, top
+
+LENGTHS = (20, 50, 100)
+NEAR = 0.005
+COLUMNS = (
+    *(Column(f"local_high_{n}", f"max h, {n}", "quote", n) for n in LENGTHS),
+    *(Column(f"local_low_{n}", f"min l, {n}", "quote", n) for n in LENGTHS),
+    *(Column(f"distance_from_high_{n}", f"c / max h - 1, {n}", "1", n) for n in LENGTHS),
+    *(Column(f"distance_from_low_{n}", f"c / min l - 1, {n}", "1", n) for n in LENGTHS),
+    *(Column(f"position_in_range_{n}", f"(c - min l) / (max h - min l), {n}", "1", n) for n in LENGTHS),
+    Column("daily_high", "max h, 96", "quote", DAY),
+    Column("daily_low", "min l, 96", "quote", DAY),
+    Column("daily_range", "(daily_high - daily_low) / c", "1", DAY),
+    Column("position_in_daily_range", "(c - daily_low) / (daily_high - daily_low)", "1", DAY),
+    Column("near_daily_high", "c > 0.995 daily_high", "flag", DAY),
+    Column("near_daily_low", "c < 1.005 daily_low", "flag", DAY),
+    Column("uptrend_structure", "max h and min l of 20 both above those 20 candles ago", "flag", 40),
+    Column("downtrend_structure", "max h and min l of 20 both below those 20 candles ago", "flag", 40),
+    Column("spring_pattern", "l < min l of the 20 before, c above it", "flag", 21),
+    Column("fractal_dimension", "1 + log2((R + R_10) / R of 20), R = max h - min l, 10; of a line 1", "1", 20),
+    Column("long_liquidation_risk", "largest fall within a candle, max (o - l) / o, 96", "1", DAY),
+    Column("short_liquidation_risk", "largest rise within a candle, max (h - o) / o, 96", "1", DAY),
+)
+
+
+def compute(b: Bars, _done: Columns) -> Columns:
+    """Columns by name."""
+    out: Columns = {}
+    for n in LENGTHS:
+        high, low = top(b.high, n), bottom(b.low, n)
+        out |= {
+            f"local_high_{n}": high,
+            f"local_low_{n}": low,
+            f"distance_from_high_{n}": b.close / high - 1.0,
+            f"distance_from_low_{n}": b.close / low - 1.0,
+            f"position_in_range_{n}": (b.close - low) / (high - low),
+        }
+    return out | _day(b) | _shape(b, out)
+
+
+def _day(b: Bars) -> Columns:
+    high, low = top(b.high, DAY), bottom(b.low, DAY)
+    return {
+        "daily_high": high,
+        "daily_low": low,
+        "daily_range": (high - low) / b.close,
+        "position_in_daily_range": (b.close - low) / (high - low),
+        "near_daily_high": flag(b.close > (1.0 - NEAR) * high, high),
+        "near_daily_low": flag(b.close < (1.0 + NEAR) * low, low),
+        "long_liquidation_risk": top((b.open - b.low) / b.open, DAY),
+        "short_liquidation_risk": top((b.high - b.open) / b.open, DAY),
+    }
+
+
+def _shape(b: Bars, done: Columns) -> Columns:
+    high, low = done["local_high_20"], done["local_low_20"]
+    higher, lower = np.sign(high - back(high, 20)), np.sign(low - back(low, 20))
+    floor, half = back(low, 1), top(b.high, 10) - bottom(b.low, 10)
+    return {
+        "uptrend_structure": flag((higher > 0) & (lower > 0), higher, lower),
+        "downtrend_structure": flag((higher < 0) & (lower < 0), higher, lower),
+        "spring_pattern": flag((b.low < floor) & (b.close > floor), floor),
+        "fractal_dimension": 1.0 + np.log2((half + back(half, 10)) / (high - low)),
+    }

@@ -1,0 +1,111 @@
+"""Risk: volatility over several stretches, tails, jumps, and how returns hang together.
+
+Here: family `risk` of `unified_240`.
+Not here: true range and bands (`bands`).
+"""
+
+from math import log, pi, sqrt
+
+import numpy as np
+
+from ml.features.indicators import ordered
+from ml.features.indicators.volatility import parkinson
+from ml.features.unified.series import (
+    DAY,
+    F64,
+    HOUR,
+    WEEK,
+    Bars,
+    Column,
+    Columns,
+    back,
+    flag,
+    mean,
+    recursive,
+    room,
+    sd,
+    total,
+)
+
+DECAY = 0.94
+GARCH = 20 + 447 + 1
+"""Twenty returns to begin with, until .94^n is 1e-12."""
+TAIL = 5
+JUMP = 4.0
+BINS = (-1.0, 0.0, 1.0)
+COLUMNS = (
+    Column("realized_vol_5m", "ln(h / l) / sqrt(4 ln 2) / sqrt(3): of this candle, per 5 min (Parkinson)", "1"),
+    Column("realized_vol_15m", "Parkinson over 4 candles, per candle", "1", HOUR),
+    Column("realized_vol_1h", "sqrt(sum r^2), 4", "1", HOUR + 1),
+    Column("realized_vol_daily", "sqrt(sum r^2), 96", "1", DAY + 1),
+    Column("realized_vol_annual", "sqrt(365 / 7 sum r^2), 7 days", "1", WEEK + 1),
+    Column("realized_vol", "sd r, 20", "1", 21),
+    Column("garch_vol", "sqrt of r^2 smoothed by .94 (RiskMetrics)", "1", GARCH),
+    Column("vol_regime", "realized_vol / rms r of 96", "1", DAY + 1),
+    Column("var_95", "- the fifth smallest r of 96", "1", DAY + 1),
+    Column("cvar_5pct", "- the mean of the five smallest r of 96", "1", DAY + 1),
+    Column("price_jump", "r / sqrt(bipower variation of the 96 before)", "1", DAY + 3),
+    Column("jump_intensity", "share of |price_jump| > 4, 96", "1", 2 * DAY + 2),
+    Column("cascade_risk", "(h - l) / mean (h - l), 20, times v / mean v, 20", "1", 20),
+    Column("hurst_exponent", "ln(rms of 16-candle log returns / rms of 4-candle ones, 96) / ln 4", "1", DAY + 16),
+    Column("return_entropy", "entropy of r over four bins at -rms, 0, rms of 96; / ln 4, 96", "1", 2 * DAY),
+    *(Column(f"returns_ac_{k}", f"sum r r_{k} / sum r^2, 96", "1", DAY + k + 1) for k in (1, 5, 10)),
+)
+
+
+def compute(b: Bars, _done: Columns) -> Columns:
+    """Columns by name."""
+    r = b.returns
+    squares = total(r * r, DAY)
+    spread = b.high - b.low
+    return (
+        {"cascade_risk": spread / mean(spread, 20) * b.volume / mean(b.volume, 20)}
+        | _volatility(b, r, squares)
+        | _tails(r)
+        | {f"returns_ac_{k}": total(r * back(r, k), DAY) / squares for k in (1, 5, 10)}
+        | {"hurst_exponent": _hurst(b.close), "return_entropy": _entropy(r, np.sqrt(squares / DAY))}
+    )
+
+
+def _volatility(b: Bars, r: F64, squares: F64) -> Columns:
+    now, hour, spare = room(b.close, 3)
+    parkinson(b.high, b.low, 1, spare, now)
+    parkinson(b.high, b.low, HOUR, spare, hour)
+    recent = sd(r, 20)
+    return {
+        "realized_vol_5m": now / sqrt(3.0),
+        "realized_vol_15m": hour,
+        "realized_vol_1h": np.sqrt(total(r * r, HOUR)),
+        "realized_vol_daily": np.sqrt(squares),
+        "realized_vol_annual": np.sqrt(365.0 / 7.0 * total(r * r, WEEK)),
+        "realized_vol": recent,
+        "garch_vol": np.sqrt(recursive(r * r, 20, 1.0 - DECAY, 1)),
+        "vol_regime": recent / np.sqrt(squares / DAY),
+    }
+
+
+def _tails(r: F64) -> Columns:
+    value_at_risk, beyond = room(r, 2)
+    ordered.smallest(r, DAY, np.empty(TAIL), value_at_risk, beyond)
+    usual = np.sqrt(pi / 2.0 * mean(np.abs(r * back(r, 1)), DAY))
+    jump = r / back(usual, 1)
+    return {
+        "var_95": -value_at_risk,
+        "cvar_5pct": -beyond,
+        "price_jump": jump,
+        "jump_intensity": mean(flag(np.abs(jump) > JUMP, jump), DAY),
+    }
+
+
+def _hurst(close: F64) -> F64:
+    price = np.log(close)
+    wide, narrow = price - back(price, 16), price - back(price, 4)
+    return 0.5 * np.log(total(wide * wide, DAY) / total(narrow * narrow, DAY)) / log(4.0)
+
+
+def _entropy(r: F64, rms: F64) -> F64:
+    edges = [edge * rms for edge in BINS]
+    below = [flag(r < edge, rms) for edge in edges]
+    shares = [mean(counted, DAY) for counted in (below[0], below[1] - below[0], below[2] - below[1], 1.0 - below[2])]
+    terms = [np.where(share > 0.0, share * np.log(np.maximum(share, 1e-9)), share) for share in shares]
+    return -np.sum(terms, axis=0) / log(4.0)

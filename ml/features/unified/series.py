@@ -1,0 +1,164 @@
+"""Candles as arrays, and windows over them as expressions.
+
+Here: the arrays that every family takes, what a column says of itself, indicators that give a new array.
+Not here: the formulas (by family), the compiled loops (`ml.features.indicators`).
+
+Arrays are f64 (rows,), oldest first, of candles that follow each other without a hole. Before a window is full they
+hold NaN.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.features.indicators import ordered, rolling
+from ml.features.indicators.averages import ema_settles, smooth, wilder_settles
+
+F64 = NDArray[np.float64]
+STEP = 15 * 60 * 10**9
+"""Length of a candle, ns."""
+HOUR, DAY, WEEK = 4, 96, 672
+"""The same in candles."""
+EMA_50, WILDER_14 = ema_settles(50), wilder_settles(14) + 1
+
+Columns = dict[str, F64]
+
+
+class Bars(NamedTuple):
+    """Candles that follow each other: close time in ns UTC; prices, volume and turnover in whole currency units."""
+
+    ts: NDArray[np.int64]
+    open: F64
+    high: F64
+    low: F64
+    close: F64
+    volume: F64
+    turnover: F64
+
+    @property
+    def typical(self) -> F64:
+        """(high + low + close) / 3."""
+        return (self.high + self.low + self.close) / 3.0
+
+    @property
+    def returns(self) -> F64:
+        """Close over close before - 1."""
+        return change(self.close, 1)
+
+    @property
+    def signed_volume(self) -> F64:
+        """Volume, negative where the close fell, 0 where it stood."""
+        return np.sign(self.close - back(self.close, 1)) * self.volume
+
+
+@dataclass(frozen=True)
+class Column:
+    """One feature of a candle set.
+
+    Args:
+        id: name of the column.
+        formula: o h l c v q = open high low close volume turnover, r = c / c_1 - 1, x_n = x n candles ago, mean / sd /
+            sum / max / min over the last n candles, this one included.
+        unit: unit of the value, `1` for a pure number, `quote` for a price.
+        needs: candles in a row, this one included, on which the value depends; fewer give null, `warm_up`. For a
+            recursive formula its settle time: what lies further back changes less than 1e-9.
+    """
+
+    id: str
+    formula: str
+    unit: str
+    needs: int = 1
+
+
+def back(x: F64, n: int) -> F64:
+    """X n rows ago."""
+    out = np.empty_like(x)
+    out[:n] = np.nan
+    out[n:] = x[: max(x.size - n, 0)]
+    return out
+
+
+def change(x: F64, n: int) -> F64:
+    """X over x n rows ago - 1."""
+    return x / back(x, n) - 1.0
+
+
+def total(x: F64, n: int) -> F64:
+    """Sum of the last n."""
+    out = np.empty_like(x)
+    rolling.total(x, n, out)
+    return out
+
+
+def mean(x: F64, n: int) -> F64:
+    """Mean of the last n."""
+    out = np.empty_like(x)
+    rolling.sma(x, n, out)
+    return out
+
+
+def sd(x: F64, n: int) -> F64:
+    """Population standard deviation of the last n."""
+    out = np.empty_like(x)
+    rolling.deviation(x, n, mean(x, n), out)
+    return out
+
+
+def top(x: F64, n: int) -> F64:
+    """Largest of the last n."""
+    out = np.empty_like(x)
+    rolling.highest(x, n, out)
+    return out
+
+
+def bottom(x: F64, n: int) -> F64:
+    """Smallest of the last n."""
+    out = np.empty_like(x)
+    rolling.lowest(x, n, out)
+    return out
+
+
+def rank(x: F64, n: int) -> F64:
+    """Share of the n values before that are smaller."""
+    out = np.empty_like(x)
+    ordered.rank_before(x, n, out)
+    return out
+
+
+def normal_share(z: F64) -> F64:
+    """Phi(z) - Phi(-z)."""
+    out = np.empty_like(z)
+    ordered.normal_share(z, out)
+    return out
+
+
+def recursive(x: F64, n: int, weight: float, first: int = 0) -> F64:
+    """Recursive average from row `first` on."""
+    out = np.empty_like(x)
+    smooth(x, n, weight, first, out)
+    return out
+
+
+def ema(x: F64, n: int) -> F64:
+    """Exponential moving average."""
+    return recursive(x, n, 2.0 / (n + 1))
+
+
+def room(x: F64, count: int) -> list[F64]:
+    """Arrays to write into."""
+    return list(np.empty((count, x.size)))
+
+
+def flag(condition: NDArray[np.bool_], *known: F64) -> F64:
+    """1 where a condition holds, 0 where not, NaN where one of its terms is not known."""
+    out = condition.astype(np.float64)
+    for term in known:
+        out[np.isnan(term)] = np.nan
+    return out
+
+
+def first_of(ts: NDArray[np.int64], rows: int) -> int:
+    """The first row that opens a stretch of `rows` candles of the UTC grid."""
+    return int((1 - ts[0] // STEP) % rows)

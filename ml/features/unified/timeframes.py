@@ -1,0 +1,112 @@
+"""The same indicators on candles of one and four hours, as of the last closed one.
+
+Here: family `timeframes` of `unified_240`. A coarse candle counts from its close on, never while it is open, and exists
+only where all its fine ones are known. No recursive indicator is among them: a settled RSI of Wilder over four-hour
+candles would take two months without a gap.
+Not here: candles of other lengths as a table (`ml.candles.resample`).
+"""
+
+import numpy as np
+
+from ml.features.indicators import momentum
+from ml.features.indicators.volatility import bollinger, true_range
+from ml.features.indicators.volume import cmf, mfi
+from ml.features.unified.series import HOUR, Bars, Column, Columns, change, first_of, mean, room, sd
+
+FRAMES = {"1h": HOUR, "4h": 4 * HOUR}
+OWN = (
+    ("close_sma_20_ratio", "c / mean c, 20", "1", 20),
+    ("rsi", "RSI 14 of Cutler: 100 rises / (rises + falls), 14", "%", 15),
+    ("bb_position", "position of c between mean c -+ 2 sd, 20", "1", 20),
+    ("bb_width", "4 sd c / mean c, 20", "1", 20),
+    ("stoch_k", "slow %K 14, 3", "%", 16),
+    ("cci", "CCI 20", "1", 20),
+    ("roc", "100 (c / c_12 - 1)", "%", 13),
+    ("atr_pct", "mean true range / c, 14", "1", 15),
+    ("aroon_oscillator", "aroon up - down, 25", "%", 26),
+    ("efficiency_ratio", "|c - c_10| / sum |c - c_1|, 10", "1", 11),
+    ("cmf", "Chaikin money flow, 20", "1", 20),
+    ("mfi", "money flow index 14", "%", 15),
+    ("volume_ratio", "v / mean v, 20", "1", 20),
+    ("close_position", "(c - l) / (h - l)", "1", 1),
+    ("volatility", "sd r, 20", "1", 21),
+)
+COLUMNS = tuple(
+    column
+    for name, k in FRAMES.items()
+    for column in (
+        Column(f"trend_{name}", f"sign(c - mean c, 20), {name} candles", "1", 21 * k - 1),
+        Column(
+            f"trend_{name}_strength", f"mean c, 20 / mean c, 20, 5 candles ago - 1, {name} candles", "1", 26 * k - 1
+        ),
+        *(
+            Column(f"{own}_{name}", f"{formula}, {name} candles", unit, (n + 1) * k - 1)
+            for own, formula, unit, n in OWN
+        ),
+    )
+)
+
+
+def compute(b: Bars, _done: Columns) -> Columns:
+    """Columns by name."""
+    out: Columns = {}
+    for name, k in FRAMES.items():
+        first = first_of(b.ts, k)
+        coarse = coarser(b, first, k)
+        closed = np.maximum((np.arange(b.ts.size) - first + 1) // k, 0)
+        for own, values in _columns(coarse).items():
+            known = np.append(np.nan, values)[closed]
+            out[f"trend_{name}{own}" if own in ("", "_strength") else f"{own}_{name}"] = known
+    return out
+
+
+def coarser(b: Bars, first: int, k: int) -> Bars:
+    """Candles of k candles each, the first of them in row `first`; what is left over at the end is not closed."""
+    count = max(b.ts.size - first, 0) // k
+    rows = slice(first, first + count * k)
+    opened, high, low, close, volume, turnover = (x[rows].reshape(count, k) for x in b[1:])
+    return Bars(
+        np.ascontiguousarray(b.ts[rows].reshape(count, k)[:, -1]),
+        np.ascontiguousarray(opened[:, 0]),
+        high.max(axis=1),
+        low.min(axis=1),
+        np.ascontiguousarray(close[:, -1]),
+        volume.sum(axis=1),
+        turnover.sum(axis=1),
+    )
+
+
+def _columns(b: Bars) -> Columns:
+    if not b.ts.size:
+        return dict.fromkeys(("", "_strength", *(own for own, *_ in OWN)), b.close)
+    rsi, high, low, k, d, cci, roc, reach, up, down, ratio, flow, index, spare, third = room(b.close, 15)
+    line = mean(b.close, 20)
+    momentum.window_rsi(b.close, 14, spare, rsi)
+    bollinger(b.close, 20, 2.0, high, third, low)
+    momentum.stochastic(b.high, b.low, b.close, 14, 3, 3, k, d)
+    momentum.cci(b.typical, 20, spare, cci)
+    momentum.roc(b.close, 12, roc)
+    true_range(b.high, b.low, b.close, reach)
+    momentum.aroon(b.high, b.low, 25, up, down)
+    momentum.efficiency(b.close, 10, spare, ratio)
+    cmf(b.high, b.low, b.close, b.volume, 20, spare, flow)
+    mfi(b.typical, b.volume, 14, spare, third, index)
+    return {
+        "": np.sign(b.close - line),
+        "_strength": change(line, 5),
+        "close_sma_20_ratio": b.close / line,
+        "rsi": rsi,
+        "bb_position": (b.close - low) / (high - low),
+        "bb_width": (high - low) / line,
+        "stoch_k": k,
+        "cci": cci,
+        "roc": roc,
+        "atr_pct": mean(reach, 14) / b.close,
+        "aroon_oscillator": up - down,
+        "efficiency_ratio": ratio,
+        "cmf": flow,
+        "mfi": index,
+        "volume_ratio": b.volume / mean(b.volume, 20),
+        "close_position": (b.close - b.low) / (b.high - b.low),
+        "volatility": sd(change(b.close, 1), 20),
+    }
