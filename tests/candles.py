@@ -9,9 +9,9 @@ PAIR = Instrument("sim.PAIR", price_decimals=6, size_decimals=6, tick=1, lot=1)
 
 
 def walk(rows=3_000, seed=5):
-    """Open, high, low, close, volume of a random walk with ranges, f64 (rows,) each; prices near 100."""
+    """Open, high, low, close, volume of a random walk with ranges and jumps, f64 (rows,) each; prices near 100."""
     rng = np.random.default_rng(seed)
-    close = 100 * np.exp(np.cumsum(rng.normal(0, 2e-3, rows)))
+    close = 100 * np.exp(np.cumsum(1.4e-3 * rng.standard_t(3, rows)))
     opened = np.append(100.0, close[:-1]) * np.exp(rng.normal(0, 2e-4, rows))
     high = np.maximum(opened, close) * np.exp(rng.exponential(1e-3, rows))
     low = np.minimum(opened, close) * np.exp(-rng.exponential(1e-3, rows))

@@ -13,9 +13,7 @@ NEEDS = max(MACD, MACD_LINE, EMA_50, WILDER_14)
 VOTES = "rsi > 50, macd > macd_signal, c > sma_20, c > ema_50, adx_pos > adx_neg, stoch_k > stoch_d, cmf > 0, obv_normalized > 0"  # noqa: E501
 COLUMNS = (
     Column("indicators_count_long", f"how many of: {VOTES}", "1", NEEDS),
-    Column(
-        "indicators_count_short", "how many of the conditions of indicators_count_long hold with < for >", "1", NEEDS
-    ),
+    Column("indicators_count_short", "how many conditions of indicators_count_long hold with < for >", "1", NEEDS),
     Column("indicators_consensus_long", "mean indicators_count_long / 8, 4", "1", NEEDS + 3),
     Column("indicators_consensus_short", "mean indicators_count_short / 8, 4", "1", NEEDS + 3),
     Column("signal_strength", "|indicators_count_long - indicators_count_short| / 8", "1", NEEDS),

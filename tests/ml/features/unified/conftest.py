@@ -29,6 +29,7 @@ def as_the_oracle(both):
         ours, theirs = floats(both.ours, column.id), both.theirs[column.id].to_numpy()
         assert np.isnan(ours[: column.needs - 1]).all()
         assert not np.isnan(ours[column.needs - 1 :]).any()
+        assert np.nanstd(theirs) > 0
         close(ours[column.needs - 1 :], theirs[column.needs - 1 :], np.nanmax(np.abs(theirs)))
 
     return check
