@@ -6,22 +6,10 @@ Not here: extremes of a window (`ranges`).
 
 import numpy as np
 
+from ml.bars import F64, Bars
 from ml.features.indicators import trend, volatility
 from ml.features.indicators.averages import ema_settles
-from ml.features.unified.series import (
-    DAY,
-    F64,
-    WILDER_14,
-    Bars,
-    Column,
-    Columns,
-    back,
-    ema,
-    first_of,
-    flag,
-    mean,
-    room,
-)
+from ml.features.unified.series import DAY, WILDER_14, Column, Columns, back, ema, first_of, flag, mean, room
 
 KELTNER = max(ema_settles(20), WILDER_14)
 COLUMNS = (

@@ -7,9 +7,9 @@ Not here: the formulas (by family), where candles come from (`ml.features.candle
 import numpy as np
 import polars as pl
 
-from ml.features.bars import stretches
+from ml.bars import F64, Bars, stretches
 from ml.features.indicators.rolling import settled
-from ml.features.unified.series import F64, STEP, Bars
+from ml.features.unified.series import STEP
 from ml.features.unified.table import FAMILIES, UNIFIED
 from ml.instruments import Instrument
 from ml.schemas import NullReason, feature_schema

@@ -6,7 +6,8 @@ Not here: day of the month, month, year or anything else that tells one stretch 
 
 import numpy as np
 
-from ml.features.unified.series import STEP, Bars, Column, Columns
+from ml.bars import Bars
+from ml.features.unified.series import STEP, Column, Columns
 
 SESSIONS = {"asian_session": (0, 8), "european_session": (7, 16), "american_session": (13, 22)}
 COLUMNS = (

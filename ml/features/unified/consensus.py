@@ -6,8 +6,9 @@ Not here: those columns.
 
 import numpy as np
 
+from ml.bars import Bars
 from ml.features.unified.oscillators import MACD, MACD_LINE
-from ml.features.unified.series import EMA_50, WILDER_14, Bars, Column, Columns, flag, mean
+from ml.features.unified.series import EMA_50, WILDER_14, Column, Columns, flag, mean
 
 NEEDS = max(MACD, MACD_LINE, EMA_50, WILDER_14)
 VOTES = "rsi > 50, macd > macd_signal, c > sma_20, c > ema_50, adx_pos > adx_neg, stoch_k > stoch_d, cmf > 0, obv_normalized > 0"  # noqa: E501

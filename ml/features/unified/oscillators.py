@@ -6,10 +6,11 @@ Not here: the same on coarser candles (`timeframes`).
 
 import numpy as np
 
+from ml.bars import F64, Bars
 from ml.features.indicators import momentum, trend
 from ml.features.indicators.averages import ema_settles, macd, trix
 from ml.features.indicators.volume import mfi
-from ml.features.unified.series import F64, WILDER_14, Bars, Column, Columns, back, flag, mean, room, sd
+from ml.features.unified.series import WILDER_14, Column, Columns, back, flag, mean, room, sd
 
 MACD_LINE = ema_settles(26)
 MACD = MACD_LINE + ema_settles(9)

@@ -6,22 +6,10 @@ Not here: bands around a price (`bands`), extremes (`ranges`).
 
 import numpy as np
 
+from ml.bars import Bars
 from ml.features.indicators.averages import ema_settles
 from ml.features.indicators.volume import vwap
-from ml.features.unified.series import (
-    DAY,
-    HOUR,
-    Bars,
-    Column,
-    Columns,
-    back,
-    change,
-    ema,
-    first_of,
-    mean,
-    room,
-    sd,
-)
+from ml.features.unified.series import DAY, HOUR, Column, Columns, back, change, ema, first_of, mean, returns, room, sd
 
 LENGTHS = {"sma": (5, 10, 20, 50), "ema": (10, 20, 50)}
 COLUMNS = (
@@ -64,7 +52,7 @@ def compute(b: Bars, _done: Columns) -> Columns:
     spread = (b.high - b.low) / b.close
     hour = change(b.close, HOUR)
     return (
-        {"open": b.open, "high": b.high, "low": b.low, "close": b.close, "returns": b.returns}
+        {"open": b.open, "high": b.high, "low": b.low, "close": b.close, "returns": returns(b)}
         | {f"returns_{n}": change(b.close, n) for n in (5, 10, 20)}
         | {
             "high_low_ratio": b.high / b.low,

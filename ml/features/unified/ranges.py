@@ -6,7 +6,8 @@ Not here: channels and bands (`bands`).
 
 import numpy as np
 
-from ml.features.unified.series import DAY, Bars, Column, Columns, back, bottom, flag, top
+from ml.bars import Bars
+from ml.features.unified.series import DAY, Column, Columns, back, bottom, flag, top
 
 LENGTHS = (20, 50, 100)
 NEAR = 0.005

@@ -8,20 +8,20 @@ from math import log, pi, sqrt
 
 import numpy as np
 
+from ml.bars import F64, Bars
 from ml.features.indicators import ordered
 from ml.features.indicators.volatility import parkinson
 from ml.features.unified.series import (
     DAY,
-    F64,
     HOUR,
     WEEK,
-    Bars,
     Column,
     Columns,
     back,
     flag,
     mean,
     recursive,
+    returns,
     room,
     sd,
     total,
@@ -55,7 +55,7 @@ COLUMNS = (
 
 def compute(b: Bars, _done: Columns) -> Columns:
     """Columns by name."""
-    r = b.returns
+    r = returns(b)
     squares = total(r * r, DAY)
     spread = b.high - b.low
     return (

@@ -8,15 +8,14 @@ hold NaN.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.bars import F64, Bars
 from ml.features.indicators import ordered, rolling
 from ml.features.indicators.averages import ema_settles, smooth, wilder_settles
 
-F64 = NDArray[np.float64]
 STEP = 15 * 60 * 10**9
 """Length of a candle, ns."""
 HOUR, DAY, WEEK = 4, 96, 672
@@ -24,33 +23,6 @@ HOUR, DAY, WEEK = 4, 96, 672
 EMA_50, WILDER_14 = ema_settles(50), wilder_settles(14) + 1
 
 Columns = dict[str, F64]
-
-
-class Bars(NamedTuple):
-    """Candles that follow each other: close time in ns UTC; prices, volume and turnover in whole currency units."""
-
-    ts: NDArray[np.int64]
-    open: F64
-    high: F64
-    low: F64
-    close: F64
-    volume: F64
-    turnover: F64
-
-    @property
-    def typical(self) -> F64:
-        """(high + low + close) / 3."""
-        return (self.high + self.low + self.close) / 3.0
-
-    @property
-    def returns(self) -> F64:
-        """Close over close before - 1."""
-        return change(self.close, 1)
-
-    @property
-    def signed_volume(self) -> F64:
-        """Volume, negative where the close fell, 0 where it stood."""
-        return np.sign(self.close - back(self.close, 1)) * self.volume
 
 
 @dataclass(frozen=True)
@@ -70,6 +42,16 @@ class Column:
     formula: str
     unit: str
     needs: int = 1
+
+
+def returns(b: Bars) -> F64:
+    """Close over close before - 1."""
+    return change(b.close, 1)
+
+
+def signed_volume(b: Bars) -> F64:
+    """Volume, negative where the close fell, 0 where it stood."""
+    return np.sign(b.close - back(b.close, 1)) * b.volume
 
 
 def back(x: F64, n: int) -> F64:

@@ -8,10 +8,11 @@ Not here: candles of other lengths as a table (`ml.candles.resample`).
 
 import numpy as np
 
+from ml.bars import Bars
 from ml.features.indicators import momentum
 from ml.features.indicators.volatility import bollinger, true_range
 from ml.features.indicators.volume import cmf, mfi
-from ml.features.unified.series import HOUR, Bars, Column, Columns, change, first_of, mean, room, sd
+from ml.features.unified.series import HOUR, Column, Columns, change, first_of, mean, room, sd
 
 FRAMES = {"1h": HOUR, "4h": 4 * HOUR}
 OWN = (

@@ -7,13 +7,12 @@ Not here: order flow of the book (`ml.features.order_flow`).
 
 import numpy as np
 
+from ml.bars import F64, Bars
 from ml.features.indicators.volume import cmf
 from ml.features.unified.series import (
     DAY,
-    F64,
     HOUR,
     WEEK,
-    Bars,
     Column,
     Columns,
     back,
@@ -21,8 +20,10 @@ from ml.features.unified.series import (
     mean,
     normal_share,
     rank,
+    returns,
     room,
     sd,
+    signed_volume,
     total,
 )
 
@@ -107,7 +108,7 @@ def _pressure(b: Bars) -> Columns:
     line, short, spare = room(b.close, 3)
     cmf(b.high, b.low, b.close, b.volume, DAY, spare, line)
     cmf(b.high, b.low, b.close, b.volume, 20, spare, short)
-    sided = b.signed_volume
+    sided = signed_volume(b)
     obv, recent = total(sided, DAY) / total(b.volume, DAY), total(sided, 20) / total(b.volume, 20)
     smooth = mean(obv, 20)
     return {
@@ -122,7 +123,7 @@ def _pressure(b: Bars) -> Columns:
 
 
 def _sides(b: Bars) -> Columns:
-    sided = b.signed_volume
+    sided = signed_volume(b)
     step = b.close - back(b.close, 1)
     lean = normal_share(step / sd(step, 50))
     squares = total(sided * sided, 20)
@@ -132,12 +133,12 @@ def _sides(b: Bars) -> Columns:
         "volume_imbalance": total(sided, 10) / total(b.volume, 10),
         "ofi_persistence": total(sided * back(sided, 1), 20) / squares,
         "vpin": mean(b.volume * np.abs(lean), 50) / mean(b.volume, 50),
-        "kyle_lambda": 1e4 * total(b.returns * sided, 20) / squares * mean(b.volume, 20),
+        "kyle_lambda": 1e4 * total(returns(b) * sided, 20) / squares * mean(b.volume, 20),
     }
 
 
 def _impact(b: Bars, ratio: F64) -> Columns:
-    moved, spread = np.abs(b.returns), b.high - b.low
+    moved, spread = np.abs(returns(b)), b.high - b.low
     impact = 1e4 * moved / (b.turnover / mean(b.turnover, DAY))
     illiquidity = 1e6 * moved / b.turnover
     return {
@@ -146,7 +147,7 @@ def _impact(b: Bars, ratio: F64) -> Columns:
         "toxicity": mean(impact, 20),
         "amihud_illiquidity": illiquidity,
         "amihud_ma": mean(illiquidity, 20),
-        "liquidity_adj_returns": b.returns * ratio,
+        "liquidity_adj_returns": returns(b) * ratio,
         "volume_volatility_ratio": ratio / (spread / mean(spread, 20)),
-        "volatility_volume_ratio": sd(b.returns, 20) / ratio,
+        "volatility_volume_ratio": sd(returns(b), 20) / ratio,
     }

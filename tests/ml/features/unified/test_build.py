@@ -152,7 +152,7 @@ def test_prices_may_be_counted_otherwise(both):
 
 def test_compute_writes_every_value():
     """What stood in the output before is gone."""
-    from ml.features.bars import stretches
+    from ml.bars import stretches
     from ml.features.unified.series import STEP
 
     (stretch,) = stretches(candle_frame(300), PAIR, STEP)

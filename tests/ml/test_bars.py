@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ml.bars import stretches
 from ml.errors import DatasetError
-from ml.features.bars import stretches
 from tests.candles import PAIR, candle_frame
 
 STEP = 15 * 60 * 10**9

@@ -1,7 +1,7 @@
 """Stretches of candles without a hole, as arrays.
 
 Here: from the table `candles` to arrays in whole currency units, cut where a candle is not known.
-Not here: what is computed of them (`ml.features.unified`), which candles there are (`ml.candles`).
+Not here: what is computed of them (`ml.features.unified`, `ml.labels.targets`), which candles there are (`ml.candles`).
 
 A quiet candle, in which nobody traded, stands at the last traded price with volume 0, as in the venues' own candles:
 that is known. A candle that is not known ends a stretch: nothing reaches over it.
@@ -16,8 +16,26 @@ from numpy.typing import NDArray
 
 from ml.candles import PRICES
 from ml.errors import DatasetError
-from ml.features.unified.series import Bars
 from ml.instruments import Instrument
+
+F64 = NDArray[np.float64]
+
+
+class Bars(NamedTuple):
+    """Candles that follow each other: close time in ns UTC; prices, volume and turnover in whole currency units."""
+
+    ts: NDArray[np.int64]
+    open: F64
+    high: F64
+    low: F64
+    close: F64
+    volume: F64
+    turnover: F64
+
+    @property
+    def typical(self) -> F64:
+        """(high + low + close) / 3."""
+        return (self.high + self.low + self.close) / 3.0
 
 
 class Stretch(NamedTuple):
