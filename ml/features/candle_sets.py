@@ -1,6 +1,6 @@
 """Named sets of candle features: which columns, in which order, under which hash.
 
-Here: what a set of candle features is.
+Here: what a column and a set of candle features are.
 Not here: the sets (`ml.features.unified.table`), sets over samples of the book (`ml.features.sets`).
 """
 
@@ -8,10 +8,27 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from ml.features.unified.series import Column
-
 FORMULAS = 1
 """Raise it when a computation changes and its formula's text does not."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One feature of a candle set.
+
+    Args:
+        id: name of the column.
+        formula: o h l c v q = open high low close volume turnover, r = c / c_1 - 1, x_n = x n candles ago, mean / sd /
+            sum / max / min over the last n candles, this one included.
+        unit: unit of the value, `1` for a pure number, `quote` for a price.
+        needs: candles in a row, this one included, on which the value depends; fewer give null, `warm_up`. For a
+            recursive formula its settle time: what lies further back changes less than 1e-9.
+    """
+
+    id: str
+    formula: str
+    unit: str
+    needs: int = 1
 
 
 @dataclass(frozen=True)

@@ -94,9 +94,15 @@ def label(candles: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
     )
 
 
-def coverage(targets: pl.DataFrame) -> dict[str, float]:
-    """Share of rows with a target, by horizon."""
-    return {h: float((targets[f"null_reason_{h}"] == 0).mean() or 0.0) for h in HORIZONS}  # type: ignore[arg-type]
+def classes(targets: pl.DataFrame) -> pl.DataFrame:
+    """Share of each class among the known rows: columns target, 0, 1, 2."""
+    shares = [
+        {"target": target.id}
+        | {str(code): float((targets[target.id].drop_nulls() == code).mean() or 0.0) for code in range(3)}  # type: ignore[arg-type]
+        for target in TARGETS
+        if target.threshold
+    ]
+    return pl.DataFrame(shares)
 
 
 def _values(b: Bars) -> dict[str, F64]:

@@ -1,30 +1,16 @@
-"""Recursive averages and what follows from them, and how long each takes to forget where it began.
+"""Recursive averages and what follows from them.
 
-Here: EMA, Wilder's smoothing, MACD, PPO, TRIX; settle times.
-Not here: windows (`rolling`), oscillators (`momentum`).
+Here: EMA, Wilder's smoothing, MACD, PPO, TRIX.
+Not here: windows (`rolling`), oscillators (`momentum`), settle times (`settle`).
 
-Conventions of arrays: `ml.features.indicators.rolling`. A recursive average starts with the mean of its first n values
-and remembers it for ever, ever less. Its settle time is the number of rows after which what came before the first row
-weighs less than `FORGOTTEN`: values from there on are the same, to 1e-9, wherever the array began.
+Conventions of arrays: `ml.features.indicators.rolling`. A recursive average starts
+with the mean of its first n values and remembers it for ever, ever less: `ml.features.indicators.settle`.
 """
 
-from math import ceil, log, nan
+from math import nan
 
 from ml.features.indicators.rolling import F64, blank
 from ml.market.compiled import hot
-
-FORGOTTEN = 1e-12
-"""The weight at which history is forgotten; below 1e-9, since a start can be a thousand times what follows it."""
-
-
-def ema_settles(n: int) -> int:
-    """Rows after which an EMA of n has settled."""
-    return n + ceil(log(FORGOTTEN) / log(1 - 2 / (n + 1)))
-
-
-def wilder_settles(n: int) -> int:
-    """Rows after which Wilder's smoothing of n has settled."""
-    return n + ceil(log(FORGOTTEN) / log(1 - 1 / n))
 
 
 @hot

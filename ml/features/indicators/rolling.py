@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from ml.market.compiled import hot
 
 F64 = NDArray[np.float64]
+ROUNDING = 1e-13
+"""Distances from a mean below this share of it are rounding: equal values deviate by 0, not by the last bit."""
 CHUNK = 512
 """Rows that are kept at hand while a window is walked through."""
 
@@ -164,6 +166,7 @@ def deviation(x: F64, n: int, mean: F64, out: F64) -> None:
             add_squares(x[start - k : start - k + rows], middle, kept)
         for i in range(rows):
             kept[i] = sqrt(kept[i] / n)
+            kept[i] *= kept[i] > ROUNDING * abs(middle[i])
 
 
 @hot
@@ -183,7 +186,9 @@ def mean_deviation(x: F64, n: int, mean: F64, out: F64) -> None:
         kept[:] = 0.0
         for k in range(n):
             add_distances(x[start - k : start - k + rows], middle, kept)
-        scale(kept, 1.0 / n)
+        for i in range(rows):
+            kept[i] /= n
+            kept[i] *= kept[i] > ROUNDING * abs(middle[i])
 
 
 @hot

@@ -8,42 +8,8 @@ import numpy as np
 
 from ml.bars import F64, Bars
 from ml.features.indicators import trend, volatility
-from ml.features.indicators.averages import ema_settles
-from ml.features.unified.series import DAY, WILDER_14, Column, Columns, back, ema, first_of, flag, mean, room
-
-KELTNER = max(ema_settles(20), WILDER_14)
-COLUMNS = (
-    Column("bb_middle", "mean p, 20, p = (h + l + c) / 3", "quote", 20),
-    Column("bb_high", "bb_middle + 2 sd p, 20", "quote", 20),
-    Column("bb_low", "bb_middle - 2 sd p, 20", "quote", 20),
-    Column("bb_width", "(bb_high - bb_low) / bb_middle", "1", 20),
-    Column("bb_position", "(c - bb_low) / (bb_high - bb_low)", "1", 20),
-    Column("bb_breakout_upper", "c > bb_high", "flag", 20),
-    Column("bb_breakout_lower", "c < bb_low", "flag", 20),
-    Column("bb_breakout_strength", "how far c is outside, / c; negative below", "1", 20),
-    Column("atr", "ATR 14 of Wilder", "quote", WILDER_14),
-    Column("atr_pct", "atr / c", "1", WILDER_14),
-    Column("psar", "parabolic SAR .02, .2, begun at 00:00 UTC of the day before", "quote", 2 * DAY),
-    Column("psar_trend", "sign(c - psar)", "1", 2 * DAY),
-    Column("psar_distance", "(c - psar) / c", "1", 2 * DAY),
-    Column("psar_distance_normalized", "(c - psar) / atr", "1", WILDER_14),
-    Column("ichimoku_conversion", "(max h + min l) / 2, 9", "quote", 9),
-    Column("ichimoku_base", "(max h + min l) / 2, 26", "quote", 26),
-    Column("ichimoku_span_a", "(conversion_26 + base_26) / 2: the cloud as drawn now", "quote", 52),
-    Column("ichimoku_span_b", "(max h + min l) / 2 of 52, 26 candles ago", "quote", 78),
-    Column("ichimoku_cloud_thickness", "(span_a - span_b) / c", "1", 78),
-    Column("price_vs_cloud", "c / ((span_a + span_b) / 2) - 1", "1", 78),
-    Column("keltner_middle", "EMA p, 20", "quote", ema_settles(20)),
-    Column("keltner_upper", "keltner_middle + 2 atr", "quote", KELTNER),
-    Column("keltner_lower", "keltner_middle - 2 atr", "quote", KELTNER),
-    Column("keltner_position", "(c - keltner_lower) / (4 atr)", "1", KELTNER),
-    Column("donchian_upper", "max h of the 20 candles before", "quote", 21),
-    Column("donchian_middle", "(donchian_upper + donchian_lower) / 2", "quote", 21),
-    Column("donchian_lower", "min l of the 20 candles before", "quote", 21),
-    Column("donchian_breakout", "1 if c > donchian_upper, -1 if c < donchian_lower, else 0", "1", 21),
-    Column("volatility_squeeze", "Bollinger inside Keltner", "flag", KELTNER),
-    Column("volatility_squeeze_duration", "share of the last 96 candles in a squeeze", "1", KELTNER + DAY),
-)
+from ml.features.unified.columns import DAY
+from ml.features.unified.series import Columns, back, ema, first_of, flag, mean, room
 
 
 def compute(b: Bars, _done: Columns) -> Columns:

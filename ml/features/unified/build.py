@@ -9,11 +9,14 @@ import polars as pl
 
 from ml.bars import F64, Bars, stretches
 from ml.features.indicators.rolling import settled
-from ml.features.unified.series import STEP
-from ml.features.unified.table import FAMILIES, UNIFIED
+from ml.features.unified import bands, calendar, consensus, oscillators, price, ranges, risk, timeframes, volumes
+from ml.features.unified.columns import FAMILIES, STEP
+from ml.features.unified.table import UNIFIED
 from ml.instruments import Instrument
 from ml.schemas import NullReason, feature_schema
 
+COMPUTED = (price, oscillators, bands, volumes, ranges, risk, calendar, timeframes, consensus)
+"""The families' modules, in the order of `FAMILIES`."""
 SCHEMA = feature_schema(UNIFIED.names, tuple(FAMILIES))
 
 
@@ -44,7 +47,7 @@ def compute(bars: Bars, out: F64) -> None:
     needs = {column.id: column.needs for column in UNIFIED.columns}
     # a formula that divides by nothing has no value: NaN here, null in the table
     with np.errstate(all="ignore"):
-        for family in FAMILIES.values():
+        for family in COMPUTED:
             for name, column in family.compute(bars, done).items():
                 settled(column, needs[name], done[name])
 

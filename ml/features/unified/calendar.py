@@ -7,21 +7,8 @@ Not here: day of the month, month, year or anything else that tells one stretch 
 import numpy as np
 
 from ml.bars import Bars
-from ml.features.unified.series import STEP, Column, Columns
-
-SESSIONS = {"asian_session": (0, 8), "european_session": (7, 16), "american_session": (13, 22)}
-COLUMNS = (
-    Column("hour", "UTC hour", "h"),
-    Column("minute", "minute of the hour", "min"),
-    Column("hour_sin", "sin(2 pi (hour + minute / 60) / 24)", "1"),
-    Column("hour_cos", "cos(2 pi (hour + minute / 60) / 24)", "1"),
-    Column("dayofweek", "0 Monday to 6 Sunday", "1"),
-    Column("is_weekend", "Saturday or Sunday", "flag"),
-    Column("dow_sin", "sin(2 pi dayofweek / 7)", "1"),
-    Column("dow_cos", "cos(2 pi dayofweek / 7)", "1"),
-    *(Column(name, f"UTC hour in [{start}, {end})", "flag") for name, (start, end) in SESSIONS.items()),
-    Column("session_overlap", "UTC hour in [13, 16)", "flag"),
-)
+from ml.features.unified.columns import SESSIONS, STEP
+from ml.features.unified.series import Columns
 
 
 def compute(b: Bars, _done: Columns) -> Columns:

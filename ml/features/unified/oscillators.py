@@ -8,47 +8,10 @@ import numpy as np
 
 from ml.bars import F64, Bars
 from ml.features.indicators import momentum, trend
-from ml.features.indicators.averages import ema_settles, macd, trix
+from ml.features.indicators.averages import macd, trix
 from ml.features.indicators.volume import mfi
-from ml.features.unified.series import WILDER_14, Column, Columns, back, flag, mean, room, sd
-
-MACD_LINE = ema_settles(26)
-MACD = MACD_LINE + ema_settles(9)
-ADX = 2 * WILDER_14
-APART = 14
-COLUMNS = (
-    Column("rsi", "RSI 14 of Wilder", "%", WILDER_14),
-    Column("rsi_oversold", "rsi < 30", "flag", WILDER_14),
-    Column("rsi_overbought", "rsi > 70", "flag", WILDER_14),
-    Column("macd", "EMA 12 - EMA 26 of c", "quote", MACD_LINE),
-    Column("macd_signal", "EMA 9 of macd", "quote", MACD),
-    Column("macd_diff", "macd - macd_signal", "quote", MACD),
-    Column("stoch_k", "slow %K 14, 3", "%", 16),
-    Column("stoch_d", "%D: mean stoch_k, 3", "%", 18),
-    Column("adx", "ADX 14 of Wilder", "%", ADX),
-    Column("adx_pos", "+DI 14", "%", WILDER_14),
-    Column("adx_neg", "-DI 14", "%", WILDER_14),
-    Column("adxr", "(adx + adx_13) / 2", "%", ADX + 13),
-    Column("mfi", "money flow index 14", "%", 15),
-    Column("mfi_overbought", "mfi > 80", "flag", 15),
-    Column("mfi_oversold", "mfi < 20", "flag", 15),
-    Column("cci", "CCI 20", "1", 20),
-    Column("cci_overbought", "cci > 100", "flag", 20),
-    Column("cci_oversold", "cci < -100", "flag", 20),
-    Column("williams_r", "Williams %R 14", "%", 14),
-    Column("ultimate_oscillator", "ultimate oscillator 7, 14, 28", "%", 29),
-    Column("aroon_up", "100 (25 - candles since the highest high) / 25", "%", 26),
-    Column("aroon_down", "100 (25 - candles since the lowest low) / 25", "%", 26),
-    Column("aroon_oscillator", "aroon_up - aroon_down", "%", 26),
-    Column("roc", "100 (c / c_12 - 1)", "%", 13),
-    Column("trix", "100 x change of EMA EMA EMA c, 15", "%", 3 * ema_settles(15)),
-    Column("bearish_divergence_rsi", "c > c_14 and rsi < rsi_14", "flag", WILDER_14 + APART),
-    Column("bullish_divergence_rsi", "c < c_14 and rsi > rsi_14", "flag", WILDER_14 + APART),
-    Column("bearish_divergence_macd", "c > c_14 and macd < macd_14", "flag", MACD_LINE + APART),
-    Column("bullish_divergence_macd", "c < c_14 and macd > macd_14", "flag", MACD_LINE + APART),
-    Column("efficiency_ratio", "|c - c_10| / sum |c - c_1|, 10", "1", 11),
-    Column("trend_quality", "R^2 of c on time, 20", "1", 20),
-)
+from ml.features.unified.columns import APART
+from ml.features.unified.series import Columns, back, flag, mean, room, sd
 
 
 def compute(b: Bars, _done: Columns) -> Columns:

@@ -7,44 +7,9 @@ Not here: bands around a price (`bands`), extremes (`ranges`).
 import numpy as np
 
 from ml.bars import Bars
-from ml.features.indicators.averages import ema_settles
 from ml.features.indicators.volume import vwap
-from ml.features.unified.series import DAY, HOUR, Column, Columns, back, change, ema, first_of, mean, returns, room, sd
-
-LENGTHS = {"sma": (5, 10, 20, 50), "ema": (10, 20, 50)}
-COLUMNS = (
-    Column("open", "o", "quote"),
-    Column("high", "h", "quote"),
-    Column("low", "l", "quote"),
-    Column("close", "c", "quote"),
-    Column("returns", "c / c_1 - 1", "1", 2),
-    *(Column(f"returns_{n}", f"c / c_{n} - 1", "1", n + 1) for n in (5, 10, 20)),
-    Column("high_low_ratio", "h / l", "1"),
-    Column("close_open_ratio", "c / o", "1"),
-    Column("close_position", "(c - l) / (h - l)", "1"),
-    Column("vwap", "sum q / sum v, 20", "quote", 20),
-    Column("close_vwap_ratio", "c / vwap", "1", 20),
-    Column("vwap_extreme_deviation", "(c - vwap) / sd of c, 20", "1", 20),
-    *(Column(f"sma_{n}", f"mean c, {n}", "quote", n) for n in LENGTHS["sma"]),
-    *(Column(f"close_sma_{n}_ratio", f"c / mean c, {n}", "1", n) for n in LENGTHS["sma"]),
-    *(Column(f"ema_{n}", f"EMA c, {n}", "quote", ema_settles(n)) for n in LENGTHS["ema"]),
-    *(Column(f"close_ema_{n}_ratio", f"c / EMA c, {n}", "1", ema_settles(n)) for n in LENGTHS["ema"]),
-    Column("vwma_20", "sum c v / sum v, 20", "quote", 20),
-    Column("close_vwma_ratio", "c / vwma_20", "1", 20),
-    Column("hl_spread", "(h - l) / c", "1"),
-    Column("hl_spread_ma", "mean hl_spread, 20", "1", 20),
-    Column("momentum_1h", "c / c_4 - 1", "1", 5),
-    Column("momentum_4h", "c / c_16 - 1", "1", 17),
-    Column("momentum_24h", "c / c_96 - 1", "1", 97),
-    Column("momentum_acceleration", "momentum_1h - momentum_1h 4 candles ago", "1", 9),
-    Column("pivot", "P = (H + L + C) / 3 of the UTC day before", "quote", 2 * DAY),
-    Column("resistance1", "2 P - L", "quote", 2 * DAY),
-    Column("support1", "2 P - H", "quote", 2 * DAY),
-    Column("resistance2", "P + H - L", "quote", 2 * DAY),
-    Column("support2", "P - H + L", "quote", 2 * DAY),
-    Column("dist_to_resistance1", "resistance1 / c - 1", "1", 2 * DAY),
-    Column("dist_to_support1", "1 - support1 / c", "1", 2 * DAY),
-)
+from ml.features.unified.columns import AVERAGES, DAY, HOUR
+from ml.features.unified.series import Columns, back, change, ema, first_of, mean, returns, room, sd
 
 
 def compute(b: Bars, _done: Columns) -> Columns:
@@ -72,9 +37,9 @@ def compute(b: Bars, _done: Columns) -> Columns:
 
 def _averages(b: Bars) -> Columns:
     out: Columns = {}
-    for n in LENGTHS["sma"]:
+    for n in AVERAGES["sma"]:
         out[f"sma_{n}"] = mean(b.close, n)
-    for n in LENGTHS["ema"]:
+    for n in AVERAGES["ema"]:
         out[f"ema_{n}"] = ema(b.close, n)
     out |= {f"close_{name}_ratio": b.close / line for name, line in out.items()}
     spare, paid, weighted = room(b.close, 3)

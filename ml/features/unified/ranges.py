@@ -7,35 +7,16 @@ Not here: channels and bands (`bands`).
 import numpy as np
 
 from ml.bars import Bars
-from ml.features.unified.series import DAY, Column, Columns, back, bottom, flag, top
+from ml.features.unified.columns import DAY, STRETCHES
+from ml.features.unified.series import Columns, back, bottom, flag, top
 
-LENGTHS = (20, 50, 100)
 NEAR = 0.005
-COLUMNS = (
-    *(Column(f"local_high_{n}", f"max h, {n}", "quote", n) for n in LENGTHS),
-    *(Column(f"local_low_{n}", f"min l, {n}", "quote", n) for n in LENGTHS),
-    *(Column(f"distance_from_high_{n}", f"c / max h - 1, {n}", "1", n) for n in LENGTHS),
-    *(Column(f"distance_from_low_{n}", f"c / min l - 1, {n}", "1", n) for n in LENGTHS),
-    *(Column(f"position_in_range_{n}", f"(c - min l) / (max h - min l), {n}", "1", n) for n in LENGTHS),
-    Column("daily_high", "max h, 96", "quote", DAY),
-    Column("daily_low", "min l, 96", "quote", DAY),
-    Column("daily_range", "(daily_high - daily_low) / c", "1", DAY),
-    Column("position_in_daily_range", "(c - daily_low) / (daily_high - daily_low)", "1", DAY),
-    Column("near_daily_high", "c > 0.995 daily_high", "flag", DAY),
-    Column("near_daily_low", "c < 1.005 daily_low", "flag", DAY),
-    Column("uptrend_structure", "max h and min l of 20 both above those 20 candles ago", "flag", 40),
-    Column("downtrend_structure", "max h and min l of 20 both below those 20 candles ago", "flag", 40),
-    Column("spring_pattern", "l < min l of the 20 before, c above it", "flag", 21),
-    Column("fractal_dimension", "1 + log2((R + R_10) / R of 20), R = max h - min l, 10; of a line 1", "1", 20),
-    Column("long_liquidation_risk", "largest fall within a candle, max (o - l) / o, 96", "1", DAY),
-    Column("short_liquidation_risk", "largest rise within a candle, max (h - o) / o, 96", "1", DAY),
-)
 
 
 def compute(b: Bars, _done: Columns) -> Columns:
     """Columns by name."""
     out: Columns = {}
-    for n in LENGTHS:
+    for n in STRETCHES:
         high, low = top(b.high, n), bottom(b.low, n)
         out |= {
             f"local_high_{n}": high,

@@ -11,46 +11,13 @@ import numpy as np
 from ml.bars import F64, Bars
 from ml.features.indicators import ordered
 from ml.features.indicators.volatility import parkinson
-from ml.features.unified.series import (
-    DAY,
-    HOUR,
-    WEEK,
-    Column,
-    Columns,
-    back,
-    flag,
-    mean,
-    recursive,
-    returns,
-    room,
-    sd,
-    total,
-)
+from ml.features.unified.columns import DAY, HOUR, WEEK
+from ml.features.unified.series import Columns, back, flag, mean, recursive, returns, room, sd, total
 
 DECAY = 0.94
-GARCH = 20 + 447 + 1
-"""Twenty returns to begin with, until .94^n is 1e-12."""
 TAIL = 5
 JUMP = 4.0
 BINS = (-1.0, 0.0, 1.0)
-COLUMNS = (
-    Column("realized_vol_5m", "ln(h / l) / sqrt(4 ln 2) / sqrt(3): of this candle, per 5 min (Parkinson)", "1"),
-    Column("realized_vol_15m", "Parkinson over 4 candles, per candle", "1", HOUR),
-    Column("realized_vol_1h", "sqrt(sum r^2), 4", "1", HOUR + 1),
-    Column("realized_vol_daily", "sqrt(sum r^2), 96", "1", DAY + 1),
-    Column("realized_vol_annual", "sqrt(365 / 7 sum r^2), 7 days", "1", WEEK + 1),
-    Column("realized_vol", "sd r, 20", "1", 21),
-    Column("garch_vol", "sqrt of r^2 smoothed by .94 (RiskMetrics)", "1", GARCH),
-    Column("vol_regime", "realized_vol / rms r of 96", "1", DAY + 1),
-    Column("var_95", "- the fifth smallest r of 96", "1", DAY + 1),
-    Column("cvar_5pct", "- the mean of the five smallest r of 96", "1", DAY + 1),
-    Column("price_jump", "r / sqrt(bipower variation of the 96 before)", "1", DAY + 3),
-    Column("jump_intensity", "share of |price_jump| > 4, 96", "1", 2 * DAY + 2),
-    Column("cascade_risk", "(h - l) / mean (h - l), 20, times v / mean v, 20", "1", 20),
-    Column("hurst_exponent", "ln(rms of 16-candle log returns / rms of 4-candle ones, 96) / ln 4", "1", DAY + 16),
-    Column("return_entropy", "entropy of r over four bins at -rms, 0, rms of 96; / ln 4, 96", "1", 2 * DAY),
-    *(Column(f"returns_ac_{k}", f"sum r r_{k} / sum r^2, 96", "1", DAY + k + 1) for k in (1, 5, 10)),
-)
 
 
 def compute(b: Bars, _done: Columns) -> Columns:

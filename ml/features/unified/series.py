@@ -1,47 +1,22 @@
 """Candles as arrays, and windows over them as expressions.
 
-Here: the arrays that every family takes, what a column says of itself, indicators that give a new array.
+Here: indicators that give a new array, for the families.
 Not here: the formulas (by family), the compiled loops (`ml.features.indicators`).
 
 Arrays are f64 (rows,), oldest first, of candles that follow each other without a hole. Before a window is full they
 hold NaN.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.bars import F64, Bars
 from ml.features.indicators import ordered, rolling
-from ml.features.indicators.averages import ema_settles, smooth, wilder_settles
+from ml.features.indicators.averages import smooth
+from ml.features.unified.columns import STEP
 
-STEP = 15 * 60 * 10**9
-"""Length of a candle, ns."""
-HOUR, DAY, WEEK = 4, 96, 672
-"""The same in candles."""
-EMA_50, WILDER_14 = ema_settles(50), wilder_settles(14) + 1
-
+ROUNDING = 1e-12
 Columns = dict[str, F64]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One feature of a candle set.
-
-    Args:
-        id: name of the column.
-        formula: o h l c v q = open high low close volume turnover, r = c / c_1 - 1, x_n = x n candles ago, mean / sd /
-            sum / max / min over the last n candles, this one included.
-        unit: unit of the value, `1` for a pure number, `quote` for a price.
-        needs: candles in a row, this one included, on which the value depends; fewer give null, `warm_up`. For a
-            recursive formula its settle time: what lies further back changes less than 1e-9.
-    """
-
-    id: str
-    formula: str
-    unit: str
-    needs: int = 1
 
 
 def returns(b: Bars) -> F64:
@@ -139,6 +114,12 @@ def flag(condition: NDArray[np.bool_], *known: F64) -> F64:
     for term in known:
         out[np.isnan(term)] = np.nan
     return out
+
+
+def above(x: F64, line: F64) -> F64:
+    """X / line - 1, exactly 0 where both differ by rounding alone, so that a sign of it means something."""
+    share = x / line - 1.0
+    return np.where(np.abs(share) < ROUNDING, 0.0, share)
 
 
 def first_of(ts: NDArray[np.int64], rows: int) -> int:

@@ -1,24 +1,11 @@
 """The set `unified_240` as a table: 240 columns in the order of the list that the unified model was built for.
 
 Here: the order, which names of the old list were replaced and why, the set.
-Not here: the columns (by family), the computation (`ml.features.unified.build`).
+Not here: what the columns are (`columns`), the computation (`ml.features.unified.build`).
 """
 
 from ml.features.candle_sets import CandleSet
-from ml.features.unified import bands, calendar, consensus, oscillators, price, ranges, risk, timeframes, volumes
-
-FAMILIES = {
-    "price": price,
-    "oscillators": oscillators,
-    "bands": bands,
-    "volume": volumes,
-    "ranges": ranges,
-    "risk": risk,
-    "calendar": calendar,
-    "timeframes": timeframes,
-    "consensus": consensus,
-}
-"""Families in the order in which they are computed; the last uses columns of those before."""
+from ml.features.unified.columns import FAMILIES, FRAMES, OWN
 
 _OLD = """
     open high low close volume turnover returns returns_5 returns_10 returns_20 high_low_ratio close_open_ratio
@@ -77,13 +64,13 @@ REPLACED = {
 IN_PLACE: dict[str, str] = dict(
     zip(
         (name for name in _OLD if any(name in names for names in REPLACED.values())),
-        (f"{own}_{frame}" for frame in timeframes.FRAMES for own, *_ in timeframes.OWN),
+        (f"{own}_{frame}" for frame in FRAMES for own, *_ in OWN),
         strict=True,
     )
 )
 """What stands in their places: indicators of closed candles of one and four hours."""
 
-_BY_NAME = {column.id: (family, column) for family, room in FAMILIES.items() for column in room.COLUMNS}
+_BY_NAME = {column.id: (family, column) for family, columns in FAMILIES.items() for column in columns}
 _NAMES = [IN_PLACE.get(name, name) for name in _OLD]
 UNIFIED = CandleSet(
     name="unified_240",

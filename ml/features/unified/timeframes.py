@@ -12,40 +12,8 @@ from ml.bars import Bars
 from ml.features.indicators import momentum
 from ml.features.indicators.volatility import bollinger, true_range
 from ml.features.indicators.volume import cmf, mfi
-from ml.features.unified.series import HOUR, Column, Columns, change, first_of, mean, room, sd
-
-FRAMES = {"1h": HOUR, "4h": 4 * HOUR}
-OWN = (
-    ("close_sma_20_ratio", "c / mean c, 20", "1", 20),
-    ("rsi", "RSI 14 of Cutler: 100 rises / (rises + falls), 14", "%", 15),
-    ("bb_position", "position of c between mean c -+ 2 sd, 20", "1", 20),
-    ("bb_width", "4 sd c / mean c, 20", "1", 20),
-    ("stoch_k", "slow %K 14, 3", "%", 16),
-    ("cci", "CCI 20", "1", 20),
-    ("roc", "100 (c / c_12 - 1)", "%", 13),
-    ("atr_pct", "mean true range / c, 14", "1", 15),
-    ("aroon_oscillator", "aroon up - down, 25", "%", 26),
-    ("efficiency_ratio", "|c - c_10| / sum |c - c_1|, 10", "1", 11),
-    ("cmf", "Chaikin money flow, 20", "1", 20),
-    ("mfi", "money flow index 14", "%", 15),
-    ("volume_ratio", "v / mean v, 20", "1", 20),
-    ("close_position", "(c - l) / (h - l)", "1", 1),
-    ("volatility", "sd r, 20", "1", 21),
-)
-COLUMNS = tuple(
-    column
-    for name, k in FRAMES.items()
-    for column in (
-        Column(f"trend_{name}", f"sign(c - mean c, 20), {name} candles", "1", 21 * k - 1),
-        Column(
-            f"trend_{name}_strength", f"mean c, 20 / mean c, 20, 5 candles ago - 1, {name} candles", "1", 26 * k - 1
-        ),
-        *(
-            Column(f"{own}_{name}", f"{formula}, {name} candles", unit, (n + 1) * k - 1)
-            for own, formula, unit, n in OWN
-        ),
-    )
-)
+from ml.features.unified.columns import FRAMES, OWN
+from ml.features.unified.series import Columns, above, change, first_of, mean, room, sd
 
 
 def compute(b: Bars, _done: Columns) -> Columns:
@@ -93,7 +61,7 @@ def _columns(b: Bars) -> Columns:
     cmf(b.high, b.low, b.close, b.volume, 20, spare, flow)
     mfi(b.typical, b.volume, 14, spare, third, index)
     return {
-        "": np.sign(b.close - line),
+        "": np.sign(above(b.close, line)),
         "_strength": change(line, 5),
         "close_sma_20_ratio": b.close / line,
         "rsi": rsi,

@@ -9,11 +9,8 @@ import numpy as np
 
 from ml.bars import F64, Bars
 from ml.features.indicators.volume import cmf
+from ml.features.unified.columns import DAY, HOUR, WEEK, WINDOWS
 from ml.features.unified.series import (
-    DAY,
-    HOUR,
-    WEEK,
-    Column,
     Columns,
     back,
     flag,
@@ -25,45 +22,6 @@ from ml.features.unified.series import (
     sd,
     signed_volume,
     total,
-)
-
-WINDOWS = (4, 8, 12, 24)
-"""Hours over which volume is summed."""
-COLUMNS = (
-    Column("volume", "v", "base"),
-    Column("turnover", "q", "quote"),
-    Column("volume_ratio", "v / mean v, 20", "1", 20),
-    Column("turnover_ratio", "q / mean q, 20", "1", 20),
-    Column("volume_zscore", "(v - mean v) / sd v, 20", "1", 20),
-    Column("volume_spike", "volume_ratio > 2", "flag", 20),
-    Column("volume_spike_magnitude", "max(volume_ratio - 2, 0)", "1", 20),
-    *(Column(f"volume_cumsum_{h}h", f"sum v, {h} h", "base", h * HOUR) for h in WINDOWS),
-    *(Column(f"volume_cumsum_{h}h_ratio", f"mean v of {h} h / mean v of 7 days", "1", WEEK) for h in WINDOWS),
-    Column("dollar_volume", "ln(1 + q)", "ln quote"),
-    Column("accumulation_distribution", "sum of v ((c - l) - (h - c)) / (h - l) / sum v, 96", "1", DAY),
-    Column("cmf", "sum of v ((c - l) - (h - c)) / (h - l) / sum v, 20", "1", 20),
-    Column("obv", "sum s / sum v, 96, s = v sign(c - c_1)", "1", DAY + 1),
-    Column("obv_ema", "mean obv, 20", "1", DAY + 20),
-    Column("obv_trend", "obv - obv_ema", "1", DAY + 20),
-    Column("obv_normalized", "sum s / sum v, 20", "1", 21),
-    Column("obv_divergence", "sign(obv_normalized) - sign(c - c_20)", "1", 21),
-    Column("price_direction", "sign(c - c_1)", "1", 2),
-    Column("directed_volume", "s = v sign(c - c_1)", "base", 2),
-    Column("volume_imbalance", "sum s / sum v, 10", "1", 11),
-    Column("ofi_persistence", "sum s s_1 / sum s^2, 20", "1", 22),
-    Column("vpin", "mean |B - S| / mean v, 50; B = v Phi((c - c_1) / sd of it, 50), S = v - B", "1", 100),
-    Column("price_impact", "1e4 |r| / (q / mean q of 96)", "bps", DAY),
-    Column("price_impact_log", "ln(1 + price_impact)", "1", DAY),
-    Column("toxicity", "mean price_impact, 20", "bps", DAY + 19),
-    Column("amihud_illiquidity", "1e6 |r| / q", "1 / M quote", 2),
-    Column("amihud_ma", "mean amihud_illiquidity, 20", "1 / M quote", 21),
-    Column("kyle_lambda", "1e4 sum r s / sum s^2 mean v, 20: slope of the return on the sided volume", "bps", 21),
-    Column("liquidity_adj_returns", "r volume_ratio", "1", 20),
-    Column("volume_volatility_ratio", "volume_ratio / ((h - l) / mean (h - l), 20)", "1", 20),
-    Column("volatility_volume_ratio", "sd r, 20 / volume_ratio", "1", 21),
-    Column("liquidity_score", "ln(mean q of 20 / mean q of 7 days)", "1", WEEK),
-    Column("liquidity_rank", "share of the 96 candles before with less turnover", "1", DAY + 1),
-    Column("funding_proxy", "1e4 (c sum v / sum q - 1), 8 h: premium over what was paid", "bps", 8 * HOUR),
 )
 
 

@@ -5,12 +5,12 @@ from math import nan
 import polars as pl
 import pytest
 
-from ml.labels.targets import HORIZONS, SCHEMA, STEP, TARGETS, coverage, label
+from ml.labels.targets import HORIZONS, SCHEMA, STEP, TARGETS, classes, label
 from ml.schemas import NullReason, conform
 from tests.candles import PAIR, candle_frame
 from tests.oracles.targets import targets
 
-ROWS = 1_500
+ROWS = 3_000
 
 
 def without(candles, *rows):
@@ -97,8 +97,10 @@ def test_few_candles(rows):
     assert conform(label(candle_frame(20)[:rows], PAIR), SCHEMA, "candle_targets").height == rows
 
 
-def test_coverage_by_horizon(labelled):
-    """The longer the horizon, the more a hole costs."""
-    shares = list(coverage(labelled).values())
-    assert shares == sorted(shares, reverse=True)
-    assert shares[0] == pytest.approx(1 - 11 / ROWS, abs=2 / ROWS)
+def test_shares_of_classes(labelled):
+    """A row a class target; the shares of the known rows add up to one."""
+    shares = classes(labelled)
+    assert shares["target"].to_list() == [target.id for target in TARGETS if target.threshold]
+    assert shares.select(pl.sum_horizontal(pl.exclude("target"))).to_series().to_list() == pytest.approx([1.0] * 12)
+    wanted = (labelled["direction_4h"].drop_nulls() == 2).mean()
+    assert shares.filter(target="direction_4h")["2"][0] == wanted

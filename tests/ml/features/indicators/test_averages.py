@@ -1,11 +1,10 @@
-"""Recursive averages against TA-Lib, and how long they remember."""
+"""Recursive averages against TA-Lib."""
 
 import numpy as np
 import pytest
 import talib
 
 from ml.features.indicators import averages
-from tests.candles import walk
 
 
 @pytest.mark.parametrize("n", [2, 10, 50])
@@ -34,21 +33,6 @@ def test_ppo(same, candles):
 def test_trix(same, candles):
     """Three averages, each of the one before."""
     same(averages.trix, (candles[3], 15), talib.TRIX(candles[3], 15), spare=1, scale=0.01)
-
-
-@pytest.mark.parametrize(("name", "settles"), [("ema", averages.ema_settles), ("wilder", averages.wilder_settles)])
-@pytest.mark.parametrize("n", [5, 14, 50])
-def test_settled_values_forget_where_they_began(name, settles, n):
-    """To 1e-9 from the declared row on, whatever came before; not twenty rows of n earlier."""
-    x, whole = walk(4_000)[3], np.empty(4_000)
-    getattr(averages, name)(x, n, whole)
-    for begin in (1, 500, 2_000):
-        started, part = x[begin:].copy(), np.empty(4_000 - begin)
-        started[:n] *= 100
-        getattr(averages, name)(started, n, part)
-        change = np.abs(part / whole[begin:] - 1)
-        assert change[settles(n) :].max() < 1e-9
-        assert change[settles(n) // 2] > 1e-9
 
 
 @pytest.mark.parametrize("name", ["ema", "wilder"])

@@ -6,7 +6,8 @@ import pytest
 
 from ml.errors import DatasetError
 from ml.features.unified.build import SCHEMA, build, compute
-from ml.features.unified.table import FAMILIES, UNIFIED
+from ml.features.unified.columns import FAMILIES
+from ml.features.unified.table import UNIFIED
 from ml.schemas import NullReason, conform
 from tests.candles import PAIR, candle_frame
 from tests.ml.features.unified.conftest import close, floats
@@ -153,7 +154,7 @@ def test_prices_may_be_counted_otherwise(both):
 def test_compute_writes_every_value():
     """What stood in the output before is gone."""
     from ml.bars import stretches
-    from ml.features.unified.series import STEP
+    from ml.features.unified.columns import STEP
 
     (stretch,) = stretches(candle_frame(300), PAIR, STEP)
     one, other = np.full((240, 300), 1.0), np.full((240, 300), 2.0)

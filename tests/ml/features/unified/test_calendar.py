@@ -3,13 +3,13 @@
 import polars as pl
 import pytest
 
-from ml.features.unified import calendar
+from ml.features.unified import columns
 from ml.features.unified.build import build
-from ml.features.unified.series import STEP, WEEK
+from ml.features.unified.columns import STEP, WEEK
 from tests.candles import PAIR
 
 
-@pytest.mark.parametrize("column", calendar.COLUMNS, ids=lambda column: column.id)
+@pytest.mark.parametrize("column", columns.CALENDAR, ids=lambda column: column.id)
 def test_as_the_oracle(as_the_oracle, column):
     """Every value from the declared look-back on."""
     as_the_oracle(column)
@@ -25,5 +25,5 @@ def test_a_known_moment(both):
 def test_no_column_tells_one_week_from_another(both):
     """The same week of another year has the same columns: none is an absolute time."""
     later = both.candles.with_columns(pl.col("ts") + 52 * WEEK * STEP)
-    names = [column.id for column in calendar.COLUMNS]
+    names = [column.id for column in columns.CALENDAR]
     assert build(later, PAIR).select(names).equals(both.ours.select(names))

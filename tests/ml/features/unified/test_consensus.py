@@ -2,10 +2,10 @@
 
 import pytest
 
-from ml.features.unified import consensus
+from ml.features.unified import columns
 
 
-@pytest.mark.parametrize("column", consensus.COLUMNS, ids=lambda column: column.id)
+@pytest.mark.parametrize("column", columns.CONSENSUS, ids=lambda column: column.id)
 def test_as_the_oracle(as_the_oracle, column):
     """Every value from the declared look-back on."""
     as_the_oracle(column)

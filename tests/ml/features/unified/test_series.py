@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ml.features.unified.series import DAY, STEP, back, change, first_of, flag
+from ml.features.unified.columns import DAY, STEP
+from ml.features.unified.series import back, change, first_of, flag
 
 
 def test_back_and_change():

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ml.features.unified import volumes
+from ml.features.unified import columns
 
 
-@pytest.mark.parametrize("column", volumes.COLUMNS, ids=lambda column: column.id)
+@pytest.mark.parametrize("column", columns.VOLUME, ids=lambda column: column.id)
 def test_as_the_oracle(as_the_oracle, column):
     """Every value from the declared look-back on."""
     as_the_oracle(column)
