@@ -1,7 +1,8 @@
 """Rules of a table, and leak canaries, as Dagster asset checks, made inside the asset that makes the table.
 
 Here: the lines between a rule or a canary and a check.
-Not here: the rules (`ml.table_rules`), the canaries (`ml.evaluation.candle_canaries`). A separate check on a partitioned asset would load every partition.
+Not here: the rules (`ml.table_rules`), the canaries (`ml.evaluation.candle_canaries`). A separate check on a
+partitioned asset would load every partition.
 """
 
 from collections.abc import Iterable, Iterator

@@ -40,11 +40,12 @@ def chain_of(*paths: Path) -> Chain:
 
 
 def ingest(root: DataRoot, listed: Config, dates: list[str]) -> None:
-    """Materialize all partitioned assets of the listed instruments and dates, as a run of the job does."""
+    """Materialize all daily assets of the listed instruments and dates, as a run of the job does."""
+    from assets.partitions import instrument_day
     from pipelines.definitions import assets, resources_of
 
     write_text(root.config, render(listed))
-    partitioned = [a for a in dg.load_assets_from_package_module(assets) if a.partitions_def is not None]
+    partitioned = [a for a in dg.load_assets_from_package_module(assets) if a.partitions_def == instrument_day]
     for date in dates:
         for instrument in listed.instruments:
             key = dg.MultiPartitionKey({"date": date, "instrument": instrument.id})
