@@ -104,9 +104,10 @@ class DataRoot:
         return self.root / table
 
     def partition(self, table: str, date: str, instrument: str) -> Path:
-        """The one file of a table's partition (UTC date x instrument)."""
+        """The one file of a table's partition: UTC date (YYYY-MM-DD) or month (YYYY-MM) x instrument."""
         stem = "features" if table == FEATURE_GROUP else table
-        return self.table(table) / f"date={date}" / f"{stem}_{instrument}.parquet"
+        dimension = "month" if len(date) == len("YYYY-MM") else "date"
+        return self.table(table) / f"{dimension}={date}" / f"{stem}_{instrument}.parquet"
 
     def whole(self, table: str) -> Path:
         """The one file of a table without partitions."""

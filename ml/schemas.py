@@ -52,6 +52,7 @@ class NullReason(IntEnum):
     HORIZON_INVALID = 6
     DAY_END = 7
     CAPTURE_END = 8
+    NO_CANDLE = 9
 
 
 END_REASONS = (

@@ -48,9 +48,14 @@ class ParquetTables(dg.IOManager):
     def _path(self, table: str, key: Any) -> Any:
         if key is None:
             return self.root.whole(table)
-        # a multi-partition key reads date|instrument, its dimensions in alphabetical order
-        date, _, instrument = str(key).partition("|")
+        # the dimensions of a multi-partition key stand in alphabetical order: date|instrument, or instrument|month
+        first, _, second = str(key).partition("|")
+        instrument, date = (first, second) if _is_month(second) else (second, first)
         return self.root.partition(table, date, instrument)
+
+
+def _is_month(part: str) -> bool:
+    return len(part) == len("YYYY-MM") and part.replace("-", "").isdecimal()
 
 
 class JsonDocuments(dg.IOManager):

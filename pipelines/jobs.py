@@ -18,6 +18,11 @@ ingest = dg.define_asset_job(
     selection=dg.AssetSelection.groups(*INGEST_GROUPS) | dg.AssetSelection.assets("training_features"),
     description="From captures to training features, for one UTC date and instrument.",
 )
+candle_sets = dg.define_asset_job(
+    "candle_sets",
+    selection=dg.AssetSelection.groups("candle_sets"),
+    description="Features and targets of candles, for one month and instrument.",
+)
 learn = dg.define_asset_job(
     "learn",
     selection=dg.AssetSelection.groups(*LEARN_GROUPS) - dg.AssetSelection.assets("training_features"),

@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.definitions import defs
 
-JOBS = {"fetch": True, "ingest": True, "learn": False, "watch": True}
+JOBS = {"fetch": True, "ingest": True, "candle_sets": True, "learn": False, "watch": True}
 """Whether each runs per partition."""
 
 
