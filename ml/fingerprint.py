@@ -17,6 +17,7 @@ KERNEL = ("instruments.py", "schemas.py", "market/*.py", "market/venues/*.py", "
 CANDLES = ("schemas.py", "candles.py")
 FEATURES = (*KERNEL, "features/*.py")
 LABELS = (*KERNEL, "labels/*.py")
+LEGACY = ("schemas.py", "candles.py", "klines.py", "legacy/*.py", "labels/*.py")
 DATASETS = (*FEATURES, "labels/*.py", "datasets/*.py")
 LEARNING = (*DATASETS, "evaluation/*.py", "models/*.py", "training/*.py", "tuning/*.py", "promotion.py")
 COMPILED = (*KERNEL, "features/*.py", "labels/*.py", "simulation/*.py")

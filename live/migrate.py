@@ -1,0 +1,88 @@
+"""`lobforge migrate PATH`: files of the predecessor bots into current tables; the files stay as they are.
+
+Here: the verb and its outputs.
+Not here: what is migrated and how (`ml.legacy`).
+"""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from live.console import fail, show_table
+from ml import config, settings
+from ml.candles import TIMEFRAMES
+from ml.errors import LobforgeError, SettingsError
+from ml.legacy.candles import Grid
+from ml.legacy.migration import migrate
+from ml.paths import DataRoot
+
+VENUE = "bybit-linear"
+"""Where the predecessor took its data."""
+
+
+def main(argv: list[str]) -> int:
+    """Return 0, 1 if anything was set aside, 2 if nothing could be migrated."""
+    options = parser("migrate").parse_args(argv)
+    try:
+        root = DataRoot(settings.load().data_root)
+        report = migrate(root, options.folder, options.venue, _grid(root, options), options.dry_run)
+    except LobforgeError as error:
+        return fail(error, options.json)
+    if options.json:
+        print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(report)
+    return 1 if any(table["set_aside"] for table in report["tables"].values()) else 0
+
+
+def parser(verb: str) -> argparse.ArgumentParser:
+    """The verb's options."""
+    found = argparse.ArgumentParser(prog=f"lobforge {verb}", description=__doc__)
+    found.add_argument("folder", type=Path, metavar="PATH", help="the predecessor's data folder, or any part of it")
+    found.add_argument("--venue", default=VENUE, help="venue of the symbols, which the files do not name")
+    found.add_argument("--candles-start", type=datetime.fromisoformat, help="opening time (UTC) of bare candle arrays")
+    found.add_argument("--candles-timeframe", default="1m", choices=list(TIMEFRAMES))
+    found.add_argument("--candles-symbols", default="", help="symbols of the arrays in their order, by commas")
+    found.add_argument("--dry-run", action="store_true", help="only say what would happen")
+    found.add_argument("--json", action="store_true", help="print one JSON object")
+    return found
+
+
+def _grid(root: DataRoot, options: argparse.Namespace) -> Grid | None:
+    symbols = [name.strip() for name in options.candles_symbols.split(",") if name.strip()]
+    if (options.candles_start is None) != (not symbols):
+        raise SettingsError("--candles-start and --candles-symbols belong together. Give both or none.")
+    if options.candles_start is None:
+        return None
+    listed, start = config.load(root), options.candles_start
+    start = start.replace(tzinfo=UTC) if start.tzinfo is None else start
+    instruments = tuple(listed.instrument(f"{options.venue}.{symbol}") for symbol in symbols)
+    return Grid(int(start.timestamp()) * 10**9, options.candles_timeframe, instruments)
+
+
+def _show(report: dict[str, Any]) -> None:
+    names = ("sources", "rows", "kept", "duplicates")
+    rows = [
+        [name, *(str(table[n]) for n in names), str(sum(table["set_aside"].values())), str(table["files_written"])]
+        for name, table in report["tables"].items()
+    ]
+    title = "would be migrated" if report["dry_run"] else "migrated"
+    show_table(title, ["table", *names, "set aside", "files written"], rows)
+    labels = report["tables"]["legacy_samples"]["labels"]
+    told = [
+        [h, str(n["labelled"]), str(n["compared"]), "" if n["agreement"] is None else f"{n['agreement']:.1%}"]
+        for h, n in labels.items()
+    ]
+    show_table("labels made anew", ["horizon", "rows", "with a stored one", "agree"], told)
+    for name, table in report["tables"].items():
+        for entry in table["refused"]:
+            reasons = ", ".join(f"{n} {reason}" for reason, n in entry["reasons"].items())
+            print(f"set aside of {name}: {entry['source']}: {reasons} {entry['detail']}".rstrip())
+    for entry in report["tables"]["legacy_layering"]["statistics"]:
+        print(f"statistics: {entry}")
+    for entry in report["left"]:
+        print(f"left: {entry['files']} files ({entry['meaning']}), first {entry['first']}")
+    print(f"{report['source_files']} source files, unchanged")
