@@ -130,9 +130,7 @@ def batch(
     return paths
 
 
-def offline(
-    root, date, clock, symbol, ts, mids, *, names="named_112", code="0/1/2", labelled=True, group="training_features"
-):
+def offline(root, date, clock, symbol, ts, mids, *, names="named_112", code="0/1/2", labelled=True):
     """One file of the feature store; `ts` is whatever stands in its time column."""
     wide = features(mids, 112).astype(np.float64)
     columns = {"symbol": symbol, "timestamp": ts}
@@ -150,7 +148,7 @@ def offline(
         moves = their_labels(at, mids, h) if labelled else [None] * len(mids)
         columns[f"future_movement_{h}s"] = pd.array(moves, dtype="float64")
         columns[f"future_direction_{h}s"] = pd.array([direction(m, code) for m in moves], dtype="Int64")
-    path = root / "feature_store" / "offline" / group / f"date={date}" / f"features_{clock}.parquet"
+    path = root / "feature_store" / "offline" / "training_features" / f"date={date}" / f"features_{clock}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(columns | {"signal_type": "hold"}).to_parquet(path, compression="snappy", index=False)
     return path
@@ -199,8 +197,8 @@ def _offline(root, truth):
     truth.take("BTCUSDT", copied)
     offline(root, "2025-11-08", "235959", "BTCUSDT", copied, prices(40, 0), labelled=False)
     mixed = times(6, DAY + 20 * 3_600_000, 9)
-    written = [str(mixed[0]), iso(mixed[1]), str(mixed[2] * 1000), iso(mixed[3]).replace("+00:00", "Z"), str(mixed[4] * 10**6),
-               str(mixed[5] / 1000), "0", None, "noon"]  # fmt: skip
+    numbers = [str(mixed[0]), str(mixed[2] * 1000), str(mixed[4] * 10**6), str(mixed[5] / 1000)]
+    written = [*numbers, iso(mixed[1]), iso(mixed[3]).replace("+00:00", "Z"), "0", None, "noon"]
     truth.take("SOLUSDT", mixed, {"no_timestamp": 2, "bad_timestamp": 1})
     offline(root, "2025-11-07", "010203", "SOLUSDT", written, prices(9, 9))
 

@@ -8,6 +8,8 @@ and `source_row`. Times are int64 ns UTC; prices of `legacy_samples` are in quot
 floats and nothing says their decimals.
 """
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from ml.schemas import TABLES
@@ -105,7 +107,7 @@ OUTCOME = {
     "outcome_confidence": _F64,
 }
 """What a later script wrote beside a pattern."""
-PATTERN: dict[str, pl.DataType] = (
+PATTERN: Mapping[str, pl.DataType] = (
     dict.fromkeys(_TEXTS, _TEXT)
     | dict.fromkeys(_MEASURED, _F64)
     | dict.fromkeys(_COUNTED, _I64)

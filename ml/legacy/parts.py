@@ -96,7 +96,7 @@ def finish(part: Part, raw: pl.DataFrame, generation: str, venue: str) -> Part:
         {
             "ts": times["ts"],
             "instrument": venue + "." + raw["symbol"].cast(pl.String),
-            **features,
+            **{name: features[name] for name in FEATURES},
             **{name: typed(raw, name, dtype) for name, dtype in QUOTED.items()},
             **stored,
             "generation": pl.repeat(generation, raw.height, eager=True),
@@ -147,16 +147,17 @@ def utc_date() -> pl.Expr:
     return pl.from_epoch(pl.col("ts"), time_unit="ns").dt.date()
 
 
-def _finite(raw: pl.DataFrame) -> tuple[dict[str, pl.Series], dict[str, int]]:
+def _finite(raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """Features as float64 with null for what is not finite, and how many values were NaN or infinite."""
-    kept, nan, infinite = dict[str, pl.Series](), 0, 0
-    for name in FEATURES:
-        values = typed(raw, name, pl.Float64())
-        wrong = ~values.is_finite()
-        infinite += int(values.is_infinite().sum())
-        nan += int(values.is_nan().sum())
-        kept[name] = values.set(wrong.fill_null(value=False), None) if wrong.any() else values
-    return kept, {"nan": nan, "infinite": infinite}
+    given = [name for name in FEATURES if name in raw.columns]
+    lacking = [pl.lit(None, pl.Float64).alias(name) for name in FEATURES if name not in raw.columns]
+    values = raw.select(pl.col(given).cast(pl.Float64, strict=False))
+    nan, infinite = (
+        int(values.select(pl.sum_horizontal(count.sum())).item())
+        for count in (pl.all().is_nan(), pl.all().is_infinite())
+    )
+    finite = values.select(pl.when(pl.all().is_finite()).then(pl.all())).with_columns(lacking).select(FEATURES)
+    return finite, {"nan": nan, "infinite": infinite}
 
 
 def _judge_scale(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
@@ -174,8 +175,9 @@ def _judge_scale(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
 
 def _ranges(frame: pl.DataFrame) -> dict[str, Any]:
     """First and last time, and least and largest value of the price and of each feature that is there."""
-    names = [n for n in ("current_mid_price", *FEATURES) if frame[n].null_count() < frame.height]
-    ranges = {n: [frame[n].min(), frame[n].max()] for n in names}
+    told = frame.select("current_mid_price", *FEATURES)
+    least, largest = told.min().row(0, named=True), told.max().row(0, named=True)
+    ranges = {name: [low, largest[name]] for name, low in least.items() if low is not None}
     return {"first_ts": frame["ts"].min(), "last_ts": frame["ts"].max(), "ranges": ranges}
 
 

@@ -156,6 +156,8 @@ def _reconciled(source: Source, found: dict[str, int]) -> dict[str, Any]:
         stated = orjson.loads(source.files["data"].read_bytes())
     except orjson.JSONDecodeError as error:
         return {"source": source.name, "fault": f"it is no JSON: {error}"}
+    if not isinstance(stated, dict):
+        return {"source": source.name, "fault": "it is no JSON object"}
     rows = {name: {"stated": stated.get(name), "found": found[ours]} for name, ours in _STATED.items()}
     return {"source": source.name, **rows, "agrees": all(r["stated"] == r["found"] for r in rows.values())}
 

@@ -10,7 +10,10 @@ import pytest
 from tests.scenario import capture, diff, snapshot
 
 T = 1_741_000_000_000
-VERBS = {"backup", "candles", "capture", "demo", "doctor", "gaps", "init", "inspect", "live", "restore", "ui", "verify"}
+VERBS = {
+    "backup", "candles", "capture", "demo", "doctor", "gaps", "init", "inspect", "live", "migrate", "restore", "ui",
+    "verify",
+}  # fmt: skip
 
 
 def lobforge(*arguments, **variables):
