@@ -5,7 +5,6 @@ Not here: what is migrated and how (`ml.legacy`).
 """
 
 import argparse
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import orjson
 from live.console import fail, show_table
 from ml import config, settings
 from ml.candles import TIMEFRAMES
-from ml.errors import LobforgeError, SettingsError
-from ml.legacy.candles import Grid
+from ml.errors import LobforgeError
+from ml.legacy.candles import grid
 from ml.legacy.migration import migrate
 from ml.paths import DataRoot
 
@@ -28,7 +27,11 @@ def main(argv: list[str]) -> int:
     options = parser("migrate").parse_args(argv)
     try:
         root = DataRoot(settings.load().data_root)
-        report = migrate(root, options.folder, options.venue, _grid(root, options), options.dry_run)
+        given = (options.candles_start, options.candles_timeframe, options.candles_symbols)
+        times = (
+            grid(config.load(root), options.venue, *given) if options.candles_start or options.candles_symbols else None
+        )
+        report = migrate(root, options.folder, options.venue, times, options.dry_run)
     except LobforgeError as error:
         return fail(error, options.json)
     if options.json:
@@ -43,24 +46,12 @@ def parser(verb: str) -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog=f"lobforge {verb}", description=__doc__)
     found.add_argument("folder", type=Path, metavar="PATH", help="the predecessor's data folder, or any part of it")
     found.add_argument("--venue", default=VENUE, help="venue of the symbols, which the files do not name")
-    found.add_argument("--candles-start", type=datetime.fromisoformat, help="opening time (UTC) of bare candle arrays")
+    found.add_argument("--candles-start", help="opening time (UTC) of bare candle arrays")
     found.add_argument("--candles-timeframe", default="1m", choices=list(TIMEFRAMES))
     found.add_argument("--candles-symbols", default="", help="symbols of the arrays in their order, by commas")
     found.add_argument("--dry-run", action="store_true", help="only say what would happen")
     found.add_argument("--json", action="store_true", help="print one JSON object")
     return found
-
-
-def _grid(root: DataRoot, options: argparse.Namespace) -> Grid | None:
-    symbols = [name.strip() for name in options.candles_symbols.split(",") if name.strip()]
-    if (options.candles_start is None) != (not symbols):
-        raise SettingsError("--candles-start and --candles-symbols belong together. Give both or none.")
-    if options.candles_start is None:
-        return None
-    listed, start = config.load(root), options.candles_start
-    start = start.replace(tzinfo=UTC) if start.tzinfo is None else start
-    instruments = tuple(listed.instrument(f"{options.venue}.{symbol}") for symbol in symbols)
-    return Grid(int(start.timestamp()) * 10**9, options.candles_timeframe, instruments)
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ Here: what is run together, one sentence each.
 import dagster as dg
 
 INGEST_GROUPS = ("raw", "samples", "features", "labels")
+ON_DEMAND = ("legacy",)
+"""Made of a folder that the run names."""
 
 ingest = dg.define_asset_job(
     "ingest",
@@ -15,7 +17,12 @@ ingest = dg.define_asset_job(
 learn = dg.define_asset_job(
     "learn",
     selection=dg.AssetSelection.all()
-    - dg.AssetSelection.groups(*INGEST_GROUPS)
+    - dg.AssetSelection.groups(*INGEST_GROUPS, *ON_DEMAND)
     - dg.AssetSelection.assets("training_features"),
     description="From the stored training features to a decision about the champion.",
+)
+migrate = dg.define_asset_job(
+    "migrate",
+    selection=dg.AssetSelection.groups(*ON_DEMAND),
+    description="The predecessor's files as tables; the run's configuration names their folder.",
 )

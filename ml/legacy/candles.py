@@ -8,6 +8,7 @@ The array has no open and no base volume: those stay null, none is invented.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,8 @@ import polars as pl
 
 from ml import store
 from ml.candles import TIMEFRAMES
-from ml.errors import FrameError, SourceRefused
+from ml.config import Config
+from ml.errors import FrameError, SettingsError, SourceRefused
 from ml.fingerprint import LEGACY, fingerprint
 from ml.instruments import Instrument, to_units
 from ml.legacy import arrays, proofs
@@ -38,16 +40,39 @@ class Grid:
     instruments: tuple[Instrument, ...]
 
 
-def migrate(root: DataRoot, sources: Sequence[Source], grid: Grid | None, dry_run: bool = False) -> dict[str, Any]:
+def grid(listed: Config, venue: str, start: str | None, timeframe: str, symbols: str) -> Grid | None:
+    """The grid that a user gives as text: ISO start (UTC unless it says so) and symbols by commas; None for none.
+
+    Raises:
+        SettingsError: one of start and symbols is missing, or the start or the timeframe has no sense.
+        InstrumentError: a symbol is not listed.
+    """
+    names = [name.strip() for name in symbols.split(",") if name.strip()]
+    if (start is None) != (not names):
+        raise SettingsError("The start and the symbols of candle arrays belong together. Give both or none.")
+    if start is None:
+        return None
+    try:
+        opened_at = datetime.fromisoformat(start)
+    except ValueError as error:
+        raise SettingsError(f"Candles start at {start!r}, which is no time. Write it like 2025-03-01T00:00.") from error
+    if timeframe not in TIMEFRAMES:
+        raise SettingsError(f"Candles of {timeframe!r} are not known. Choose of {', '.join(TIMEFRAMES)}.")
+    moment = opened_at.replace(tzinfo=UTC) if opened_at.tzinfo is None else opened_at
+    instruments = tuple(listed.instrument(f"{venue}.{name}") for name in names)
+    return Grid(int(moment.timestamp()) * 10**9, timeframe, instruments)
+
+
+def migrate(root: DataRoot, sources: Sequence[Source], times: Grid | None, dry_run: bool = False) -> dict[str, Any]:
     """Bring arrays into the table, and say what became of every candle.
 
     Args:
         root: where the table lies.
         sources: of the kind `candles`.
-        grid: times and instruments; without it the arrays are set aside.
+        times: times and instruments; without them the arrays are set aside.
         dry_run: only say it.
     """
-    parts = [_part(source, grid) for source in sources]
+    parts = [_part(source, times) for source in sources]
     fresh = pl.concat([part.frame for part in parts]) if parts else pl.DataFrame(schema=_FULL)
     kept = fresh.sort("source", "source_row").unique(["instrument", "timeframe", "ts"], keep="last")
     written = 0
@@ -73,16 +98,16 @@ def migrate(root: DataRoot, sources: Sequence[Source], grid: Grid | None, dry_ru
 _FULL = pl.Schema({"day": pl.String(), "instrument": pl.String(), **CANDLES})
 
 
-def _part(source: Source, grid: Grid | None) -> Part:
+def _part(source: Source, times: Grid | None) -> Part:
     part = opened(source)
     part.frame = pl.DataFrame(schema=_FULL)
     try:
-        return read(part, arrays.load(source.files["data"]), grid)
+        return read(part, arrays.load(source.files["data"]), times)
     except SourceRefused as error:
         return refuse(part, error.reason, error.detail, error.rows)
 
 
-def read(part: Part, array: np.ndarray, grid: Grid | None) -> Part:
+def read(part: Part, array: np.ndarray, times: Grid | None) -> Part:
     """The candles of an array (time, coin, 4).
 
     Raises:
@@ -90,26 +115,26 @@ def read(part: Part, array: np.ndarray, grid: Grid | None) -> Part:
     """
     if array.ndim != 3 or array.shape[2] != 4:
         raise SourceRefused("bad_width", f"the array is {array.shape}, not time x coin x 4", len(array))
-    if grid is None or len(grid.instruments) != array.shape[1]:
-        given = 0 if grid is None else len(grid.instruments)
+    if times is None or len(times.instruments) != array.shape[1]:
+        given = 0 if times is None else len(times.instruments)
         wanted = f"{array.shape[1]} coins, and {given} instruments with a start were given"
         raise SourceRefused("no_start", wanted, array.shape[0] * array.shape[1])
     rows: list[dict[str, Any]] = []
     wrong: list[int] = []
-    step = TIMEFRAMES[grid.timeframe]
+    step = TIMEFRAMES[times.timeframe]
     for k, (at, coin) in enumerate(np.ndindex(array.shape[:2])):
         try:
-            row = _candle(array[at, coin], grid.instruments[coin])
+            row = _candle(array[at, coin], times.instruments[coin])
         except FrameError:
             wrong.append(k)
             continue
         rows.append(
-            row | {"ts": grid.start + (at + 1) * step, "instrument": grid.instruments[coin].id, "source_row": k}
+            row | {"ts": times.start + (at + 1) * step, "instrument": times.instruments[coin].id, "source_row": k}
         )
     part.rows = array.shape[0] * array.shape[1]
     part.set_aside = {"bad_candle": wrong} if wrong else {}
-    part.frame = _framed(part, rows, grid.timeframe)
-    part.facts = {"first_ts": part.frame["ts"].min(), "last_ts": part.frame["ts"].max(), "timeframe": grid.timeframe}
+    part.frame = _framed(part, rows, times.timeframe)
+    part.facts = {"first_ts": part.frame["ts"].min(), "last_ts": part.frame["ts"].max(), "timeframe": times.timeframe}
     return part
 
 

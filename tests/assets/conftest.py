@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipelines.jobs import ON_DEMAND
 from tests.assets.play import DATE, copy_of, graph, make
 
 
@@ -22,7 +23,12 @@ def learned(ingested, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # one thread and a small canary model are quick; their own tests play them in full
         patch.setattr(verdict, "STRONG_ROUNDS", 5)
-        return root, make(root, *(asset for asset in graph() if asset.partitions_def is None), date=None)
+        return root, make(root, *(asset for asset in graph() if learns(asset)), date=None)
+
+
+def learns(asset):
+    """Whether an asset is of the job `learn`: without partitions, and not made on demand."""
+    return asset.partitions_def is None and not set(asset.group_names_by_key.values()) & set(ON_DEMAND)
 
 
 @pytest.fixture
