@@ -23,7 +23,7 @@ class Legacy(dg.Config):
     candles_timeframe: str = "1m"
     candles_symbols: str = ""
 
-    def result(self, root: DataRoot, table: str, listed: Config | None = None) -> dg.MaterializeResult[None]:
+    def result(self, root: DataRoot, table: str, listed: Config | None = None) -> dg.MaterializeResult[Any]:
         """Migrate one table and show what became of every row."""
         from ml.legacy.candles import grid
         from ml.legacy.migration import migrate
@@ -36,13 +36,13 @@ class Legacy(dg.Config):
 
 
 @dg.asset(group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=fingerprint(LEGACY))
-def legacy_samples(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[None]:
+def legacy_samples(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[Any]:
     """Samples of the predecessor by UTC date and instrument, each once, with labels made anew beside the old ones."""
     return config.result(data_root, "legacy_samples")
 
 
 @dg.asset(group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=fingerprint(LEGACY))
-def legacy_layering(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[None]:
+def legacy_layering(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[Any]:
     """Layering patterns of the predecessor, each once with its best label; every copy is named."""
     return config.result(data_root, "legacy_layering")
 
@@ -50,6 +50,6 @@ def legacy_layering(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg
 @dg.asset(group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=fingerprint(LEGACY))
 def legacy_candles(
     config: Legacy, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult[Any]:
     """Candles from bare arrays of high, low, close and quote volume, whose times and symbols the run gives."""
     return config.result(data_root, "legacy_candles", listed)

@@ -8,10 +8,45 @@ import tomllib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ml.errors import InstrumentError, SettingsError
 from ml.instruments import Instrument
 from ml.paths import DataRoot
+from ml.schemas import HORIZONS
+
+LONGEST = 3_600
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """Which labels are made, and what a trade costs in those after costs.
+
+    Args:
+        horizons: seconds, ascending; the primary one (10 s) is always among them.
+        taker_fee: fraction of the notional, for each of entry and exit.
+        latency: whole seconds from a decision to its entry, shorter than the shortest horizon.
+
+    Raises:
+        SettingsError: one of them has no sense.
+    """
+
+    horizons: tuple[int, ...] = HORIZONS
+    taker_fee: float = 0.0005
+    latency: int = 1
+
+    def __post_init__(self) -> None:
+        wanted, primary = self.horizons, HORIZONS[0]
+        ascending = list(wanted) == sorted(set(wanted))
+        if primary not in wanted or not ascending or not 0 < wanted[0] <= wanted[-1] <= LONGEST:
+            raise SettingsError(
+                f"labels.horizons is {list(wanted)}. List seconds up to {LONGEST}, ascending, {primary} among them."
+            )
+        if not (0 <= self.taker_fee < 0.1 and 0 <= self.latency < wanted[0]):
+            raise SettingsError(
+                f"labels.taker_fee {self.taker_fee} or labels.latency {self.latency} has no sense. "
+                f"Give a fraction below 0.1, and seconds below {wanted[0]}."
+            )
 
 
 @dataclass(frozen=True)
@@ -25,6 +60,7 @@ class Config:
     first_date: date
     last_date: date | None
     instruments: tuple[Instrument, ...]
+    labels: LabelPlan = LabelPlan()
 
     def instrument(self, instrument_id: str) -> Instrument:
         """The instrument of that id.
@@ -65,6 +101,7 @@ def load(root: DataRoot) -> Config:
             first_date=document["first_date"],
             last_date=document.get("last_date"),
             instruments=instruments,
+            labels=_plan(document.get("labels", {})),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise SettingsError(
@@ -78,6 +115,13 @@ def load(root: DataRoot) -> Config:
     return config
 
 
+def _plan(table: dict[str, Any]) -> LabelPlan:
+    given = dict(table)
+    if "horizons" in given:
+        given["horizons"] = tuple(given["horizons"])
+    return LabelPlan(**given)
+
+
 def render(config: Config) -> str:
     """The text of `lobforge.toml` for a configuration."""
     lines = [
@@ -87,6 +131,8 @@ def render(config: Config) -> str:
     ]
     if config.last_date is not None:
         lines.append(f"last_date = {config.last_date.isoformat()}")
+    if config.labels != LabelPlan():
+        lines += ["", "[labels]", *(f"{name} = {_toml(value)}" for name, value in vars(config.labels).items())]
     return "\n".join(lines) + "\n" + "".join("\n" + instrument_lines(i) for i in config.instruments)
 
 
@@ -101,6 +147,10 @@ def instrument_lines(instrument: Instrument) -> str:
         f"lot = {instrument.lot}\n"
         f"contract_size = {instrument.contract_size}\n"
     )
+
+
+def _toml(value: object) -> str:
+    return str(list(value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _date(ts: int) -> date:

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from ml.labels.classes import DOWN, NEUTRAL, UP
-from ml.labels.future import FIXED_THRESHOLD
+from ml.labels.classes import fixed_direction
 from ml.market.layout import SECOND
 from ml.schemas import NullReason
 
@@ -52,16 +51,8 @@ def _horizon(rows: pl.DataFrame, known: pl.DataFrame, h: int, end: int, spacing:
         .with_columns(movement=movement)
         .select(
             pl.col("movement").alias(f"future_movement_{h}s"),
-            direction(pl.col("movement")).alias(f"future_direction_{h}s"),
+            fixed_direction(pl.col("movement")).alias(f"future_direction_{h}s"),
             pl.when(pl.col("reason") == 0).then(pl.col("target") - pl.col("at")).alias(f"future_age_{h}s"),
             pl.col("reason").alias(f"future_null_reason_{h}s"),
         )
     )
-
-
-def direction(movement: pl.Expr, threshold: float = FIXED_THRESHOLD) -> pl.Expr:
-    """Classes i8 from movements (fractions) and a fixed threshold; null stays null."""
-    return (
-        pl.when(movement > threshold).then(UP).when(movement < -threshold).then(DOWN)
-        .when(movement.is_not_null()).then(NEUTRAL).cast(pl.Int8)
-    )  # fmt: skip

@@ -6,8 +6,7 @@ Not here: labels computed anew (`ml.labels.asof`).
 
 import polars as pl
 
-from ml.labels.classes import DOWN, NEUTRAL, UP
-from ml.labels.future import FIXED_THRESHOLD
+from ml.labels.classes import fixed_direction
 from ml.legacy.columns import HORIZONS, STORED
 
 CODES = {"-1/0/1": 1, "0/1/2": 0}
@@ -53,8 +52,7 @@ def _code(codes: dict[int, pl.Series], movements: dict[int, pl.Series]) -> str:
 
 def _fits(codes: dict[int, pl.Series], movements: dict[int, pl.Series], shift: int) -> bool:
     """Whether every direction is what its stored movement says."""
-    m = pl.col("movement")
-    expected = pl.when(m > FIXED_THRESHOLD).then(UP).when(m < -FIXED_THRESHOLD).then(DOWN).otherwise(NEUTRAL)
+    expected = fixed_direction(pl.col("movement"))
     both = [pl.DataFrame({"code": codes[h], "movement": movements[h]}) for h in HORIZONS]
     told = pl.concat(both).drop_nulls()
     return told.height > 0 and bool(told.select((pl.col("code") + shift == expected).all()).item())

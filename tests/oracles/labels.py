@@ -67,3 +67,27 @@ def sparse(rows, horizon, end):
         else:
             found.append((before[-1][1] / price - 1, target - before[-1][0], "none"))
     return found
+
+
+def net(rows, horizon, fee, latency):
+    """Returns after costs by a plain loop over dicts bid, ask, movement: (long, short) per row."""
+    found = []
+    for k, row in enumerate(rows):
+        if row["movement"] is None:
+            found.append((None, None))
+            continue
+        enter, leave = rows[k + latency], rows[k + horizon]
+        long = leave["bid"] - enter["ask"] - fee * leave["bid"] - fee * enter["ask"]
+        short = enter["bid"] - leave["ask"] - fee * leave["ask"] - fee * enter["bid"]
+        found.append((long / enter["ask"], short / enter["bid"]))
+    return found
+
+
+NET = """
+select q.ts,
+    (x.bid - e.ask - {fee} * (x.bid + e.ask)) / e.ask as net_long,
+    (e.bid - x.ask - {fee} * (x.ask + e.bid)) / e.bid as net_short
+from q join q e on e.ts = q.ts + {latency} * 1000000000::bigint join q x on x.ts = q.ts + {horizon} * 1000000000::bigint
+order by q.ts
+"""
+"""The same by joins on time."""
