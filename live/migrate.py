@@ -24,14 +24,23 @@ VENUE = "bybit-linear"
 
 def main(argv: list[str]) -> int:
     """Return 0, 1 if anything was set aside, 2 if nothing could be migrated."""
-    options = parser("migrate").parse_args(argv)
+    return _run(_parser("migrate").parse_args(argv))
+
+
+def migrate_legacy_to_parquet(argv: list[str]) -> int:
+    """The predecessor's script name: its files lie in the data root unless a folder is given."""
+    return _run(_parser("migrate_legacy_to_parquet", optional=True).parse_args(argv))
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         root = DataRoot(settings.load().data_root)
+        folder = options.folder or root.root
         given = (options.candles_start, options.candles_timeframe, options.candles_symbols)
         times = (
             grid(config.load(root), options.venue, *given) if options.candles_start or options.candles_symbols else None
         )
-        report = migrate(root, options.folder, options.venue, times, options.dry_run)
+        report = migrate(root, folder, options.venue, times, options.dry_run)
     except LobforgeError as error:
         return fail(error, options.json)
     if options.json:
@@ -41,10 +50,15 @@ def main(argv: list[str]) -> int:
     return 1 if any(table["set_aside"] for table in report["tables"].values()) else 0
 
 
-def parser(verb: str) -> argparse.ArgumentParser:
-    """The verb's options."""
+def _parser(verb: str, optional: bool = False) -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog=f"lobforge {verb}", description=__doc__)
-    found.add_argument("folder", type=Path, metavar="PATH", help="the predecessor's data folder, or any part of it")
+    found.add_argument(
+        "folder",
+        type=Path,
+        nargs="?" if optional else None,
+        metavar="PATH",
+        help="the predecessor's data folder, or any part of it",
+    )
     found.add_argument("--venue", default=VENUE, help="venue of the symbols, which the files do not name")
     found.add_argument("--candles-start", help="opening time (UTC) of bare candle arrays")
     found.add_argument("--candles-timeframe", default="1m", choices=list(TIMEFRAMES))

@@ -26,3 +26,8 @@ migrate = dg.define_asset_job(
     selection=dg.AssetSelection.groups(*ON_DEMAND),
     description="The predecessor's files as tables; the run's configuration names their folder.",
 )
+label = dg.define_asset_job(
+    "label",
+    selection=dg.AssetSelection.assets("future_labels", "training_features"),
+    description="Labels, and the feature store's rows with them, made anew from stored samples and features.",
+)

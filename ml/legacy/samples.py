@@ -58,21 +58,21 @@ def migrate(root: DataRoot, sources: Sequence[Source], venue: str, dry_run: bool
     return _report(found, days)
 
 
-def relabel(root: DataRoot, dates: Sequence[str]) -> dict[str, Any]:
-    """Compute the `future_*` columns of stored days anew; no other column changes.
+def relabel(root: DataRoot, partitions: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Compute the `future_*` columns of stored partitions (date, instrument) anew; no other column changes.
 
     Raises:
-        StoreError: a day is not stored.
+        StoreError: a partition is not stored.
     """
-    done: dict[str, Any] = {}
-    for date in dates:
-        paths = _stored(root, date)
-        if not paths:
-            raise StoreError(f"{TABLE} holds nothing of {date}. Migrate it first.")
-        for path, version in paths:
-            rows = labelled(store.load(path).select(ROWS.names()), date)
-            done[f"{date} {path.stem.removeprefix('features_')}"] = agreement(rows)
-            store.publish(root, TABLE, path, rows, version)
+    listed, done = store.manifest(root, TABLE), dict[str, Any]()
+    for date, instrument in partitions:
+        path = root.partition(TABLE, date, instrument)
+        entry = listed.get(str(path.relative_to(root.root)))
+        if entry is None:
+            raise StoreError(f"{TABLE} holds nothing of {date} {instrument}. Migrate it first.")
+        rows = labelled(store.load(path).select(ROWS.names()), date)
+        store.publish(root, TABLE, path, rows, entry.code_version)
+        done[f"{date} {instrument}"] = agreement(rows)
     return done
 
 

@@ -154,13 +154,14 @@ def test_relabelling_changes_label_columns_alone(migrated, tmp_path):
     path = root.partition(samples.TABLE, "2025-11-07", f"{VENUE}.BTCUSDT")
     spoiled = store.load(path).with_columns(pl.lit(None, dtype).alias(name) for name, dtype in FUTURE.items())
     store.publish(root, samples.TABLE, path, spoiled, "x")
-    samples.relabel(root, ["2025-11-07"])
+    both = [(day, f"{VENUE}.{symbol}") for day, symbol in (("2025-11-07", "BTCUSDT"), ("2025-11-08", "ETHUSDT"))]
+    samples.relabel(root, both[:1])
     assert_frame_equal(table(root), before)
     manifest = root.manifest(samples.TABLE).read_bytes()
-    samples.relabel(root, ["2025-11-07", "2025-11-08"])
+    samples.relabel(root, both)
     assert root.manifest(samples.TABLE).read_bytes() == manifest
     with pytest.raises(StoreError, match="nothing of 2030-01-01"):
-        samples.relabel(root, ["2030-01-01"])
+        samples.relabel(root, [("2030-01-01", "x.Y")])
 
 
 def test_a_changed_source_replaces_its_rows(root, tmp_path):
