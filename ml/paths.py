@@ -104,6 +104,10 @@ class DataRoot:
         """Which sources of older data a UTC date of a table was made of."""
         return self.meta / table / "days" / f"{date}.json"
 
+    def dataset(self, identity: str) -> Path:
+        """What a kept dataset was made of."""
+        return self.meta / "datasets" / f"{identity}.json"
+
     def set_aside(self, key: str) -> Path:
         """Why rows of a source of older data were not taken; the source stays where it is."""
         return self.quarantine / "legacy" / f"{key}.json"
