@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from ml.instruments import Instrument
-from ml.schemas import HORIZONS, LEVELS
+from ml.schemas import LEVELS, horizons_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,7 +84,7 @@ def candles(frame: pl.DataFrame, instrument: Instrument) -> bytes:
 def label_shares(labels: pl.DataFrame) -> bytes:
     """Share of moves beyond each size by horizon, with the fixed 10 bps threshold marked."""
     figure, axes = _figure(5.5, 3)
-    for h in HORIZONS:
+    for h in horizons_of(labels.columns):
         moves = labels[f"movement_{h}s"].drop_nulls().abs().sort().to_numpy() * 1e4
         if moves.size:
             at = np.linspace(0, moves.size - 1, 200).astype(int)

@@ -12,7 +12,7 @@ import polars as pl
 
 from ml import store
 from ml.paths import DataRoot
-from ml.schemas import TABLES, conform
+from ml.schemas import conform, schema_of
 
 
 class ParquetTables(dg.IOManager):
@@ -24,8 +24,9 @@ class ParquetTables(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
         """Store a table and show its path, hash, rows and columns."""
         table = context.asset_key.path[-1]
-        if table in TABLES:
-            obj = conform(obj, TABLES[table], table)
+        schema = schema_of(table, obj.columns)
+        if schema is not None:
+            obj = conform(obj, schema, table)
         path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
         version = str((context.asset_spec.code_version if context.has_asset_key else None) or "")
         entry = store.publish(self.root, table, path, obj, version)

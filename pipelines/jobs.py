@@ -33,3 +33,13 @@ watch = dg.define_asset_job(
     selection=dg.AssetSelection.groups("monitoring"),
     description="Is a UTC date still what the model was trained on, for one instrument?",
 )
+migrate = dg.define_asset_job(
+    "migrate",
+    selection=dg.AssetSelection.groups("legacy"),
+    description="The predecessor's files as tables; the run's configuration names their folder.",
+)
+label = dg.define_asset_job(
+    "label",
+    selection=dg.AssetSelection.assets("future_labels", "training_features"),
+    description="Labels, and the feature store's rows with them, made anew from stored samples and features.",
+)
