@@ -1,13 +1,14 @@
 """Fetching as Dagster sees it: a partition, its ledger, and a backfill over its dates."""
 
-from dataclasses import replace
-
 import pytest
 
 from ml import config, download, fetch
+from ml.config import Config
+from ml.paths import DataRoot
 from ml.sources import Source
 from ml.store import write_text
 from tests.assets.play import DATE, DAY_BEFORE, checks, graph, make, shown
+from tests.conftest import default_dates
 from tests.file_server import Archive
 from tests.kline_server import served
 from tests.scenario import INSTRUMENT
@@ -22,10 +23,11 @@ def archive(monkeypatch):
 
 
 @pytest.fixture
-def asking(root, archive, tmp_path):
-    """The ingested data root with an empty folder of captures and a source."""
+def asking(tmp_path, archive):
+    """A data root that holds nothing but a source."""
+    root = DataRoot(tmp_path)
     source = Source("sim", archive.url + "/{symbol}-{date}.csv", INSTRUMENT.venue)
-    listed = replace(config.load(root), captures=tmp_path / "captures", sources=(source,))
+    listed = Config(root.captures, *default_dates(), (INSTRUMENT,), (source,))
     write_text(root.config, config.render(listed))
     return root, listed
 
