@@ -16,7 +16,7 @@ from ml.store import write_text
 from tests.house.sources import PROJECT
 from tests.scenario import chain_of
 
-BINANCE = {"binance-usdm.BTCUSDT": (9_017, None, 10_701), "binance-usdm.ETHUSDT": (8_924, None, 13_655)}
+BINANCE = {"binance-usdm.BTCUSDT": (9_017 + 6, None, 10_701), "binance-usdm.ETHUSDT": (8_924 + 6, None, 13_655)}
 BYBIT = {
     "bybit-linear.BTCUSDT": (413, 7_180 - 400, 56),
     "bybit-linear.ETHUSDT": (420, 4_491 - 400, 23),
@@ -29,11 +29,12 @@ RECORDED = {
     "binance_raw": (["2024-07-18", "2024-07-19"], BINANCE),
     "bybit_v5_ws": (["2026-08-09"], BYBIT),
     "gdax_btcusd": (["2018-04-17", "2018-04-24"], {"coinbase-spot.BTC-USD": (None, 18_092 + 193_847, 256)}),
-    "binance_csv_trx": (["2025-03-04"], {"binance-coinm.TRXUSD_PERP": (0, 0, 10_000)}),
+    "binance_csv_trx": (["2025-03-04"], {"binance-coinm.TRXUSD_PERP": (None, 0, 10_000)}),
 }
-"""Folder -> its dates, and for each instrument diffs applied, level rows (None where another is known) and prints.
+"""Folder -> its dates, and for each instrument messages, level rows and prints; None where another number is known.
 
-The snapshot of each Bybit book, 2 x 200 rows, is no diff; of GDAX the first update stands in the snapshot's message.
+Of Binance the five diffs that end before the snapshot are messages too, as is the snapshot: rows of their time, without
+a level. The snapshot of each Bybit book, 2 x 200 rows, is no diff; of GDAX the first update stands in the snapshot's.
 """
 
 
@@ -55,7 +56,7 @@ def backfilled(root, folder, days):
 
 
 def held(root, instrument, days):
-    """Diffs applied, level rows of diffs and prints of an instrument over its partitions."""
+    """Book messages but snapshots, their level rows, and prints of an instrument over its partitions."""
     events, trades = (
         pl.concat([pl.read_parquet(root.partition(table, day, instrument)) for day in days])
         for table in ("book_events", "trades")
