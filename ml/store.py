@@ -222,7 +222,7 @@ def _stage(staged: Path, frame: pl.DataFrame) -> None:
     with staged.open("wb") as sink:
         pq.write_table(
             arrow, sink, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True,
-            use_dictionary=repeating,
+            use_dictionary=repeating,  # pyright: ignore[reportArgumentType] - its stub knows a bool alone
         )  # fmt: skip
         _crash("staged")
         sink.flush()
