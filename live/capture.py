@@ -98,6 +98,7 @@ class Capture:
         await asyncio.to_thread(self.recorder.stop)
         for task in done - {waiting}:
             task.result()  # a task that ended by itself failed: say so
+        self._stored()
         files = [str(sealed.path) for sealed in self.files]
         return self.state() | {"files": files, "stop_s": round(monotonic() - stopping, 3)}
 
@@ -123,7 +124,7 @@ class Capture:
         self.recorder.connection(number, name)
 
         def lost(reason: str) -> None:
-            for symbol in asked.symbols:
+            for symbol in asked.books:
                 self.watch.lose(symbol, reason)
                 self.recorder.loss(number, symbol, reason)
 
@@ -134,7 +135,7 @@ class Capture:
         return line
 
     def _take(self, number: int, line: Line, recv_ts: int, text: bytes, name: str) -> None:
-        if not self.recorder.offer(number, recv_ts, text, line.asked.symbols):
+        if not self.recorder.offer(number, recv_ts, text, line.asked.books):
             return
         symbol, broken, doc = self.watch.take(text, name)
         if broken and self.plan.snapshot is None:
@@ -170,15 +171,18 @@ class Capture:
         if self.signals is not None and doc is not None:
             self.signals(symbol, doc, recv_ts)
 
+    def _stored(self) -> None:
+        if self.recorder.failure is not None:
+            raise CaptureError(
+                f"{self.options.venue}: what came cannot be stored ({self.recorder.failure}). Make room on the disk "
+                "and start again; what the journals hold is recovered."
+            )
+
     async def _progress(self) -> None:
         shown = monotonic()
         while True:
             await asyncio.sleep(0.5)
-            if self.recorder.failure is not None:
-                raise CaptureError(
-                    f"{self.options.venue}: the journal cannot be written ({self.recorder.failure}). Make room on the "
-                    "disk and start again; what was written is recovered."
-                )
+            self._stored()
             if monotonic() - shown >= PROGRESS_SECONDS:
                 _say(self.options, self.state())
                 shown, self.recorder.slowest_ms = monotonic(), 0.0

@@ -1,4 +1,4 @@
-"""`lobforge.toml` in the data root: which instruments and dates exist, and where the captures lie.
+"""`lobforge.toml` in the data root: instruments and dates, where captures lie, where archives are fetched from.
 
 Here: reading and writing that file. It is append-only: partitions of removed keys could no longer be addressed.
 Not here: settings of a process (`ml.settings`).
@@ -6,14 +6,16 @@ Not here: settings of a process (`ml.settings`).
 
 import tomllib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from ml.dates import date_of
 from ml.errors import InstrumentError, SettingsError
 from ml.instruments import Instrument
 from ml.paths import DataRoot
 from ml.schemas import HORIZONS
+from ml.sources import Source
 
 LONGEST = 3_600
 
@@ -51,7 +53,7 @@ class LabelPlan:
 
 @dataclass(frozen=True)
 class Config:
-    """Instruments, the first and last UTC date, and the folder of captures.
+    """Instruments, the first and last UTC date, the folder of captures, and the archives that may be fetched.
 
     `last_date` is None where the capture goes on.
     """
@@ -60,6 +62,7 @@ class Config:
     first_date: date
     last_date: date | None
     instruments: tuple[Instrument, ...]
+    sources: tuple[Source, ...] = ()
     labels: LabelPlan = LabelPlan()
 
     def instrument(self, instrument_id: str) -> Instrument:
@@ -87,7 +90,7 @@ def load(root: DataRoot) -> Config:
     """Read the configuration.
 
     Raises:
-        SettingsError: the file is missing, is not TOML, or lacks a key.
+        SettingsError: the file is missing, is not TOML, lacks a key, or a source has no sense or another's name.
         InstrumentError: an instrument is listed twice.
     """
     if not root.config.exists():
@@ -101,6 +104,7 @@ def load(root: DataRoot) -> Config:
             first_date=document["first_date"],
             last_date=document.get("last_date"),
             instruments=instruments,
+            sources=tuple(Source(**entry) for entry in document.get("source", [])),
             labels=_plan(document.get("labels", {})),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
@@ -112,6 +116,10 @@ def load(root: DataRoot) -> Config:
         if instrument.id in seen:
             raise InstrumentError(f"{root.config} lists {instrument.id} twice. Remove one of the two.")
         seen.add(instrument.id)
+    named = [source.name for source in config.sources]
+    twice = [name for name in named if named.count(name) > 1]
+    if twice:
+        raise SettingsError(f"{root.config} has two sources named {twice[0]}. Rename one: names are folders.")
     return config
 
 
@@ -133,7 +141,8 @@ def render(config: Config) -> str:
         lines.append(f"last_date = {config.last_date.isoformat()}")
     if config.labels != LabelPlan():
         lines += ["", "[labels]", *(f"{name} = {_toml(value)}" for name, value in vars(config.labels).items())]
-    return "\n".join(lines) + "\n" + "".join("\n" + instrument_lines(i) for i in config.instruments)
+    tables = [*map(_source_lines, config.sources), *map(instrument_lines, config.instruments)]
+    return "\n".join(lines) + "\n" + "".join("\n" + table for table in tables)
 
 
 def instrument_lines(instrument: Instrument) -> str:
@@ -153,5 +162,10 @@ def _toml(value: object) -> str:
     return str(list(value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType]
 
 
+def _source_lines(source: Source) -> str:
+    values = {name: value if isinstance(value, float) else f'"{value}"' for name, value in vars(source).items()}
+    return "[[source]]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
+
+
 def _date(ts: int) -> date:
-    return datetime.fromtimestamp(ts // 10**9, UTC).date()
+    return date.fromisoformat(date_of(ts))

@@ -9,7 +9,8 @@ update ids and may lose updates between two watches.
 
 import asyncio
 import random
-from collections.abc import Callable
+from asyncio import sleep as _sleep
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic, time_ns
 from typing import Any
@@ -49,15 +50,19 @@ class Venue:
                 body = await answer.read()
                 if answer.status == 200:
                     return time_ns(), body
-                raise VenueRefused(
-                    f"{url} answered {answer.status}: {body[:200]!r}", float(answer.headers.get("Retry-After", 0))
-                )
+                raise VenueRefused(f"{url} answered {answer.status}: {body[:200]!r}", retry_after(answer.headers))
         except (ClientError, TimeoutError) as error:
             raise VenueRefused(f"{url} did not answer: {error!r}") from error
 
     async def close(self) -> None:
         """Close all that is open."""
         await self.exchange.close()
+
+
+def retry_after(headers: Mapping[str, str] | None) -> float:
+    """How long the headers of an answer ask to wait; 0 if they do not say it in seconds."""
+    given = {name.lower(): value for name, value in (headers or {}).items()}.get("retry-after", "")
+    return float(given) if given.replace(".", "", 1).isdecimal() else 0.0
 
 
 class Line:
@@ -67,7 +72,7 @@ class Line:
         venue: whose session and rules.
         asked: address and subscriptions.
         on_frame: takes each frame as received.
-        on_loss: told why frames may be missing: `reconnect` or `silent`, each time a connection ended.
+        on_loss: told why frames may be missing, `reconnect` or `silent`, each time that an open connection ended.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Line:
         self.reconnects = 0
         self._client: Any = None
         self._redial = False
+        self._open_since: float | None = None
 
     async def run(self) -> None:
         """Dial and listen for ever; cancel to stop."""
@@ -89,24 +95,28 @@ class Line:
         while True:
             try:
                 await self._dial()
-                failures = 0
                 reason = await self._listen()
             except (OSError, TimeoutError, CaptureError):
                 reason = "reconnect"
             finally:
                 await self._hang_up()
-            self.on_loss(reason)
-            self.reconnects += 1
-            failures += 1
+            failures = 0 if self._stood() else failures + 1
+            if self._open_since is not None:
+                self.on_loss(reason)
+                self.reconnects += 1
             # jitter, so that lines that fell together do not come back together
-            await asyncio.sleep(min(0.1 * 2 ** min(failures, 9), MAX_BACK_OFF) * random.uniform(0.5, 1.0))  # noqa: S311
+            await _sleep(min(0.1 * 2 ** min(failures, 9), MAX_BACK_OFF) * random.uniform(0.5, 1.0))  # noqa: S311
 
     def redial(self) -> None:
         """Give the connection up and subscribe anew: the way to a fresh snapshot where the stream sends its own."""
         self._redial = True
 
+    def _stood(self) -> bool:
+        """Whether the last connection was more than a venue's opening and closing the door."""
+        return self._open_since is not None and monotonic() - self._open_since >= SILENCE_SECONDS
+
     async def _dial(self) -> None:
-        self._redial = False
+        self._redial, self._open_since = False, None
         exchange = self.venue.exchange
         exchange.open()
         self._client = _client(exchange, self.asked.url, self._hear)
@@ -115,6 +125,7 @@ class Line:
             await asyncio.wait_for(asyncio.shield(self._client.connected), 12)
         except _network_error() as error:
             raise CaptureError(f"{self.asked.url} cannot be reached: {error}") from error
+        self._open_since = monotonic()
         for message in self.asked.subscribe:
             await self._client.send(message)
         self.last_heard = monotonic()
@@ -124,7 +135,7 @@ class Line:
             quiet = monotonic() - self.last_heard
             if quiet >= SILENCE_SECONDS:
                 return "silent"
-            await asyncio.sleep(min(0.05, SILENCE_SECONDS - quiet))
+            await _sleep(min(0.05, SILENCE_SECONDS - quiet))
         return "reconnect"
 
     async def _hang_up(self) -> None:

@@ -164,7 +164,7 @@ def _alike(root: DataRoot, query: Query) -> list[pl.LazyFrame]:
             first, path = types.setdefault(name, (dtype, entry.path))
             if first != dtype:
                 raise StoreError(
-                    f"{query.group}: column {name} is {first} in {path} and {dtype} in {entry.path}. Make the older anew."
+                    f"{query.group}: column {name} is {first} in {path} and {dtype} in {entry.path}. Make one anew."
                 )
     return frames
 

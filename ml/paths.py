@@ -96,6 +96,10 @@ class DataRoot:
         """What one capture file holds, kept so that it is read only once."""
         return self.meta / "captures" / f"{sha256}.json"
 
+    def capture_content(self, path_sha256: str) -> Path:
+        """The hash of the capture file at one path, kept so that an unchanged file is not read again."""
+        return self.meta / "captures" / "content" / f"{path_sha256}.json"
+
     def proof(self, table: str, key: str) -> Path:
         """What was found in one source of older data, by the hash of its content."""
         return self.meta / table / "proofs" / f"{key}.json"

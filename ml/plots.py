@@ -101,6 +101,28 @@ def class_shares(panel: pl.DataFrame) -> bytes:
     return _png(figure)
 
 
+def coverage(profile: pl.DataFrame) -> bytes:
+    """Share of a day's rows in which each feature is known (`ml.drift.profile`)."""
+    figure, axes = _figure(8, 2.4)
+    axes.bar(range(profile.height), profile["coverage"].fill_null(0).to_numpy(), width=1.0)
+    axes.set(xlabel="feature, in the set's order", ylabel="share known", title="Coverage", ylim=(0, 1))
+    return _png(figure)
+
+
+def distances(drift: pl.DataFrame) -> bytes:
+    """Each feature's distance from the baseline over the bar that means nothing (`ml.drift.compare`); 1 is the bar."""
+    figure, axes = _figure(8, 2.8)
+    over = drift.filter(pl.col("distance").is_not_null() & (pl.col("bar") > 0)).with_columns(
+        over=pl.col("distance") / pl.col("bar")
+    )
+    top = over.sort("over", "feature", descending=[True, False]).head(25)
+    axes.bar(range(top.height), top["over"].to_numpy(), color=["tab:red" if d else "tab:blue" for d in top["drifted"]])
+    axes.axhline(1, color="grey", linestyle=":")
+    axes.set(ylabel="distance / bar", title="Furthest from the baseline")
+    axes.set_xticks(range(top.height), top["feature"].to_list(), rotation=90, fontsize=6)
+    return _png(figure)
+
+
 def folds(scores: pl.DataFrame) -> bytes:
     """Macro-accuracy per fold: training block, test block and baselines."""
     figure, axes = _figure(5.5, 3)

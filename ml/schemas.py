@@ -95,6 +95,18 @@ TABLES: dict[str, pl.Schema] = {
             "offset": _I64,
         }
     ),
+    "archive_files": pl.Schema(
+        {
+            "source": pl.String(),
+            "url": pl.String(),
+            "path": pl.String(),
+            "state": pl.String(),
+            "asked_ts": _I64,
+            "bytes": _I64,
+            "sha256": pl.String(),
+            "detail": pl.String(),
+        }
+    ),
     "captures": pl.Schema({"kind": _U8, "conn": pl.String(), "recv_ts": _I64, "payload": pl.Binary()}),
     "book_events": pl.Schema(
         {

@@ -40,6 +40,10 @@ def _rare_class(frame: pl.DataFrame) -> int:
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
+    "archive_files": (
+        Rule("published", pl.col("state") == "not_published", False, "The publisher has every file."),
+        Rule("checksums_agree", pl.col("state") == "checksum", False, "Every file is the one that was published."),
+    ),
     "book_events": (
         Rule("arrivals_ascend", pl.col("arrival").diff() < 0, True, "Rows are in the order of their arrival."),
         Rule("sizes_not_negative", pl.col("size") < 0, True, "No level has a negative size."),

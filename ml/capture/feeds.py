@@ -25,11 +25,15 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class Connection:
-    """One WebSocket: its address and the messages that subscribe to `symbols`."""
+    """One WebSocket: its address and the messages that subscribe to `symbols`.
+
+    `books` are the symbols whose books it carries, and which a loss on it makes unknown: all of them, or none.
+    """
 
     url: str
     subscribe: tuple[dict[str, Any], ...]
     symbols: tuple[str, ...]
+    books: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ def _binance(*paths: tuple[str, tuple[str, ...]]) -> Callable[[Endpoints, Sequen
             for path, streams in paths:
                 names = [f"{symbol.lower()}@{stream}" for symbol in batch for stream in streams]
                 message = {"method": "SUBSCRIBE", "params": names, "id": len(found) + 1}
-                found.append(Connection(f"{endpoints.stream}{path}", (message,), batch))
+                books = batch if any(stream.startswith("depth") for stream in streams) else ()
+                found.append(Connection(f"{endpoints.stream}{path}", (message,), batch, books))
         return found
 
     return connections
@@ -94,7 +99,7 @@ def _bybit(market: str) -> Callable[[Endpoints, Sequence[str]], list[Connection]
             # spot takes at most ten topics a message
             names = [topic.format(symbol) for symbol in batch for topic in topics]
             messages = tuple({"op": "subscribe", "args": names[k : k + 10]} for k in range(0, len(names), 10))
-            found.append(Connection(f"{endpoints.stream}/v5/public/{market}", messages, batch))
+            found.append(Connection(f"{endpoints.stream}/v5/public/{market}", messages, batch, batch))
         return found
 
     return connections
@@ -104,7 +109,7 @@ def _okx(endpoints: Endpoints, symbols: Sequence[str]) -> list[Connection]:
     found: list[Connection] = []
     for batch in _batches(symbols):
         args = [{"channel": name, "instId": symbol} for symbol in batch for name in ("books", "trades", "bbo-tbt")]
-        found.append(Connection(f"{endpoints.stream}/ws/v5/public", ({"op": "subscribe", "args": args},), batch))
+        found.append(Connection(f"{endpoints.stream}/ws/v5/public", ({"op": "subscribe", "args": args},), batch, batch))
     return found
 
 

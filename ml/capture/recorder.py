@@ -19,6 +19,7 @@ import orjson
 from ml.capture import journal
 from ml.capture.journal import Journal, Kind, Record
 from ml.capture.seal import Sealed, seal
+from ml.errors import StoreError
 from ml.paths import DataRoot
 
 SYNC_SECONDS = 0.5
@@ -46,18 +47,13 @@ class Recorder:
         roll_bytes: int = ROLL_BYTES,
         sealed: Callable[[Sealed], None] = lambda _: None,
     ) -> None:
-        self.root, self.venue, self.queue_bytes, self.roll_bytes, self.sealed = (
-            root,
-            venue,
-            queue_bytes,
-            roll_bytes,
-            sealed,
-        )
+        self.root, self.venue, self.sealed = root, venue, sealed
+        self.queue_bytes, self.roll_bytes = queue_bytes, roll_bytes
         self.waiting_bytes = self.frames = self.bytes = self.overflows = 0
         self.slowest_ms = 0.0
         """Longest time from receipt to the kernel since it was last read, ms."""
-        self.failure: OSError | None = None
-        """Why nothing can be written any more; the journal keeps what it has for the next start."""
+        self.failure: OSError | StoreError | None = None
+        """Why frames cannot be written, or a journal not sealed; what the journals hold is kept for the next start."""
         self._names: dict[int, str] = {}
         self._queue: deque[Record] = deque()
         self._lost: dict[int, tuple[str, ...]] = {}
@@ -124,6 +120,8 @@ class Recorder:
             self.failure = error
             with suppress(OSError):
                 self._journal.close()
+        else:
+            self._seal(self._journal.path)
 
     def _write_all(self) -> None:
         synced = monotonic()
@@ -144,7 +142,6 @@ class Recorder:
             if self._journal.size >= self.roll_bytes or monotonic() - self._begun >= ROLL_SECONDS:
                 self._roll()
         self._journal.end(time_ns())
-        self.sealed(seal(self.root, self._journal.path))
 
     def _roll(self) -> None:
         """Begin the next journal, then seal the one before it beside the writing."""
@@ -153,9 +150,15 @@ class Recorder:
         for number, name in self._names.items():
             self._journal.append(Kind.CONNECTION, number, time_ns(), name.encode())
         finished.end(time_ns())
-        sealer = threading.Thread(target=lambda: self.sealed(seal(self.root, finished.path)))
+        sealer = threading.Thread(target=self._seal, args=(finished.path,))
         sealer.start()
         self._sealers = [thread for thread in self._sealers if thread.is_alive()] + [sealer]
+
+    def _seal(self, path: Path) -> None:
+        try:
+            self.sealed(seal(self.root, path))
+        except (OSError, StoreError) as error:
+            self.failure = error
 
     def _next(self) -> Journal:
         return Journal(self._path())

@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from ml.config import LabelPlan
+from ml.dates import bounds
 from ml.labels.classes import DOWN, NEUTRAL, UP, fixed_direction
 from ml.labels.costs import after_costs, net_direction
 from ml.labels.kernel import Quotes, empty_labels, future_rows
-from ml.market.day import bounds
 from ml.market.layout import SECOND
 from ml.schemas import SAMPLE_COLUMNS, NullReason, horizons_of, label_schema
 

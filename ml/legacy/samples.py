@@ -15,13 +15,13 @@ from typing import Any
 import polars as pl
 
 from ml import store
+from ml.dates import bounds
 from ml.errors import StoreError
 from ml.fingerprint import LEGACY, fingerprint
 from ml.labels import asof
 from ml.legacy import batches, offline, proofs
 from ml.legacy.columns import FUTURE, HORIZONS, ROWS, SAMPLES, STORED
 from ml.legacy.parts import Source, utc_date
-from ml.market.day import bounds
 from ml.paths import LEGACY_GROUP, DataRoot
 from ml.schemas import conform
 

@@ -2,33 +2,29 @@
 
 import pytest
 
-from pipelines.jobs import ON_DEMAND
-from tests.assets.play import DATE, copy_of, graph, make
+from tests.assets.play import DATE, copy_of, make
 
 
 @pytest.fixture(scope="session")
 def rebuilt(ingested, tmp_path_factory):
     """A copy of the ingested data root on which the second day was made once more, and that run's result."""
     root = copy_of(ingested, tmp_path_factory.mktemp("rebuilt"))
-    partitioned = [asset for asset in graph() if asset.partitions_def is not None]
-    return root, make(root, *partitioned, date=DATE)
+    from pipelines.jobs import ingest
+
+    return root, make(root, ingest.selection, date=DATE)
 
 
 @pytest.fixture(scope="session")
 def learned(ingested, tmp_path_factory):
     """A copy of the ingested data root on which the job `learn` ran, and that run's result."""
     from ml.evaluation import verdict
+    from pipelines.jobs import learn
 
     root = copy_of(ingested, tmp_path_factory.mktemp("learned"))
     with pytest.MonkeyPatch.context() as patch:
         # one thread and a small canary model are quick; their own tests play them in full
         patch.setattr(verdict, "STRONG_ROUNDS", 5)
-        return root, make(root, *(asset for asset in graph() if learns(asset)), date=None)
-
-
-def learns(asset):
-    """Whether an asset is of the job `learn`: without partitions, and not made on demand."""
-    return asset.partitions_def is None and not set(asset.group_names_by_key.values()) & set(ON_DEMAND)
+        return root, make(root, learn.selection, date=None)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from ml import config
 from ml.config import Config, LabelPlan
 from ml.errors import InstrumentError, SettingsError
 from ml.instruments import Instrument
+from ml.sources import Source
 from ml.store import write_text
 
 BTC = Instrument("binance-usdm.BTCUSDT", 1, 3, 1, 1)
@@ -25,6 +26,36 @@ def test_what_is_rendered_is_read_back(root):
     """The file and the object say the same."""
     wanted = listed(root)
     assert config.load(root) == wanted
+
+
+SOURCE = Source("vision", "https://data.binance.vision/{symbol}-{date}.zip", "binance-usdm", ".CHECKSUM", 12.0)
+
+
+def test_sources_are_read_back(root):
+    """With their own times to retry; a file without any has none."""
+    assert listed(root).sources == ()
+    wanted = Config(root.root / "x", date(2025, 1, 1), None, (BTC,), (SOURCE, replace(SOURCE, name="other")))
+    write_text(root.config, config.render(wanted))
+    assert config.load(root) == wanted
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (
+            2 * config.render(Config(Path("x"), date(2025, 1, 1), None, (), (SOURCE,))).partition("\n\n")[2],
+            "two sources",
+        ),
+        ('[[source]]\nname = "a"\n', "missing 2 required"),
+        ('[[source]]\nname = "a"\nurl = "http://host/{date}"\nvenue = "b"\n', "not https"),
+        ('[[source]]\nname = "a"\nurl = "https://host/{date}"\nvenue = "b"\nuser = "c"\n', "user"),
+    ],
+)
+def test_a_source_without_sense_is_refused(root, lines, why):
+    """Two of one name, one without an address, one that is not safe, a key that nobody knows."""
+    write_text(root.config, "first_date = 2025-01-01\n" + lines)
+    with pytest.raises(SettingsError, match=why):
+        config.load(root)
 
 
 def test_an_unlisted_instrument_comes_with_the_lines_to_add(root):

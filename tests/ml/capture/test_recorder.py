@@ -11,6 +11,7 @@ from ml.capture import recorder as recorders
 from ml.capture.journal import Journal, Kind
 from ml.capture.recorder import Recorder
 from ml.capture.seal import State
+from ml.errors import StoreError
 
 
 def rows(sealed):
@@ -47,6 +48,7 @@ def test_a_roll_loses_and_doubles_nothing(root):
     assert list(root.journals.iterdir()) == []
 
 
+@pytest.mark.promise("A7")
 def test_a_disk_that_does_not_keep_up_is_a_loss_on_record(root, monkeypatch):
     """Memory stays bounded; where frames were refused stands one loss per instrument, before the next frame."""
     go = threading.Event()
@@ -76,10 +78,10 @@ def test_a_disk_that_does_not_keep_up_is_a_loss_on_record(root, monkeypatch):
     assert kinds[-1] == (Kind.FRAME, b"after")
 
 
-@pytest.mark.parametrize("seconds", [0.05])
-def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch, seconds):
+@pytest.mark.promise("A1")
+def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch):
     """A kill loses nothing that was handed over: the journal holds the frame long before the stop."""
-    monkeypatch.setattr(recorders, "SYNC_SECONDS", seconds)
+    monkeypatch.setattr(recorders, "SYNC_SECONDS", 0.05)
     recorder = Recorder(root, "sim")
     recorder.offer(0, 1, b"kept", ("A",))
     (path,) = root.journals.iterdir()
@@ -109,3 +111,21 @@ def test_a_disk_that_fails_is_told_and_what_was_written_stays(root, monkeypatch)
     monkeypatch.undo()
     (path,) = root.journals.iterdir()
     assert [record.payload for record in journal.records(path)] == [b"kept"]
+
+
+@pytest.mark.parametrize("roll_bytes", [100, recorders.ROLL_BYTES])
+def test_a_journal_that_cannot_be_sealed_is_told_and_stays(root, monkeypatch, roll_bytes):
+    """At a roll, in a thread of its own, and at the stop."""
+
+    def refused(*_):
+        raise StoreError("captures: no room")
+
+    monkeypatch.setattr(recorders, "seal", refused)
+    recorder = Recorder(root, "sim", roll_bytes=roll_bytes)
+    recorder.offer(0, 1, b"x" * 200, ("A",))
+    while recorder.waiting_bytes:
+        threading.Event().wait(0.01)
+    recorder.stop()
+    assert "no room" in str(recorder.failure)
+    kept = [r.payload for path in root.journals.iterdir() for r in journal.records(path) if r.kind == Kind.FRAME]
+    assert kept == [b"x" * 200]

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.config import LabelPlan
+from ml.dates import bounds
 from ml.labels.future import label
 from ml.market import layout
-from ml.market.day import bounds
 from ml.market.tables import samples_frame
 from tests.ml.labels.test_future import DATE, NO_TAIL, walk, with_gap
 from tests.oracles import labels as oracle

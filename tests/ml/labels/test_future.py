@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.config import LabelPlan
+from ml.dates import bounds
 from ml.labels import future
 from ml.labels.future import label
 from ml.market import layout
-from ml.market.day import bounds
 from ml.market.tables import samples_frame
 from ml.schemas import HORIZONS, NullReason, conform, horizons_of, label_schema
 from tests.oracles import labels as oracle
@@ -91,6 +91,7 @@ def test_movements_equal_duckdbs_asof_join():
             assert all(found[ts] == pytest.approx(movement, rel=1e-12, abs=1e-15) for ts, movement in known.iter_rows())
 
 
+@pytest.mark.promise("A4")
 @settings(max_examples=30, deadline=None)
 @given(st.integers(100, 700), st.integers(1, 30))
 def test_a_gap_nulls_exactly_the_labels_that_touch_it(start, length):

@@ -9,12 +9,12 @@ import pytest
 
 from ml import store
 from ml.candles import MINUTE
+from ml.dates import bounds
 from ml.instruments import Instrument
 from ml.legacy import candles
 from ml.legacy.candles import Grid
 from ml.legacy.columns import CANDLES
 from ml.legacy.sources import find
-from ml.market.day import bounds
 from ml.schemas import conform
 
 BTC = Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1)
