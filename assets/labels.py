@@ -43,5 +43,5 @@ def future_labels(
         "class shares": future.class_shares(rows),
         "classes": image(plots.label_shares(rows)),
     }
-    yield dg.MaterializeResult(value=rows, metadata=metadata | asdict(listed.labels))
+    yield dg.MaterializeResult(value=rows, metadata=metadata | {"plan": asdict(listed.labels)})
     yield from rule_results("future_labels", rows)

@@ -79,7 +79,7 @@ def test_files_that_disagree_about_a_type_are_an_error(root):
     frame = put(root, walk(50), date="2025-03-03")
     path = root.partition(FEATURE_GROUP, "2025-03-04", "sim.X")
     store.publish(root, FEATURE_GROUP, path, frame.with_columns(pl.col("ofi_30s").cast(pl.String)), "v")
-    with pytest.raises(StoreError, match="column ofi_30s is Float64 in .* and String in"):
+    with pytest.raises(StoreError, match=r"column ofi_30s is Float64 in .* and String in"):
         feature_store.polars(root, Query())
 
 
