@@ -90,34 +90,34 @@ def add_scaled(x: F64, factor: float, out: F64) -> None:
 
 @hot
 def highest(x: F64, n: int, out: F64) -> None:
-    """Largest of the last n values. Source: TA-Lib MAX."""
+    """Largest of the last n values, of which none may be NaN. Source: TA-Lib MAX."""
     blank(out, n - 1)
     for start in range(0, x.size - n + 1, n):
         top = -inf
         for j in range(start + n - 1, start - 1, -1):
-            top = max(x[j], top)
+            top = x[j] if x[j] > top else top
             if j + n - 1 < x.size:
                 out[j + n - 1] = top
         top = -inf
         for i in range(start + n, min(start + 2 * n - 1, x.size)):
-            top = max(x[i], top)
-            out[i] = max(out[i], top)
+            top = x[i] if x[i] > top else top
+            out[i] = out[i] if out[i] > top else top
 
 
 @hot
 def lowest(x: F64, n: int, out: F64) -> None:
-    """Smallest of the last n values. Source: TA-Lib MIN."""
+    """Smallest of the last n values, of which none may be NaN. Source: TA-Lib MIN."""
     blank(out, n - 1)
     for start in range(0, x.size - n + 1, n):
         bottom = inf
         for j in range(start + n - 1, start - 1, -1):
-            bottom = min(x[j], bottom)
+            bottom = x[j] if x[j] < bottom else bottom
             if j + n - 1 < x.size:
                 out[j + n - 1] = bottom
         bottom = inf
         for i in range(start + n, min(start + 2 * n - 1, x.size)):
-            bottom = min(x[i], bottom)
-            out[i] = min(out[i], bottom)
+            bottom = x[i] if x[i] < bottom else bottom
+            out[i] = out[i] if out[i] < bottom else bottom
 
 
 @hot
