@@ -43,7 +43,7 @@ print(json.dumps(times))
 """
 
 
-def measure(rows: int = ROWS, runs: int = RUNS) -> dict[str, float]:
+def measure(rows: int = ROWS, runs: int = RUNS, with_ta: bool = True) -> dict[str, float]:
     """Rows per second of each contender, thirty arrays each, medians over interleaved runs; `ta` if it installs."""
     candles = walk(rows)
     ours(*walk(1_000))  # compiles
@@ -57,15 +57,20 @@ def measure(rows: int = ROWS, runs: int = RUNS) -> dict[str, float]:
             times[name].append(process_time() - started)
     check(walk(5_000))
     measured = {name: rows / float(np.median(taken)) for name, taken in times.items()}
+    return measured | (_ta() if with_ta else {})
+
+
+def _ta() -> dict[str, float]:
+    """The rate of `ta`, in an environment of its own; nothing if it does not install."""
     try:
         python = peers.python_of("ta", "ta==0.11.0", "pandas<3")
         with TemporaryDirectory() as folder:
             np.save(f"{folder}/candles.npy", np.array(walk(TA_ROWS)))
             taken = peers.times(python, PEER, f"{folder}/candles.npy", "3")
-        measured["ta"] = TA_ROWS / float(np.median(taken))
     except peers.Unreachable as error:
         print(f"ta: skipped: {error}")
-    return measured
+        return {}
+    return {"ta": TA_ROWS / float(np.median(taken))}
 
 
 def ours(o, h, x, c, v, kept=None) -> np.ndarray:

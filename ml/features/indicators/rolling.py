@@ -31,12 +31,16 @@ def blank(out: F64, count: int) -> None:
 
 
 @hot
-def settled(x: F64, needs: int, out: F64) -> None:
-    """X where it is finite, NaN elsewhere and in the first needs - 1 rows."""
+def settled(x: F64, needs: int, out: F64) -> bool:
+    """X where it is finite, NaN elsewhere and in the first needs - 1 rows; whether all rows after those are finite."""
     blank(out, needs - 1)
+    none = 0.0
     for i in range(needs - 1, x.size):
         # the difference of infinities is NaN, of numbers 0
-        out[i] = x[i] + (x[i] - x[i])
+        lost = x[i] - x[i]
+        out[i] = x[i] + lost
+        none += lost
+    return none == 0.0
 
 
 @hot
