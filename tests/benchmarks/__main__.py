@@ -86,8 +86,8 @@ NOTES = (
     "Labels: 116 days of 86 400 rows, horizons 10, 30 and 60 s; equal results are checked. The compiled loop gives",
     "volatility, age and null reasons as well. Loading: whole processes, medians of 7.",
     "",
-    "Indicators: thirty arrays of a million candles, equal to TA-Lib's to 1e-8. TA-Lib and ta make new arrays; ours are",
-    "measured with new arrays and with kept ones. ta (0.11.0) and Qlib (pyqlib 0.9.7) run in environments of their own,",
+    "Indicators: thirty arrays of a million candles, equal to TA-Lib's to 1e-8. TA-Lib and ta make new arrays; ours",
+    "are measured with new and with kept ones. ta (0.11.0) and Qlib (pyqlib 0.9.7) run in environments of their own,",
     "below `.peers`; Alpha158 from Qlib's binary store with one kernel, ours from a frame to a frame. Processor time.",
 )
 

@@ -1,7 +1,7 @@
-"""Windows over an array: sums, means, extremes, deviations, positions of extremes.
+"""Windows over an array: sums, means, extremes, positions of extremes.
 
 Here: compiled functions of the last n values, on which the indicators rest.
-Not here: recursive averages (`averages`), indicators by name.
+Not here: distances from a mean (`distances`), recursive averages (`averages`), indicators by name.
 
 Arrays are f64 (rows,), oldest first, without holes: a caller cuts them where a candle is missing. Each function writes
 all of `out`, NaN until the window is full, and allocates nothing. A window reduces over its own values alone, in blocks
@@ -9,7 +9,7 @@ of n from the first row on (van Herk 1992; Gil & Werman 1993): a running sum wou
 left it long ago.
 """
 
-from math import inf, nan, sqrt
+from math import inf, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from ml.market.compiled import hot
 
 F64 = NDArray[np.float64]
-ROUNDING = 1e-13
-"""Distances from a mean below this share of it are rounding: equal values deviate by 0, not by the last bit."""
 CHUNK = 512
 """Rows that are kept at hand while a window is walked through."""
 
@@ -156,47 +154,3 @@ def since_lowest(x: F64, n: int, out: F64) -> None:
             at = i
         if i >= n - 1:
             out[i] = i - at
-
-
-@hot
-def deviation(x: F64, n: int, mean: F64, out: F64) -> None:
-    """Population standard deviation of the last n values around `mean`, their mean. Source: TA-Lib STDDEV."""
-    blank(out, n - 1)
-    for start in range(n - 1, x.size, CHUNK):
-        rows = min(CHUNK, x.size - start)
-        kept, middle = out[start : start + rows], mean[start : start + rows]
-        kept[:] = 0.0
-        for k in range(n):
-            add_squares(x[start - k : start - k + rows], middle, kept)
-        for i in range(rows):
-            kept[i] = sqrt(kept[i] / n)
-            kept[i] *= kept[i] > ROUNDING * abs(middle[i])
-
-
-@hot
-def add_squares(x: F64, middle: F64, out: F64) -> None:
-    """Out += (x - middle)^2."""
-    for i in range(out.size):
-        out[i] += (x[i] - middle[i]) * (x[i] - middle[i])
-
-
-@hot
-def mean_deviation(x: F64, n: int, mean: F64, out: F64) -> None:
-    """Mean of |x - mean| over the last n values, `mean` being their mean."""
-    blank(out, n - 1)
-    for start in range(n - 1, x.size, CHUNK):
-        rows = min(CHUNK, x.size - start)
-        kept, middle = out[start : start + rows], mean[start : start + rows]
-        kept[:] = 0.0
-        for k in range(n):
-            add_distances(x[start - k : start - k + rows], middle, kept)
-        for i in range(rows):
-            kept[i] /= n
-            kept[i] *= kept[i] > ROUNDING * abs(middle[i])
-
-
-@hot
-def add_distances(x: F64, middle: F64, out: F64) -> None:
-    """Out += |x - middle|."""
-    for i in range(out.size):
-        out[i] += abs(x[i] - middle[i])
