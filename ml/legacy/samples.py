@@ -15,7 +15,6 @@ from typing import Any
 import polars as pl
 
 from ml import store
-from ml.dates import bounds
 from ml.errors import StoreError
 from ml.fingerprint import LEGACY, fingerprint
 from ml.legacy import batches, offline, proofs

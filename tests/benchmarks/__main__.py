@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ml.fingerprint import use_compiled
 from ml.settings import load
-from tests.benchmarks import demo, labels, replay, startup
-from tests.benchmarks.goals import LABELS, REPLAY, STARTUP, Goal
+from tests.benchmarks import alpha158, demo, indicators, labels, replay, startup
+from tests.benchmarks.goals import CANDLES, INDICATORS, LABELS, REPLAY, STARTUP, Goal
 from tests.benchmarks.stream import recorded
 
 PROJECT = Path(__file__).parents[2]
@@ -24,6 +24,8 @@ def main() -> int:
     for goals, measure, unit in (
         (REPLAY, lambda: replay.measure(recorded(market)), "M level updates/s"),
         (LABELS, labels.measure, "M rows/s"),
+        (INDICATORS, indicators.measure, "M rows/s"),
+        (CANDLES, alpha158.measure, "M values/s"),
         (STARTUP, startup.measure, "s"),
         ((), demo.measure, "s"),
     ):
@@ -31,7 +33,8 @@ def main() -> int:
         results.append((goals, measured, unit))
         print("\n".join(_rates(measured, unit)), file=sys.stderr, flush=True)
     (PROJECT / "docs" / "benchmarks.md").write_text(_page(results))
-    missed = [goal for goals, measured, _ in results for goal in goals if not goal.holds(measured)]
+    measurable = [(goal, rates) for goals, rates, _ in results for goal in goals if goal.measured(rates)]
+    missed = [goal for goal, rates in measurable if not goal.holds(rates)]
     for goal in missed:
         print(f"missed: {goal.title}: {goal.ours} against {goal.peer}", file=sys.stderr)
     return 1 if missed else 0
@@ -51,6 +54,11 @@ def _page(results: list[tuple[tuple[Goal, ...], dict[str, float], str]]) -> str:
     ]
     for goals, measured, _ in results:
         for goal in goals:
+            if not goal.measured(measured):
+                lines.append(
+                    f"| {goal.title} | {goal.ours} | {goal.peer} | not measured: it does not install here | | |"
+                )
+                continue
             bound = f"{'<=' if goal.at_most else '>='} {goal.factor:g}"
             reached = "yes" if goal.holds(measured) else "no"
             lines.append(
@@ -77,6 +85,10 @@ NOTES = (
     "",
     "Labels: 116 days of 86 400 rows, horizons 10, 30 and 60 s; equal results are checked. The compiled loop gives",
     "volatility, age and null reasons as well. Loading: whole processes, medians of 7.",
+    "",
+    "Indicators: thirty arrays of a million candles, equal to TA-Lib's to 1e-8. TA-Lib and ta make new arrays; ours",
+    "are measured with new and with kept ones. ta (0.11.0) and Qlib (pyqlib 0.9.7) run in environments of their own,",
+    "below `.peers`; Alpha158 from Qlib's binary store with one kernel, ours from a frame to a frame. Processor time.",
 )
 
 if __name__ == "__main__":
