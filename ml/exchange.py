@@ -26,8 +26,8 @@ MAX_BACK_OFF = 30.0
 GOODBYE_SECONDS = 0.5
 """How long an old connection may take to close: a dead one never answers, and meanwhile nothing is captured."""
 
-OnFrame = Callable[[int, bytes], None]
-"""Takes the receive time (ns UTC) and the text of a frame."""
+OnFrames = Callable[[int, list[bytes]], None]
+"""Takes the receive time (ns UTC) and the text of the frames that came then."""
 
 
 class Venue:
@@ -73,7 +73,7 @@ class Line:
     Args:
         venue: whose session and rules.
         asked: address and subscriptions.
-        on_frame: takes each frame as received.
+        on_frames: takes frames as received.
         on_loss: told why frames may be missing, `reconnect` or `silent`, each time that an open connection ended.
     """
 
@@ -81,10 +81,10 @@ class Line:
         self,
         venue: Venue,
         asked: Connection,
-        on_frame: OnFrame,
+        on_frames: OnFrames,
         on_loss: Callable[[str], None],
     ) -> None:
-        self.venue, self.asked, self.on_frame, self.on_loss = venue, asked, on_frame, on_loss
+        self.venue, self.asked, self.on_frames, self.on_loss = venue, asked, on_frames, on_loss
         self.last_heard = 0.0
         self.reconnects = 0
         self._client: Any = None
@@ -147,31 +147,60 @@ class Line:
             with suppress(_network_error(), OSError):
                 await asyncio.wait_for(client.close(), GOODBYE_SECONDS)
 
-    def _hear(self, client: Any, data: bytes) -> None:
+    def _hear(self, client: Any, frames: list[bytes]) -> None:
         if client is self._client:  # a late frame of a connection that was given up is not applied
             self.last_heard = monotonic()
-            self.on_frame(time_ns(), data)
+            self.on_frames(time_ns(), frames)
 
 
-def _client(exchange: Any, url: str, hear: Callable[[Any, bytes], None]) -> Any:
-    """A ccxt client that hands every frame on as text; answers to its pings it keeps."""
+def _client(exchange: Any, url: str, hear: Callable[[Any, list[bytes]], None]) -> Any:
+    """A ccxt client that hands frames on as received, all that came together at once; answers to its pings it keeps."""
+    from aiohttp import WSMsgType
     from ccxt.async_support.base.ws.client import Client
 
+    loop, text = asyncio.get_running_loop(), WSMsgType.TEXT
+
     class Tee(Client):
-        def handle_text_or_binary_message(self, data: Any) -> None:
-            text = data if isinstance(data, bytes) else data.encode()
-            if len(text) < PONG_BYTES and b"pong" in text:
-                self.lastPong = exchange.milliseconds()
+        def create_connection(self, session: Any) -> Any:
+            return super().create_connection(_Undecoded(session))
+
+        def handle_message(self, message: Any) -> None:
+            if message.type is text:
+                self.handle_text_or_binary_message(message.data)
             else:
-                hear(self, text)
+                super().handle_message(message)
+
+        def handle_text_or_binary_message(self, data: bytes) -> None:
+            if not heard:
+                loop.call_soon(self.hand_on)
+            heard.append(data)
+
+        def hand_on(self) -> None:
+            frames = [frame for frame in heard if len(frame) >= PONG_BYTES or b"pong" not in frame]
+            if len(frames) < len(heard):
+                self.lastPong = exchange.milliseconds()
+            heard.clear()
+            if frames:
+                hear(self, frames)
+
+    heard: list[bytes] = []
 
     def ignore(*_: Any) -> None:
         return None
 
-    options = exchange.extend(
-        exchange.streaming, {"ping": getattr(exchange, "ping", None), "asyncio_loop": asyncio.get_running_loop()}
-    )
+    options = exchange.extend(exchange.streaming, {"ping": getattr(exchange, "ping", None), "asyncio_loop": loop})
     return Tee(url, ignore, ignore, ignore, ignore, options)
+
+
+class _Undecoded:
+    """An aiohttp session whose text frames come as bytes: nothing is decoded only to be encoded again."""
+
+    def __init__(self, session: Any) -> None:
+        self.session, self.cookie_jar = session, session.cookie_jar
+
+    def ws_connect(self, url: str, **options: Any) -> Any:
+        """As the session's own."""
+        return self.session.ws_connect(url, decode_text=False, **options)
 
 
 def ccxt_errors() -> tuple[type[Exception], type[Exception]]:

@@ -85,6 +85,7 @@ SLOW = [pytest.mark.slow]
 FEW = ["binance-usdm", "bybit-linear"]
 
 
+@pytest.mark.promise("A8")
 @pytest.mark.parametrize("venue", [v if v in FEW else pytest.param(v, marks=SLOW) for v in PROTOCOLS])
 def test_a_quiet_capture_has_no_gap(root, venue):
     """Every change from the snapshot on is there, the book is right, the stop is clean."""
@@ -98,6 +99,7 @@ def test_a_quiet_capture_has_no_gap(root, venue):
         assert found.trades > 5
 
 
+@pytest.mark.promise("A2")
 @pytest.mark.parametrize("venue", [*FEW, *(pytest.param(v, marks=SLOW) for v in ("binance-spot", "okx-swap"))])
 def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
     """A dropped frame, then doubled and garbled ones, then a cut connection: two gaps and nothing else is missing."""
@@ -135,6 +137,7 @@ def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
     assert summary["unknown_books"] == []
 
 
+@pytest.mark.promise("A6")
 def test_a_silent_connection_is_found_within_six_seconds(root):
     """The venue keeps the line open and says nothing: the capture dials again, and the gap says why."""
     with emulated("bybit-linear") as emulator, Running(root, "bybit-linear", emulator) as running:
@@ -226,6 +229,7 @@ def test_refused_and_stale_snapshots_are_asked_for_again(root):
     assert truth(root, "binance-usdm", emulator)[0].gaps == []
 
 
+@pytest.mark.promise("A1", "A8")
 def test_a_killed_capture_is_recovered_by_the_next(root):
     """SIGKILL loses nothing that the journal held; the next start says so and seals it."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:

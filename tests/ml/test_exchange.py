@@ -127,6 +127,7 @@ def test_a_venue_that_cannot_be_reached_loses_nothing():
     assert lost == []
 
 
+@pytest.mark.promise("A6")
 def test_a_line_given_up_is_heard_no_more():
     """A late frame of an old connection must not be applied after the new one's snapshot."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
