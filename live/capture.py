@@ -114,6 +114,7 @@ class Capture:
             "bytes": recorder.bytes,
             "overflows": recorder.overflows,
             "waiting_bytes": recorder.waiting_bytes,
+            "unsealed": recorder.unsealed,
             "reconnects": sum(line.reconnects for line in self.lines),
             "breaks": self.watch.breaks,
             "snapshots": self.snapshots,
