@@ -8,12 +8,47 @@ import tomllib
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from ml.dates import date_of
 from ml.errors import InstrumentError, SettingsError
 from ml.instruments import Instrument
 from ml.paths import DataRoot
+from ml.schemas import HORIZONS
 from ml.sources import Source
+
+LONGEST = 3_600
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """Which labels are made, and what a trade costs in those after costs.
+
+    Args:
+        horizons: seconds, ascending; the primary one (10 s) is always among them.
+        taker_fee: fraction of the notional, for each of entry and exit.
+        latency: whole seconds from a decision to its entry, shorter than the shortest horizon.
+
+    Raises:
+        SettingsError: one of them has no sense.
+    """
+
+    horizons: tuple[int, ...] = HORIZONS
+    taker_fee: float = 0.0005
+    latency: int = 1
+
+    def __post_init__(self) -> None:
+        wanted, primary = self.horizons, HORIZONS[0]
+        ascending = list(wanted) == sorted(set(wanted))
+        if primary not in wanted or not ascending or not 0 < wanted[0] <= wanted[-1] <= LONGEST:
+            raise SettingsError(
+                f"labels.horizons is {list(wanted)}. List seconds up to {LONGEST}, ascending, {primary} among them."
+            )
+        if not (0 <= self.taker_fee < 0.1 and 0 <= self.latency < wanted[0]):
+            raise SettingsError(
+                f"labels.taker_fee {self.taker_fee} or labels.latency {self.latency} has no sense. "
+                f"Give a fraction below 0.1, and seconds below {wanted[0]}."
+            )
 
 
 @dataclass(frozen=True)
@@ -28,6 +63,7 @@ class Config:
     last_date: date | None
     instruments: tuple[Instrument, ...]
     sources: tuple[Source, ...] = ()
+    labels: LabelPlan = LabelPlan()
 
     def instrument(self, instrument_id: str) -> Instrument:
         """The instrument of that id.
@@ -69,6 +105,7 @@ def load(root: DataRoot) -> Config:
             last_date=document.get("last_date"),
             instruments=instruments,
             sources=tuple(Source(**entry) for entry in document.get("source", [])),
+            labels=_plan(document.get("labels", {})),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise SettingsError(
@@ -86,6 +123,13 @@ def load(root: DataRoot) -> Config:
     return config
 
 
+def _plan(table: dict[str, Any]) -> LabelPlan:
+    given = dict(table)
+    if "horizons" in given:
+        given["horizons"] = tuple(given["horizons"])
+    return LabelPlan(**given)
+
+
 def render(config: Config) -> str:
     """The text of `lobforge.toml` for a configuration."""
     lines = [
@@ -95,6 +139,8 @@ def render(config: Config) -> str:
     ]
     if config.last_date is not None:
         lines.append(f"last_date = {config.last_date.isoformat()}")
+    if config.labels != LabelPlan():
+        lines += ["", "[labels]", *(f"{name} = {_toml(value)}" for name, value in vars(config.labels).items())]
     tables = [*map(_source_lines, config.sources), *map(instrument_lines, config.instruments)]
     return "\n".join(lines) + "\n" + "".join("\n" + table for table in tables)
 
@@ -115,6 +161,10 @@ def instrument_lines(instrument: Instrument) -> str:
 def _source_lines(source: Source) -> str:
     values = {name: value if isinstance(value, float) else f'"{value}"' for name, value in vars(source).items()}
     return "[[source]]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
+
+
+def _toml(value: object) -> str:
+    return str(list(value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _date(ts: int) -> date:

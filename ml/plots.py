@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from ml.instruments import Instrument
-from ml.schemas import HORIZONS, LEVELS
+from ml.schemas import LEVELS, horizons_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,6 +49,21 @@ def known_hours(hours: pl.DataFrame) -> bytes:
     return _png(figure)
 
 
+def known_days(shares: pl.DataFrame) -> bytes:
+    """Heat-map of a month: share of each day's rows that are known, one row a family or horizon (`ml.coverage`)."""
+    names = shares["of"].unique(maintain_order=True).to_list()
+    figure, axes = _figure(8, 1.4 + 0.25 * len(names))
+    days = shares["date"].unique(maintain_order=True).to_list()
+    if days:
+        grid = shares["share"].to_numpy().reshape(len(names), len(days))
+        drawn = axes.imshow(grid, aspect="auto", cmap="RdYlGn", vmin=0, vmax=1, interpolation="nearest")
+        figure.colorbar(drawn, ax=axes, label="share known")
+    axes.set(xlabel="day", title="Rows without a null, by day")
+    axes.set(yticks=range(len(names)), yticklabels=names, xticks=range(len(days)))
+    axes.set_xticklabels([day[-2:] for day in days], fontsize=7)
+    return _png(figure)
+
+
 def candles(frame: pl.DataFrame, instrument: Instrument) -> bytes:
     """Close and volume of a day's candles by minute; grey where they are not known."""
     figure, axes = _figure(8, 2.4)
@@ -69,7 +84,7 @@ def candles(frame: pl.DataFrame, instrument: Instrument) -> bytes:
 def label_shares(labels: pl.DataFrame) -> bytes:
     """Share of moves beyond each size by horizon, with the fixed 10 bps threshold marked."""
     figure, axes = _figure(5.5, 3)
-    for h in HORIZONS:
+    for h in horizons_of(labels.columns):
         moves = labels[f"movement_{h}s"].drop_nulls().abs().sort().to_numpy() * 1e4
         if moves.size:
             at = np.linspace(0, moves.size - 1, 200).astype(int)

@@ -8,8 +8,9 @@ from tests.assets.play import DATE, copy_of, make
 @pytest.fixture(scope="session")
 def rebuilt(ingested, tmp_path_factory):
     """A copy of the ingested data root on which the second day was made once more, and that run's result."""
-    root = copy_of(ingested, tmp_path_factory.mktemp("rebuilt"))
     from pipelines.jobs import ingest
+
+    root = copy_of(ingested, tmp_path_factory.mktemp("rebuilt"))
 
     return root, make(root, ingest.selection, date=DATE)
 

@@ -5,6 +5,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from live.metrics import COUNTERS, DELAYS, GAUGES, StateCollector
 from ml.capture.delays import Delays
+from ml.schemas import END_REASONS
+from tests.house.sources import PROJECT
 
 STATE = {
     "venue": "sim", "frames": 7, "bytes": 70, "overflows": 1, "reconnects": 2, "breaks": 3, "snapshots": 4,
@@ -51,3 +53,10 @@ def test_every_metric_is_of_the_product_and_has_a_help_text(text):
     helped = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
     assert len(helped) == len(COUNTERS) + len(GAUGES) + 1
     assert all(name.startswith("lobforge_capture_") for name in helped)
+
+
+def test_every_metric_and_reason_is_explained():
+    """docs/operations.md says what each metric counts and what each reason of a gap means."""
+    explained = (PROJECT / "docs" / "operations.md").read_text()
+    names = [f"`{name}_total`" for name, _ in COUNTERS.values()] + [f"`{name}`" for name, _ in GAUGES.values()]
+    assert [name for name in (*names, *(f"| `{reason}` |" for reason in END_REASONS)) if name not in explained] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ml import config
-from ml.config import Config
+from ml.config import Config, LabelPlan
 from ml.errors import InstrumentError, SettingsError
 from ml.instruments import Instrument
 from ml.sources import Source
@@ -96,3 +96,27 @@ def test_dates_between_are_the_listed_ones():
     start = 20_089 * day  # 2025-01-01
     assert wanted.between(start - day, start + day) == ["2025-01-01", "2025-01-02"]
     assert wanted.between(start + 2 * day, start + 9 * day) == ["2025-01-03"]
+
+
+def test_a_label_plan_is_read_back(root):
+    """Horizons and costs, where they are not the defaults."""
+    plan = LabelPlan((10, 30, 60, 180, 300), 0.0002, 2)
+    wanted = replace(listed(root), labels=plan)
+    write_text(root.config, config.render(wanted))
+    assert config.load(root).labels == plan
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"horizons": (30, 60)}, "10 among them"),
+        ({"horizons": (10, 10)}, "ascending"),
+        ({"horizons": (10, 5_000)}, "up to 3600"),
+        ({"latency": 10}, "seconds below 10"),
+        ({"taker_fee": 5}, "fraction below"),
+    ],
+)
+def test_a_plan_without_sense_is_refused(fields, told):
+    """What is wrong, and what is allowed."""
+    with pytest.raises(SettingsError, match=told):
+        LabelPlan(**fields)

@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.definitions import defs
 
-JOBS = {"fetch": True, "ingest": True, "learn": False, "watch": True}
+JOBS = {"fetch": True, "ingest": True, "candle_sets": True, "learn": False, "watch": True, "migrate": False}
 """Whether each runs per partition."""
 
 
@@ -25,3 +25,8 @@ def test_a_job_runs_per_partition_or_at_once(job, partitioned):
     graph = defs.resolve_asset_graph()
     assert {graph.get(key).is_partitioned for key in keys(job)} == {partitioned}
     assert (defs.resolve_job_def(job).partitions_def is not None) == partitioned
+
+
+def test_labels_are_made_anew_by_a_job_of_their_own():
+    """Of what is stored, without the captures."""
+    assert {key.path[-1] for key in keys("label")} == {"future_labels", "training_features"}
