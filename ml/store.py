@@ -134,7 +134,9 @@ def load(path: Path) -> pl.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        frame = pl.from_arrow(pq.read_table(path, page_checksum_verification=True))
+        # not `read_table`: it imports pandas, for which the stop of a capture would wait more than a second
+        with pq.ParquetFile(path, page_checksum_verification=True) as source:
+            frame = pl.from_arrow(source.read())
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         raise StoreError(f"{path} cannot be read: {error}. Make it anew, or restore it from a backup.") from error
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table reads as a frame, never as a series

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
@@ -23,8 +24,8 @@ def deliver(symbol: str, frame: str) -> list[str]:
 class Emulator:
     """One venue; use as a context manager. `rate` is changes per second and symbol.
 
-    `tap` may be replaced while it runs; `muted` and `refuse` (answers 429 to that many snapshot requests) are read at
-    each use.
+    `tap` may be replaced while it runs; `muted`, `delay` (seconds between a change and its frames) and `refuse` (how
+    many snapshot requests are answered by 429) are read at each use.
     """
 
     def __init__(self, venue: str, symbols: list[str], rate: float = 50.0, seed: int = 1) -> None:
@@ -34,6 +35,8 @@ class Emulator:
         self.sockets: dict[web.WebSocketResponse, set[str]] = {}
         self.aside: set[web.WebSocketResponse] = set()
         self.connections = self.sent = self.served = 0
+        self.delay, self.withheld_openings = 0.0, 0
+        self.late: deque[tuple[float, str, str]] = deque()
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._started, self._stop = threading.Event(), asyncio.Event()
@@ -56,6 +59,14 @@ class Emulator:
     def cut(self, *, books: bool = True) -> None:
         """Break every connection without a goodbye; with `books` False only those that carry no book."""
         asyncio.run_coroutine_threadsafe(self._cut(books=books), self._loop).result(5)
+
+    def halt(self) -> None:
+        """Leave every connection half open: it stays up, but this end neither reads nor writes any more."""
+        self._loop.call_soon_threadsafe(self._halt)
+
+    def restart(self) -> None:
+        """Begin the ids of every book anew, in the running streams."""
+        asyncio.run_coroutine_threadsafe(self._restart(), self._loop).result(5)
 
     def inject(self, text: str) -> None:
         """Send a frame of the test's own to everybody."""
@@ -123,8 +134,11 @@ class Emulator:
             self.aside.add(socket)
         for symbol in symbols:
             if symbol in self.markets and socket.closed is False:
-                for frame in self.protocol.opening(self.markets[symbol]):
-                    await socket.send_str(frame)
+                if self.withheld_openings > 0:
+                    self.withheld_openings -= 1
+                else:
+                    for frame in self.protocol.opening(self.markets[symbol]):
+                        await socket.send_str(frame)
                 self.sockets[socket].add(symbol)
                 self.aside.discard(socket)
 
@@ -133,13 +147,13 @@ class Emulator:
         while True:
             started = time.monotonic()
             for market in self.markets.values():
-                last = market.update
-                frames = self.protocol.frames(market, market.step(_now()), last)
+                frames = self.protocol.frames(market, market.step(_now()))
                 if self.muted:
                     continue
-                for frame in frames:
-                    for text in self.tap(market.symbol, frame):
-                        await self._send_all(text, market.symbol)
+                self._put(market.symbol, [text for frame in frames for text in self.tap(market.symbol, frame)])
+                while self.late and self.late[0][0] <= time.monotonic():
+                    _, text, symbol = self.late.popleft()
+                    await self._send_all(text, symbol)
                 for socket in [one for one in self.aside if one in self.sockets and not one.closed]:
                     await socket.send_str(self.protocol.aside(market, _now()))
             await asyncio.sleep(max(period - (time.monotonic() - started), 0))
@@ -152,6 +166,20 @@ class Emulator:
                     await socket.send_str(text)
                 except ConnectionError:
                     self.sockets.pop(socket, None)
+
+    def _put(self, symbol: str, texts: list[str]) -> None:
+        """Line frames up; they are sent in this order, each when it is due."""
+        self.late += [(time.monotonic() + self.delay, text, symbol) for text in texts]
+
+    def _halt(self) -> None:
+        for socket in list(self.sockets):
+            if socket._req is not None and socket._req.transport is not None:
+                socket._req.transport.pause_reading()
+            self.sockets.pop(socket)
+
+    async def _restart(self) -> None:
+        for market in self.markets.values():
+            self._put(market.symbol, self.protocol.restart(market, _now()))
 
     async def _cut(self, *, books: bool = True) -> None:
         for socket in list(self.sockets) if books else [one for one in self.aside if one in self.sockets]:
