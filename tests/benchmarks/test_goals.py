@@ -2,18 +2,19 @@
 
 import pytest
 
-from tests.benchmarks import labels, replay, startup
-from tests.benchmarks.goals import CI_SHARE, LABELS, REPLAY, STARTUP, Goal
+from tests.benchmarks import capture, labels, replay, startup
+from tests.benchmarks.goals import CAPTURE, CI_SHARE, LABELS, REPLAY, STARTUP, Goal
 from tests.benchmarks.stream import recorded
 
 
-@pytest.mark.parametrize("goals_and_measure", ["replay", "labels", "startup"])
+@pytest.mark.parametrize("goals_and_measure", ["replay", "labels", "startup", "capture"])
 def test_goals_are_in_reach(goals_and_measure, request):
     """One retry, because a shared machine has bad moments."""
     goals, measure = {
         "replay": (REPLAY, lambda: replay.measure(recorded(request.getfixturevalue("market")), 3)),
         "labels": (LABELS, lambda: labels.measure(20, 3)),
         "startup": (STARTUP, lambda: startup.measure(2)),
+        "capture": (CAPTURE, lambda: capture.beside_ccxt(request.getfixturevalue("market"), 2)),
     }[goals_and_measure]
     measured = measure()
     if not all(goal.holds(measured, CI_SHARE) for goal in goals):
