@@ -224,7 +224,7 @@ def _stage(staged: Path, frame: pl.DataFrame) -> None:
     with staged.open("wb") as sink:
         pq.write_table(
             arrow, sink, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True,
-            use_dictionary=repeating,
+            use_dictionary=repeating,  # type: ignore[arg-type] - its default has hidden that a list is right too
         )  # fmt: skip
         _crash("staged")
         sink.flush()
