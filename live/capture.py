@@ -118,6 +118,7 @@ class Capture:
             "bytes": recorder.bytes,
             "overflows": recorder.overflows,
             "waiting_bytes": recorder.waiting_bytes,
+            "unsealed": recorder.unsealed,
             "reconnects": sum(line.reconnects for line in self.lines),
             "breaks": self.watch.breaks,
             "snapshots": self.snapshots,
@@ -146,7 +147,7 @@ class Capture:
     def _take(self, number: int, line: Line, recv_ts: int, frames: list[bytes], name: str) -> None:
         if not self.recorder.offer(number, recv_ts, frames, line.asked.books):
             return
-        for text in frames if self.signals is not None else self.watch.of_books(frames):
+        for text in frames if self.signals is not None else self.watch.telling(frames):
             symbol, broken, doc = self.watch.take(text, name, recv_ts)
             if broken and self.plan.snapshot is None:
                 line.redial()  # the stream sends its snapshot with a new subscription

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
-import pyarrow.dataset as _  # noqa: F401 - pyarrow reads parquet through it; loaded now, as a stop must not wait for it
+import pyarrow.parquet as _  # noqa: F401 - loaded at the start: a stop must not wait for it
 
 from ml.capture import journal
 from ml.capture.journal import Extent, Kind

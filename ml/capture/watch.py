@@ -24,15 +24,15 @@ class Watch:
     def __init__(self, venue: str, symbols: tuple[str, ...]) -> None:
         self.venue = venue
         self.dialect = dialect(venue)
-        self.mark = plan(venue).book
+        self.beside = plan(venue).beside
         self.chains = {symbol: Continuity(RULES[venue]) for symbol in symbols}
         self.clocks = {symbol: Clock() for symbol in symbols}
         self.breaks = self.unreadable = 0
 
-    def of_books(self, frames: list[bytes]) -> list[bytes]:
-        """Those frames that may hold ids: what is not named as a book need not be read at all."""
-        mark = self.mark
-        return [frame for frame in frames if mark in frame]
+    def telling(self, frames: list[bytes]) -> list[bytes]:
+        """Those frames that may hold ids or move the clock; the others, which are most, need not be read at all."""
+        beside = self.beside
+        return [frame for frame in frames if beside not in frame]
 
     def take(self, payload: bytes, conn: str, recv_ts: int) -> tuple[str | None, bool, Doc | None]:
         """Follow a frame; returns its symbol, whether its chain just broke, and its JSON if it is market data.

@@ -46,3 +46,8 @@ INDICATORS = (
 )
 CANDLES = (Goal("candle features, per value", "unified_240", "Qlib Alpha158", 20),)
 STARTUP = (Goal("time to load", "load the definitions", "import dagster", 2, at_most=True),)
+CAPTURE = (Goal("frames taken down by one core", "capture, to the journal", "ccxt, to its book", 6),)
+LOAD = (
+    Goal("core seconds a second, 50 symbols", "capture, 5x: core seconds a second", "one core", 1, at_most=True),
+    Goal("refused or late, 50 symbols at 5 times the rate", "capture, 5x: share of the rate kept", "one core", 0.99),
+)

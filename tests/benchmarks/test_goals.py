@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.benchmarks import indicators, labels, replay, startup
-from tests.benchmarks.goals import CI_SHARE, INDICATORS, LABELS, REPLAY, STARTUP, Goal
+from tests.benchmarks import capture, indicators, labels, replay, startup
+from tests.benchmarks.goals import CAPTURE, CI_SHARE, INDICATORS, LABELS, REPLAY, STARTUP, Goal
 from tests.benchmarks.stream import recorded
 
 
-@pytest.mark.parametrize("goals_and_measure", ["replay", "labels", "indicators", "startup"])
+@pytest.mark.parametrize("goals_and_measure", ["replay", "labels", "indicators", "startup", "capture"])
 def test_goals_are_in_reach(goals_and_measure, request):
     """One retry, because a shared machine has bad moments."""
     goals, measure = {
@@ -15,6 +15,7 @@ def test_goals_are_in_reach(goals_and_measure, request):
         "labels": (LABELS, lambda: labels.measure(20, 3)),
         "indicators": (INDICATORS, lambda: indicators.measure(200_000, 3, with_ta=False)),
         "startup": (STARTUP, lambda: startup.measure(2)),
+        "capture": (CAPTURE, lambda: capture.beside_ccxt(request.getfixturevalue("market"), 2)),
     }[goals_and_measure]
     measured = measure()
     goals = [goal for goal in goals if goal.measured(measured)]
