@@ -11,12 +11,29 @@ from urllib.parse import parse_qs, urlsplit
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
+from ml.market.shapes import BOOK, OTHER, TRADE, Shape
 from ml.market.venues.levels import add_levels
 
 USDM, SIM, SPOT, COINM = "binance-usdm", "sim", "binance-spot", "binance-coinm"
 VENUES = (USDM, SIM, SPOT, COINM)
 SIM_PREFIX = "sim/"
 KINDS = {"depthUpdate": "book", "trade": "trade"}
+_FUTURES = (
+    (OTHER, '"e":"bookTicker","u":<int>,"s":"<symbol>","b":"<text>","B":"<text>","a":"<text>","A":"<text>","T":<int>,"E":<int>'),
+    (TRADE, '"e":"trade","E":<int>,"T":<event>,"s":"<symbol>","t":<id>,"p":"<price>","q":"<size>","X":"MARKET","m":<maker>'),
+    (BOOK, '"e":"depthUpdate","E":<send>,"T":<event>,"s":"<symbol>","U":<first>,"u":<last>,"pu":<prev>,"b":<bids>,"a":<asks>'),
+)  # fmt: skip
+_SPOT = (
+    (OTHER, '"u":<int>,"s":"<symbol>","b":"<text>","B":"<text>","a":"<text>","A":"<text>"'),
+    (TRADE, '"e":"trade","E":<int>,"s":"<symbol>","t":<id>,"p":"<price>","q":"<size>","T":<event>,"m":<maker>,"M":true'),
+    (BOOK, '"e":"depthUpdate","E":<send>,"s":"<symbol>","U":<first>,"u":<last>,"b":<bids>,"a":<asks>'),
+)  # fmt: skip
+SHAPES = tuple(
+    Shape(venue, kind, '{"stream":"' + prefix + '<stream>","data":{' + text + "}}")
+    for venue, prefix, messages in ((USDM, "", _FUTURES), (SIM, SIM_PREFIX, _FUTURES), (SPOT, "", _SPOT))
+    for kind, text in messages
+)
+"""What the streams write; COIN-M, which is rare, is left to `parse`."""
 
 
 def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:

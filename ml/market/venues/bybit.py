@@ -9,11 +9,20 @@ from typing import Any
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
+from ml.market.shapes import BOOK, Shape
 from ml.market.venues.levels import add_levels
 
 VENUES = ("bybit-linear", "bybit-spot", "bybit-inverse")
 SIDES = {"Buy": BUY, "Sell": SELL}
 KINDS = {"orderbook": "book", "publicTrade": "trade"}
+_LEVELS = '"data":{"s":"<text>","b":<bids>,"a":<asks>,"u":<last>,"seq":<int>}'
+_DELTA = '{"topic":"orderbook.<int>.<symbol>","type":"delta","ts":<send>,'
+SHAPES = tuple(
+    Shape(venue, BOOK, text)
+    for venue in VENUES
+    for text in (_DELTA + _LEVELS + ',"cts":<event>}', _DELTA + '"cts":<event>,' + _LEVELS + "}")
+)
+"""The changes of the book; snapshots and the few prints are left to `parse`."""
 
 
 def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:

@@ -1,0 +1,226 @@
+"""Frames of a venue's exact shape, read from their bytes. All compiled.
+
+Here: following the table of shapes; whatever differs in one byte is declined, and the ordinary parser reads it.
+Not here: the shapes (`ml.market.shapes`), the ordinary parsers (`ml.market.venues`), which prove this one.
+
+Prices and sizes are exact: digits are counted into int64 units, and what does not fit is declined. Nothing is read
+behind a text's last byte, which must be 0.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.market import shapes as at
+from ml.market.compiled import hot, inlined
+from ml.market.shapes import I64, Table
+
+QUOTE, BACKSLASH, COMMA, DOT, ZERO, NINE = 34, 92, 44, 46, 48, 57
+OPEN, CLOSE, TRUE, FALSE = 91, 93, 116, 102
+SPECIAL = np.array([not 32 <= byte <= 126 or byte in (QUOTE, BACKSLASH) for byte in range(256)])
+"""Bytes that do not stand in a plain text."""
+POWERS = 10 ** np.arange(19)
+MOST_DIGITS = 18
+REFUSED = -1
+
+
+@hot
+def scan(
+    text: NDArray[np.uint8], start: I64, end: I64, tried: I64, table: Table, decimals: I64, fields: I64,
+    side: NDArray[np.int8], price: I64, size: I64,
+) -> int:  # fmt: skip
+    """Read frames; `fields` (n, at.FIELDS) and the levels are written. Returns how many levels there are.
+
+    Args:
+        text: bytes, the last of which is 0.
+        start: first byte of each frame.
+        end: byte behind each frame.
+        tried: (n, 2) for each frame, the first of the table's shapes to try and the one behind the last.
+        table: shapes.
+        decimals: of prices and of sizes.
+        fields: what the frames say; column KIND is at.DECLINED for those of no shape.
+        side: 1 or -1 per level; with room for none, levels are checked and not kept.
+        price: price units per level.
+        size: size units per level; 0 stands where a diff has no level (side 0).
+    """
+    rows = 0
+    for k in range(start.size):
+        row = fields[k]
+        row[at.KIND] = at.DECLINED
+        for shape in range(tried[k, 0], tried[k, 1]):
+            found = _read(text, start[k], end[k], table, shape, decimals, row, side, price, size, rows)
+            if found != REFUSED:
+                row[at.KIND], row[at.SHAPE], rows = table.kind[shape], shape, found
+                break
+        row[at.ROWS] = rows
+    return rows
+
+
+@hot
+def _read(text, here, end, table, shape, decimals, row, side, price, size, rows):
+    """Follow one shape; where the levels end, or REFUSED."""
+    row[at.EVENT] = row[at.SEND] = row[at.FIRST] = row[at.PREV] = -1
+    before, step = rows, table.first[shape]
+    while True:
+        what, slot, length = table.steps[step, 0], table.steps[step, 1], table.steps[step, 2]
+        step += 1
+        if what == at.LITERAL:
+            if text[here] != table.literals[slot] or not _same(
+                text[here : here + length], table.literals[slot : slot + length]
+            ):
+                return REFUSED
+            here += length
+        elif what == at.TEXT:
+            begin = here
+            here = _text_end(text, here, length)
+            if slot == at.SYMBOL:
+                row[slot], row[slot + 1] = begin, here
+        elif what == at.INTEGER or what == at.STAMP:
+            row[slot], here = _integer(text, here)
+            if what == at.STAMP and here != REFUSED:
+                row[slot] = _nanoseconds(row[slot])
+                if row[slot] <= 0:
+                    return REFUSED
+        elif what == at.DECIMAL:
+            row[slot], here = _decimal(text, here, decimals[slot - at.PRICE])
+        elif what == at.MAKER:
+            here = _maker(text, here, row)
+        elif what == at.LEVELS:
+            rows, here = _levels(text, here, slot, decimals, side, price, size, rows)
+        elif here == end and _fits(row, table.kind[shape]):
+            return _padded(table.kind[shape], side, price, size, before, rows)
+        else:
+            return REFUSED
+        if here == REFUSED:
+            return REFUSED
+
+
+@inlined
+def _fits(row, kind):
+    """Complete what the venue does not write; is it something that any frame of the kind may say?"""
+    if kind == at.BOOK:
+        if row[at.EVENT] < 0:
+            row[at.EVENT] = row[at.SEND]
+        if row[at.FIRST] < 0:
+            row[at.FIRST] = row[at.LAST]
+        return row[at.LAST] > 1  # the first id of all may be that of a restart
+    return kind != at.TRADE or (row[at.PRICE] > 0 and row[at.SIZE] > 0)
+
+
+@inlined
+def _padded(kind, side, price, size, before, rows):
+    """A diff without levels takes one row of side 0, as in the tables."""
+    if kind != at.BOOK or rows > before or side.size == 0:
+        return rows
+    side[rows] = price[rows] = size[rows] = 0
+    return rows + 1
+
+
+@inlined
+def _same(one, other):
+    """Whether two texts are the same; all bytes are looked at, which is vector code."""
+    differing = np.uint8(0)
+    for k in range(other.size):
+        differing |= one[k] ^ other[k]
+    return differing == 0
+
+
+@inlined
+def _text_end(text, here, without):
+    """Where a plain ASCII text ends, its closing quote; `without` is a byte that it must not hold."""
+    while True:
+        byte = text[here]
+        if SPECIAL[byte] or byte == without:
+            return here if byte == QUOTE else REFUSED
+        here += 1
+
+
+@inlined
+def _integer(text, here):
+    """An integer as JSON writes it, without sign, and the place behind it."""
+    begin, value = here, 0
+    while text[here] >= ZERO and text[here] <= NINE and here - begin <= MOST_DIGITS:
+        value = value * 10 + (text[here] - ZERO)
+        here += 1
+    digits = here - begin
+    if digits == 0 or digits > MOST_DIGITS or (digits > 1 and text[begin] == ZERO):
+        return 0, REFUSED
+    return value, here
+
+
+@inlined
+def _nanoseconds(stamp):
+    """As `ml.market.events.stamp_ns`; 0 for what does not fit 64 bits."""
+    if stamp < 10**11:
+        return stamp * 10**9 if stamp < 9 * 10**9 else 0
+    if stamp < 10**14:
+        return stamp * 10**6 if stamp < 9 * 10**12 else 0
+    if stamp < 10**17:
+        return stamp * 10**3 if stamp < 9 * 10**15 else 0
+    return stamp
+
+
+@inlined
+def _decimal(text, here, decimals):
+    """A decimal text as units of 10^-decimals, exactly, and the place behind it."""
+    begin, value = here, 0
+    while text[here] >= ZERO and text[here] <= NINE and here - begin <= MOST_DIGITS:
+        value = value * 10 + (text[here] - ZERO)
+        here += 1
+    whole, left = here - begin, decimals
+    if whole == 0 or whole + decimals > MOST_DIGITS:
+        return 0, REFUSED
+    if text[here] == DOT:
+        here += 1
+        begin = here
+        while text[here] >= ZERO and text[here] <= NINE:
+            if left > 0:
+                value = value * 10 + (text[here] - ZERO)
+                left -= 1
+            elif text[here] != ZERO:
+                return 0, REFUSED
+            here += 1
+        if here == begin:
+            return 0, REFUSED
+    return value * POWERS[left], here
+
+
+@inlined
+def _maker(text, here, row):
+    """Whether the buyer was the maker, as the aggressor's side."""
+    if text[here] == TRUE and text[here + 1] == 114 and text[here + 2] == 117 and text[here + 3] == 101:
+        row[at.SIDE] = -1
+        return here + 4
+    if text[here] == FALSE and text[here + 1] == 97 and text[here + 2] == 108 and text[here + 3] == 115:
+        row[at.SIDE] = 1
+        return here + 5 if text[here + 4] == 101 else REFUSED
+    return REFUSED
+
+
+@hot
+def _levels(text, here, which, decimals, side, price, size, rows):
+    """A list of `["price","size"]`; the number of levels so far, and the place behind the list."""
+    if text[here] != OPEN:
+        return rows, REFUSED
+    here += 1
+    if text[here] == CLOSE:
+        return rows, here + 1
+    while True:
+        if text[here] != OPEN or text[here + 1] != QUOTE:
+            return rows, REFUSED
+        units, here = _decimal(text, here + 2, decimals[0])
+        if here == REFUSED or units == 0:
+            return rows, REFUSED
+        if text[here] != QUOTE or text[here + 1] != COMMA or text[here + 2] != QUOTE:
+            return rows, REFUSED
+        amount, here = _decimal(text, here + 3, decimals[1])
+        if here == REFUSED or text[here] != QUOTE or text[here + 1] != CLOSE:
+            return rows, REFUSED
+        if side.size > 0:
+            side[rows], price[rows], size[rows] = which, units, amount
+        rows += 1
+        here += 2
+        if text[here] == CLOSE:
+            return rows, here + 1
+        if text[here] != COMMA:
+            return rows, REFUSED
+        here += 1

@@ -1,0 +1,83 @@
+"""The exact shapes in which venues write their most frequent messages, as a table that compiled code follows.
+
+Here: the notation of a shape, and the table of all of them.
+Add here: nothing of one venue; its shapes stand in its module.
+Not here: following the table (`ml.market.scanner`).
+
+A shape is the text of a message with fields in angle brackets: `<send>`, `<event>` (times), `<first>`, `<last>`,
+`<prev>`, `<id>` (integers), `<price>`, `<size>` (decimal texts), `<maker>` (true: the aggressor sold), `<symbol>`
+(without a dot), `<bids>`, `<asks>` (lists of levels), and what is not kept: `<stream>` (a text without a slash),
+`<text>`, `<int>`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+I64 = NDArray[np.int64]
+LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TEXT, LEVELS, END = range(8)
+"""What a step of a shape reads."""
+DECLINED, BOOK, TRADE, OTHER = range(4)
+"""What a frame is, to compiled code; declined is what the ordinary parser must read."""
+KIND, SHAPE, EVENT, SEND, FIRST, LAST, PREV, ID, PRICE, SIZE, SIDE, SYMBOL, SYMBOL_END, ROWS, NOWHERE = range(15)
+"""The columns of a scanned frame; ROWS is where its levels end, NOWHERE takes what is not kept."""
+FIELDS = NOWHERE + 1
+MARK = re.compile(r"<(\w+)>")
+STEPS: dict[str, tuple[int, ...]] = {
+    "send": (STAMP, SEND),
+    "event": (STAMP, EVENT),
+    "first": (INTEGER, FIRST),
+    "last": (INTEGER, LAST),
+    "prev": (INTEGER, PREV),
+    "id": (INTEGER, ID),
+    "int": (INTEGER, NOWHERE),
+    "price": (DECIMAL, PRICE),
+    "size": (DECIMAL, SIZE),
+    "maker": (MAKER, SIDE),
+    "symbol": (TEXT, SYMBOL, ord(".")),
+    "stream": (TEXT, NOWHERE, ord("/")),
+    "text": (TEXT, NOWHERE),
+    "bids": (LEVELS, 1),
+    "asks": (LEVELS, -1),
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One message of one venue: what it is, and its text with fields."""
+
+    venue: str
+    kind: int
+    text: str
+
+
+class Table(NamedTuple):
+    """Shapes for compiled code: `steps` (n, 3) what to read, where to, and the length of a literal or the byte that a
+    text must not hold; `first` step and `kind` of each shape; all literals in a row."""
+
+    steps: I64
+    first: I64
+    kind: I64
+    literals: NDArray[np.uint8]
+
+
+def table(shapes: Sequence[Shape]) -> Table:
+    """The table of some shapes."""
+    steps: list[tuple[int, int, int]] = []
+    first: list[int] = []
+    literals = b""
+    for shape in shapes:
+        first.append(len(steps))
+        for position, part in enumerate(MARK.split(shape.text)):
+            if position % 2:
+                steps.append((*STEPS[part], 0)[:3])
+            elif part:
+                steps.append((LITERAL, len(literals), len(part)))
+                literals += part.encode()
+        steps.append((END, 0, 0))
+    kinds = np.array([shape.kind for shape in shapes], np.int64)
+    return Table(np.array(steps, np.int64), np.array(first, np.int64), kinds, np.frombuffer(literals, np.uint8).copy())
