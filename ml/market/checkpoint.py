@@ -127,5 +127,6 @@ def _decoder(kept: dict[str, Any], instrument: Instrument) -> Decoder:
     chain.held = BookMessage(**kept["held"]) if kept["held"] else None
     chain.pending.extend(BookMessage(**message) for message in kept["pending"])
     chain.recent = {message["last_id"]: BookMessage(**message) for message in kept["recent"]}
-    decoder.recent_trades = {trade["trade_id"]: Trade(**trade) for trade in kept["trades"]}
+    for trade in kept["trades"]:
+        decoder.remember(Trade(**trade))
     return decoder

@@ -17,6 +17,8 @@ from zlib_ng import zlib_ng
 from ml.errors import FrameError
 
 BUFFER, PACKED = 1 << 20, 1 << 16
+Line = tuple[int, bytes]
+Torn = tuple[int, bytes, FrameError]
 ZIP, GZIP, ZSTD = b"PK", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -26,21 +28,25 @@ def magic(path: Path) -> bytes:
         return source.read(4)
 
 
-def lines(path: Path) -> Iterator[tuple[int, bytes] | tuple[int, bytes, FrameError]]:
+def lines(path: Path) -> Iterator[Line | Torn]:
     """Every line with its byte offset; what keeps a file from being read to its end comes last, see `pieces`."""
     for item in pieces(path):
         if len(item) == 3:
             yield item
-            continue
-        offset, piece = item
-        start = 0
-        while start < len(piece):
-            end = piece.find(b"\n", start) + 1 or len(piece)
-            yield offset + start, piece[start:end]
-            start = end
+        else:
+            yield from split(*item)
 
 
-def pieces(path: Path) -> Iterator[tuple[int, bytes] | tuple[int, bytes, FrameError]]:
+def split(offset: int, piece: bytes) -> Iterator[Line]:
+    """The lines of a piece, each with its offset, and its line feed where it has one."""
+    start = 0
+    while start < len(piece):
+        end = piece.find(b"\n", start) + 1 or len(piece)
+        yield offset + start, piece[start:end]
+        start = end
+
+
+def pieces(path: Path) -> Iterator[Line | Torn]:
     """A file's lines, some thousands at a time, with the offset of the first; a line is never cut.
 
     A compression that ends in the middle gives what could be read, then `truncated` with the torn line; an empty file

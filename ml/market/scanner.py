@@ -77,7 +77,7 @@ def _read(text, here, end, table, shape, decimals, row, side, price, size, rows)
         elif what == at.INTEGER or what == at.STAMP:
             row[slot], here = _integer(text, here)
             if what == at.STAMP and here != REFUSED:
-                row[slot] = _nanoseconds(row[slot])
+                row[slot] = nanoseconds(row[slot])
                 if row[slot] <= 0:
                     return REFUSED
         elif what == at.DECIMAL:
@@ -147,15 +147,15 @@ def _integer(text, here):
     return value, here
 
 
-@inlined
-def _nanoseconds(stamp):
-    """As `ml.market.events.stamp_ns`; 0 for what does not fit 64 bits."""
+@hot
+def nanoseconds(stamp):
+    """As `ml.market.events.stamp_ns`; -1 for what does not fit 64 bits."""
     if stamp < 10**11:
-        return stamp * 10**9 if stamp < 9 * 10**9 else 0
+        return stamp * 10**9 if stamp < 9 * 10**9 else -1
     if stamp < 10**14:
-        return stamp * 10**6 if stamp < 9 * 10**12 else 0
+        return stamp * 10**6 if stamp < 9 * 10**12 else -1
     if stamp < 10**17:
-        return stamp * 10**3 if stamp < 9 * 10**15 else 0
+        return stamp * 10**3 if stamp < 9 * 10**15 else -1
     return stamp
 
 

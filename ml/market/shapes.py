@@ -56,8 +56,11 @@ class Shape:
 
 
 class Table(NamedTuple):
-    """Shapes for compiled code: `steps` (n, 3) what to read, where to, and the length of a literal or the byte that a
-    text must not hold; `first` step and `kind` of each shape; all literals in a row."""
+    """Shapes for compiled code.
+
+    `steps` i64 (n, 3): what to read, where to, and the length of a literal or the byte that a text must not hold.
+    `first` step and `kind` of each shape. `literals` one behind the other.
+    """
 
     steps: I64
     first: I64

@@ -13,8 +13,9 @@ from polars.testing import assert_frame_equal
 from ml import ledger, store
 from ml.errors import StoreError
 from ml.market.book import levels
-from ml.market.day import date_of, decode_day, raw_day
+from ml.market.day import date_of, decode_day
 from ml.market.feed import Feed
+from ml.market.raw import raw_day
 from ml.market.survey import survey
 from ml.paths import DataRoot
 from ml.schemas import TABLES

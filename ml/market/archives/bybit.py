@@ -14,10 +14,11 @@ import orjson
 
 from ml.errors import FrameError
 from ml.instruments import to_units
-from ml.market.archives.messages import Item, Line, Torn
+from ml.market.archives.messages import Item
 from ml.market.archives.table import TRADE, File, Format, Print, Row
 from ml.market.archives.tardis import INVERSE
 from ml.market.events import BUY, SELL, RawFrame, stamp_ns
+from ml.market.lines import Line, Torn
 
 MARKETS = ("linear", "spot", "inverse")
 SPOT_NAME = re.compile(r"(?P<symbol>[A-Z0-9]+)[_-](?P<date>\d{4}-\d{2}(-\d{2})?)\.csv.*")

@@ -18,9 +18,8 @@ import orjson
 from ml.errors import FrameError
 from ml.market.archives.table import UNFIT, Format, split, unfit
 from ml.market.events import RawFrame
+from ml.market.lines import Line, Torn
 
-Line = tuple[int, bytes]
-Torn = tuple[int, bytes, FrameError]
 Item = RawFrame | Torn
 
 

@@ -18,16 +18,22 @@ USDM, SIM, SPOT, COINM = "binance-usdm", "sim", "binance-spot", "binance-coinm"
 VENUES = (USDM, SIM, SPOT, COINM)
 SIM_PREFIX = "sim/"
 KINDS = {"depthUpdate": "book", "trade": "trade"}
+_TOUCH = '"u":<int>,"s":"<symbol>","b":"<text>","B":"<text>","a":"<text>","A":"<text>"'
+_PRINT = '"s":"<symbol>","t":<id>,"p":"<price>","q":"<size>"'
 _FUTURES = (
-    (OTHER, '"e":"bookTicker","u":<int>,"s":"<symbol>","b":"<text>","B":"<text>","a":"<text>","A":"<text>","T":<int>,"E":<int>'),
-    (TRADE, '"e":"trade","E":<int>,"T":<event>,"s":"<symbol>","t":<id>,"p":"<price>","q":"<size>","X":"MARKET","m":<maker>'),
-    (BOOK, '"e":"depthUpdate","E":<send>,"T":<event>,"s":"<symbol>","U":<first>,"u":<last>,"pu":<prev>,"b":<bids>,"a":<asks>'),
-)  # fmt: skip
+    (OTHER, '"e":"bookTicker",' + _TOUCH + ',"T":<int>,"E":<int>'),
+    (TRADE, '"e":"trade","E":<int>,"T":<event>,' + _PRINT + ',"X":"MARKET","m":<maker>'),
+    (
+        BOOK,
+        '"e":"depthUpdate","E":<send>,"T":<event>,"s":"<symbol>","U":<first>,"u":<last>,"pu":<prev>,'
+        '"b":<bids>,"a":<asks>',
+    ),
+)
 _SPOT = (
-    (OTHER, '"u":<int>,"s":"<symbol>","b":"<text>","B":"<text>","a":"<text>","A":"<text>"'),
-    (TRADE, '"e":"trade","E":<int>,"s":"<symbol>","t":<id>,"p":"<price>","q":"<size>","T":<event>,"m":<maker>,"M":true'),
+    (OTHER, _TOUCH),
+    (TRADE, '"e":"trade","E":<int>,' + _PRINT + ',"T":<event>,"m":<maker>,"M":true'),
     (BOOK, '"e":"depthUpdate","E":<send>,"s":"<symbol>","U":<first>,"u":<last>,"b":<bids>,"a":<asks>'),
-)  # fmt: skip
+)
 SHAPES = tuple(
     Shape(venue, kind, '{"stream":"' + prefix + '<stream>","data":{' + text + "}}")
     for venue, prefix, messages in ((USDM, "", _FUTURES), (SIM, SIM_PREFIX, _FUTURES), (SPOT, "", _SPOT))
