@@ -106,6 +106,7 @@ def _state(arrays: dict[str, np.ndarray]) -> State:
 
 
 def _decoder_state(decoder: Decoder) -> dict[str, Any]:
+    decoder.catch_up()
     chain, since = decoder.continuity, decoder.clock.watermark - RECENT_NS
     return {
         "clock": decoder.clock,

@@ -7,7 +7,7 @@ The same object serves a stored day and a live stream, so both see the same even
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ml.errors import FrameError
 from ml.instruments import Instrument
@@ -55,6 +55,14 @@ class Tally:
     late: int = 0
 
 
+class Owed(Protocol):
+    """What a decoder must remember of frames that it has not seen one by one."""
+
+    def settle(self, decoder: "Decoder") -> None:
+        """Have the decoder remember it."""
+        ...
+
+
 class Decoder:
     """Turns an instrument's frames into events."""
 
@@ -69,10 +77,18 @@ class Decoder:
         self.recent_trades: dict[str, Trade] = {}
         self.highest_trade = 0
         """The largest of the ids of prints that are numbers; one with a larger id is new."""
+        self.owed: Owed | None = None
         self.tally = Tally()
+
+    def catch_up(self) -> None:
+        """Remember what is owed: before that, `recent` diffs and `recent_trades` lag behind."""
+        if self.owed is not None:
+            owed, self.owed = self.owed, None
+            owed.settle(self)
 
     def offer(self, doc: dict[str, Any], recv_ts: int) -> list[Event]:
         """The events of one frame; a FrameError among them says what must be set aside."""
+        self.catch_up()
         kind = self.dialect.kind(doc)
         if kind == LOSS:
             self.suspect = str(doc[LOSS])

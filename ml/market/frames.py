@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ml.market import shapes as at
 from ml.market.compiled import hot
 from ml.market.events import RawFrame
-from ml.market.scanner import MOST_DIGITS, nanoseconds, scan
+from ml.market.scanner import nanoseconds, scan
 from ml.market.shapes import I64, Table
 from ml.market.venues import binance, bybit
 from ml.market.venues.dialects import DIALECTS
@@ -24,6 +24,10 @@ from ml.market.venues.dialects import DIALECTS
 SHAPES = (*binance.SHAPES, *bybit.SHAPES)
 PADDING = b"\0" * 64
 """Behind every text, so that compiled code may look ahead."""
+ANY_DECIMALS = (8, 8)
+"""More than a venue's prices and sizes have, for frames whose instrument is not known yet."""
+NS_DIGITS = 19
+"""Of a time in ns, which fits 64 bits unless it begins with 9."""
 LEAST_LEVEL = len('["1","1"]')
 SPACE, LINE_FEED, RETURN = 32, 10, 13
 
@@ -134,7 +138,7 @@ def scanned(frames: Frames, tried: I64, decimals: tuple[int, int] | None) -> tup
     room = 0 if decimals is None else int((frames.end - frames.start).sum()) // LEAST_LEVEL + count
     levels = Levels(np.empty(room, np.int8), np.empty(room, np.int64), np.empty(room, np.int64))
     fields = np.empty((count, at.FIELDS), np.int64)
-    units = np.array(decimals or (0, 0))
+    units = np.array(decimals or ANY_DECIMALS)
     tried = np.broadcast_to(tried, (count, 2)).copy()
     rows = scan(frames.text, frames.start, frames.end, tried, _table(), units, fields, *levels)
     return fields, Levels(*(column[:rows] for column in levels)) if room else levels
@@ -167,10 +171,10 @@ def _split(text, size, stamped, bounds):
     while here < size:
         begin, stamp = here, 0
         if stamped:
-            while 48 <= text[here] <= 57 and here - begin <= MOST_DIGITS:
+            while 48 <= text[here] <= 57 and here - begin < NS_DIGITS:
                 stamp = stamp * 10 + (text[here] - 48)
                 here += 1
-            if here == begin or here - begin > MOST_DIGITS or text[here] != SPACE:
+            if here == begin or text[here] != SPACE or (here - begin == NS_DIGITS and text[begin] == 57):
                 return -1
             here += 1
             stamp = nanoseconds(stamp)

@@ -16,7 +16,7 @@ from zlib_ng import zlib_ng
 
 from ml.errors import FrameError
 
-BUFFER, PACKED = 1 << 20, 1 << 16
+BUFFER, PACKED = 1 << 21, 1 << 18
 Line = tuple[int, bytes]
 Torn = tuple[int, bytes, FrameError]
 ZIP, GZIP, ZSTD = b"PK", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"

@@ -93,7 +93,8 @@ class _LeadIn:
         self.log, self.taken, self.held = EventLog(), 0, 0
 
     def take(self, run: Run) -> None:
-        for _ in self.stream.decode(run.frames, arrivals(self.taken, run.length), self.log):
+        rows = np.flatnonzero(run.kind != at.OTHER)  # they have no events
+        for _ in self.stream.decode(run.frames.take(rows), self.taken + rows, self.log):
             pass  # it is set aside on its own day
         self.taken += run.length
         self.held += run.length

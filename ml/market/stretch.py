@@ -146,18 +146,54 @@ def _log(given: Scanned, books: I64, prints: I64, start: int, late: I64, log: Ev
 
 
 def _remember(decoder: Decoder, given: Scanned, books: I64, prints: I64) -> None:
-    """What the decoder would remember had it seen the frames one by one."""
-    fields, levels = given.fields, given.levels
-    for k in books[-REMEMBERED:].tolist():
-        start, stop = int(fields[k - 1, at.ROWS]) if k else 0, int(fields[k, at.ROWS])
-        message = BookMessage(False, *fields[k, [at.EVENT, at.SEND, at.FIRST, at.LAST, at.PREV]].tolist())
-        if levels.side[start]:
-            message.side, message.price, message.size = (column[start:stop].tolist() for column in levels)
-        decoder.continuity.remember(message)
+    """Note what the decoder would remember had it seen the frames one by one; it is made when a frame needs it."""
+    owed = decoder.owed if isinstance(decoder.owed, Tail) else NOTHING
+    decoder.owed = owed.extended(given, books, prints)
     if len(books):
         decoder.suspect = ""
-    for event_ts, number, side, price, size in fields[
-        prints[-REMEMBERED_TRADES:, None], [at.EVENT, at.ID, at.SIDE, at.PRICE, at.SIZE]
-    ].tolist():
-        decoder.remember(Trade(event_ts, str(number), side, price, size))
-    decoder.forget()
+        decoder.continuity.last_id = int(given.fields[books[-1], at.LAST])
+    if len(prints):
+        decoder.highest_trade = int(given.fields[prints[-1], at.ID])
+
+
+class Tail(NamedTuple):
+    """The last book messages and prints of stretches: their fields, and the levels of the former, as counted."""
+
+    books: I64
+    counts: I64
+    levels: Levels
+    prints: I64
+
+    def extended(self, given: Scanned, books: I64, prints: I64) -> "Tail":
+        """With what came after, as far as it is remembered."""
+        books, prints = books[-REMEMBERED:], prints[-REMEMBERED_TRADES:]
+        starts = np.where(books > 0, given.fields[books - 1, at.ROWS], 0)
+        counts = given.fields[books, at.ROWS] - starts
+        kept = self.counts[len(books) - REMEMBERED :] if len(books) < REMEMBERED else self.counts[:0]
+        old = int(kept.sum())
+        new = slice(int(starts[0]), int(starts[-1] + counts[-1])) if len(books) else slice(0, 0)
+        levels = zip(self.levels, given.levels, strict=True)
+        return Tail(
+            np.concatenate([self.books[len(self.books) - len(kept) :], given.fields[books]]),
+            np.concatenate([kept, counts]),
+            Levels(*(np.concatenate([before[len(before) - old :], after[new]]) for before, after in levels)),
+            np.concatenate([self.prints, given.fields[prints]])[-REMEMBERED_TRADES:],
+        )
+
+    def settle(self, decoder: Decoder) -> None:
+        """Have the decoder remember them."""
+        stops = np.cumsum(self.counts)
+        side, price, size = (column.tolist() for column in self.levels)
+        for row, stop, count in zip(self.books.tolist(), stops.tolist(), self.counts.tolist(), strict=True):
+            message, levels = BookMessage(False, *row[at.EVENT : at.PREV + 1]), slice(stop - count, stop)
+            if side[stop - count]:
+                message.side, message.price, message.size = side[levels], price[levels], size[levels]
+            decoder.continuity.remember(message)
+        for row in self.prints.tolist():
+            trade = Trade(row[at.EVENT], str(row[at.ID]), row[at.SIDE], row[at.PRICE], row[at.SIZE])
+            decoder.recent_trades[trade.trade_id] = trade
+        decoder.forget()
+
+
+_NONE = np.zeros((0, at.FIELDS), np.int64)
+NOTHING = Tail(_NONE, _NONE[:, 0], Levels(np.zeros(0, np.int8), _NONE[:, 0], _NONE[:, 0]), _NONE)
