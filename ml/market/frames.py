@@ -22,8 +22,8 @@ from ml.market.venues import binance, bybit
 from ml.market.venues.dialects import DIALECTS
 
 SHAPES = (*binance.SHAPES, *bybit.SHAPES)
-PADDING = b"\0" * 64
-"""Behind every text, so that compiled code may look ahead."""
+STOP = b"\0"
+"""Behind a text that does not end in a line feed, see `ml.market.scanner`."""
 ANY_DECIMALS = (8, 8)
 """More than a venue's prices and sizes have, for frames whose instrument is not known yet."""
 NS_DIGITS = 19
@@ -67,7 +67,7 @@ class Levels(NamedTuple):
 
 def of_frames(given: Sequence[RawFrame]) -> Frames:
     """Single frames as columns."""
-    text = np.frombuffer(b"".join(frame.payload for frame in given) + PADDING, np.uint8)
+    text = np.frombuffer(b"".join(frame.payload for frame in given) + STOP, np.uint8)
     end = np.cumsum([len(frame.payload) for frame in given], dtype=np.int64)
     conns = tuple(dict.fromkeys(frame.conn for frame in given))
     numbers = {conn: k for k, conn in enumerate(conns)}
@@ -92,7 +92,7 @@ def of_table(rows: pl.DataFrame) -> Frames:
     numbers = rows["conn"].cast(pl.Enum(conns)).to_physical().to_numpy()
     bounds = offsets - offsets[0]
     return Frames(
-        np.frombuffer(text + PADDING, np.uint8), bounds[:-1].copy(), bounds[1:].copy(),
+        np.frombuffer(text + STOP, np.uint8), bounds[:-1].copy(), bounds[1:].copy(),
         np.array(rows["recv_ts"].to_numpy(), np.int64), np.arange(rows.height), numbers.astype(np.int64),
         tuple(conns.to_list()),
     )  # fmt: skip
@@ -106,13 +106,15 @@ def of_lines(offset: int, piece: bytes, stamped: bool) -> Frames | None:
         piece: whole lines.
         stamped: whether each begins with a local time; else the receive time is 0.
     """
-    text = np.frombuffer(piece + PADDING, np.uint8)
-    bounds = np.empty((4, piece.count(b"\n") + 1), np.int64)
-    count = _split(text, len(piece), stamped, bounds)
-    if count < 0:
+    whole = piece.endswith(b"\n")
+    text = np.frombuffer(piece if whole else piece + STOP, np.uint8)
+    behind = np.flatnonzero(text == LINE_FEED)
+    if not whole:
+        behind = np.append(behind, len(piece))
+    begin, start, end, recv_ts = (np.empty(len(behind), np.int64) for _ in range(4))
+    if not _split(text, behind, stamped, begin, start, end, recv_ts):
         return None
-    begin, start, end, recv_ts = (column[:count].copy() for column in bounds)
-    return Frames(text, start, end, recv_ts, begin + offset, np.zeros(count, np.int64), ("",))
+    return Frames(text, start, end, recv_ts, begin + offset, np.zeros(len(behind), np.int64), ("",))
 
 
 def payloads(frames: Frames) -> pl.Series:
@@ -165,31 +167,27 @@ def _table() -> Table:
 
 
 @hot
-def _split(text, size, stamped, bounds):
-    """Begin, start and end of the payload and receive time of each line; their number, or -1 where a line is odd."""
-    here, count = 0, 0
-    while here < size:
-        begin, stamp = here, 0
+def _split(text, behind, stamped, begins, starts, ends, recv_ts):
+    """Begin, start and end of the payload and receive time of the lines that end at `behind`; false if one is odd."""
+    begin = 0
+    for k in range(behind.size):
+        here, end, stamp = begin, behind[k], 0
         if stamped:
             while 48 <= text[here] <= 57 and here - begin < NS_DIGITS:
                 stamp = stamp * 10 + (text[here] - 48)
                 here += 1
-            if here == begin or text[here] != SPACE or (here - begin == NS_DIGITS and text[begin] == 57):
-                return -1
+            digits = here - begin
+            if digits == 0 or text[here] != SPACE or (digits == NS_DIGITS and text[begin] == 57):
+                return False
             here += 1
             stamp = nanoseconds(stamp)
-        start = here
-        while here < size and text[here] != LINE_FEED:
-            here += 1
-        end = here
-        while end > start and text[end - 1] == RETURN:
+        while end > here and text[end - 1] == RETURN:
             end -= 1
-        if end == start or stamp < 0:
-            return -1
-        bounds[0, count], bounds[1, count], bounds[2, count], bounds[3, count] = begin, start, end, stamp
-        count += 1
-        here += 1
-    return count
+        if end <= here or stamp < 0:
+            return False
+        begins[k], starts[k], ends[k], recv_ts[k] = begin, here, end, stamp
+        begin = behind[k] + 1
+    return True
 
 
 @hot

@@ -16,7 +16,7 @@ from zlib_ng import zlib_ng
 
 from ml.errors import FrameError
 
-BUFFER, PACKED = 1 << 21, 1 << 18
+BUFFER, PACKED = 1 << 20, 1 << 17
 Line = tuple[int, bytes]
 Torn = tuple[int, bytes, FrameError]
 ZIP, GZIP, ZSTD = b"PK", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -61,7 +61,7 @@ def pieces(path: Path) -> Iterator[Line | Torn]:
                 if whole == 0:
                     torn += data
                     continue
-                piece, torn = torn + data[:whole], data[whole:]
+                piece, torn = b"".join((torn, memoryview(data)[:whole])), data[whole:]
                 yield offset, piece
                 offset += len(piece)
     except (EOFError, OSError, zlib.error, zlib_ng.error, zipfile.BadZipFile) as error:
@@ -118,8 +118,8 @@ class _Gunzip:
     def __exit__(self, *_: object) -> None:
         self.source.close()
 
-    def read1(self, size: int) -> bytes:
-        """Up to `size` bytes; none at the end.
+    def read1(self, _: int) -> bytes:
+        """What some of the file holds, of any size; none at the end.
 
         Raises:
             EOFError: the file ends inside a member.
@@ -133,8 +133,8 @@ class _Gunzip:
                     return b""
                 self.member = _member_reader()
             ended = not self.packed
-            data = self.member.decompress(self.packed, size)
-            self.packed = self.member.unused_data if self.member.eof else self.member.unconsumed_tail
+            data = self.member.decompress(self.packed)
+            self.packed = self.member.unused_data if self.member.eof else b""
             if data:
                 return data
             if ended and not self.member.eof:

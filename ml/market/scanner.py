@@ -3,8 +3,8 @@
 Here: following the table of shapes; whatever differs in one byte is declined, and the ordinary parser reads it.
 Not here: the shapes (`ml.market.shapes`), the ordinary parsers (`ml.market.venues`), which prove this one.
 
-Prices and sizes are exact: digits are counted into int64 units, and what does not fit is declined. Nothing is read
-behind a text's last byte, which must be 0.
+Prices and sizes are exact: digits are counted into int64 units, and what does not fit is declined. A control byte,
+such as a line feed, stops every step, so nothing is read behind one.
 """
 
 import numpy as np
@@ -21,6 +21,10 @@ SPECIAL = np.array([not 32 <= byte <= 126 or byte in (QUOTE, BACKSLASH) for byte
 POWERS = 10 ** np.arange(19)
 MOST_DIGITS = 18
 REFUSED = -1
+NO_PLACE = np.uint64(2**64 - 1)
+"""A place in the text where nothing fits."""
+P1, P2, P3, P4 = (np.uint64(k) for k in range(1, 5))
+"""Steps in the text: places are unsigned, which spares a look at each whether it counts from the end."""
 
 
 @hot
@@ -31,7 +35,7 @@ def scan(
     """Read frames; `fields` (n, at.FIELDS) and the levels are written. Returns how many levels there are.
 
     Args:
-        text: bytes, the last of which is 0.
+        text: bytes, the last of which is a control byte.
         start: first byte of each frame.
         end: byte behind each frame.
         tried: (n, 2) for each frame, the first of the table's shapes to try and the one behind the last.
@@ -47,7 +51,8 @@ def scan(
         row = fields[k]
         row[at.KIND] = at.DECLINED
         for shape in range(tried[k, 0], tried[k, 1]):
-            found = _read(text, start[k], end[k], table, shape, decimals, row, side, price, size, rows)
+            begin, behind = np.uint64(start[k]), np.uint64(end[k])
+            found = _read(text, begin, behind, table, shape, decimals, row, side, price, size, rows)
             if found != REFUSED:
                 row[at.KIND], row[at.SHAPE], rows = table.kind[shape], shape, found
                 break
@@ -64,11 +69,10 @@ def _read(text, here, end, table, shape, decimals, row, side, price, size, rows)
         what, slot, length = table.steps[step, 0], table.steps[step, 1], table.steps[step, 2]
         step += 1
         if what == at.LITERAL:
-            if text[here] != table.literals[slot] or not _same(
-                text[here : here + length], table.literals[slot : slot + length]
-            ):
+            begin = here
+            here += np.uint64(length)
+            if here > end or not _same(text[begin:here], table.literals[slot : slot + length]):
                 return REFUSED
-            here += length
         elif what == at.TEXT:
             begin = here
             here = _text_end(text, here, length)
@@ -76,7 +80,7 @@ def _read(text, here, end, table, shape, decimals, row, side, price, size, rows)
                 row[slot], row[slot + 1] = begin, here
         elif what == at.INTEGER or what == at.STAMP:
             row[slot], here = _integer(text, here)
-            if what == at.STAMP and here != REFUSED:
+            if what == at.STAMP and here != NO_PLACE:
                 row[slot] = nanoseconds(row[slot])
                 if row[slot] <= 0:
                     return REFUSED
@@ -90,7 +94,7 @@ def _read(text, here, end, table, shape, decimals, row, side, price, size, rows)
             return _padded(table.kind[shape], side, price, size, before, rows)
         else:
             return REFUSED
-        if here == REFUSED:
+        if here == NO_PLACE:
             return REFUSED
 
 
@@ -130,20 +134,20 @@ def _text_end(text, here, without):
     while True:
         byte = text[here]
         if SPECIAL[byte] or byte == without:
-            return here if byte == QUOTE else REFUSED
-        here += 1
+            return here if byte == QUOTE else NO_PLACE
+        here += P1
 
 
 @inlined
 def _integer(text, here):
     """An integer as JSON writes it, without sign, and the place behind it."""
-    begin, value = here, 0
-    while text[here] >= ZERO and text[here] <= NINE and here - begin <= MOST_DIGITS:
+    begin, value, digits = here, 0, 0
+    while text[here] >= ZERO and text[here] <= NINE and digits <= MOST_DIGITS:
         value = value * 10 + (text[here] - ZERO)
-        here += 1
-    digits = here - begin
+        here += P1
+        digits += 1
     if digits == 0 or digits > MOST_DIGITS or (digits > 1 and text[begin] == ZERO):
-        return 0, REFUSED
+        return 0, NO_PLACE
     return value, here
 
 
@@ -162,65 +166,64 @@ def nanoseconds(stamp):
 @inlined
 def _decimal(text, here, decimals):
     """A decimal text as units of 10^-decimals, exactly, and the place behind it."""
-    begin, value = here, 0
-    while text[here] >= ZERO and text[here] <= NINE and here - begin <= MOST_DIGITS:
+    value, whole, left = 0, 0, decimals
+    while text[here] >= ZERO and text[here] <= NINE and whole <= MOST_DIGITS:
         value = value * 10 + (text[here] - ZERO)
-        here += 1
-    whole, left = here - begin, decimals
+        here += P1
+        whole += 1
     if whole == 0 or whole + decimals > MOST_DIGITS:
-        return 0, REFUSED
+        return 0, NO_PLACE
     if text[here] == DOT:
-        here += 1
-        begin = here
+        here += P1
+        if text[here] < ZERO or text[here] > NINE:
+            return 0, NO_PLACE
         while text[here] >= ZERO and text[here] <= NINE:
             if left > 0:
                 value = value * 10 + (text[here] - ZERO)
                 left -= 1
             elif text[here] != ZERO:
-                return 0, REFUSED
-            here += 1
-        if here == begin:
-            return 0, REFUSED
+                return 0, NO_PLACE
+            here += P1
     return value * POWERS[left], here
 
 
 @inlined
 def _maker(text, here, row):
     """Whether the buyer was the maker, as the aggressor's side."""
-    if text[here] == TRUE and text[here + 1] == 114 and text[here + 2] == 117 and text[here + 3] == 101:
+    if text[here] == TRUE and text[here + P1] == 114 and text[here + P2] == 117 and text[here + P3] == 101:
         row[at.SIDE] = -1
-        return here + 4
-    if text[here] == FALSE and text[here + 1] == 97 and text[here + 2] == 108 and text[here + 3] == 115:
+        return here + P4
+    if text[here] == FALSE and text[here + P1] == 97 and text[here + P2] == 108 and text[here + P3] == 115:
         row[at.SIDE] = 1
-        return here + 5 if text[here + 4] == 101 else REFUSED
-    return REFUSED
+        return here + P4 + P1 if text[here + P4] == 101 else NO_PLACE
+    return NO_PLACE
 
 
 @hot
 def _levels(text, here, which, decimals, side, price, size, rows):
     """A list of `["price","size"]`; the number of levels so far, and the place behind the list."""
     if text[here] != OPEN:
-        return rows, REFUSED
-    here += 1
+        return rows, NO_PLACE
+    here += P1
     if text[here] == CLOSE:
-        return rows, here + 1
+        return rows, here + P1
     while True:
-        if text[here] != OPEN or text[here + 1] != QUOTE:
-            return rows, REFUSED
-        units, here = _decimal(text, here + 2, decimals[0])
-        if here == REFUSED or units == 0:
-            return rows, REFUSED
-        if text[here] != QUOTE or text[here + 1] != COMMA or text[here + 2] != QUOTE:
-            return rows, REFUSED
-        amount, here = _decimal(text, here + 3, decimals[1])
-        if here == REFUSED or text[here] != QUOTE or text[here + 1] != CLOSE:
-            return rows, REFUSED
+        if text[here] != OPEN or text[here + P1] != QUOTE:
+            return rows, NO_PLACE
+        units, here = _decimal(text, here + P2, decimals[0])
+        if here == NO_PLACE or units == 0:
+            return rows, NO_PLACE
+        if text[here] != QUOTE or text[here + P1] != COMMA or text[here + P2] != QUOTE:
+            return rows, NO_PLACE
+        amount, here = _decimal(text, here + P3, decimals[1])
+        if here == NO_PLACE or text[here] != QUOTE or text[here + P1] != CLOSE:
+            return rows, NO_PLACE
         if side.size > 0:
             side[rows], price[rows], size[rows] = which, units, amount
         rows += 1
-        here += 2
+        here += P2
         if text[here] == CLOSE:
-            return rows, here + 1
+            return rows, here + P1
         if text[here] != COMMA:
-            return rows, REFUSED
-        here += 1
+            return rows, NO_PLACE
+        here += P1
