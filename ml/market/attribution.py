@@ -17,7 +17,7 @@ from ml.market import captures
 from ml.market import shapes as at
 from ml.market.compiled import hot
 from ml.market.events import RawFrame
-from ml.market.frames import SHAPES, Frames, scanned, tried_on
+from ml.market.frames import SHAPES, Frames, Levels, scanned, tried_on
 from ml.market.shapes import I64
 from ml.market.venues.dialects import DIALECTS, MOVING, dialect, route
 
@@ -42,7 +42,8 @@ class Line:
 class Attributed(NamedTuple):
     """Frames with the number of their instrument, their kind, and the event time by which they move the clock.
 
-    `moves` is ns UTC, 0 for a frame that moves no clock; `anchors` says that the book begins anew in the stream.
+    `moves` is ns UTC, 0 for a frame that moves no clock; `anchors` says that the book begins anew in the stream;
+    `fields` and `levels` as in `ml.market.scanner`.
     """
 
     frames: Frames
@@ -50,6 +51,8 @@ class Attributed(NamedTuple):
     kind: I64
     moves: I64
     anchors: I64
+    fields: I64
+    levels: Levels
 
 
 class Owners:
@@ -73,7 +76,7 @@ class Owners:
         while (first := _own(frames.text, fields, first, VENUE, self.known, self.symbols, owner)) < len(owner):
             shape, start, end = fields[first, [at.SHAPE, at.SYMBOL, at.SYMBOL_END]].tolist()
             symbol = frames.text[start:end]
-            if not 0 < symbol.size <= LONGEST_SYMBOL:
+            if symbol.size > LONGEST_SYMBOL:
                 fields[first, at.KIND] = at.DECLINED
                 continue
             number = self.number(f"{SHAPES[shape].venue}.{symbol.tobytes().decode()}")
@@ -83,15 +86,20 @@ class Owners:
         return owner
 
 
-def attributed(path: Path, owners: Owners) -> Iterator[Attributed | Line]:
+def attributed(path: Path, owners: Owners, decimals: tuple[int, int] | None = None) -> Iterator[Attributed | Line]:
     """Every frame of a file with its owner, and the lines that are none; acknowledgements are skipped.
+
+    Args:
+        path: a capture file.
+        owners: instruments met so far; others are added.
+        decimals: of prices and of sizes, for a file of one instrument; None keeps no levels.
 
     Raises:
         CaptureError: there is no such file.
     """
     for item in captures.columns(path):
         if isinstance(item, Frames):
-            yield from _attribute(item, owners)
+            yield from _attribute(item, owners, decimals)
         else:
             yield Line(item[0], item[2], item[1])
 
@@ -108,8 +116,8 @@ def document(frame: RawFrame) -> tuple[dict[str, Any], str, str | None] | Line |
     return None if routed is None else (doc, *routed)
 
 
-def _attribute(frames: Frames, owners: Owners) -> Iterator[Attributed | Line]:
-    fields, _ = scanned(frames, tried_on(frames.conns)[frames.conn], None)
+def _attribute(frames: Frames, owners: Owners, decimals: tuple[int, int] | None) -> Iterator[Attributed | Line]:
+    fields, levels = scanned(frames, tried_on(frames.conns)[frames.conn], decimals)
     owner = owners.of(frames, fields)
     kind = fields[:, at.KIND].copy()
     moves = np.where((kind == at.BOOK) | (kind == at.TRADE), fields[:, at.EVENT], 0)
@@ -126,9 +134,10 @@ def _attribute(frames: Frames, owners: Owners) -> Iterator[Attributed | Line]:
         kind[k], moves[k], anchors[k] = _said(doc, venue)
     kept = np.flatnonzero(kind != NO_FRAME)
     if len(kept) == len(kind):
-        yield Attributed(frames, owner, kind, moves, anchors)
+        yield Attributed(frames, owner, kind, moves, anchors, fields, levels)
     elif len(kept):
-        yield Attributed(frames.take(kept), owner[kept], kind[kept], moves[kept], anchors[kept])
+        columns = (column[kept] for column in (owner, kind, moves, anchors, fields))
+        yield Attributed(frames.take(kept), *columns, levels)
 
 
 def _said(doc: dict[str, Any], venue: str) -> tuple[int, int, bool]:

@@ -21,9 +21,10 @@ import polars as pl
 
 from ml.errors import CaptureError, FrameError, StoreError
 from ml.market.archives import door
-from ml.market.events import RawFrame, stamp_ns
+from ml.market.events import RawFrame, known_ns, stamp_ns
 from ml.market.frames import Frames, of_frames, of_lines
 from ml.market.lines import Line, Torn, pieces, split
+from ml.market.unfit import guarded
 from ml.schemas import TABLES, conform
 
 TOGETHER = 1 << 14
@@ -118,6 +119,7 @@ def _sealed(path: Path) -> Iterator[RawFrame | Torn]:
         yield RawFrame(offset, conn, recv_ts, payload)
 
 
+@guarded
 def _frame(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame | None:
     """The frame on a line; None for a line that is the collector's own note."""
     if line[:1] == b"{":
@@ -137,6 +139,8 @@ def _wrapped(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame 
         if kind != "recv":
             return None
         # the stamp is float seconds: its microseconds are exact, more is noise
-        return RawFrame(offset, connections.get(conn, conn), round(note["ts"] * 1e6) * 1000, note["data"].encode())
+        return RawFrame(
+            offset, connections.get(conn, conn), known_ns(round(note["ts"] * 1e6) * 1000), note["data"].encode()
+        )
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise FrameError("bad_json", f"not a collector's line: {error}") from error

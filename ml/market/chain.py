@@ -15,7 +15,7 @@ import orjson
 from ml.errors import CaptureError
 from ml.market.attribution import NAMELESS, Line, Owners, attributed
 from ml.market.events import RawFrame
-from ml.market.frames import Frames
+from ml.market.frames import Frames, Levels
 from ml.market.index import FileIndex
 from ml.market.shapes import I64
 
@@ -31,7 +31,8 @@ class Arrived(NamedTuple):
 class Run(NamedTuple):
     """Frames of one instrument and one file that arrived one after the other.
 
-    `kind` and `moves` as in `ml.market.attribution`; `latest` is the largest receive time so far in the file.
+    `kind` and `moves` as in `ml.market.attribution`; `latest` is the largest receive time so far in the file; `read`
+    is what shapes have read of them, fields and levels, where that is known.
     """
 
     source_sha256: str
@@ -39,6 +40,7 @@ class Run(NamedTuple):
     kind: I64
     moves: I64
     latest: I64
+    read: tuple[I64, Levels] | None = None
 
     @property
     def length(self) -> int:
@@ -47,9 +49,13 @@ class Run(NamedTuple):
 
     def part(self, first: int, behind: int) -> "Run":
         """Some of them in a row."""
-        rows = slice(first, behind)
+        return self.take(slice(first, behind))
+
+    def take(self, rows: I64 | slice) -> "Run":
+        """Some of them."""
         columns = (column[rows] for column in (self.kind, self.moves, self.latest))
-        return Run(self.source_sha256, self.frames.take(rows), *columns)
+        read = None if self.read is None else (self.read[0][rows], self.read[1])
+        return Run(self.source_sha256, self.frames.take(rows), *columns, read)
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,13 @@ class Chain:
                 frame = run.frames.frame(k)
                 yield Arrived(run.source_sha256, frame, orjson.loads(frame.payload))
 
-    def runs(self, instrument_id: str) -> Iterator[Run]:
-        """The instrument's frames in arrival order, many at a time: by receive time, then by the file's position."""
+    def runs(self, instrument_id: str, decimals: tuple[int, int] | None = None) -> Iterator[Run]:
+        """The instrument's frames in arrival order, many at a time: by receive time, then by the file's position.
+
+        With the `decimals` of its prices and sizes, frames of a file that holds no other are read at once.
+        """
         files = self.of(instrument_id).files
-        sources = [_file_runs(path, index, instrument_id) for path, index in files]
+        sources = [_file_runs(path, index, instrument_id, decimals) for path, index in files]
         heads = {n: run for n, source in enumerate(sources) if (run := next(source, None))}
         while heads:
             n = min(heads, key=lambda n: (heads[n].latest[0], n))
@@ -129,16 +138,19 @@ def link(paths: Iterable[Path], index: Callable[[Path], FileIndex]) -> Chain:
     return Chain(tuple(files), tuple(unread))
 
 
-def _file_runs(path: Path, index: FileIndex, instrument_id: str) -> Iterator[Run]:
+def _file_runs(path: Path, index: FileIndex, instrument_id: str, decimals: tuple[int, int] | None) -> Iterator[Run]:
     """An instrument's frames in one file."""
     owners, latest = Owners(), 0
     mine = owners.number(instrument_id)
     alone = len(index.instruments) == 1
-    for item in attributed(path, owners):
+    decimals = decimals if alone else None
+    for item in attributed(path, owners, decimals):
         if isinstance(item, Line):
             continue  # kept in the quarantine by the index
         merged = np.maximum(np.maximum.accumulate(item.frames.recv_ts), latest)
         latest = int(merged[-1])
+        read = (item.fields, item.levels) if decimals else None
+        run = Run(index.sha256, item.frames, item.kind, item.moves, merged, read)
         rows = np.flatnonzero((item.owner == mine) | (alone & (item.owner == NAMELESS)))
         if len(rows):
-            yield Run(index.sha256, item.frames.take(rows), item.kind[rows], item.moves[rows], merged[rows])
+            yield run if len(rows) == run.length else run.take(rows)

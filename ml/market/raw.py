@@ -50,8 +50,8 @@ def raw_day(chain: Chain, instrument: Instrument, date: str) -> pl.DataFrame:
     for run, marks in _marked(chain.of(instrument.id, since=start - LEAD_IN_NS), instrument):
         today, tomorrow = np.searchsorted(marks, [start, end])
         lead_in.take(run.part(0, today))
-        day.append(run.part(today, tomorrow))
-        closing.append(run.part(tomorrow, len(marks)))
+        day.append(run.part(today, tomorrow)._replace(read=None))
+        closing.append(run.part(tomorrow, len(marks))._replace(read=None))
         if _cut(closing):
             break
     frames, after = sum(run.length for run in day), sum(run.length for run in closing)
@@ -71,7 +71,7 @@ def raw_day(chain: Chain, instrument: Instrument, date: str) -> pl.DataFrame:
 def _marked(chain: Chain, instrument: Instrument) -> Iterator[tuple[Run, I64]]:
     """Runs with the watermark after each frame; frames before the first time go with the frame that has it."""
     clock, before = Clock(), list[Run]()
-    for run in chain.runs(instrument.id):
+    for run in chain.runs(instrument.id, instrument.decimals):
         known = clock.watermark > 0
         marks = watermarks(run.moves, run.frames.recv_ts, clock)
         if not known:
@@ -93,8 +93,7 @@ class _LeadIn:
         self.log, self.taken, self.held = EventLog(), 0, 0
 
     def take(self, run: Run) -> None:
-        rows = np.flatnonzero(run.kind != at.OTHER)  # they have no events
-        for _ in self.stream.decode(run.frames.take(rows), self.taken + rows, self.log):
+        for _ in self.stream.decode(run.frames, arrivals(self.taken, run.length), self.log, run.read):
             pass  # it is set aside on its own day
         self.taken += run.length
         self.held += run.length

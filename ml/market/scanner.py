@@ -49,7 +49,7 @@ def scan(
     rows = 0
     for k in range(start.size):
         row = fields[k]
-        row[at.KIND] = at.DECLINED
+        row[at.KIND], row[at.FROM] = at.DECLINED, rows
         for shape in range(tried[k, 0], tried[k, 1]):
             begin, behind = np.uint64(start[k]), np.uint64(end[k])
             found = _read(text, begin, behind, table, shape, decimals, row, side, price, size, rows)
@@ -77,6 +77,8 @@ def _read(text, here, end, table, shape, decimals, row, side, price, size, rows)
             begin = here
             here = _text_end(text, here, length)
             if slot == at.SYMBOL:
+                if here == begin:
+                    return REFUSED
                 row[slot], row[slot + 1] = begin, here
         elif what == at.INTEGER or what == at.STAMP:
             row[slot], here = _integer(text, here)
@@ -160,7 +162,7 @@ def nanoseconds(stamp):
         return stamp * 10**6 if stamp < 9 * 10**12 else -1
     if stamp < 10**17:
         return stamp * 10**3 if stamp < 9 * 10**15 else -1
-    return stamp
+    return stamp if stamp < 9 * 10**18 else -1
 
 
 @inlined

@@ -23,8 +23,9 @@ LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TEXT, LEVELS, END = range(8)
 """What a step of a shape reads."""
 DECLINED, BOOK, TRADE, OTHER = range(4)
 """What a frame is, to compiled code; declined is what the ordinary parser must read."""
-KIND, SHAPE, EVENT, SEND, FIRST, LAST, PREV, ID, PRICE, SIZE, SIDE, SYMBOL, SYMBOL_END, ROWS, NOWHERE = range(15)
-"""The columns of a scanned frame; ROWS is where its levels end, NOWHERE takes what is not kept."""
+KIND, SHAPE, EVENT, SEND, FIRST, LAST, PREV, ID, PRICE, SIZE, SIDE, SYMBOL, SYMBOL_END, FROM, ROWS, NOWHERE = range(16)
+"""The columns of a scanned frame; its levels are the rows from FROM to ROWS, NOWHERE takes what is not
+kept."""
 FIELDS = NOWHERE + 1
 MARK = re.compile(r"<(\w+)>")
 STEPS: dict[str, tuple[int, ...]] = {

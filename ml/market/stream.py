@@ -18,7 +18,7 @@ from ml.market import stretch
 from ml.market.continuity import Step
 from ml.market.decoder import BookEvent, Decoder, TradeEvent
 from ml.market.eventlog import EventLog
-from ml.market.frames import Frames, scanned, tried_on
+from ml.market.frames import Frames, Levels, scanned, tried_on
 from ml.market.sampler import Sampler
 from ml.market.shapes import I64
 
@@ -36,12 +36,22 @@ class Stream:
         """One that has seen nothing; `forget` as in `Sampler`."""
         return cls(Decoder(instrument), Sampler(forget=forget))
 
-    def decode(self, frames: Frames, arrival: I64, log: EventLog) -> Iterator[tuple[int, FrameError]]:
-        """Log the events of frames; the number and the error of each that must be set aside."""
+    def decode(
+        self, frames: Frames, arrival: I64, log: EventLog, read: tuple[I64, Levels] | None = None
+    ) -> Iterator[tuple[int, FrameError]]:
+        """Log the events of frames; the number and the error of each that must be set aside.
+
+        Args:
+            frames: of the instrument, in arrival order.
+            arrival: their numbers.
+            log: takes the events.
+            read: their fields and levels where shapes have read them already.
+        """
         instrument = self.decoder.instrument
-        tried = tried_on([instrument.venue])[0]
-        fields, levels = scanned(frames, tried, (instrument.price_decimals, instrument.size_decimals))
-        given = stretch.Scanned(fields, levels, arrival, frames.recv_ts)
+        if read is None:
+            read = scanned(frames, tried_on([instrument.venue])[0], instrument.decimals)
+        fields = read[0]
+        given = stretch.Scanned(*read, arrival, frames.recv_ts)
         k, count = 0, len(frames.start)
         while k < count:
             went = k if fields[k, at.KIND] == at.DECLINED else stretch.decode(self.decoder, given, k, log)

@@ -27,7 +27,10 @@ ON_TIME, IS_LATE, REFUSED = range(3)
 
 
 class Scanned(NamedTuple):
-    """Frames of one instrument as its shapes have read them, with arrival and receive time."""
+    """Frames of one instrument as its shapes have read them, with arrival and receive time.
+
+    No other frame's levels lie between theirs.
+    """
 
     fields: I64
     levels: Levels
@@ -47,7 +50,7 @@ def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
         return first
     kinds = given.fields[first:behind, at.KIND]
     books, prints = (first + np.flatnonzero(kinds == kind) for kind in (at.BOOK, at.TRADE))
-    start = int(given.fields[first - 1, at.ROWS]) if first else 0
+    start = int(given.fields[first, at.FROM])
     _log(given, books, prints, start, late, log)
     _remember(decoder, given, books, prints)
     tally, levels = decoder.tally, given.levels.side[start : int(given.fields[behind - 1, at.ROWS])]
@@ -114,7 +117,7 @@ def _admit(state, event_ts, recv_ts):
     watermark, waited = state[WATERMARK], max(recv_ts - state[RECV], 0)
     if watermark == 0:
         return REFUSED if event_ts > recv_ts + DAY_NS else ON_TIME
-    if event_ts < watermark - MAX_BACK_NS or event_ts > watermark + MAX_AHEAD_NS + 2 * waited:
+    if event_ts < watermark - MAX_BACK_NS or event_ts - watermark - MAX_AHEAD_NS - waited > waited:
         return REFUSED
     return IS_LATE if event_ts < watermark else ON_TIME
 
@@ -167,7 +170,7 @@ class Tail(NamedTuple):
     def extended(self, given: Scanned, books: I64, prints: I64) -> "Tail":
         """With what came after, as far as it is remembered."""
         books, prints = books[-REMEMBERED:], prints[-REMEMBERED_TRADES:]
-        starts = np.where(books > 0, given.fields[books - 1, at.ROWS], 0)
+        starts = given.fields[books, at.FROM]
         counts = given.fields[books, at.ROWS] - starts
         kept = self.counts[len(books) - REMEMBERED :] if len(books) < REMEMBERED else self.counts[:0]
         old = int(kept.sum())

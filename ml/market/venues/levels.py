@@ -1,9 +1,11 @@
-"""Price levels as venues write them: pairs of decimal texts.
+"""What messages of all venues have in common: price levels as pairs of decimal texts, and the name of a stream.
 
-Here: the one loop that turns them into exact units, with the checks that hold on every venue.
+Here: the one loop that turns levels into exact units, with the checks that hold on every venue.
+Not here: what raises, and becomes a reason (`ml.market.unfit`).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
@@ -31,3 +33,8 @@ def add_levels(
             message.price.append(price)
             message.size.append(size)
     return message
+
+
+def kind_of(name: Any, kinds: dict[str, str]) -> str:
+    """The kind that a venue's name of a stream or channel stands for; `other` for all else that may stand there."""
+    return kinds.get(name, "other") if isinstance(name, str) else "other"
