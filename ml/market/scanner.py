@@ -77,8 +77,6 @@ def _read(text, here, end, table, shape, decimals, row, side, price, size, rows)
             begin = here
             here = _text_end(text, here, length)
             if slot == at.SYMBOL:
-                if here == begin:
-                    return REFUSED
                 row[slot], row[slot + 1] = begin, here
         elif what == at.INTEGER or what == at.STAMP:
             row[slot], here = _integer(text, here)
@@ -103,6 +101,8 @@ def _read(text, here, end, table, shape, decimals, row, side, price, size, rows)
 @inlined
 def _fits(row, kind):
     """Complete what the venue does not write; is it something that any frame of the kind may say?"""
+    if row[at.SYMBOL] == row[at.SYMBOL_END]:
+        return False
     if kind == at.BOOK:
         if row[at.EVENT] < 0:
             row[at.EVENT] = row[at.SEND]

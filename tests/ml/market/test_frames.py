@@ -21,27 +21,30 @@ def single(frames):
     return [frames.frame(k) for k in range(len(frames.start))]
 
 
+@settings(deadline=None)
 @given(st.lists(FRAME, min_size=1, max_size=9))
 def test_single_frames_there_and_back(given_):
     """Bytes, connections and stamps as they were."""
     assert single(of_frames(given_)) == given_
 
 
+@settings(deadline=None)
 @given(st.lists(FRAME, min_size=1, max_size=9), st.integers(0, 3))
 def test_tables_there_and_back(given_, first):
     """A slice of a stored table; its payloads as a column are the table's."""
     given_ = given_ * 2
     table = pl.DataFrame(
-        {"conn": [f.conn for f in given_], "recv_ts": [f.recv_ts for f in given_], "payload": [f.payload for f in given_]},
+        [(frame.conn, frame.recv_ts, frame.payload) for frame in given_],
         schema={"conn": pl.String, "recv_ts": pl.Int64, "payload": pl.Binary},
-    )  # fmt: skip
+        orient="row",
+    )
     part = table.slice(first)
     frames = of_table(part)
     assert [f._replace(offset=0) for f in single(frames)] == [f._replace(offset=0) for f in given_[first:]]
     assert payloads(frames).equals(part["payload"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(LINE, min_size=1, max_size=5), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
 def test_stamped_lines_as_they_are_read_one_by_one(lines, line_end, last):
     """The same frames, or none where one of the lines is odd."""

@@ -6,9 +6,7 @@ from ml.errors import FrameError
 from ml.market.unfit import guarded, whole
 
 
-@pytest.mark.parametrize(
-    "raised", [KeyError("a"), TypeError("t"), ValueError("v"), OverflowError("o"), IndexError("i")]
-)
+@pytest.mark.parametrize("raised", [KeyError("a"), TypeError("t"), ValueError("v"), OverflowError("o")])
 def test_what_reading_raises_is_a_bad_frame(raised):
     """With the error's name and text."""
 
