@@ -30,8 +30,7 @@ from ml.paths import DataRoot
 ROW_GROUP = 1 << 18
 LEVEL = 3
 SPLIT = ("price",)
-"""Integer columns that are smaller byte by byte than in a dictionary: measured on recorded prices, see
-docs/decisions/007."""
+"""Integer columns that are smaller byte by byte than in a dictionary, see docs/decisions/007."""
 LOCK_SECONDS = 600
 
 

@@ -18,7 +18,7 @@ from ml.market import shapes as at
 from ml.market.compiled import hot
 from ml.market.events import RawFrame
 from ml.market.frames import SHAPES, Frames, Levels, scanned, tried_on
-from ml.market.shapes import I64
+from ml.market.shapes import I64, U8
 from ml.market.venues.dialects import DIALECTS, MOVING, dialect, route
 
 SNAPSHOT, LOSS, NO_FRAME = 4, 5, 6
@@ -81,7 +81,7 @@ class Owners:
                 continue
             number = self.number(f"{SHAPES[shape].venue}.{symbol.tobytes().decode()}")
             padded = np.concatenate([symbol, np.zeros(LONGEST_SYMBOL - symbol.size, np.uint8)])
-            self.known = np.concatenate([self.known, [[VENUE[shape], symbol.size, number]]])
+            self.known = np.concatenate([self.known, np.array([[VENUE[shape], symbol.size, number]])])
             self.symbols = np.concatenate([self.symbols, padded[None]])
         return owner
 
@@ -136,8 +136,8 @@ def _attribute(frames: Frames, owners: Owners, decimals: tuple[int, int] | None)
     if len(kept) == len(kind):
         yield Attributed(frames, owner, kind, moves, anchors, fields, levels)
     elif len(kept):
-        columns = (column[kept] for column in (owner, kind, moves, anchors, fields))
-        yield Attributed(frames.take(kept), *columns, levels)
+        owner, kind, moves, anchors, fields = (column[kept] for column in (owner, kind, moves, anchors, fields))
+        yield Attributed(frames.take(kept), owner, kind, moves, anchors, fields, levels)
 
 
 def _said(doc: dict[str, Any], venue: str) -> tuple[int, int, bool]:
@@ -153,7 +153,7 @@ def _said(doc: dict[str, Any], venue: str) -> tuple[int, int, bool]:
 
 
 @hot
-def _own(text, fields, first, venues, known, symbols, owner):
+def _own(text: U8, fields: I64, first: int, venues: I64, known: I64, symbols: U8, owner: I64) -> int:
     """Find the owner of each frame from `first` on; stops at one that is not known."""
     last = 0
     for k in range(first, owner.size):
@@ -173,7 +173,7 @@ def _own(text, fields, first, venues, known, symbols, owner):
 
 
 @hot
-def _is(text, row, venue, known, symbol):
+def _is(text: U8, row: I64, venue: int, known: I64, symbol: U8) -> bool:
     start, same = row[at.SYMBOL], known[0] == venue and known[1] == row[at.SYMBOL_END] - row[at.SYMBOL]
     k = 0
     while same and k < known[1]:

@@ -53,9 +53,10 @@ class Run(NamedTuple):
 
     def take(self, rows: I64 | slice) -> "Run":
         """Some of them."""
-        columns = (column[rows] for column in (self.kind, self.moves, self.latest))
         read = None if self.read is None else (self.read[0][rows], self.read[1])
-        return Run(self.source_sha256, self.frames.take(rows), *columns, read)
+        return Run(
+            self.source_sha256, self.frames.take(rows), self.kind[rows], self.moves[rows], self.latest[rows], read
+        )
 
 
 @dataclass(frozen=True)

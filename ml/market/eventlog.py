@@ -132,7 +132,7 @@ class EventLog:
         ).select(TABLES["trades"].names())
 
 
-def _append(column: array, values: np.ndarray) -> None:
+def _append(column: "array[int]", values: np.ndarray) -> None:
     column.frombytes(np.ascontiguousarray(values).data.cast("B"))
 
 

@@ -11,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from ml.market import shapes as at
 from ml.market.compiled import hot
 from ml.market.events import RawFrame
 from ml.market.scanner import nanoseconds, scan
-from ml.market.shapes import I64, Table
+from ml.market.shapes import I8, I64, U8, Table
 from ml.market.venues import binance, bybit
 from ml.market.venues.dialects import DIALECTS
 
@@ -35,7 +34,7 @@ SPACE, LINE_FEED, RETURN = 32, 10, 13
 class Frames(NamedTuple):
     """Raw frames: payload k is `text[start[k]:end[k]]`, else as in `RawFrame`; `conn` counts in `conns`."""
 
-    text: NDArray[np.uint8]
+    text: U8
     start: I64
     end: I64
     recv_ts: I64
@@ -53,16 +52,20 @@ class Frames(NamedTuple):
 
     def take(self, rows: I64 | slice) -> "Frames":
         """Some of them, over the same text."""
-        columns = (column[rows] for column in (self.start, self.end, self.recv_ts, self.offset, self.conn))
-        return Frames(self.text, *columns, self.conns)
+        start, end, recv_ts, offset, conn = (column[rows] for column in self[1:6])
+        return Frames(self.text, start, end, recv_ts, offset, conn, self.conns)
 
 
 class Levels(NamedTuple):
     """Levels of scanned frames: side (1 bid, -1 ask, 0 none), price and size units."""
 
-    side: NDArray[np.int8]
+    side: I8
     price: I64
     size: I64
+
+    def part(self, rows: slice) -> "Levels":
+        """Some of them in a row."""
+        return Levels(self.side[rows], self.price[rows], self.size[rows])
 
 
 def of_frames(given: Sequence[RawFrame]) -> Frames:
@@ -143,7 +146,7 @@ def scanned(frames: Frames, tried: I64, decimals: tuple[int, int] | None) -> tup
     units = np.array(decimals or ANY_DECIMALS)
     tried = np.broadcast_to(tried, (count, 2)).copy()
     rows = scan(frames.text, frames.start, frames.end, tried, _table(), units, fields, *levels)
-    return fields, Levels(*(column[:rows] for column in levels)) if room else levels
+    return fields, levels.part(slice(rows)) if room else levels
 
 
 def tried_on(conns: Sequence[str]) -> I64:
@@ -167,7 +170,7 @@ def _table() -> Table:
 
 
 @hot
-def _split(text, behind, stamped, begins, starts, ends, recv_ts):
+def _split(text: U8, behind: I64, stamped: bool, begins: I64, starts: I64, ends: I64, recv_ts: I64) -> bool:
     """Begin, start and end of the payload and receive time of the lines that end at `behind`; false if one is odd."""
     begin = 0
     for k in range(behind.size):
@@ -191,7 +194,7 @@ def _split(text, behind, stamped, begins, starts, ends, recv_ts):
 
 
 @hot
-def _gather(text, start, end, out):
+def _gather(text: U8, start: I64, end: I64, out: U8) -> None:
     """Copy the payloads one behind the other."""
     here = 0
     for k in range(start.size):

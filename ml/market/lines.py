@@ -16,6 +16,7 @@ from zlib_ng import zlib_ng
 
 from ml.errors import FrameError
 
+DAMAGED: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error, zlib_ng.error, zipfile.BadZipFile)  # type: ignore[assignment]
 BUFFER, PACKED = 1 << 20, 1 << 17
 Line = tuple[int, bytes]
 Torn = tuple[int, bytes, FrameError]
@@ -64,7 +65,7 @@ def pieces(path: Path) -> Iterator[Line | Torn]:
                 piece, torn = b"".join((torn, memoryview(data)[:whole])), data[whole:]
                 yield offset, piece
                 offset += len(piece)
-    except (EOFError, OSError, zlib.error, zlib_ng.error, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         yield offset, torn, FrameError("truncated", f"{path.name} ends in the middle: {error}")
         return
     except (NotImplementedError, RuntimeError) as error:  # a compression that zipfile lacks, or a password

@@ -8,11 +8,10 @@ such as a line feed, stops every step, so nothing is read behind one.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml.market import shapes as at
 from ml.market.compiled import hot, inlined
-from ml.market.shapes import I64, Table
+from ml.market.shapes import I8, I64, U8, Table
 
 QUOTE, BACKSLASH, COMMA, DOT, ZERO, NINE = 34, 92, 44, 46, 48, 57
 OPEN, CLOSE, TRUE, FALSE = 91, 93, 116, 102
@@ -29,8 +28,8 @@ P1, P2, P3, P4 = (np.uint64(k) for k in range(1, 5))
 
 @hot
 def scan(
-    text: NDArray[np.uint8], start: I64, end: I64, tried: I64, table: Table, decimals: I64, fields: I64,
-    side: NDArray[np.int8], price: I64, size: I64,
+    text: U8, start: I64, end: I64, tried: I64, table: Table, decimals: I64, fields: I64,
+    side: I8, price: I64, size: I64,
 ) -> int:  # fmt: skip
     """Read frames; `fields` (n, at.FIELDS) and the levels are written. Returns how many levels there are.
 
@@ -61,7 +60,19 @@ def scan(
 
 
 @hot
-def _read(text, here, end, table, shape, decimals, row, side, price, size, rows):
+def _read(
+    text: U8,
+    here: int,
+    end: int,
+    table: Table,
+    shape: int,
+    decimals: I64,
+    row: I64,
+    side: I8,
+    price: I64,
+    size: I64,
+    rows: int,
+) -> int:
     """Follow one shape; where the levels end, or REFUSED."""
     row[at.EVENT] = row[at.SEND] = row[at.FIRST] = row[at.PREV] = -1
     before, step = rows, table.first[shape]
@@ -99,7 +110,7 @@ def _read(text, here, end, table, shape, decimals, row, side, price, size, rows)
 
 
 @inlined
-def _fits(row, kind):
+def _fits(row: I64, kind: int) -> bool:
     """Complete what the venue does not write; is it something that any frame of the kind may say?"""
     if row[at.SYMBOL] == row[at.SYMBOL_END]:
         return False
@@ -113,7 +124,7 @@ def _fits(row, kind):
 
 
 @inlined
-def _padded(kind, side, price, size, before, rows):
+def _padded(kind: int, side: I8, price: I64, size: I64, before: int, rows: int) -> int:
     """A diff without levels takes one row of side 0, as in the tables."""
     if kind != at.BOOK or rows > before or side.size == 0:
         return rows
@@ -122,7 +133,7 @@ def _padded(kind, side, price, size, before, rows):
 
 
 @inlined
-def _same(one, other):
+def _same(one: U8, other: U8) -> bool:
     """Whether two texts are the same; all bytes are looked at, which is vector code."""
     differing = np.uint8(0)
     for k in range(other.size):
@@ -131,7 +142,7 @@ def _same(one, other):
 
 
 @inlined
-def _text_end(text, here, without):
+def _text_end(text: U8, here: int, without: int) -> int:
     """Where a plain ASCII text ends, its closing quote; `without` is a byte that it must not hold."""
     while True:
         byte = text[here]
@@ -141,7 +152,7 @@ def _text_end(text, here, without):
 
 
 @inlined
-def _integer(text, here):
+def _integer(text: U8, here: int) -> tuple[int, int]:
     """An integer as JSON writes it, without sign, and the place behind it."""
     begin, value, digits = here, 0, 0
     while text[here] >= ZERO and text[here] <= NINE and digits <= MOST_DIGITS:
@@ -154,7 +165,7 @@ def _integer(text, here):
 
 
 @hot
-def nanoseconds(stamp):
+def nanoseconds(stamp: int) -> int:
     """As `ml.market.events.stamp_ns`; -1 for what does not fit 64 bits."""
     if stamp < 10**11:
         return stamp * 10**9 if stamp < 9 * 10**9 else -1
@@ -166,7 +177,7 @@ def nanoseconds(stamp):
 
 
 @inlined
-def _decimal(text, here, decimals):
+def _decimal(text: U8, here: int, decimals: int) -> tuple[int, int]:
     """A decimal text as units of 10^-decimals, exactly, and the place behind it."""
     value, whole, left = 0, 0, decimals
     while text[here] >= ZERO and text[here] <= NINE and whole <= MOST_DIGITS:
@@ -190,7 +201,7 @@ def _decimal(text, here, decimals):
 
 
 @inlined
-def _maker(text, here, row):
+def _maker(text: U8, here: int, row: I64) -> int:
     """Whether the buyer was the maker, as the aggressor's side."""
     if text[here] == TRUE and text[here + P1] == 114 and text[here + P2] == 117 and text[here + P3] == 101:
         row[at.SIDE] = -1
@@ -202,7 +213,9 @@ def _maker(text, here, row):
 
 
 @hot
-def _levels(text, here, which, decimals, side, price, size, rows):
+def _levels(
+    text: U8, here: int, which: int, decimals: I64, side: I8, price: I64, size: I64, rows: int
+) -> tuple[int, int]:
     """A list of `["price","size"]`; the number of levels so far, and the place behind the list."""
     if text[here] != OPEN:
         return rows, NO_PLACE

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-I64 = NDArray[np.int64]
+I8, I64, U8 = NDArray[np.int8], NDArray[np.int64], NDArray[np.uint8]
 LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TEXT, LEVELS, END = range(8)
 """What a step of a shape reads."""
 DECLINED, BOOK, TRADE, OTHER = range(4)
@@ -28,22 +28,22 @@ KIND, SHAPE, EVENT, SEND, FIRST, LAST, PREV, ID, PRICE, SIZE, SIDE, SYMBOL, SYMB
 kept."""
 FIELDS = NOWHERE + 1
 MARK = re.compile(r"<(\w+)>")
-STEPS: dict[str, tuple[int, ...]] = {
-    "send": (STAMP, SEND),
-    "event": (STAMP, EVENT),
-    "first": (INTEGER, FIRST),
-    "last": (INTEGER, LAST),
-    "prev": (INTEGER, PREV),
-    "id": (INTEGER, ID),
-    "int": (INTEGER, NOWHERE),
-    "price": (DECIMAL, PRICE),
-    "size": (DECIMAL, SIZE),
-    "maker": (MAKER, SIDE),
+STEPS = {
+    "send": (STAMP, SEND, 0),
+    "event": (STAMP, EVENT, 0),
+    "first": (INTEGER, FIRST, 0),
+    "last": (INTEGER, LAST, 0),
+    "prev": (INTEGER, PREV, 0),
+    "id": (INTEGER, ID, 0),
+    "int": (INTEGER, NOWHERE, 0),
+    "price": (DECIMAL, PRICE, 0),
+    "size": (DECIMAL, SIZE, 0),
+    "maker": (MAKER, SIDE, 0),
     "symbol": (TEXT, SYMBOL, ord(".")),
     "stream": (TEXT, NOWHERE, ord("/")),
-    "text": (TEXT, NOWHERE),
-    "bids": (LEVELS, 1),
-    "asks": (LEVELS, -1),
+    "text": (TEXT, NOWHERE, 0),
+    "bids": (LEVELS, 1, 0),
+    "asks": (LEVELS, -1, 0),
 }
 
 
@@ -66,7 +66,7 @@ class Table(NamedTuple):
     steps: I64
     first: I64
     kind: I64
-    literals: NDArray[np.uint8]
+    literals: U8
 
 
 def table(shapes: Sequence[Shape]) -> Table:
@@ -78,7 +78,7 @@ def table(shapes: Sequence[Shape]) -> Table:
         first.append(len(steps))
         for position, part in enumerate(MARK.split(shape.text)):
             if position % 2:
-                steps.append((*STEPS[part], 0)[:3])
+                steps.append(STEPS[part])
             elif part:
                 steps.append((LITERAL, len(literals), len(part)))
                 literals += part.encode()

@@ -103,7 +103,7 @@ def follow(fields: I64, recv_ts: I64, first: int, chained: bool, state: I64, lat
 
 
 @hot
-def _run_clock(moves, recv_ts, state, found):
+def _run_clock(moves: I64, recv_ts: I64, state: I64, found: I64) -> None:
     for k in range(moves.size):
         if moves[k] > 0:
             verdict = _admit(state, moves[k], recv_ts[k])
@@ -112,7 +112,7 @@ def _run_clock(moves, recv_ts, state, found):
 
 
 @hot
-def _admit(state, event_ts, recv_ts):
+def _admit(state: I64, event_ts: int, recv_ts: int) -> int:
     """What `Clock.admit` says of a time."""
     watermark, waited = state[WATERMARK], max(recv_ts - state[RECV], 0)
     if watermark == 0:
@@ -123,7 +123,7 @@ def _admit(state, event_ts, recv_ts):
 
 
 @hot
-def _move(state, event_ts, recv_ts):
+def _move(state: I64, event_ts: int, recv_ts: int) -> None:
     state[WATERMARK], state[RECV] = max(state[WATERMARK], event_ts), max(state[RECV], recv_ts)
 
 
@@ -145,7 +145,7 @@ def _log(given: Scanned, books: I64, prints: I64, start: int, late: I64, log: Ev
     columns |= {"side": at.SIDE, "trade_id": at.ID}
     trades = {name: fields[prints, column] for name, column in columns.items()}
     trades |= {"arrival": given.arrival[prints], "recv_ts": given.recv_ts[prints], "flags": late[prints]}
-    log.stretch(messages, Levels(*(column[start:stop] for column in given.levels)), trades)
+    log.stretch(messages, given.levels.part(slice(start, stop)), trades)
 
 
 def _remember(decoder: Decoder, given: Scanned, books: I64, prints: I64) -> None:
@@ -175,11 +175,11 @@ class Tail(NamedTuple):
         kept = self.counts[len(books) - REMEMBERED :] if len(books) < REMEMBERED else self.counts[:0]
         old = int(kept.sum())
         new = slice(int(starts[0]), int(starts[-1] + counts[-1])) if len(books) else slice(0, 0)
-        levels = zip(self.levels, given.levels, strict=True)
+        old, added = self.levels.part(slice(len(self.levels.side) - old, None)), given.levels.part(new)
         return Tail(
             np.concatenate([self.books[len(self.books) - len(kept) :], given.fields[books]]),
             np.concatenate([kept, counts]),
-            Levels(*(np.concatenate([before[len(before) - old :], after[new]]) for before, after in levels)),
+            Levels(*map(np.concatenate, zip(old, added, strict=True))),
             np.concatenate([self.prints, given.fields[prints]])[-REMEMBERED_TRADES:],
         )
 

@@ -13,7 +13,8 @@ from ml.errors import FrameError
 UNFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, ArithmeticError)
 """What reading a number or a time out of anything at all may raise."""
 LARGEST = 1 << 62
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def guarded(parser: Callable[P, R]) -> Callable[P, R]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ml.fingerprint import use_compiled
 from ml.settings import load
-from tests.benchmarks import demo, labels, replay, startup
-from tests.benchmarks.goals import LABELS, REPLAY, STARTUP, Goal
+from tests.benchmarks import demo, ingest, labels, replay, startup
+from tests.benchmarks.goals import EVENT_BYTES, INGEST, LABELS, REPLAY, STARTUP, Goal
 from tests.benchmarks.stream import recorded
 
 PROJECT = Path(__file__).parents[2]
@@ -23,6 +23,8 @@ def main() -> int:
     results: list[tuple[tuple[Goal, ...], dict[str, float], str]] = []
     for goals, measure, unit in (
         (REPLAY, lambda: replay.measure(recorded(market)), "M level updates/s"),
+        (INGEST, lambda: ingest.measure(market), "M level updates/s"),
+        ((), lambda: ingest.sizes(market), f"bytes a level update on disk (goal {EVENT_BYTES})"),
         (LABELS, labels.measure, "M rows/s"),
         (STARTUP, startup.measure, "s"),
         ((), demo.measure, "s"),
@@ -74,6 +76,11 @@ NOTES = (
     "compared with hftbacktest's at every grid time and must be equal in all 20 levels, prices and sizes. hftbacktest",
     "runs its whole back-test engine, of which the book is a part; ccxt's book is Python. Medians of 5 to 7",
     "runs in turn.",
+    "",
+    "Ingest: the recorded BTCUSDT files of two days, gzip, to book messages and prints with ids, times and decimals",
+    "checked, against hftbacktest's converter on the same files. Storage: the second day's events as published, once",
+    "and 8 times over; decoded to the columns that the kernel takes, and sampled each second with all flows. Processor",
+    "time; with one thread for Polars (POLARS_MAX_THREADS=1) these are rates of one core.",
     "",
     "Labels: 116 days of 86 400 rows, horizons 10, 30 and 60 s; equal results are checked. The compiled loop gives",
     "volatility, age and null reasons as well. Loading: whole processes, medians of 7.",

@@ -36,3 +36,12 @@ REPLAY = (
 )
 LABELS = (Goal("labels for three horizons", "compiled loop", "pandas.merge_asof", 6),)
 STARTUP = (Goal("time to load", "load the definitions", "import dagster", 2, at_most=True),)
+INGEST = (
+    Goal("raw .gz to typed events", "raw .gz to events", "hftbacktest convert", 10),
+    Goal(
+        "reading stored events into samples against its parts alone",
+        "stored events to samples", "decode and kernel, each alone", 0.5,
+    ),
+)  # fmt: skip
+EVENT_BYTES = 4.5
+"""Of a level update on disk, at most."""

@@ -2,16 +2,17 @@
 
 import pytest
 
-from tests.benchmarks import labels, replay, startup
-from tests.benchmarks.goals import CI_SHARE, LABELS, REPLAY, STARTUP, Goal
+from tests.benchmarks import ingest, labels, replay, startup
+from tests.benchmarks.goals import CI_SHARE, EVENT_BYTES, INGEST, LABELS, REPLAY, STARTUP, Goal
 from tests.benchmarks.stream import recorded
 
 
-@pytest.mark.parametrize("goals_and_measure", ["replay", "labels", "startup"])
+@pytest.mark.parametrize("goals_and_measure", ["replay", "ingest", "labels", "startup"])
 def test_goals_are_in_reach(goals_and_measure, request):
     """One retry, because a shared machine has bad moments."""
     goals, measure = {
         "replay": (REPLAY, lambda: replay.measure(recorded(request.getfixturevalue("market")), 3)),
+        "ingest": (INGEST, lambda: ingest.measure(request.getfixturevalue("market"), 3)),
         "labels": (LABELS, lambda: labels.measure(20, 3)),
         "startup": (STARTUP, lambda: startup.measure(2)),
     }[goals_and_measure]
@@ -20,6 +21,11 @@ def test_goals_are_in_reach(goals_and_measure, request):
         measured = measure()
     missed = [f"{g.title}: {g.ratio(measured):.2f} against {g.peer}" for g in goals if not g.holds(measured, CI_SHARE)]
     assert not missed, measured
+
+
+def test_stored_events_are_small(market):
+    """Whatever the instrument, and however long the day."""
+    assert max(ingest.sizes(market).values()) <= EVENT_BYTES
 
 
 @pytest.mark.parametrize(("ratio", "at_most", "holds"), [(8.1, False, True), (7.9, False, False), (7.9, True, True)])

@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -10,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.errors import CaptureError
+from ml.errors import CaptureError, InstrumentError
 from ml.market import captures
 from ml.market.attribution import Line, document
 from ml.market.chain import link
 from ml.market.day import date_of, decode_day
 from ml.market.events import RawFrame
 from ml.market.index import scan
+from ml.market.lines import lines
 from ml.market.raw import raw_day
 from ml.market.replay import inspect
 from ml.market.survey import survey
@@ -37,7 +39,7 @@ FRAMES = [
     diff(2, 1, T, [("99.0", "1.000")]), snapshot(2, T), diff(3, 2, T, (), [("101.0", "0")]), trade(1, T), OKX,
     OKX | {"action": "update"}, {"arg": {"channel": "trades", "instId": "BTC-USDT-SWAP"}, "data": [OKX_TRADE]},
     {"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": T, "data": [BYBIT_TRADE]},
-    {"topic": "orderbook.1.BTCUSDT", "type": "snapshot", "ts": T, "data": {"s": "B", "b": [["1", "1"]], "a": [], "u": 1}},
+    {"topic": "orderbook.1.BTCUSDT", "type": "snapshot", "ts": T, "data": {"b": [["1", "1"]], "a": [], "u": 1}},
     {"loss": "overflow", "symbol": "BTCUSDT"}, {"result": None, "id": 1},
     {"archive": "tardis-trades", "symbol": "BTCUSDT", "rows": ["binance,BTCUSDT,1,1,1,buy,1,1"]},
 ]  # fmt: skip
@@ -60,7 +62,8 @@ ARCHIVES = {
     "tardis_l2.csv": TARDIS + "is_snapshot,side,price,amount\n"
     + "".join(f"binance-futures,BTCUSDT,{T}{k}00,{T}{k}00,{str(k < 2).lower()},bid,9{k}.5,1\n" for k in range(4)),
     "tardis_trades.csv": TARDIS + f"id,side,price,amount\nbybit,BTCUSDT,{T}000,{T}000,7,buy,100,1\n",
-    "tardis_five.csv": TARDIS + f"asks[0].price,asks[0].amount,bids[0].price,bids[0].amount\nokex,BTC-USDT,{T}000,{T}000,2,1,1,1\n",
+    "tardis_five.csv": TARDIS + "asks[0].price,asks[0].amount,bids[0].price,bids[0].amount\n"
+    f"okex,BTC-USDT,{T}000,{T}000,2,1,1,1\n",
     "BTCUSDT-trades-2025-03-03.csv": f"1,100.5,2,201,{T},true\n2,100.6,1,100.6,{T + 5},false\n",
     "BTCUSDT-aggTrades-2025-03-03.csv": f"1,100.5,2,1,1,{T},true,true\n",
     "BTCUSDT2025-03-03.csv": "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,"
@@ -79,12 +82,12 @@ ARCHIVES = {
 
 def whole(path: Path) -> None:
     """Take a file through all that reads it; every line of it must be a frame, an answer or a row of the quarantine."""
-    index, lines = scan(path)
+    index, set_aside = scan(path)
     frames, answers = 0, 0
     for item in captures.read(path):
         read = document(item) if isinstance(item, RawFrame) else Line(item[0], item[2], item[1])
         frames, answers = frames + isinstance(read, tuple), answers + (read is None)
-    nameless = sum(line.error.reason == "no_symbol" for line in lines)
+    nameless = sum(line.error.reason == "no_symbol" for line in set_aside)
     assert sum(span.frames for span in index.instruments.values()) + nameless + answers == frames + answers
     try:
         report = inspect([path])
@@ -100,8 +103,7 @@ def decoded_whole(path: Path, instrument_id: str, date: str) -> None:
     chain = link([path], lambda path: scan(path)[0])
     try:
         instrument = survey(chain, instrument_id)
-    except Exception as error:  # noqa: BLE001 - its kind is what is tested
-        assert type(error).__name__ == "InstrumentError"
+    except InstrumentError:
         return
     raw = raw_day(chain, instrument, date)
     decoded = decode_day(raw, instrument, date)
@@ -136,7 +138,7 @@ def changed(data: bytes, seed: int, count: int) -> bytes:
     return bytes(text_)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([".gz", ".zst", ".zip", ".csv", ".log", ".parquet", ".data"]))
 def test_any_bytes_as_any_file(tmp_path_factory, data, suffix):
     """Under any name that a capture may have, with and without the first bytes of its compression."""
@@ -147,7 +149,7 @@ def test_any_bytes_as_any_file(tmp_path_factory, data, suffix):
         whole(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(
         st.one_of(st.sampled_from(FRAMES), documents(odd=3).map(lambda given_: given_[1])), min_size=1, max_size=6
@@ -173,7 +175,7 @@ def test_changed_frames_of_all_venues(tmp_path_factory, docs, conn, seed, count)
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32), count=st.integers(0, 5))
 def test_changed_archives(tmp_path_factory, name, seed, count):
     """A header that is no longer one, rows with other cells, numbers that fit nothing."""
@@ -185,15 +187,11 @@ def test_changed_archives(tmp_path_factory, name, seed, count):
 
 def test_changed_recorded_files(market, tmp_path):
     """Lines of the real captures and archives, changed here and there."""
-    for number, path in enumerate(
-        sorted(p for p in market.rglob("*") if p.suffix in captures.SUFFIXES and p.is_file())
-    ):
-        if "candles" in path.parts or "l3_bitstamp_20150501" in path.parts:
-            continue
-        from ml.market.lines import lines
-
-        some = b"".join(item[1] for _, item in zip(range(60), lines(path), strict=False))[:60_000]
-        for seed in range(4):
+    apart = {"candles", "l3_bitstamp_20150501"}
+    real = [p for p in sorted(market.rglob("*")) if p.suffix in captures.SUFFIXES and not apart & set(p.parts)]
+    for number, path in enumerate(real):
+        some = b"".join(item[1] for item in islice(lines(path), 40))[:60_000]
+        for seed in range(2):
             copy = tmp_path / str(number) / str(seed) / path.name.removesuffix(".gz").removesuffix(".zst")
             copy.parent.mkdir(parents=True)
             copy.write_bytes(changed(some, seed, 3 * seed))

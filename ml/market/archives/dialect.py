@@ -64,7 +64,8 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
     first = form.rows(doc)[0]
     when = 0 if said == SNAPSHOT else event_ts(doc)
     anew = said == SNAPSHOT or doc.get("type") == "snapshot"
-    return [BookMessage(anew, when, form.send_ts(first), *map(whole, form.ids(first)))]
+    ids = form.ids(first)
+    return [BookMessage(anew, when, form.send_ts(first), whole(ids.first), whole(ids.last), whole(ids.prev))]
 
 
 @guarded
