@@ -8,6 +8,7 @@ Mode ONLY_TRAINING captures. Mode FULL feeds the same frames to the live runner 
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -79,6 +80,8 @@ class Capture:
 
     async def run(self) -> dict[str, Any]:
         """Capture until told to stop; returns the summary."""
+        gc.collect()
+        gc.freeze()  # what was imported stays: walking over it would hold frames up for a tenth of a second
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
@@ -98,6 +101,7 @@ class Capture:
         await asyncio.to_thread(self.recorder.stop)
         for task in done - {waiting}:
             task.result()  # a task that ended by itself failed: say so
+        self._stored()
         files = [str(sealed.path) for sealed in self.files]
         return self.state() | {"files": files, "stop_s": round(monotonic() - stopping, 3)}
 
@@ -123,24 +127,25 @@ class Capture:
         self.recorder.connection(number, name)
 
         def lost(reason: str) -> None:
-            for symbol in asked.symbols:
+            for symbol in asked.books:
                 self.watch.lose(symbol, reason)
                 self.recorder.loss(number, symbol, reason)
 
-        def heard(recv_ts: int, text: bytes) -> None:
-            self._take(number, line, recv_ts, text, name)
+        def heard(recv_ts: int, frames: list[bytes]) -> None:
+            self._take(number, line, recv_ts, frames, name)
 
         line = Line(self.venue, asked, heard, lost)
         return line
 
-    def _take(self, number: int, line: Line, recv_ts: int, text: bytes, name: str) -> None:
-        if not self.recorder.offer(number, recv_ts, text, line.asked.symbols):
+    def _take(self, number: int, line: Line, recv_ts: int, frames: list[bytes], name: str) -> None:
+        if not self.recorder.offer(number, recv_ts, frames, line.asked.books):
             return
-        symbol, broken, doc = self.watch.take(text, name)
-        if broken and self.plan.snapshot is None:
-            line.redial()  # the stream sends its snapshot with a new subscription
-        if self.signals is not None and symbol is not None and doc is not None:
-            self.signals(symbol, doc, recv_ts)
+        for text in frames if self.signals is not None else self.watch.of_books(frames):
+            symbol, broken, doc = self.watch.take(text, name)
+            if broken and self.plan.snapshot is None:
+                line.redial()  # the stream sends its snapshot with a new subscription
+            if self.signals is not None and symbol is not None and doc is not None:
+                self.signals(symbol, doc, recv_ts)
 
     async def _ask_for_snapshots(self, address: Callable[[str], str]) -> None:
         """Ask for the snapshot of each book that is not known, one after the other, as long as it is not."""
@@ -165,20 +170,23 @@ class Capture:
             await asyncio.sleep(error.retry_after or 1.0)
             return
         self.snapshots += 1
-        self.recorder.offer(number, recv_ts, text, (symbol,))
+        self.recorder.offer(number, recv_ts, (text,), (symbol,))
         _, _, doc = self.watch.take(text, f"{self.options.venue} {address}")
         if self.signals is not None and doc is not None:
             self.signals(symbol, doc, recv_ts)
+
+    def _stored(self) -> None:
+        if self.recorder.failure is not None:
+            raise CaptureError(
+                f"{self.options.venue}: what came cannot be stored ({self.recorder.failure}). Make room on the disk "
+                "and start again; what the journals hold is recovered."
+            )
 
     async def _progress(self) -> None:
         shown = monotonic()
         while True:
             await asyncio.sleep(0.5)
-            if self.recorder.failure is not None:
-                raise CaptureError(
-                    f"{self.options.venue}: the journal cannot be written ({self.recorder.failure}). Make room on the "
-                    "disk and start again; what was written is recovered."
-                )
+            self._stored()
             if monotonic() - shown >= PROGRESS_SECONDS:
                 _say(self.options, self.state())
                 shown, self.recorder.slowest_ms = monotonic(), 0.0
@@ -212,4 +220,4 @@ def _signals(root: DataRoot, options: argparse.Namespace) -> Callable[[str, dict
 def _serve_metrics(capture: Capture, port: int) -> None:
     from live.metrics import serve
 
-    serve(capture.state, port)
+    serve(capture.state, capture.recorder.delays, port)

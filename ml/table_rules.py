@@ -7,9 +7,15 @@ Not here: how a rule is evaluated (`ml.rules`); impossible data raise where the 
 import polars as pl
 
 from ml.features.table import FAMILIES, FEATURES
+from ml.features.unified.columns import FAMILIES as CANDLE_FAMILIES
+from ml.features.unified.columns import STEP as QUARTER
+from ml.features.unified.table import UNIFIED
+from ml.labels.classes import DOWN, NEUTRAL, UP
+from ml.labels.targets import TARGETS
 from ml.rules import Rule
 from ml.schemas import HORIZONS
 
+LEAST_CLASS = 0.05
 SECOND, MINUTE = 10**9, 60 * 10**9
 _NAMES = [feature.id for feature in FEATURES]
 
@@ -22,6 +28,11 @@ def _uneven(frame: pl.DataFrame) -> int:
     return int((frame["ts"].diff().drop_nulls() != MINUTE).sum())
 
 
+def _uneven_quarters(frame: pl.DataFrame) -> int:
+    steps = frame["ts"].diff().drop_nulls()
+    return int(((steps <= 0) | (frame["ts"][1:] % QUARTER != 0)).sum())
+
+
 def _unknown_inside(frame: pl.DataFrame) -> int:
     """Unknown minutes between the first and the last known one, if they are more than 5 % of them."""
     known = frame["reason"].is_null().arg_true()
@@ -31,7 +42,17 @@ def _unknown_inside(frame: pl.DataFrame) -> int:
     return span - known.len() if span - known.len() > 0.05 * span else 0
 
 
+def _rare_class(frame: pl.DataFrame) -> int:
+    """Classes that have less than 5 % of the rows; none where there are no rows."""
+    shares = [(frame["direction"] == code).mean() or 0.0 for code in (DOWN, NEUTRAL, UP)]
+    return sum(share < LEAST_CLASS for share in shares) if frame.height else 0  # type: ignore[operator]
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
+    "archive_files": (
+        Rule("published", pl.col("state") == "not_published", False, "The publisher has every file."),
+        Rule("checksums_agree", pl.col("state") == "checksum", False, "Every file is the one that was published."),
+    ),
     "book_events": (
         Rule("arrivals_ascend", pl.col("arrival").diff() < 0, True, "Rows are in the order of their arrival."),
         Rule("sizes_not_negative", pl.col("size") < 0, True, "No level has a negative size."),
@@ -96,6 +117,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "features": (
+        Rule("one_row_a_second", _irregular, True, "Feature rows follow each other by exactly one second."),
         Rule(
             "finite_or_null",
             ~pl.all_horizontal(pl.col(_NAMES).is_finite().fill_null(value=True)),
@@ -121,12 +143,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "future_labels": (
-        Rule(
-            "horizon_is_exact",
-            pl.any_horizontal((pl.col(f"label_end_{h}s") - pl.col("ts")) != h * SECOND for h in HORIZONS),
-            True,
-            "Every label looks exactly its horizon ahead.",
-        ),
+        Rule("one_row_a_second", _irregular, True, "Labels follow each other by exactly one second."),
         Rule(
             "labelled",
             pl.col(f"movement_{HORIZONS[0]}s").is_null(),
@@ -135,6 +152,58 @@ RULES: dict[str, tuple[Rule, ...]] = {
             tolerated=0.2,
         ),
     ),
+    "candle_features": (
+        Rule("one_row_a_candle", _uneven_quarters, True, "Rows follow each other by whole quarters of an hour."),
+        Rule(
+            "finite_or_null",
+            ~pl.all_horizontal(pl.col(UNIFIED.names).is_finite().fill_null(value=True)),
+            True,
+            "Every feature is a finite number or null.",
+        ),
+        Rule(
+            "reasons_given",
+            pl.any_horizontal(
+                pl.any_horizontal(pl.col([column.id for column in columns]).is_null())
+                != (pl.col(f"null_reason_{family}") > 0)
+                for family, columns in CANDLE_FAMILIES.items()
+            ),
+            True,
+            "A null has a reason, and a row without one has all its values.",
+        ),
+        Rule(
+            "covered",
+            pl.any_horizontal(pl.col(UNIFIED.names).is_null()),
+            False,
+            "At least 80 % of the rows have all their features.",
+            tolerated=0.2,
+        ),
+    ),
+    "candle_targets": (
+        Rule("one_row_a_candle", _uneven_quarters, True, "Rows follow each other by whole quarters of an hour."),
+        Rule(
+            "reasons_given",
+            pl.any_horizontal(
+                pl.col(target.id).is_null() != (pl.col(f"null_reason_{target.horizon}") > 0) for target in TARGETS
+            ),
+            True,
+            "A null has a reason, and a value none.",
+        ),
+        Rule(
+            "reach_what_they_return",
+            ((pl.col("future_return_4h") >= 0.011) & (pl.col("long_will_reach_1pct_4h") == 0))
+            | ((pl.col("future_return_4h") <= -0.011) & (pl.col("short_will_reach_1pct_4h") == 0)),
+            True,
+            "A price that stands beyond a level has reached it.",
+        ),
+        Rule(
+            "labelled",
+            pl.col("future_return_4h").is_null(),
+            False,
+            "At least 80 % of the rows have targets at four hours.",
+            tolerated=0.2,
+        ),
+    ),
+    "dataset_panel": (Rule("classes_present", _rare_class, False, "Each class has at least 5 % of the rows."),),
     "training_features": (
         Rule("has_rows", lambda frame: int(frame.is_empty()), True, "The partition has rows."),
         Rule("times_ascend", pl.col("ts").diff() <= 0, True, "Rows are sorted by time and each time stands once."),

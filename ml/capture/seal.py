@@ -14,10 +14,10 @@ from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as _  # noqa: F401 - loaded at the start: a stop must not wait for it
+import pyarrow.dataset as _  # noqa: F401 - pyarrow reads parquet through it; loaded now, as a stop must not wait for it
 
 from ml.capture import journal
-from ml.capture.journal import Kind
+from ml.capture.journal import Extent, Kind
 from ml.errors import CaptureError
 from ml.paths import DataRoot
 from ml.schemas import TABLES
@@ -55,7 +55,7 @@ def seal(root: DataRoot, path: Path) -> Sealed:
         StoreError: the written file does not read back equal; the journal is still there.
     """
     try:
-        found = journal.extent(path)
+        frame, found = _read(path)
     except CaptureError:
         _set_aside(root, path, 0)
         path.unlink()
@@ -64,7 +64,7 @@ def seal(root: DataRoot, path: Path) -> Sealed:
     if found.torn:
         _set_aside(root, path, found.whole)
     target = root.captures / f"{path.stem}.parquet"
-    publish(root, TABLE, target, _frame(path), "")
+    publish(root, TABLE, target, frame, "")
     path.unlink()
     sync_folder(path.parent)
     state = State.ENDED if found.ended else State.RECOVERED
@@ -78,16 +78,15 @@ def recover(root: DataRoot) -> Iterator[Sealed]:
             yield seal(root, path)
 
 
-def _frame(path: Path) -> pl.DataFrame:
+def _read(path: Path) -> tuple[pl.DataFrame, Extent]:
     """Frames and losses with their connection's name, in order."""
-    names: dict[int, str] = {}
-    rows: list[tuple[int, str, int, bytes]] = []
-    for record in journal.records(path):
-        if record.kind == Kind.CONNECTION:
-            names[record.connection] = record.payload.decode()
-        elif record.kind != Kind.END:
-            rows.append((int(record.kind), names.get(record.connection, ""), record.recv_ts, record.payload))
-    return pl.DataFrame(rows, schema=TABLES[TABLE], orient="row")
+    records, found = journal.read(path)
+    named = zip(records.kind, records.connection, records.payload, strict=True)
+    names = {number: payload.decode() for kind, number, payload in named if kind == Kind.CONNECTION}
+    conns = [names.get(number, "") for number in records.connection]
+    columns = zip(TABLES[TABLE].items(), (records.kind, conns, records.recv_ts, records.payload), strict=True)
+    frame = pl.DataFrame([pl.Series(name, values, dtype) for (name, dtype), values in columns])
+    return frame.filter(pl.col("kind").is_in([Kind.FRAME, Kind.LOSS])), found
 
 
 def _set_aside(root: DataRoot, path: Path, start: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from ml.capture.feeds import plan
 from ml.errors import FrameError
 from ml.market.continuity import RULES, Continuity, Verdict
 from ml.market.venues.dialects import dialect, route
@@ -21,8 +22,14 @@ class Watch:
     def __init__(self, venue: str, symbols: tuple[str, ...]) -> None:
         self.venue = venue
         self.dialect = dialect(venue)
+        self.mark = plan(venue).book
         self.chains = {symbol: Continuity(RULES[venue]) for symbol in symbols}
         self.breaks = self.unreadable = 0
+
+    def of_books(self, frames: list[bytes]) -> list[bytes]:
+        """Those frames that may hold ids: what is not named as a book need not be read at all."""
+        mark = self.mark
+        return [frame for frame in frames if mark in frame]
 
     def take(self, payload: bytes, conn: str) -> tuple[str | None, bool, Doc | None]:
         """Follow a frame; returns its symbol, whether its chain just broke, and its JSON if it is market data."""

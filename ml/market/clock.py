@@ -6,11 +6,11 @@ Not here: what a frame's time is (`ml.market.venues`).
 
 from dataclasses import dataclass
 
+from ml.dates import DAY_NS
 from ml.errors import FrameError
 
 MAX_BACK_NS = 10 * 10**9
 MAX_AHEAD_NS = 60 * 10**9
-DAY_NS = 24 * 3600 * 10**9
 
 
 @dataclass

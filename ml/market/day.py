@@ -4,24 +4,22 @@ Here: opening a day from its checkpoint, and decoding it.
 Not here: which frames belong to a day (`ml.market.raw`), samples of the day (`ml.market.samples`).
 """
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import orjson
 import polars as pl
 
+from ml.dates import bounds
 from ml.instruments import Instrument
 from ml.market import layout
 from ml.market.book import levels
 from ml.market.checkpoint import unpack
-from ml.market.clock import DAY_NS
 from ml.market.continuity import NO_ID
 from ml.market.decoder import BookEvent, Tally
 from ml.market.eventlog import EventLog
 from ml.market.events import CHECKPOINT, CLEAR, SNAPSHOT, TIME, BookMessage
 from ml.market.feed import Interval, intervals
 from ml.market.frames import of_table
-from ml.market.sampler import SECOND
 from ml.market.stream import Stream, arrivals
 from ml.schemas import TABLES
 
@@ -38,17 +36,6 @@ class Decoded(NamedTuple):
     validity: pl.DataFrame
     quarantine: pl.DataFrame
     tally: Tally
-
-
-def bounds(date: str) -> tuple[int, int]:
-    """Start and end of a UTC date (YYYY-MM-DD) in ns."""
-    start = int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp()) * SECOND
-    return start, start + DAY_NS
-
-
-def date_of(ts: int) -> str:
-    """UTC date (YYYY-MM-DD) of a time in ns."""
-    return datetime.fromtimestamp(ts // SECOND, UTC).date().isoformat()
 
 
 def decode_day(raw: pl.DataFrame, instrument: Instrument, date: str) -> Decoded:

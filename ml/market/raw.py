@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 import polars as pl
 
+from ml.dates import bounds
 from ml.errors import CaptureError
 from ml.instruments import Instrument
 from ml.market import layout
@@ -23,7 +24,7 @@ from ml.market.attribution import LOSS, SNAPSHOT
 from ml.market.chain import Chain, Run
 from ml.market.checkpoint import pack
 from ml.market.clock import Clock
-from ml.market.day import CLOSING, OPENING, bounds
+from ml.market.day import CLOSING, OPENING
 from ml.market.eventlog import EventLog
 from ml.market.frames import payloads
 from ml.market.sampler import SECOND

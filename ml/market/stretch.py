@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ml.dates import DAY_NS
 from ml.market import shapes as at
-from ml.market.clock import DAY_NS, MAX_AHEAD_NS, MAX_BACK_NS, Clock
+from ml.market.clock import MAX_AHEAD_NS, MAX_BACK_NS, Clock
 from ml.market.compiled import hot
 from ml.market.continuity import REMEMBERED, Link
 from ml.market.decoder import REMEMBERED_TRADES, Decoder

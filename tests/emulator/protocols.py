@@ -39,7 +39,8 @@ class Binance:
 
     def subscribed(self, message: dict) -> tuple[list[str], list[str]]:
         """Symbols of a subscription, and the answers."""
-        symbols = {name.partition("@")[0].upper() for name in message.get("params", [])}
+        books = (name for name in message.get("params", []) if "@depth" in name)
+        symbols = {name.partition("@")[0].upper() for name in books}
         return sorted(symbols), [json.dumps({"result": None, "id": message.get("id")})]
 
     def opening(self, market: Market) -> list[str]:
@@ -69,6 +70,12 @@ class Binance:
                 print_ |= {"ps": market.symbol.partition("_")[0]}
             found.append(json.dumps({"stream": f"{name}@trade", "data": print_}))
         return found
+
+    def aside(self, market: Market, ts_ms: int) -> str:
+        """What a connection without books hears of: the mark price."""
+        name, mark = market.symbol.lower(), price(market.mid)
+        data = {"e": "markPriceUpdate", "E": ts_ms, "s": market.symbol, "p": mark, "i": mark, "r": "0.0001", "T": 0}
+        return json.dumps({"stream": f"{name}@markPrice", "data": data})
 
     def keep_alive(self, message: dict) -> str | None:
         """Binance pings by protocol frames."""

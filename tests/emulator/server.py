@@ -32,6 +32,7 @@ class Emulator:
         self.markets = {name: Market(name, seed + k, self.protocol.gap_ids) for k, name in enumerate(symbols)}
         self.rate, self.tap, self.muted, self.refuse, self.stale_snapshots = rate, deliver, False, 0, 0
         self.sockets: dict[web.WebSocketResponse, set[str]] = {}
+        self.aside: set[web.WebSocketResponse] = set()
         self.connections = self.sent = self.served = 0
         self.port = 0
         self._loop = asyncio.new_event_loop()
@@ -52,9 +53,9 @@ class Emulator:
         """What `lobforge capture` needs to find it."""
         return ["--stream-url", f"ws://127.0.0.1:{self.port}", "--rest-url", f"http://127.0.0.1:{self.port}"]
 
-    def cut(self) -> None:
-        """Break every connection without a goodbye."""
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(5)
+    def cut(self, *, books: bool = True) -> None:
+        """Break every connection without a goodbye; with `books` False only those that carry no book."""
+        asyncio.run_coroutine_threadsafe(self._cut(books=books), self._loop).result(5)
 
     def inject(self, text: str) -> None:
         """Send a frame of the test's own to everybody."""
@@ -118,11 +119,14 @@ class Emulator:
         symbols, answers = self.protocol.subscribed(message)
         for answer in answers:
             await socket.send_str(answer)
+        if not symbols and not self.sockets[socket]:
+            self.aside.add(socket)
         for symbol in symbols:
             if symbol in self.markets and socket.closed is False:
                 for frame in self.protocol.opening(self.markets[symbol]):
                     await socket.send_str(frame)
                 self.sockets[socket].add(symbol)
+                self.aside.discard(socket)
 
     async def _tick(self) -> None:
         period = 1.0 / self.rate
@@ -136,6 +140,8 @@ class Emulator:
                 for frame in frames:
                     for text in self.tap(market.symbol, frame):
                         await self._send_all(text, market.symbol)
+                for socket in [one for one in self.aside if one in self.sockets and not one.closed]:
+                    await socket.send_str(self.protocol.aside(market, _now()))
             await asyncio.sleep(max(period - (time.monotonic() - started), 0))
 
     async def _send_all(self, text: str, symbol: str | None = None) -> None:
@@ -147,8 +153,8 @@ class Emulator:
                 except ConnectionError:
                     self.sockets.pop(socket, None)
 
-    async def _cut(self) -> None:
-        for socket in list(self.sockets):
+    async def _cut(self, *, books: bool = True) -> None:
+        for socket in list(self.sockets) if books else [one for one in self.aside if one in self.sockets]:
             transport = socket._req.transport if socket._req is not None else None
             if transport is not None:
                 transport.abort()

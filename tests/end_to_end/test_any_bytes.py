@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.dates import date_of
 from ml.errors import CaptureError, InstrumentError
 from ml.market import captures
 from ml.market.attribution import Line, document
 from ml.market.chain import link
-from ml.market.day import date_of, decode_day
+from ml.market.day import decode_day
 from ml.market.events import RawFrame
 from ml.market.index import scan
 from ml.market.lines import lines

@@ -85,6 +85,7 @@ SLOW = [pytest.mark.slow]
 FEW = ["binance-usdm", "bybit-linear"]
 
 
+@pytest.mark.promise("A8")
 @pytest.mark.parametrize("venue", [v if v in FEW else pytest.param(v, marks=SLOW) for v in PROTOCOLS])
 def test_a_quiet_capture_has_no_gap(root, venue):
     """Every change from the snapshot on is there, the book is right, the stop is clean."""
@@ -98,6 +99,7 @@ def test_a_quiet_capture_has_no_gap(root, venue):
         assert found.trades > 5
 
 
+@pytest.mark.promise("A2")
 @pytest.mark.parametrize("venue", [*FEW, *(pytest.param(v, marks=SLOW) for v in ("binance-spot", "okx-swap"))])
 def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
     """A dropped frame, then doubled and garbled ones, then a cut connection: two gaps and nothing else is missing."""
@@ -135,6 +137,7 @@ def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
     assert summary["unknown_books"] == []
 
 
+@pytest.mark.promise("A6")
 def test_a_silent_connection_is_found_within_six_seconds(root):
     """The venue keeps the line open and says nothing: the capture dials again, and the gap says why."""
     with emulated("bybit-linear") as emulator, Running(root, "bybit-linear", emulator) as running:
@@ -162,6 +165,7 @@ def test_refused_and_stale_snapshots_are_asked_for_again(root):
     assert truth(root, "binance-usdm", emulator)[0].gaps == []
 
 
+@pytest.mark.promise("A1", "A8")
 def test_a_killed_capture_is_recovered_by_the_next(root):
     """SIGKILL loses nothing that the journal held; the next start says so and seals it."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
@@ -177,6 +181,37 @@ def test_a_killed_capture_is_recovered_by_the_next(root):
     assert (first["state"], first["records"] > 20) == ("recovered", True)
     (found,) = truth(root, "bybit-linear", emulator)
     assert len(found.gaps) == 1
+
+
+def test_a_lost_line_without_books_loses_no_book(root):
+    """USD-M sends candles and mark prices over a line of their own: it is dialled again, the books go on."""
+    with emulated("binance-usdm") as emulator, Running(root, "binance-usdm", emulator) as running:
+        anchored(emulator)
+        connected = emulator.connections
+        emulator.cut(books=False)
+        until(lambda: emulator.connections > connected)
+        flows(emulator)
+        summary = running.stop()
+    assert (summary["reconnects"], summary["breaks"], summary["unknown_books"]) == (1, 0, [])
+    assert [found.gaps for found in truth(root, "binance-usdm", emulator)] == [[], []]
+
+
+def test_a_capture_that_cannot_be_sealed_fails_and_is_recovered(root):
+    """The way is blocked by a file: return code 2 with the reason, and the next start seals what the journal kept."""
+    root.captures.parent.mkdir(parents=True)
+    root.captures.write_text("in the way")
+    with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
+        with Running(root, "bybit-linear", emulator) as running:
+            anchored(emulator)
+            running.process.send_signal(signal.SIGTERM)
+            out, err = running.process.communicate(timeout=60)
+        assert (running.process.returncode, "cannot be stored" in out + err) == (2, True)
+        root.captures.unlink()
+        with Running(root, "bybit-linear", emulator) as again:
+            flows(emulator)
+            again.stop()
+    (found,) = truth(root, "bybit-linear", emulator)
+    assert len(found.applied) > 20
 
 
 def test_metrics_are_served_while_it_runs(root):

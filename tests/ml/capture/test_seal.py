@@ -24,6 +24,7 @@ def journal_of(root, name="a", ended=True, torn=b""):
     return journal.path
 
 
+@pytest.mark.promise("A8")
 def test_a_clean_journal_becomes_a_capture_file(root):
     """Frames and losses in order, with their connection; the journal is gone, the file is in the manifest."""
     path = journal_of(root)
@@ -39,6 +40,7 @@ def test_a_clean_journal_becomes_a_capture_file(root):
     assert store.manifest(root, "captures")["captures/a.parquet"].rows == 3
 
 
+@pytest.mark.promise("A1", "A8")
 def test_a_torn_tail_is_kept_apart(root):
     """What is whole is sealed as recovered; the torn bytes lie in the quarantine."""
     sealed = seal(root, journal_of(root, ended=False, torn=b"half a rec"))
@@ -47,6 +49,7 @@ def test_a_torn_tail_is_kept_apart(root):
     assert kept.read_bytes() == b"half a rec"
 
 
+@pytest.mark.promise("A8")
 def test_a_foreign_file_is_quarantined_whole(root):
     """It is moved, not deleted, and the others are sealed all the same."""
     journal_of(root, "b")
@@ -59,6 +62,7 @@ def test_a_foreign_file_is_quarantined_whole(root):
     assert list(root.journals.iterdir()) == []
 
 
+@pytest.mark.promise("A10")
 def test_a_journal_in_use_is_left_alone(root):
     """Recovery beside a running capture touches only the dead."""
     running = Journal(root.journals / "b.journal")

@@ -46,6 +46,7 @@ def test_a_lost_connection_makes_the_book_unknown(watch):
     assert watch.unknown() == ["BTCUSDT"]
 
 
+@pytest.mark.promise("A9")
 @pytest.mark.parametrize(
     "payload", [b"", b"{", b"[]", b"\xff\xfe", b'{"stream":"x","data":{"s":"BTCUSDT","e":"depthUpdate"}}']
 )

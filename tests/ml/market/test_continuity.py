@@ -106,6 +106,7 @@ def test_a_stream_snapshot_tells_whether_something_was_missed(last, expected):
     assert verdicts(chain, snap(last)) == expected
 
 
+@pytest.mark.promise("A2")
 @given(st.lists(st.booleans(), max_size=60), st.lists(st.integers(1, 60), max_size=6))
 def test_the_chain_is_applied_exactly_where_nothing_is_missing(kept, snapshots):
     """Any losses, any snapshots: an applied diff follows the one before it, and every loss after an anchor shows."""
