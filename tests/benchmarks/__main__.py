@@ -8,8 +8,19 @@ from pathlib import Path
 
 from ml.fingerprint import use_compiled
 from ml.settings import load
-from tests.benchmarks import alpha158, capture, demo, indicators, labels, replay, startup
-from tests.benchmarks.goals import CANDLES, CAPTURE, INDICATORS, LABELS, LOAD, REPLAY, STARTUP, Goal
+from tests.benchmarks import alpha158, capture, demo, indicators, ingest, labels, replay, startup
+from tests.benchmarks.goals import (
+    CANDLES,
+    CAPTURE,
+    EVENT_BYTES,
+    INDICATORS,
+    INGEST,
+    LABELS,
+    LOAD,
+    REPLAY,
+    STARTUP,
+    Goal,
+)
 from tests.benchmarks.stream import recorded
 
 PROJECT = Path(__file__).parents[2]
@@ -23,6 +34,8 @@ def main() -> int:
     results: list[tuple[tuple[Goal, ...], dict[str, float], str]] = []
     for goals, measure, unit in (
         (REPLAY, lambda: replay.measure(recorded(market)), "M level updates/s"),
+        (INGEST, lambda: ingest.measure(market), "M level updates/s"),
+        ((), lambda: ingest.sizes(market), f"bytes a level update on disk (goal {EVENT_BYTES})"),
         (LABELS, labels.measure, "M rows/s"),
         (INDICATORS, indicators.measure, "M rows/s"),
         (CANDLES, alpha158.measure, "M values/s"),
@@ -85,6 +98,11 @@ NOTES = (
     "runs its whole back-test engine, of which the book is a part; ccxt's book is Python. Medians of 5 to 7",
     "runs in turn.",
     "",
+    "Ingest: the recorded BTCUSDT files of two days, gzip, to book messages and prints with ids, times and decimals",
+    "checked, against hftbacktest's converter on the same files. Storage: the second day's events as published, once",
+    "and 8 times over; decoded to the columns that the kernel takes, and sampled each second with all flows. Processor",
+    "time; with one thread for Polars (POLARS_MAX_THREADS=1) these are rates of one core.",
+    "",
     "Labels: 116 days of 86 400 rows, horizons 10, 30 and 60 s; equal results are checked. The compiled loop gives",
     "volatility, age and null reasons as well. Loading: whole processes, medians of 7.",
     "",
@@ -95,7 +113,7 @@ NOTES = (
     "Capture (`python -m tests.benchmarks.capture` alone): `lobforge capture` on one core, on another the venue, which",
     "plays the busiest minute of the recorded BTCUSDT stream (241 frames and 1 184 level updates a second) for each of",
     "50 symbols, from real ccxt connections to the journal, its sealing into parquet included. Both run before other",
-    "work of the machine where that is allowed. Socket to journal: from the write on the venue's side until the journal",
+    "work of the machine where that is allowed. Socket to journal: from the venue's write until the journal",
     "is seen to have grown, looked at once a millisecond. At 20 times the rate frames are refused, each on record.",
     "Beside ccxt: the same 20 s of frames of one symbol, from the WebSocket message on: here to the journal with ids",
     "followed, there to its book, trades and best bid and ask; seconds of processor, medians of 5 runs in turn.",
