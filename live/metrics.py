@@ -23,6 +23,7 @@ COUNTERS = {
 }
 GAUGES = {
     "waiting_bytes": ("lobforge_capture_queue_bytes", "Bytes that wait for the disk."),
+    "unsealed": ("lobforge_capture_unsealed_journals", "Journals that wait for their sealing."),
     "unknown_books": ("lobforge_capture_unknown_books", "Books that wait for a snapshot."),
 }
 DELAYS = ("lobforge_capture_journal_seconds", "From the receipt of a frame to its being with the kernel.")

@@ -23,6 +23,8 @@ SILENCE_SECONDS = 5.0
 PONG_BYTES = 200
 """Answers to pings are shorter, and no market data are them."""
 MAX_BACK_OFF = 30.0
+GOODBYE_SECONDS = 0.5
+"""How long an old connection may take to close: a dead one never answers, and meanwhile nothing is captured."""
 
 OnFrames = Callable[[int, list[bytes]], None]
 """Takes the receive time (ns UTC) and the text of the frames that came then."""
@@ -143,7 +145,7 @@ class Line:
         client, self._client = self._client, None
         if client is not None:
             with suppress(_network_error(), OSError):
-                await client.close()
+                await asyncio.wait_for(client.close(), GOODBYE_SECONDS)
 
     def _hear(self, client: Any, frames: list[bytes]) -> None:
         if client is self._client:  # a late frame of a connection that was given up is not applied

@@ -98,7 +98,7 @@ class Journal:
         fcntl.flock(self._sink, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.path, self.size = path, len(MAGIC)
         self._sink.write(MAGIC)
-        self.sync()
+        self.flush()  # no sync: it would wait for all that the machine writes, and a roll must not
 
     def append(self, kind: Kind, connection: int, recv_ts: int, payload: bytes) -> None:
         """Take one record down, as `write` does."""

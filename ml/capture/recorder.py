@@ -79,6 +79,11 @@ class Recorder:
         self._thread.start()
         self._keeper.start()
 
+    @property
+    def unsealed(self) -> int:
+        """Journals that were rolled and are not sealed yet."""
+        return self._sealer.waiting
+
     def connection(self, number: int, name: str) -> None:
         """Name a connection before its first frame."""
         self._names[number] = name

@@ -8,7 +8,6 @@ never outlives the capture; what it did not come to is recovered by the next sta
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -22,8 +21,16 @@ from ml.capture.seal import Sealed, State, seal
 from ml.errors import StoreError
 from ml.paths import DataRoot
 
-NICE = 10
-"""Capturing comes first where both share a core."""
+START = """
+import os
+os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+os.nice(10)
+from ml.capture.sealer import main
+main()
+"""
+"""Capturing comes first where both share a core, whatever class it runs in, from the first import on."""
+CLOSE_SECONDS = 2.0
+"""How long a stop waits for what is not sealed yet; the next start seals the rest."""
 
 
 class Sealer:
@@ -37,13 +44,16 @@ class Sealer:
 
     def __init__(self, root: DataRoot, sealed: Callable[[Sealed], None], failed: Callable[[StoreError], None]) -> None:
         self.root, self.sealed, self.failed = root, sealed, failed
+        self.waiting = 0
+        """Journals that are not sealed yet."""
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._listen, name="sealed")
 
     def submit(self, path: Path) -> None:
         """Have a journal sealed that nobody writes any more."""
+        self.waiting += 1
         if self._process is None:
-            command = [sys.executable, "-m", "ml.capture.sealer", str(self.root.root)]
+            command = [sys.executable, "-c", START, str(self.root.root)]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             self._thread.start()
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
@@ -54,15 +64,19 @@ class Sealer:
             self.failed(StoreError(f"{path.name} is not sealed: the sealing process died"))
 
     def close(self) -> None:
-        """Wait until all is sealed."""
+        """Wait for a moment until all is sealed; a sealing that is broken off leaves its journal whole."""
         if self._process is None:
             return
         with self._process as process:
             assert process.stdin is not None  # noqa: S101 - it was asked for
             with suppress(BrokenPipeError):
                 process.stdin.close()
+            self._thread.join(CLOSE_SECONDS)
+            late = self._thread.is_alive()
+            if late:
+                process.kill()
             self._thread.join()
-        if process.returncode:
+        if process.returncode and not late:
             self.failed(StoreError(f"the sealing process ended with {process.returncode}"))
 
     def _listen(self) -> None:
@@ -75,6 +89,7 @@ class Sealer:
                 self.failed(StoreError(done["error"]))
                 continue
             path = done["path"] and Path(done["path"])
+            self.waiting -= 1
             self.sealed(Sealed(done["journal"], State(done["state"]), path, done["records"], done["torn"]))
 
 
@@ -82,9 +97,6 @@ def main() -> None:
     """Seal each journal named on standard input."""
     for number in (signal.SIGINT, signal.SIGTERM):  # they are meant for the capture, which closes the input
         signal.signal(number, signal.SIG_IGN)
-    # whatever class the capture runs in
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    os.nice(NICE)
     root = DataRoot(Path(sys.argv[1]))
     for line in sys.stdin:
         try:
@@ -93,7 +105,3 @@ def main() -> None:
         except (OSError, StoreError) as error:
             done = {"error": str(error)}
         print(json.dumps(done, default=str), flush=True)  # noqa: T201 - the capture reads it
-
-
-if __name__ == "__main__":
-    main()

@@ -106,11 +106,13 @@ def _state(arrays: dict[str, np.ndarray]) -> State:
 
 
 def _decoder_state(decoder: Decoder) -> dict[str, Any]:
+    decoder.catch_up()
     chain, since = decoder.continuity, decoder.clock.watermark - RECENT_NS
     return {
         "clock": decoder.clock,
         "suspect": decoder.suspect,
         "last_id": chain.last_id,
+        "last_ts": chain.last_ts,
         "held": chain.held,
         "moved": chain.moved,
         "pending": [m for m in chain.pending if m.event_ts >= since],
@@ -123,9 +125,10 @@ def _decoder(kept: dict[str, Any], instrument: Instrument) -> Decoder:
     decoder = Decoder(instrument)
     chain = decoder.continuity
     decoder.clock, decoder.suspect = Clock(**kept["clock"]), kept["suspect"]
-    chain.last_id, chain.moved = kept["last_id"], kept["moved"]
+    chain.last_id, chain.last_ts, chain.moved = kept["last_id"], kept["last_ts"], kept["moved"]
     chain.held = BookMessage(**kept["held"]) if kept["held"] else None
     chain.pending.extend(BookMessage(**message) for message in kept["pending"])
     chain.recent = {message["last_id"]: BookMessage(**message) for message in kept["recent"]}
-    decoder.recent_trades = {trade["trade_id"]: Trade(**trade) for trade in kept["trades"]}
+    for trade in kept["trades"]:
+        decoder.remember(Trade(**trade))
     return decoder

@@ -12,12 +12,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import time_ns
 
 import numpy as np
 
 LAP, STEP = 6, 7
 """Digits of an update id: which lap, which message in it. A 1 stands before both: no JSON number begins with 0."""
 IDS = re.compile(rb'"U":\d+,"u":\d+,"pu":\d+')
+TIMES = re.compile(rb'"(E|T)":\d+')
 MARK_PRICE = (
     b'{"stream":"%b@markPrice","data":{"e":"markPriceUpdate","E":1,"s":"%b","p":"1.0","i":"1.0","r":"0","T":1}}'
 )
@@ -77,6 +79,9 @@ def busiest(files: list[Path], seconds: float) -> tuple[np.ndarray, list[bytes]]
 def render(times: np.ndarray, frames: list[bytes], recorded: str, symbols: list[str], period: int) -> Tape:
     """The stretch for every symbol, merged by time."""
     due, order = list[np.ndarray](), list[tuple[int, bytes, int]]()
+    # one event time for all: those of the recording would go back at each lap
+    now = b'"\\1":%d' % (time_ns() // 10**6)
+    frames = [TIMES.sub(now, frame) for frame in frames]
     for number, symbol in enumerate(symbols):
         moved = (times + number * period // len(symbols)) % period
         turned = np.argsort(moved, kind="stable")

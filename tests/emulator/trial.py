@@ -221,7 +221,7 @@ def main() -> None:
         lost = trial.sent - trial.journalled - trial.overflows
         print(f"sent {trial.sent} lost {lost} overflows {trial.overflows} kept up {trial.kept_up:.3f}")
         print(f"core seconds a second {trial.core_s:.3f}; delay ms p50 p99 p99.9 max {quantiles.round(2)}")
-        print(f"RSS MiB first, last {trial.rss[[len(trial.rss) // 10, -1]] / 2**20}; {trial.summary}")
+        print(f"RSS MiB, deciles {(trial.rss[:: max(len(trial.rss) // 10, 1)] / 2**20).round()}; {trial.summary}")
 
 
 if __name__ == "__main__":

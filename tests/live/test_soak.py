@@ -36,6 +36,7 @@ def losses(folder) -> set[tuple[str, str]]:
     return {(one["symbol"], one["loss"]) for one in found}
 
 
+@pytest.mark.promise("A7")
 def test_every_frame_of_fifty_symbols_is_taken_down(market, tmp_path):
     """Sent as fast as they are taken: nothing is refused, nothing is missing, no chain of ids breaks."""
     trial = run(Setting(speed=0, seconds=6, lap=2), market, tmp_path)
@@ -43,6 +44,7 @@ def test_every_frame_of_fifty_symbols_is_taken_down(market, tmp_path):
     assert (trial.overflows, trial.summary["breaks"]) == (0, 0)
 
 
+@pytest.mark.promise("A7")
 def test_a_slow_disk_is_a_loss_on_record(market, tmp_path):
     """What does not fit is refused, and the capture files say so for each symbol; memory stays bounded."""
     trial = run(Setting(speed=0, seconds=12, lap=2, entry=SLOW_DISK), market, tmp_path)
@@ -52,6 +54,7 @@ def test_a_slow_disk_is_a_loss_on_record(market, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.promise("A7")
 @pytest.mark.parametrize("entry", ["live", SLOW_DISK])
 def test_an_hour_of_frames_leaves_memory_as_it_was(market, tmp_path, entry):
     """An hour's frames of fifty symbols, as fast as they are taken."""

@@ -13,6 +13,7 @@ from ml.instruments import Instrument
 from ml.market.archives import dialect as archived
 from ml.market.events import BookMessage, Trade
 from ml.market.venues import binance, bybit, okx
+from ml.market.venues.levels import check_levels
 
 BOOK, TRADE, SNAPSHOT_ASKED, LOSS, OTHER = "book", "trade", "snapshot", "loss", "other"
 """Kinds of frame: book message of the stream, prints, snapshot that was asked for (REST), a note of the capture that
@@ -49,6 +50,14 @@ class Dialect:
         """Book messages without their levels; raises FrameError for an unfit field."""
         return self.of(doc).outline(doc)
 
+    def check(self, doc: dict[str, Any]) -> None:
+        """Raises FrameError for levels of the stream or a snapshot that no book can take."""
+        for both in self.own.sides(doc):
+            try:
+                check_levels(*both)
+            except (TypeError, ValueError, AttributeError) as error:
+                raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+
     def parse(self, doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
         """Book messages and prints; raises FrameError for an unfit field."""
         return self.of(doc).parse(doc, instrument)
@@ -73,8 +82,18 @@ def route(doc: Any, conn: str) -> tuple[str, str | None] | None:
     """
     if not isinstance(doc, dict):
         raise FrameError("unknown_frame", "not a JSON object")
+    routed = _route(doc, conn)
+    if routed is not None and routed[1] == "":
+        raise FrameError("unknown_frame", f"an empty symbol: {str(doc)[:80]}")
+    return routed
+
+
+def _route(doc: dict[str, Any], conn: str) -> tuple[str, str | None] | None:
     if LOSS in doc:
-        return conn.partition(" ")[0], str(doc.get("symbol"))
+        venue, symbol = conn.partition(" ")[0], doc.get("symbol")
+        if venue not in DIALECTS or not isinstance(symbol, str):
+            raise FrameError("unknown_frame", f"a note of a loss without venue and symbol: {str(doc)[:80]}")
+        return venue, symbol
     if ARCHIVE in doc:
         venue, symbol = archived.route(doc, conn)
         if venue not in DIALECTS:

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.capture.journal import MAGIC, Journal, Kind, Record, extent, in_use, records
@@ -37,6 +37,7 @@ def written(path, frames):
     journal.close()
 
 
+@settings(deadline=None)
 @given(FRAMES)
 def test_what_is_written_reads_back(tmp_path_factory, frames):
     """Every record, in order, whatever its bytes; the extent covers the file."""
@@ -48,6 +49,7 @@ def test_what_is_written_reads_back(tmp_path_factory, frames):
 
 
 @pytest.mark.promise("A1")
+@settings(deadline=None)
 @given(FRAMES.filter(len), st.data())
 def test_any_cut_gives_an_exact_prefix(tmp_path_factory, frames, data):
     """Cut anywhere, the whole records before the cut are read, and the rest is counted as torn."""
@@ -62,6 +64,7 @@ def test_any_cut_gives_an_exact_prefix(tmp_path_factory, frames, data):
 
 
 @pytest.mark.promise("A1")
+@settings(deadline=None)
 @given(FRAMES.filter(len), st.data())
 def test_a_flipped_bit_ends_the_reading_there(tmp_path_factory, frames, data):
     """No changed record is ever given out as data."""
