@@ -77,10 +77,6 @@ class Instrument:
         return units / 10**self.size_decimals
 
 
-MOST_DIGITS = 18
-"""What always fits 64 bits."""
-
-
 @lru_cache(maxsize=1 << 17)
 def to_units(text: str, decimals: int) -> int:
     """Decimal text as an exact count of 10^-decimals.
@@ -92,13 +88,7 @@ def to_units(text: str, decimals: int) -> int:
     639439
     """
     whole, _, fraction = text.partition(".")
-    short = len(whole) + decimals <= 18
-    if (
-        short
-        and whole.isascii()
-        and whole.isdigit()
-        and (fraction == "" or (fraction.isascii() and fraction.isdigit()))
-    ):
+    if whole.isascii() and whole.isdigit() and (fraction == "" or (fraction.isascii() and fraction.isdigit())):
         kept, rest = fraction[:decimals], fraction[decimals:]
         if rest.strip("0") == "":
             return _fitting(int(whole + kept.ljust(decimals, "0")), text)

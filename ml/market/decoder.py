@@ -14,11 +14,11 @@ from ml.instruments import Instrument
 from ml.market.clock import Clock
 from ml.market.continuity import NO_ID, RULES, Continuity, Step, Verdict
 from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, BookMessage, Trade
+from ml.market.unfit import LARGEST
 from ml.market.venues.dialects import BOOK, LOSS, MOVING, dialect
 from ml.schemas import END_REASONS
 
 REMEMBERED_TRADES = 4096
-MAX_ID = 1 << 62
 
 
 @dataclass(slots=True)
@@ -100,6 +100,7 @@ class Decoder:
                 flags = LATE if self.clock.admit(frame_ts, recv_ts) else 0
                 self.tally.late += flags == LATE
             books, prints = self.dialect.parse(doc, self.instrument)
+            _see_that_it_fits(books, prints)
         except FrameError as error:
             books, prints = [], []
             events.append(error)
@@ -120,7 +121,7 @@ class Decoder:
         """Note a print that was counted."""
         self.recent_trades[trade.trade_id] = trade
         if trade.trade_id.isdecimal():
-            self.highest_trade = max(self.highest_trade, min(int(trade.trade_id), MAX_ID))
+            self.highest_trade = max(self.highest_trade, min(int(trade.trade_id), LARGEST))
 
     def forget(self) -> None:
         """Keep the newest prints alone."""
@@ -185,3 +186,11 @@ class Decoder:
             if isinstance(event, BookEvent):
                 event.message.event_ts = self.clock.watermark
         return events
+
+
+def _see_that_it_fits(books: list[BookMessage], prints: list[Trade | FrameError]) -> None:
+    """Raise `bad_number` for a price or size beyond 64 bits, which an instrument of fewer decimals might have held."""
+    sizes = [max(values) for message in books for values in (message.price, message.size) if values]
+    sizes += [max(trade.price, trade.size) for trade in prints if isinstance(trade, Trade)]
+    if max(sizes, default=0) > LARGEST:
+        raise FrameError("bad_number", f"{max(sizes)} units do not fit 64 bits")

@@ -7,6 +7,8 @@ Prices and sizes are exact: digits are counted into int64 units, and what does n
 such as a line feed, stops every step, so nothing is read behind one.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ml.market import shapes as at
@@ -62,8 +64,8 @@ def scan(
 @hot
 def _read(
     text: U8,
-    here: int,
-    end: int,
+    here: Any,
+    end: Any,
     table: Table,
     shape: int,
     decimals: I64,
@@ -142,7 +144,7 @@ def _same(one: U8, other: U8) -> bool:
 
 
 @inlined
-def _text_end(text: U8, here: int, without: int) -> int:
+def _text_end(text: U8, here: Any, without: int) -> Any:
     """Where a plain ASCII text ends, its closing quote; `without` is a byte that it must not hold."""
     while True:
         byte = text[here]
@@ -152,7 +154,7 @@ def _text_end(text: U8, here: int, without: int) -> int:
 
 
 @inlined
-def _integer(text: U8, here: int) -> tuple[int, int]:
+def _integer(text: U8, here: Any) -> tuple[int, Any]:
     """An integer as JSON writes it, without sign, and the place behind it."""
     begin, value, digits = here, 0, 0
     while text[here] >= ZERO and text[here] <= NINE and digits <= MOST_DIGITS:
@@ -177,7 +179,7 @@ def nanoseconds(stamp: int) -> int:
 
 
 @inlined
-def _decimal(text: U8, here: int, decimals: int) -> tuple[int, int]:
+def _decimal(text: U8, here: Any, decimals: int) -> tuple[int, Any]:
     """A decimal text as units of 10^-decimals, exactly, and the place behind it."""
     value, whole, left = 0, 0, decimals
     while text[here] >= ZERO and text[here] <= NINE and whole <= MOST_DIGITS:
@@ -201,7 +203,7 @@ def _decimal(text: U8, here: int, decimals: int) -> tuple[int, int]:
 
 
 @inlined
-def _maker(text: U8, here: int, row: I64) -> int:
+def _maker(text: U8, here: Any, row: I64) -> Any:
     """Whether the buyer was the maker, as the aggressor's side."""
     if text[here] == TRUE and text[here + P1] == 114 and text[here + P2] == 117 and text[here + P3] == 101:
         row[at.SIDE] = -1
@@ -214,8 +216,8 @@ def _maker(text: U8, here: int, row: I64) -> int:
 
 @hot
 def _levels(
-    text: U8, here: int, which: int, decimals: I64, side: I8, price: I64, size: I64, rows: int
-) -> tuple[int, int]:
+    text: U8, here: Any, which: int, decimals: I64, side: I8, price: I64, size: I64, rows: int
+) -> tuple[int, Any]:
     """A list of `["price","size"]`; the number of levels so far, and the place behind the list."""
     if text[here] != OPEN:
         return rows, NO_PLACE
