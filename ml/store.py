@@ -19,7 +19,6 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from filelock import FileLock, Timeout
@@ -220,10 +219,8 @@ def _stage(staged: Path, frame: pl.DataFrame) -> None:
 
     staged.parent.mkdir(parents=True, exist_ok=True)
     arrow = frame.rechunk().to_arrow()
-    # raw bytes do not repeat, and to look for their dictionary takes longer than all the rest
-    how: dict[str, Any] = {"use_dictionary": [name for name, dtype in frame.schema.items() if dtype != pl.Binary]}
     with staged.open("wb") as sink:
-        pq.write_table(arrow, sink, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True, **how)
+        pq.write_table(arrow, sink, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True)
         _crash("staged")
         sink.flush()
         os.fsync(sink.fileno())
