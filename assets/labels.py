@@ -41,8 +41,7 @@ def future_labels(
         "coverage": future.coverage(rows),
         "rows without label": future.reasons(rows),
         "class shares": future.class_shares(rows),
-        "plan": asdict(listed.labels),
         "classes": image(plots.label_shares(rows)),
     }
-    yield dg.MaterializeResult(value=rows, metadata=metadata)
+    yield dg.MaterializeResult(value=rows, metadata=metadata | {"plan": asdict(listed.labels)})
     yield from rule_results("future_labels", rows)

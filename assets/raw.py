@@ -36,12 +36,13 @@ def raw_frames(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """Frames of the day as received, with the file and offset they came from, and the checkpoint the day opens with."""
-    from ml.market import day, index
+    from ml.market import index
     from ml.market.chain import link
+    from ml.market.raw import raw_day
 
     date, instrument = date_and_instrument(context)
     chain = link(captures.find(listed.captures), partial(index.load, data_root))
-    frame = day.raw_day(chain, instrument, date)
+    frame = raw_day(chain, instrument, date)
     unlisted = sorted(set(chain.instruments()) - {known.id for known in listed.instruments})
     metadata = {
         "files": len(chain.files),

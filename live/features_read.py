@@ -14,9 +14,11 @@ import orjson
 import polars as pl
 
 from live.console import fail
-from ml import feature_store, settings
+from ml import settings
 from ml.errors import LobforgeError, SettingsError
-from ml.feature_store import Query
+from ml.feature_store.datasets import keep as keep_dataset
+from ml.feature_store.query import Query
+from ml.feature_store.rows import polars
 from ml.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot
 
 WRITERS = {".parquet": pl.DataFrame.write_parquet, ".csv": pl.DataFrame.write_csv, ".arrow": pl.DataFrame.write_ipc}
@@ -75,7 +77,7 @@ def _ns(text: str) -> int:
 
 
 def _read(root: DataRoot, query: Query, to: Path | None, keep: bool) -> dict[str, Any]:
-    rows = feature_store.polars(root, query)
+    rows = polars(root, query)
     report: dict[str, Any] = {
         "feature_group": query.group,
         "rows": rows.height,
@@ -89,4 +91,4 @@ def _read(root: DataRoot, query: Query, to: Path | None, keep: bool) -> dict[str
             raise SettingsError(f"--to {to} is of no known format. Choose of {', '.join(WRITERS)}.")
         WRITERS[to.suffix](rows, to)
         report["file"] = str(to)
-    return report | ({"dataset": feature_store.dataset(root, query)} if keep else {})
+    return report | ({"dataset": keep_dataset(root, query)} if keep else {})

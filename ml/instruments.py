@@ -63,6 +63,11 @@ class Instrument:
         """The venue's own name, for example `BTCUSDT`."""
         return self.id.partition(".")[2]
 
+    @property
+    def decimals(self) -> tuple[int, int]:
+        """Decimals of prices and of sizes."""
+        return self.price_decimals, self.size_decimals
+
     def price(self, units: int) -> float:
         """A price in units as a number in quote currency."""
         return units / 10**self.price_decimals
@@ -70,6 +75,10 @@ class Instrument:
     def size(self, units: int) -> float:
         """A size in units as a number of base currency or contracts."""
         return units / 10**self.size_decimals
+
+
+MOST_DIGITS = 18
+"""What always fits 64 bits."""
 
 
 @lru_cache(maxsize=1 << 17)
@@ -83,7 +92,13 @@ def to_units(text: str, decimals: int) -> int:
     639439
     """
     whole, _, fraction = text.partition(".")
-    if whole.isascii() and whole.isdigit() and (fraction == "" or (fraction.isascii() and fraction.isdigit())):
+    short = len(whole) + decimals <= 18
+    if (
+        short
+        and whole.isascii()
+        and whole.isdigit()
+        and (fraction == "" or (fraction.isascii() and fraction.isdigit()))
+    ):
         kept, rest = fraction[:decimals], fraction[decimals:]
         if rest.strip("0") == "":
             return _fitting(int(whole + kept.ljust(decimals, "0")), text)

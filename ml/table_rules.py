@@ -6,12 +6,9 @@ Not here: how a rule is evaluated (`ml.rules`); impossible data raise where the 
 
 import polars as pl
 
+from ml.candle_rules import CANDLE_RULES
 from ml.features.table import FAMILIES, FEATURES
-from ml.features.unified.columns import FAMILIES as CANDLE_FAMILIES
-from ml.features.unified.columns import STEP as QUARTER
-from ml.features.unified.table import UNIFIED
 from ml.labels.classes import DOWN, NEUTRAL, UP
-from ml.labels.targets import TARGETS
 from ml.rules import Rule
 from ml.schemas import HORIZONS
 
@@ -26,11 +23,6 @@ def _irregular(frame: pl.DataFrame) -> int:
 
 def _uneven(frame: pl.DataFrame) -> int:
     return int((frame["ts"].diff().drop_nulls() != MINUTE).sum())
-
-
-def _uneven_quarters(frame: pl.DataFrame) -> int:
-    steps = frame["ts"].diff().drop_nulls()
-    return int(((steps <= 0) | (frame["ts"][1:] % QUARTER != 0)).sum())
 
 
 def _unknown_inside(frame: pl.DataFrame) -> int:
@@ -152,60 +144,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
             tolerated=0.2,
         ),
     ),
-    "candle_features": (
-        Rule("one_row_a_candle", _uneven_quarters, True, "Rows follow each other by whole quarters of an hour."),
-        Rule(
-            "finite_or_null",
-            ~pl.all_horizontal(pl.col(UNIFIED.names).is_finite().fill_null(value=True)),
-            True,
-            "Every feature is a finite number or null.",
-        ),
-        Rule(
-            "reasons_given",
-            pl.any_horizontal(
-                pl.any_horizontal(pl.col([column.id for column in columns]).is_null())
-                != (pl.col(f"null_reason_{family}") > 0)
-                for family, columns in CANDLE_FAMILIES.items()
-            ),
-            True,
-            "A null has a reason, and a row without one has all its values.",
-        ),
-        Rule(
-            "covered",
-            pl.any_horizontal(pl.col(UNIFIED.names).is_null()),
-            False,
-            "At least 80 % of the rows have all their features.",
-            tolerated=0.2,
-        ),
-    ),
-    "candle_targets": (
-        Rule("one_row_a_candle", _uneven_quarters, True, "Rows follow each other by whole quarters of an hour."),
-        Rule(
-            "reasons_given",
-            pl.any_horizontal(
-                pl.col(target.id).is_null() != (pl.col(f"null_reason_{target.horizon}") > 0) for target in TARGETS
-            ),
-            True,
-            "A null has a reason, and a value none.",
-        ),
-        Rule(
-            "reach_what_they_return",
-            ((pl.col("future_return_4h") >= 0.011) & (pl.col("long_will_reach_1pct_4h") == 0))
-            | ((pl.col("future_return_4h") <= -0.011) & (pl.col("short_will_reach_1pct_4h") == 0)),
-            True,
-            "A price that stands beyond a level has reached it.",
-        ),
-        Rule(
-            "labelled",
-            pl.col("future_return_4h").is_null(),
-            False,
-            "At least 80 % of the rows have targets at four hours.",
-            tolerated=0.2,
-        ),
-    ),
     "dataset_panel": (Rule("classes_present", _rare_class, False, "Each class has at least 5 % of the rows."),),
     "training_features": (
         Rule("has_rows", lambda frame: int(frame.is_empty()), True, "The partition has rows."),
         Rule("times_ascend", pl.col("ts").diff() <= 0, True, "Rows are sorted by time and each time stands once."),
     ),
-}
+} | CANDLE_RULES

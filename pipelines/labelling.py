@@ -13,7 +13,7 @@ import polars as pl
 from ml import config, store
 from ml.errors import DatasetError
 from ml.labels.future import class_shares, coverage
-from ml.legacy import samples
+from ml.legacy.labelling import relabel
 from ml.paths import FEATURE_GROUP, FEATURE_GROUPS, LEGACY_GROUP, DataRoot
 from ml.schemas import horizons_of, label_schema
 from pipelines.progress import say, watch
@@ -53,7 +53,7 @@ def label(root: DataRoot, group: str, wanted: Range) -> dict[str, Any]:
     if group == FEATURE_GROUP:
         return {"feature_group": group, "partitions": _ours(root, wanted)}
     if group == LEGACY_GROUP:
-        return {"feature_group": group, "partitions": samples.relabel(root, wanted.partitions(root, group))}
+        return {"feature_group": group, "partitions": relabel(root, wanted.partitions(root, group))}
     raise DatasetError(f"There is no feature group {group!r}. Choose of {', '.join(FEATURE_GROUPS)}.")
 
 

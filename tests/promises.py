@@ -21,13 +21,15 @@ class Outcome:
     """What became of one test, over all its parameters."""
 
     states: dict[str, str] = field(default_factory=dict)
-    """By test id; a phase that failed or was skipped counts for the whole test."""
+    """By test id; a phase that failed or was skipped counts for the whole test, one that was cut short not at all."""
     seconds: float = 0.0
 
     def add(self, report):
         self.seconds += report.duration
-        before = self.states.get(report.nodeid, "passed")
-        self.states[report.nodeid] = before if report.outcome == "passed" else report.outcome
+        if report.outcome != "passed":
+            self.states[report.nodeid] = report.outcome
+        elif report.when == "call":
+            self.states.setdefault(report.nodeid, "passed")
 
     def __str__(self):
         found = list(self.states.values())
@@ -47,7 +49,8 @@ class Scribe:
             self.outcomes[report.nodeid.partition("[")[0]].add(report)
 
     def pytest_sessionfinish(self):
-        write_text(DOCUMENT, written(DOCUMENT.read_text(), {test: str(o) for test, o in self.outcomes.items()}))
+        results = {test: str(outcome) for test, outcome in self.outcomes.items() if outcome.states}
+        write_text(DOCUMENT, written(DOCUMENT.read_text(), results))
 
 
 def written(text, results):

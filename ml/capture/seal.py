@@ -7,6 +7,7 @@ The journal is removed only after its capture file is in place and was read back
 never dropped.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,11 +50,18 @@ class Sealed:
 
 
 def seal(root: DataRoot, path: Path) -> Sealed:
-    """Turn a journal that nobody writes any more into a capture file.
+    """Turn a journal that nobody writes any more into a capture file; a second process that tries waits for the first.
 
     Raises:
+        FileNotFoundError: the first one sealed it.
         StoreError: the written file does not read back equal; the journal is still there.
     """
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        return _seal(root, path)
+
+
+def _seal(root: DataRoot, path: Path) -> Sealed:
     try:
         frame, found = _read(path)
     except CaptureError:
@@ -72,10 +80,14 @@ def seal(root: DataRoot, path: Path) -> Sealed:
 
 
 def recover(root: DataRoot) -> Iterator[Sealed]:
-    """Seal every journal that no living process writes, oldest first."""
+    """Seal every journal that no living process writes or seals, oldest first."""
     for path in sorted(root.journals.glob(f"*{journal.SUFFIX}")):
-        if not journal.in_use(path):
-            yield seal(root, path)
+        try:
+            sealed = None if journal.in_use(path) else seal(root, path)
+        except FileNotFoundError:
+            continue  # the sealing process of a capture that died was not done when this one began
+        if sealed is not None:
+            yield sealed
 
 
 def _read(path: Path) -> tuple[pl.DataFrame, Extent]:

@@ -16,7 +16,8 @@ import polars as pl
 from ml.errors import SourceRefused
 from ml.legacy import arrays
 from ml.legacy.columns import FEATURES_112, HORIZONS, QUOTED
-from ml.legacy.parts import SAME_PRICE, Part, finish
+from ml.legacy.measures import SAME_PRICE
+from ml.legacy.parts import Part, finish
 
 WIDTHS = (110, 112)
 _SIGNALS = ("signal_type", "signal_confidence", "signal_strength")

@@ -15,6 +15,7 @@ import polars as pl
 
 from ml.legacy.clock import normalise
 from ml.legacy.columns import FEATURES, QUOTED, ROWS
+from ml.legacy.measures import finite, judge_scale, ranges
 from ml.legacy.stored_labels import normal_codes
 from ml.legacy.tables import typed
 from ml.store import sha256_file
@@ -37,7 +38,6 @@ REASONS = {
     "no_start": "a bare candle array does not say when it starts; give the option",
     "bad_candle": "a candle's prices contradict each other, or do not fit the instrument's decimals",
 }
-SAME_PRICE = 1e-3
 _SYMBOL = r"^[A-Za-z0-9][A-Za-z0-9_:.-]{0,31}$"
 
 
@@ -90,7 +90,7 @@ def finish(part: Part, raw: pl.DataFrame, generation: str, venue: str) -> Part:
     part.rows = raw.height
     times = normalise(raw["timestamp"])
     reason = times["reason"].fill_null(symbols_named(raw["symbol"]))
-    features, part.facts["not_finite"] = _finite(raw)
+    features, part.facts["not_finite"] = finite(raw)
     stored, part.facts["label_codes"] = normal_codes(raw)
     frame = pl.DataFrame(
         {
@@ -111,8 +111,8 @@ def finish(part: Part, raw: pl.DataFrame, generation: str, venue: str) -> Part:
     frame = frame.with_columns(
         pl.when((pl.col("current_mid_price") > 0) & pl.col("current_mid_price").is_finite()).then("current_mid_price")
     ).filter(reason.is_null())
-    part.frame, part.facts["scaled"] = _judge_scale(frame)
-    part.facts |= _ranges(part.frame)
+    part.frame, part.facts["scaled"] = judge_scale(frame)
+    part.facts |= ranges(part.frame)
     return part
 
 
@@ -145,40 +145,6 @@ def days(frame: pl.DataFrame) -> list[str]:
 def utc_date() -> pl.Expr:
     """The UTC date of column ts; what was taken at midnight is of the day that begins."""
     return pl.from_epoch(pl.col("ts"), time_unit="ns").dt.date()
-
-
-def _finite(raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Features as float64 with null for what is not finite, and how many values were NaN or infinite."""
-    given = [name for name in FEATURES if name in raw.columns]
-    lacking = [pl.lit(None, pl.Float64).alias(name) for name in FEATURES if name not in raw.columns]
-    values = raw.select(pl.col(given).cast(pl.Float64, strict=False))
-    nan, infinite = (
-        int(values.select(pl.sum_horizontal(count.sum())).item())
-        for count in (pl.all().is_nan(), pl.all().is_infinite())
-    )
-    finite = values.select(pl.when(pl.all().is_finite()).then(pl.all())).with_columns(lacking).select(FEATURES)
-    return finite, {"nan": nan, "infinite": infinite}
-
-
-def _judge_scale(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Whether the features were scaled, an instrument of a source at a time: feature `mid_price` against the price."""
-    error = (pl.col("mid_price") / pl.col("current_mid_price") - 1).abs()
-    found = frame.group_by("instrument", maintain_order=True).agg(
-        error=error.median(), compared=error.count(), features_scaled=error.median() >= SAME_PRICE
-    )
-    verdicts = {name: {"scaled": scaled, "median_error": e, "compared": n} for name, e, n, scaled in found.iter_rows()}
-    joined = frame.join(
-        found.select("instrument", "features_scaled"), on="instrument", how="left", maintain_order="left"
-    )
-    return joined.select(pl.col(name).cast(dtype) for name, dtype in ROWS.items()), verdicts
-
-
-def _ranges(frame: pl.DataFrame) -> dict[str, Any]:
-    """First and last time, and least and largest value of the price and of each feature that is there."""
-    told = frame.select("current_mid_price", *FEATURES)
-    least, largest = told.min().row(0, named=True), told.max().row(0, named=True)
-    ranges = {name: [low, largest[name]] for name, low in least.items() if low is not None}
-    return {"first_ts": frame["ts"].min(), "last_ts": frame["ts"].max(), "ranges": ranges}
 
 
 def symbols_named(symbols: pl.Series) -> pl.Series:

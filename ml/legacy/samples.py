@@ -15,15 +15,13 @@ from typing import Any
 import polars as pl
 
 from ml import store
-from ml.dates import bounds
 from ml.errors import StoreError
 from ml.fingerprint import LEGACY, fingerprint
-from ml.labels import asof
 from ml.legacy import batches, offline, proofs
-from ml.legacy.columns import FUTURE, HORIZONS, ROWS, SAMPLES, STORED
+from ml.legacy.columns import ROWS, STORED
+from ml.legacy.labelling import agreement, labelled, summed
 from ml.legacy.parts import Source, utc_date
 from ml.paths import LEGACY_GROUP, DataRoot
-from ml.schemas import conform
 
 TABLE = LEGACY_GROUP
 READERS = {"batch": batches.read, "offline": offline.read}
@@ -58,47 +56,11 @@ def migrate(root: DataRoot, sources: Sequence[Source], venue: str, dry_run: bool
     return _report(found, days)
 
 
-def relabel(root: DataRoot, partitions: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Compute the `future_*` columns of stored partitions (date, instrument) anew; no other column changes.
-
-    Raises:
-        StoreError: a partition is not stored.
-    """
-    listed, done = store.manifest(root, TABLE), dict[str, Any]()
-    for date, instrument in partitions:
-        path = root.partition(TABLE, date, instrument)
-        entry = listed.get(str(path.relative_to(root.root)))
-        if entry is None:
-            raise StoreError(f"{TABLE} holds nothing of {date} {instrument}. Migrate it first.")
-        rows = labelled(store.load(path).select(ROWS.names()), date)
-        store.publish(root, TABLE, path, rows, entry.code_version)
-        done[f"{date} {instrument}"] = agreement(rows)
-    return done
-
-
-def labelled(rows: pl.DataFrame, date: str) -> pl.DataFrame:
-    """Rows of an instrument's day (columns `ROWS`, ascending ts) with the columns `FUTURE`."""
-    labels = asof.label(rows.select("ts", price="current_mid_price"), HORIZONS, bounds(date)[1])
-    return conform(rows.hstack(labels.select(*FUTURE)), SAMPLES, TABLE)
-
-
 def deduped(rows: pl.DataFrame) -> pl.DataFrame:
     """One row per instrument and time: the last that has a stored label, else the last; by source name, then row."""
     has_label = pl.any_horizontal(pl.col(list(STORED)).is_not_null())
     ordered = rows.with_columns(has_label=has_label).sort("instrument", "ts", "has_label", "source", "source_row")
     return ordered.unique(["instrument", "ts"], keep="last", maintain_order=True).drop("has_label")
-
-
-def agreement(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
-    """By horizon: rows with a label, rows that also have a stored direction, and rows where both agree."""
-    return {
-        f"{h}s": rows.select(
-            labelled=pl.col(f"future_direction_{h}s").count(),
-            compared=(pl.col(f"future_direction_{h}s") == pl.col(f"legacy_direction_{h}s")).count(),
-            agree=(pl.col(f"future_direction_{h}s") == pl.col(f"legacy_direction_{h}s")).sum(),
-        ).row(0, named=True)
-        for h in HORIZONS
-    }
 
 
 def _day(
@@ -189,17 +151,9 @@ def _report(found: dict[str, dict[str, Any]], days: dict[str, dict[str, Any]]) -
         "days": len(days),
         "files_written": sum(day["published"] for day in days.values()),
         "features": {"scaled": verdicts.count(True), "raw": verdicts.count(False), "unknown": verdicts.count(None)},
-        "labels": _sum_labels([day["labels"] for day in days.values()]),
+        "labels": summed([day["labels"] for day in days.values()]),
         "refused": [
             {"source": d["source"], "reasons": d["set_aside"], "detail": d["detail"]}
             for d in found.values() if d["set_aside"]
         ],
     }  # fmt: skip
-
-
-def _sum_labels(parts: list[dict[str, dict[str, int]]]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for h in HORIZONS:
-        total = {name: sum(part[f"{h}s"][name] for part in parts) for name in ("labelled", "compared", "agree")}
-        found[f"{h}s"] = total | {"agreement": total["agree"] / total["compared"] if total["compared"] else None}
-    return found

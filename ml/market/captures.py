@@ -12,7 +12,7 @@ Formats:
   connection's address, as cryptofeed's raw capture writes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,13 @@ import polars as pl
 
 from ml.errors import CaptureError, FrameError, StoreError
 from ml.market.archives import door
-from ml.market.events import RawFrame, stamp_ns
-from ml.market.lines import lines
+from ml.market.events import RawFrame, known_ns, stamp_ns
+from ml.market.frames import Frames, of_frames, of_lines
+from ml.market.lines import Line, Torn, pieces, split
+from ml.market.unfit import guarded
 from ml.schemas import TABLES, conform
 
+TOGETHER = 1 << 14
 SUFFIXES = (".parquet", ".gz", ".zst", ".jsonl", ".txt", ".log", ".zip", ".csv", ".data")
 
 
@@ -42,7 +45,7 @@ def find(folder: Path) -> list[Path]:
     return paths
 
 
-def read(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
+def read(path: Path) -> Iterator[RawFrame | Torn]:
     """All frames of a file in line order; a line that is none comes as (offset, line, error).
 
     A file that ends in the middle of its compression gives what could be read, then one `truncated` error; an empty
@@ -56,25 +59,57 @@ def read(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
     except FrameError as error:
         yield 0, b"", error
         return
-    yield from _collected(path) if archive is None else door.read(archive)
+    yield from _collected(pieces(path), {}) if archive is None else door.read(archive)
 
 
-def _collected(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
-    connections: dict[str, str] = {}
-    for item in lines(path):
+def columns(path: Path) -> Iterator[Frames | Torn]:
+    """The same as `read`, many frames at a time."""
+    if path.suffix != ".parquet" and not _is_archive(path):
+        connections: dict[str, str] = {}
+        for item in pieces(path):
+            plain = of_lines(*item, stamped=True) if len(item) == 2 else None
+            yield from [plain] if plain is not None else _together(_collected([item], connections))
+        return
+    yield from _together(read(path))
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        return door.recognise(path) is not None
+    except FrameError:
+        return True  # one that cannot be read, as `read` will say
+
+
+def _together(given: Iterable[RawFrame | Torn]) -> Iterator[Frames | Torn]:
+    """Frames in columns, and between them what is none."""
+    held: list[RawFrame] = []
+    for item in given:
+        if isinstance(item, RawFrame):
+            held.append(item)
+        if held and (len(held) == TOGETHER or not isinstance(item, RawFrame)):
+            yield of_frames(held)
+            held = []
+        if not isinstance(item, RawFrame):
+            yield item
+    if held:
+        yield of_frames(held)
+
+
+def _collected(given: Iterable[Line | Torn], connections: dict[str, str]) -> Iterator[RawFrame | Torn]:
+    for item in given:
         if len(item) == 3:
             yield item
             continue
-        offset, line = item
-        try:
-            frame = _frame(line, offset, connections)
-            if frame is not None:
-                yield frame
-        except FrameError as error:
-            yield offset, line, error
+        for offset, line in split(*item):
+            try:
+                frame = _frame(line, offset, connections)
+                if frame is not None:
+                    yield frame
+            except FrameError as error:
+                yield offset, line, error
 
 
-def _sealed(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
+def _sealed(path: Path) -> Iterator[RawFrame | Torn]:
     try:
         rows = conform(pl.read_parquet(path.read_bytes()), TABLES["captures"], path.name)
     except (pl.exceptions.PolarsError, StoreError) as error:
@@ -84,6 +119,7 @@ def _sealed(path: Path) -> Iterator[RawFrame | tuple[int, bytes, FrameError]]:
         yield RawFrame(offset, conn, recv_ts, payload)
 
 
+@guarded
 def _frame(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame | None:
     """The frame on a line; None for a line that is the collector's own note."""
     if line[:1] == b"{":
@@ -103,6 +139,8 @@ def _wrapped(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame 
         if kind != "recv":
             return None
         # the stamp is float seconds: its microseconds are exact, more is noise
-        return RawFrame(offset, connections.get(conn, conn), round(note["ts"] * 1e6) * 1000, note["data"].encode())
+        return RawFrame(
+            offset, connections.get(conn, conn), known_ns(round(note["ts"] * 1e6) * 1000), note["data"].encode()
+        )
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise FrameError("bad_json", f"not a collector's line: {error}") from error

@@ -4,15 +4,20 @@ Here: which files make an instrument's chain, and its frames in the order in whi
 Not here: what is in a file (`ml.market.index`), what the frames mean (`ml.market.decoder`).
 """
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import orjson
+
 from ml.errors import CaptureError
+from ml.market.attribution import NAMELESS, Line, Owners, attributed
 from ml.market.events import RawFrame
-from ml.market.index import FileIndex, Line, documents
+from ml.market.frames import Frames, Levels
+from ml.market.index import FileIndex
+from ml.market.shapes import I64
 
 
 class Arrived(NamedTuple):
@@ -21,6 +26,37 @@ class Arrived(NamedTuple):
     source_sha256: str
     frame: RawFrame
     doc: dict[str, Any]
+
+
+class Run(NamedTuple):
+    """Frames of one instrument and one file that arrived one after the other.
+
+    `kind` and `moves` as in `ml.market.attribution`; `latest` is the largest receive time so far in the file; `read`
+    is what shapes have read of them, fields and levels, where that is known.
+    """
+
+    source_sha256: str
+    frames: Frames
+    kind: I64
+    moves: I64
+    latest: I64
+    read: tuple[I64, Levels] | None = None
+
+    @property
+    def length(self) -> int:
+        """How many frames there are."""
+        return len(self.kind)
+
+    def part(self, first: int, behind: int) -> "Run":
+        """Some of them in a row."""
+        return self.take(slice(first, behind))
+
+    def take(self, rows: I64 | slice) -> "Run":
+        """Some of them."""
+        read = None if self.read is None else (self.read[0][rows], self.read[1])
+        return Run(
+            self.source_sha256, self.frames.take(rows), self.kind[rows], self.moves[rows], self.latest[rows], read
+        )
 
 
 @dataclass(frozen=True)
@@ -57,11 +93,30 @@ class Chain:
         return Chain(files[first:])
 
     def frames(self, instrument_id: str) -> Iterator[Arrived]:
-        """The instrument's frames in arrival order."""
+        """The instrument's frames in arrival order, one by one, each parsed."""
+        for run in self.runs(instrument_id):
+            for k in range(run.length):
+                frame = run.frames.frame(k)
+                yield Arrived(run.source_sha256, frame, orjson.loads(frame.payload))
+
+    def runs(self, instrument_id: str, decimals: tuple[int, int] | None = None) -> Iterator[Run]:
+        """The instrument's frames in arrival order, many at a time: by receive time, then by the file's position.
+
+        With the `decimals` of its prices and sizes, frames of a file that holds no other are read at once.
+        """
         files = self.of(instrument_id).files
-        streams = [_file_frames(position, path, index, instrument_id) for position, (path, index) in enumerate(files)]
-        for _, _, arrived in heapq.merge(*streams, key=lambda item: item[:2]):
-            yield arrived
+        sources = [_file_runs(path, index, instrument_id, decimals) for path, index in files]
+        heads = {n: run for n, source in enumerate(sources) if (run := next(source, None))}
+        while heads:
+            n = min(heads, key=lambda n: (heads[n].latest[0], n))
+            run = heads.pop(n)
+            bounds = [(heads[other].latest[0], other) for other in heads]
+            until, other = min(bounds, default=(0, 0))
+            stop = np.searchsorted(run.latest, until, "right" if n < other else "left") if bounds else run.length
+            yield run.part(0, int(stop))
+            rest = run.part(int(stop), run.length) if stop < run.length else next(sources[n], None)
+            if rest is not None:
+                heads[n] = rest
 
 
 def link(paths: Iterable[Path], index: Callable[[Path], FileIndex]) -> Chain:
@@ -84,14 +139,19 @@ def link(paths: Iterable[Path], index: Callable[[Path], FileIndex]) -> Chain:
     return Chain(tuple(files), tuple(unread))
 
 
-def _file_frames(position: int, path: Path, index: FileIndex, instrument_id: str) -> Iterator[tuple[int, int, Arrived]]:
-    """Frames with their merge key: the latest receive time so far in the file, then the file's position."""
+def _file_runs(path: Path, index: FileIndex, instrument_id: str, decimals: tuple[int, int] | None) -> Iterator[Run]:
+    """An instrument's frames in one file."""
+    owners, latest = Owners(), 0
+    mine = owners.number(instrument_id)
     alone = len(index.instruments) == 1
-    latest = 0
-    for item in documents(path):
+    decimals = decimals if alone else None
+    for item in attributed(path, owners, decimals):
         if isinstance(item, Line):
             continue  # kept in the quarantine by the index
-        frame, doc, venue, symbol = item
-        latest = max(latest, frame.recv_ts)
-        if (alone and symbol is None) or f"{venue}.{symbol}" == instrument_id:
-            yield latest, position, Arrived(index.sha256, frame, doc)
+        merged = np.maximum(np.maximum.accumulate(item.frames.recv_ts), latest)
+        latest = int(merged[-1])
+        read = (item.fields, item.levels) if decimals else None
+        run = Run(index.sha256, item.frames, item.kind, item.moves, merged, read)
+        rows = np.flatnonzero((item.owner == mine) | (alone & (item.owner == NAMELESS)))
+        if len(rows):
+            yield run if len(rows) == run.length else run.take(rows)

@@ -106,6 +106,7 @@ def _state(arrays: dict[str, np.ndarray]) -> State:
 
 
 def _decoder_state(decoder: Decoder) -> dict[str, Any]:
+    decoder.catch_up()
     chain, since = decoder.continuity, decoder.clock.watermark - RECENT_NS
     return {
         "clock": decoder.clock,
@@ -128,5 +129,6 @@ def _decoder(kept: dict[str, Any], instrument: Instrument) -> Decoder:
     chain.held = BookMessage(**kept["held"]) if kept["held"] else None
     chain.pending.extend(BookMessage(**message) for message in kept["pending"])
     chain.recent = {message["last_id"]: BookMessage(**message) for message in kept["recent"]}
-    decoder.recent_trades = {trade["trade_id"]: Trade(**trade) for trade in kept["trades"]}
+    for trade in kept["trades"]:
+        decoder.remember(Trade(**trade))
     return decoder

@@ -56,50 +56,65 @@ class Step:
     levels: int = 0
 
 
+class Link(Enum):
+    """How a diff names the one before it."""
+
+    PREV = auto()
+    """By its last id."""
+    NEXT = auto()
+    """Its own first id is the next."""
+    NONE = auto()
+    """Not at all."""
+
+
 @dataclass(frozen=True)
 class IdRule:
     """How the ids of one feed connect.
 
     Args:
-        follows: (diff, last applied id) -> the diff is the next of the chain.
+        link: what of a diff names the last applied id if it is the next of the chain.
         precedes: (diff, snapshot id) -> the diff lies wholly inside the snapshot.
         straddles: (diff, snapshot id) -> the diff is the first to apply after the snapshot.
         on_stream: snapshots come in the stream itself and need no straddling diff.
     """
 
-    follows: Callable[[BookMessage, int], bool]
+    link: Link
     precedes: Callable[[BookMessage, int], bool]
     straddles: Callable[[BookMessage, int], bool]
     on_stream: bool
 
+    def follows(self, diff: BookMessage, last: int) -> bool:
+        """Whether a diff is the next of the chain after the id that was applied last."""
+        return diff.prev_id == last if self.link is Link.PREV else self.link is Link.NEXT and diff.first_id == last + 1
+
 
 FUTURES = IdRule(
-    follows=lambda diff, last: diff.prev_id == last,
+    link=Link.PREV,
     precedes=lambda diff, snapshot: diff.last_id < snapshot,
     # ids are shared by all symbols, so a snapshot's id may fall between two diffs: from pu on, nothing is missing
     straddles=lambda diff, snapshot: diff.prev_id <= snapshot <= diff.last_id,
     on_stream=False,
 )
 BY_ONE = IdRule(
-    follows=lambda diff, last: diff.first_id == last + 1,
+    link=Link.NEXT,
     precedes=lambda diff, snapshot: diff.last_id <= snapshot,
     straddles=lambda diff, snapshot: diff.first_id == snapshot + 1,
     on_stream=True,
 )
 SPOT = IdRule(
-    follows=lambda diff, last: diff.first_id == last + 1,
+    link=Link.NEXT,
     precedes=lambda diff, snapshot: diff.last_id <= snapshot,
     straddles=lambda diff, snapshot: diff.first_id <= snapshot + 1 <= diff.last_id,
     on_stream=False,
 )
 CHAINED = IdRule(
-    follows=lambda diff, last: diff.prev_id == last,
+    link=Link.PREV,
     precedes=lambda diff, snapshot: diff.last_id <= snapshot,
     straddles=lambda diff, snapshot: diff.prev_id == snapshot,
     on_stream=True,
 )
 UNNUMBERED = IdRule(
-    follows=lambda diff, last: False, precedes=lambda diff, snapshot: False, straddles=lambda diff, snapshot: False,
+    link=Link.NONE, precedes=lambda diff, snapshot: False, straddles=lambda diff, snapshot: False,
     on_stream=True,
 )  # fmt: skip
 """Venues that we read from archives alone, whose messages have no ids: see `Continuity`."""
@@ -176,7 +191,7 @@ class Continuity:
         if self.last_id is None:
             return self._wait(diff)
         if self.rule.follows(diff, self.last_id):
-            self._remember(diff)
+            self.remember(diff)
             steps = [Step(Verdict.APPLY, diff, messages=1, levels=len(diff.side))]
             if self.held is not None and not self.rule.precedes(diff, self.held.last_id):
                 steps += self._anchor(self.held, [diff], on_stream=self.rule.on_stream)
@@ -248,7 +263,7 @@ class Continuity:
             book.event_ts = max(book.event_ts, diff.event_ts)
             book.last_id = max(book.last_id, diff.last_id)
             if was_waiting:
-                self._remember(diff)
+                self.remember(diff)
                 anchor.messages, anchor.levels = anchor.messages + 1, anchor.levels + len(diff.side)
         self.last_ts = max(0 if was_waiting else self.last_ts, book.event_ts)
         if on_stream:
@@ -263,7 +278,8 @@ class Continuity:
         self.recent.clear()
         return Step(Verdict.BREAK, refused, last, to_id, reason)
 
-    def _remember(self, diff: BookMessage) -> None:
+    def remember(self, diff: BookMessage) -> None:
+        """Note a diff that was applied."""
         self.last_id, self.last_ts = diff.last_id, max(self.last_ts, diff.event_ts)
         self.recent[diff.last_id] = diff
         if len(self.recent) > REMEMBERED:

@@ -7,7 +7,7 @@ The same object serves a stored day and a live stream, so both see the same even
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ml.errors import FrameError
 from ml.instruments import Instrument
@@ -18,6 +18,7 @@ from ml.market.venues.dialects import BOOK, LOSS, MOVING, dialect
 from ml.schemas import END_REASONS
 
 REMEMBERED_TRADES = 4096
+MAX_ID = 1 << 62
 
 
 @dataclass(slots=True)
@@ -54,6 +55,14 @@ class Tally:
     late: int = 0
 
 
+class Owed(Protocol):
+    """What a decoder must remember of frames that it has not seen one by one."""
+
+    def settle(self, decoder: "Decoder") -> None:
+        """Have the decoder remember it."""
+        ...
+
+
 class Decoder:
     """Turns an instrument's frames into events."""
 
@@ -66,10 +75,20 @@ class Decoder:
         """Why frames may be missing since the chain was last known whole, a book frame set aside or a loss that the
         capture noted; it explains the next break."""
         self.recent_trades: dict[str, Trade] = {}
+        self.highest_trade = 0
+        """The largest of the ids of prints that are numbers; one with a larger id is new."""
+        self.owed: Owed | None = None
         self.tally = Tally()
+
+    def catch_up(self) -> None:
+        """Remember what is owed: before that, `recent` diffs and `recent_trades` lag behind."""
+        if self.owed is not None:
+            owed, self.owed = self.owed, None
+            owed.settle(self)
 
     def offer(self, doc: dict[str, Any], recv_ts: int) -> list[Event]:
         """The events of one frame; a FrameError among them says what must be set aside."""
+        self.catch_up()
         kind = self.dialect.kind(doc)
         if kind == LOSS:
             self.suspect = str(doc[LOSS])
@@ -96,6 +115,17 @@ class Decoder:
         if kind in MOVING and not any(isinstance(event, BookEvent | TradeEvent) for event in events):
             events.append(BookEvent(BookMessage(False, frame_ts, 0, -1, -1, -1), TIME | flags))
         return events
+
+    def remember(self, trade: Trade) -> None:
+        """Note a print that was counted."""
+        self.recent_trades[trade.trade_id] = trade
+        if trade.trade_id.isdecimal():
+            self.highest_trade = max(self.highest_trade, min(int(trade.trade_id), MAX_ID))
+
+    def forget(self) -> None:
+        """Keep the newest prints alone."""
+        while len(self.recent_trades) > REMEMBERED_TRADES:
+            del self.recent_trades[next(iter(self.recent_trades))]
 
     def _take(self, step: Step, late: int, kind: str) -> list[Event]:
         tally, message = self.tally, step.message
@@ -134,14 +164,13 @@ class Decoder:
                 continue
             known = self.recent_trades.get(trade.trade_id)
             if known is None:
-                self.recent_trades[trade.trade_id] = trade
+                self.remember(trade)
                 fresh.append(trade)
             elif known == trade:
                 self.tally.repeats += 1
             else:
                 events.append(FrameError("unequal_repeat", f"trade {trade.trade_id} came before with other values"))
-        while len(self.recent_trades) > REMEMBERED_TRADES:
-            del self.recent_trades[next(iter(self.recent_trades))]
+        self.forget()
         self.tally.trades += len(fresh)
         if fresh:
             events.append(TradeEvent(fresh, max(trade.event_ts for trade in prints if isinstance(trade, Trade)), late))

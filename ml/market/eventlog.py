@@ -12,6 +12,7 @@ import polars as pl
 
 from ml.market.decoder import BookEvent, TradeEvent
 from ml.market.events import CLEAR, LAST
+from ml.market.frames import Levels
 from ml.market.layout import BookStream, TradeStream
 from ml.schemas import TABLES
 
@@ -57,6 +58,25 @@ class EventLog:
             self.sides.append(trade.side)
             self.print_flags.append(event.flags)
             self.trade_ids.append(trade.trade_id)
+
+    def stretch(self, messages: dict[str, np.ndarray], levels: Levels, prints: dict[str, np.ndarray]) -> None:
+        """Append many book messages and prints at once, each in its own order.
+
+        Args:
+            messages: the columns of book messages, `end` counted from the first of these levels.
+            levels: of these messages.
+            prints: the columns of prints, each of its own frame, with `side`, `flags` and `trade_id` as integers.
+        """
+        _append(self.messages["end"], messages["end"] + len(self.levels["side"]))
+        for name in (*MESSAGE_COLUMNS, "flags"):
+            _append(self.messages[name], messages[name])
+        for column, values in zip(self.levels.values(), levels, strict=True):
+            _append(column, values)
+        for name, column in self.prints.items():
+            _append(column, prints[name])
+        _append(self.sides, prints["side"].astype(np.int8))
+        _append(self.print_flags, prints["flags"].astype(np.uint8))
+        self.trade_ids += map(str, prints["trade_id"].tolist())
 
     def streams(self) -> tuple[BookStream, TradeStream]:
         """What has been collected, for the kernel."""
@@ -110,6 +130,10 @@ class EventLog:
             },
             schema_overrides={"trade_id": pl.String},
         ).select(TABLES["trades"].names())
+
+
+def _append(column: "array[int]", values: np.ndarray) -> None:
+    column.frombytes(np.ascontiguousarray(values).data.cast("B"))
 
 
 def _array(column: Sequence[int], dtype: type = np.int64) -> np.ndarray:

@@ -7,6 +7,8 @@ Not here: how a venue spells them (`ml.market.venues`), which of them may be app
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ml.errors import FrameError
+
 BUY, SELL = 1, -1
 BID, ASK = 1, -1
 
@@ -22,6 +24,8 @@ LATE = 16
 """Event time older than the watermark."""
 TIME = 32
 """No level: the frame moved the clock and nothing else (side 0)."""
+LAST_NS = 9 * 10**18
+"""Times lie before it, so that what is added to one fits 64 bits."""
 
 
 class RawFrame(NamedTuple):
@@ -93,13 +97,21 @@ def stamp_ns(stamp: int) -> int:
 
     Collectors and venues write s, ms, us or ns; the magnitude tells which.
 
+    Raises:
+        FrameError: `bad_frame` if it is negative or does not fit 64 bits.
+
     >>> stamp_ns(1721347022504) == stamp_ns(1721347022504000) == 1721347022504000000
     True
     """
-    if stamp < 10**11:
-        return stamp * 10**9
-    if stamp < 10**14:
-        return stamp * 10**6
-    if stamp < 10**17:
-        return stamp * 10**3
-    return stamp
+    return known_ns(stamp * (10**9 if stamp < 10**11 else 10**6 if stamp < 10**14 else 10**3 if stamp < 10**17 else 1))
+
+
+def known_ns(ns: int) -> int:
+    """A time in ns that fits the tables, and what is added to it too.
+
+    Raises:
+        FrameError: `bad_frame` for any other.
+    """
+    if not 0 <= ns < LAST_NS:
+        raise FrameError("bad_frame", f"{ns} ns is no time between 1970 and 2255")
+    return ns

@@ -6,20 +6,18 @@ Not here: the order of several files (`ml.market.chain`), the line formats (`ml.
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-import orjson
+import numpy as np
 import polars as pl
 
 from ml.errors import CaptureError, FrameError
-from ml.market import captures
 from ml.market.archives import door
+from ml.market.attribution import NAMELESS, Line, Owners, attributed
 from ml.market.content import content_hash
 from ml.market.events import RawFrame
-from ml.market.venues.dialects import BOOK, MOVING, dialect, route
+from ml.market.shapes import I64
 from ml.paths import DataRoot
 from ml.schemas import TABLES
 from ml.store import publish, sha256_file, write_text
@@ -51,58 +49,29 @@ class FileIndex:
     set_aside: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line that could not be attributed or read."""
-
-    offset: int
-    error: FrameError
-    line: bytes
-
-
-def documents(path: Path) -> Iterator[tuple[RawFrame, dict[str, Any], str, str | None] | Line]:
-    """Every frame of a file with its JSON, venue and symbol; acknowledgements are skipped.
-
-    Raises:
-        CaptureError: there is no such file.
-    """
-    for item in captures.read(path):
-        if not isinstance(item, RawFrame):
-            yield Line(item[0], item[2], item[1])
-            continue
-        try:
-            doc = orjson.loads(item.payload)
-            routed = route(doc, item.conn)
-        except orjson.JSONDecodeError as error:
-            yield Line(item.offset, FrameError("bad_json", str(error)), item.payload)
-            continue
-        except FrameError as error:
-            yield Line(item.offset, error, item.payload)
-            continue
-        if routed is not None:
-            yield item, doc, *routed
-
-
 def scan(path: Path) -> tuple[FileIndex, list[Line]]:
     """Index a file from its content alone.
 
     Raises:
         CaptureError: there is no such file.
     """
-    index, lines = FileIndex(sha256=_sha256(path)), list[Line]()
-    nameless: list[tuple[int, RawFrame, int]] = []
-    for item in documents(path):
+    index, lines, owners = FileIndex(sha256=_sha256(path)), list[Line](), Owners()
+    nameless: list[tuple[RawFrame, int]] = []
+    latest = 0
+    for item in attributed(path, owners):
         if isinstance(item, Line):
             lines.append(item)
             continue
-        frame, doc, venue, symbol = item
-        index.frames += 1
-        index.first_recv = index.first_recv or frame.recv_ts
-        index.last_recv = max(index.last_recv, frame.recv_ts)
-        if symbol is None:
-            nameless.append((index.frames, frame, max((s.last_event for s in index.instruments.values()), default=0)))
-            continue
-        _count(index.instruments.setdefault(f"{venue}.{symbol}", Span()), doc, venue)
+        recv_ts = item.frames.recv_ts
+        index.frames += len(recv_ts)
+        index.first_recv = index.first_recv or int(recv_ts[np.argmax(recv_ts > 0)])
+        index.last_recv = max(index.last_recv, int(recv_ts.max()))
+        for k in np.flatnonzero(item.owner == NAMELESS).tolist():
+            nameless.append((item.frames.frame(k), max(latest, int(item.moves[:k].max(initial=0)))))
+        latest = max(latest, int(item.moves.max()))
+        for number in np.unique(item.owner[item.owner != NAMELESS]).tolist():
+            rows = item.owner == number
+            _count(index.instruments.setdefault(owners.ids[number], Span()), item.moves[rows], item.anchors[rows])
     _place_nameless(index, nameless, lines)
     index.set_aside = dict(sorted(Counter(line.error.reason for line in lines).items()))
     return index, lines
@@ -147,31 +116,26 @@ def _sha256(path: Path) -> str:
     return sha256_file(path)
 
 
-def _count(span: Span, doc: dict[str, Any], venue: str) -> None:
-    spoken = dialect(venue)
-    kind = spoken.kind(doc)
-    span.frames += 1
-    if kind not in MOVING:
-        return
-    try:
-        event_ts = spoken.event_ts(doc)
-    except FrameError:
-        return  # the decoder sets it aside, with its offset
-    span.first_event = span.first_event or event_ts
-    span.last_event = max(span.last_event, event_ts)
-    if kind == BOOK and "snapshot" in (doc.get("type"), doc.get("action")):
+def _count(span: Span, moves: I64, anchors: I64) -> None:
+    """Add an instrument's frames, by the times with which they move the clock."""
+    timed = moves[moves > 0]
+    span.frames += len(moves)
+    if len(timed):
+        span.first_event = span.first_event or int(timed[0])
+        span.last_event = max(span.last_event, int(timed.max()))
+    for event_ts in moves[anchors != 0].tolist():
         known = span.snapshots[-1] if span.snapshots else 0
         if event_ts >= known + MIN_APART_NS:
             span.snapshots.append(event_ts)
 
 
-def _place_nameless(index: FileIndex, nameless: list[tuple[int, RawFrame, int]], lines: list[Line]) -> None:
+def _place_nameless(index: FileIndex, nameless: list[tuple[RawFrame, int]], lines: list[Line]) -> None:
     """A snapshot without symbol belongs to the file's only instrument; with several it cannot be placed."""
     if len(index.instruments) == 1:
         span = next(iter(index.instruments.values()))
         span.frames += len(nameless)
-        span.snapshots = sorted([*span.snapshots, *(event_ts for _, _, event_ts in nameless)])
+        span.snapshots = sorted([*span.snapshots, *(event_ts for _, event_ts in nameless)])
         return
-    for _, frame, _ in nameless:
+    for frame, _ in nameless:
         detail = f"the file holds {len(index.instruments)} instruments; write one instrument per file"
         lines.append(Line(frame.offset, FrameError("no_symbol", detail), frame.payload))

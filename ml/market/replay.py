@@ -12,10 +12,11 @@ from typing import Any
 from ml.errors import FrameError, InstrumentError
 from ml.instruments import Instrument
 from ml.market import layout
+from ml.market.attribution import Line
 from ml.market.book import best, count
 from ml.market.chain import Chain, link
 from ml.market.feed import Feed
-from ml.market.index import FileIndex, Line, scan
+from ml.market.index import FileIndex, scan
 from ml.market.survey import FINEST, survey
 
 

@@ -119,8 +119,8 @@ class Link:
         if sent.trade:
             self.trades.add(sent.trade)
         conn = self.rest if sent.holds == "rest" else self.conn
-        broken = self.watch.take(sent.text.encode(), conn, self.now * 10**6)[1]
-        self.must_redial |= broken and not self.rest
+        for text in self.watch.of_books([sent.text.encode()]) if sent.holds != "rest" else [sent.text.encode()]:
+            self.must_redial |= self.watch.take(text, conn, self.now * 10**6)[1] and not self.rest
         try:
             doc = orjson.loads(sent.text)
             routed = route(doc, conn)

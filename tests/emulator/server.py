@@ -33,6 +33,8 @@ class Emulator:
         self.markets = {name: Market(name, seed + k, self.protocol.gap_ids) for k, name in enumerate(symbols)}
         self.rate, self.tap, self.muted, self.refuse, self.stale_snapshots = rate, deliver, False, 0, 0
         self.sockets: dict[web.WebSocketResponse, set[str]] = {}
+        self.said: dict[web.WebSocketResponse, list[str]] = {}
+        """All that each connection was sent, in order of the connections."""
         self.aside: set[web.WebSocketResponse] = set()
         self.connections = self.sent = self.served = 0
         self.delay, self.withheld_openings = 0.0, 0
@@ -111,7 +113,7 @@ class Emulator:
         socket = web.WebSocketResponse(autoping=True)
         await socket.prepare(request)
         self.connections += 1
-        self.sockets[socket] = set()
+        self.sockets[socket], self.said[socket] = set(), []
         async for message in socket:
             if message.type == WSMsgType.TEXT:
                 await self._hear(socket, message.data)
@@ -120,16 +122,16 @@ class Emulator:
 
     async def _hear(self, socket: web.WebSocketResponse, text: str) -> None:
         if text == "ping":
-            await socket.send_str("pong")
+            await self._say(socket, "pong")
             return
         message = json.loads(text)
         alive = self.protocol.keep_alive(message)
         if alive is not None:
-            await socket.send_str(alive)
+            await self._say(socket, alive)
             return
         symbols, answers = self.protocol.subscribed(message)
         for answer in answers:
-            await socket.send_str(answer)
+            await self._say(socket, answer)
         if not symbols and not self.sockets[socket]:
             self.aside.add(socket)
         for symbol in symbols:
@@ -138,7 +140,7 @@ class Emulator:
                     self.withheld_openings -= 1
                 else:
                     for frame in self.protocol.opening(self.markets[symbol]):
-                        await socket.send_str(frame)
+                        await self._say(socket, frame)
                 self.sockets[socket].add(symbol)
                 self.aside.discard(socket)
 
@@ -155,15 +157,19 @@ class Emulator:
                     _, text, symbol = self.late.popleft()
                     await self._send_all(text, symbol)
                 for socket in [one for one in self.aside if one in self.sockets and not one.closed]:
-                    await socket.send_str(self.protocol.aside(market, _now()))
+                    await self._say(socket, self.protocol.aside(market, _now()))
             await asyncio.sleep(max(period - (time.monotonic() - started), 0))
+
+    async def _say(self, socket: web.WebSocketResponse, text: str) -> None:
+        self.said[socket].append(text)
+        await socket.send_str(text)
 
     async def _send_all(self, text: str, symbol: str | None = None) -> None:
         for socket, symbols in list(self.sockets.items()):
             if (symbol is None or symbol in symbols) and not socket.closed:
                 self.sent += 1
                 try:
-                    await socket.send_str(text)
+                    await self._say(socket, text)
                 except ConnectionError:
                     self.sockets.pop(socket, None)
 

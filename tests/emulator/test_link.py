@@ -145,6 +145,7 @@ def run(venue: str, examples: int, steps: int) -> None:
     run_state_machine_as_test(machine, settings=how)
 
 
+@pytest.mark.promise("A2")
 @pytest.mark.parametrize("venue", PROTOCOLS)
 def test_rows_and_gaps_are_the_truth(venue):
     """For every venue."""
@@ -152,6 +153,7 @@ def test_rows_and_gaps_are_the_truth(venue):
 
 
 @pytest.mark.slow
+@pytest.mark.promise("A2")
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("venue", PROTOCOLS)
 def test_rows_and_gaps_are_the_truth_for_long(venue):

@@ -10,8 +10,8 @@ class Report:
 
     keywords = ("promise",)
 
-    def __init__(self, nodeid, outcome="passed", duration=1.0):
-        self.nodeid, self.outcome, self.duration = nodeid, outcome, duration
+    def __init__(self, nodeid, outcome="passed", when="call"):
+        self.nodeid, self.outcome, self.when, self.duration = nodeid, outcome, when, 1.0
 
 
 def test_every_promise_has_a_test():
@@ -36,6 +36,15 @@ def test_results_are_written_and_others_kept():
     results = {cells_of(row)[1]: cells_of(row)[2] for row in after.partition(HEADER)[2].splitlines()}
     assert [results[test] for test in (first, second, third)] == ["one", "again", NOT_RUN]
     assert after.startswith("head\n")
+
+
+def test_a_test_that_was_cut_short_has_no_result():
+    """Its setup passed, and nobody knows more; a setup that failed is a failure."""
+    begun, broken = Outcome(), Outcome()
+    begun.add(Report("a::t", when="setup"))
+    broken.add(Report("a::t", "failed", when="setup"))
+    assert begun.states == {}
+    assert str(broken).startswith("FAILED 0 of 1")
 
 
 def test_one_parameter_that_fails_fails_the_row():

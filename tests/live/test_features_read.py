@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 from live.features_read import features, main
-from ml import feature_store
-from ml.feature_store import Query
+from ml.feature_store import datasets
+from ml.feature_store.query import Query
+from tests.ml.feature_store.test_rows import put
 from tests.ml.labels.test_future import walk
-from tests.ml.test_feature_store import put
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_cut_and_a_kept_dataset(stored, capsys):
     code, told = run(capsys, "--known-by", "2025-03-03T23:59:00", "--keep")
     query = Query(known_by=told["dataset"]["query"]["known_by"])
     assert (code, told["rows"]) == (0, 40)
-    assert told["dataset"] == feature_store.dataset(stored, query)
+    assert told["dataset"] == datasets.keep(stored, query)
 
 
 @pytest.mark.parametrize("wrong", [["--known-by", "noon"], ["--to", "x.pkl"], ["--columns", "nothing"]])

@@ -19,7 +19,8 @@ from ml.config import Config
 from ml.errors import ModelRefused
 from ml.features.build import NAMES, build
 from ml.market import layout
-from ml.market.day import decode_day, raw_day
+from ml.market.day import decode_day
+from ml.market.raw import raw_day
 from ml.market.samples import sample_day
 from ml.market.tables import samples_array
 from ml.models.lightgbm import DirectionModel, load

@@ -29,6 +29,7 @@ def contents(root, table):
     return {path: entry.sha256 for path, entry in store.manifest(root, table).items()}
 
 
+@pytest.mark.promise("B6")
 def test_only_labels_change_and_a_second_run_is_nothing(home):
     """Labels of another plan are replaced by those of lobforge.toml; every other column keeps its bytes."""
     before = contents(home, FEATURE_GROUP)

@@ -8,12 +8,12 @@ Conventions of arrays: `ml.features.indicators.rolling`. Where a formula divides
 
 from math import nan
 
+from ml.features.indicators.distances import mean_deviation
 from ml.features.indicators.rolling import (
     F64,
     blank,
     highest,
     lowest,
-    mean_deviation,
     since_highest,
     since_lowest,
     sma,

@@ -1,7 +1,7 @@
-"""Windows over an array: sums, means, extremes, deviations, positions of extremes.
+"""Windows over an array: sums, means, extremes, positions of extremes.
 
 Here: compiled functions of the last n values, on which the indicators rest.
-Not here: recursive averages (`averages`), indicators by name.
+Not here: distances from a mean (`distances`), recursive averages (`averages`), indicators by name.
 
 Arrays are f64 (rows,), oldest first, without holes: a caller cuts them where a candle is missing. Each function writes
 all of `out`, NaN until the window is full, and allocates nothing. A window reduces over its own values alone, in blocks
@@ -9,7 +9,7 @@ of n from the first row on (van Herk 1992; Gil & Werman 1993): a running sum wou
 left it long ago.
 """
 
-from math import inf, nan, sqrt
+from math import inf, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from ml.market.compiled import hot
 
 F64 = NDArray[np.float64]
-ROUNDING = 1e-13
-"""Distances from a mean below this share of it are rounding: equal values deviate by 0, not by the last bit."""
 CHUNK = 512
 """Rows that are kept at hand while a window is walked through."""
 
@@ -31,12 +29,16 @@ def blank(out: F64, count: int) -> None:
 
 
 @hot
-def settled(x: F64, needs: int, out: F64) -> None:
-    """X where it is finite, NaN elsewhere and in the first needs - 1 rows."""
+def settled(x: F64, needs: int, out: F64) -> bool:
+    """X where it is finite, NaN elsewhere and in the first needs - 1 rows; whether all rows after those are finite."""
     blank(out, needs - 1)
+    none = 0.0
     for i in range(needs - 1, x.size):
         # the difference of infinities is NaN, of numbers 0
-        out[i] = x[i] + (x[i] - x[i])
+        lost = x[i] - x[i]
+        out[i] = x[i] + lost
+        none += lost
+    return none == 0.0
 
 
 @hot
@@ -90,34 +92,34 @@ def add_scaled(x: F64, factor: float, out: F64) -> None:
 
 @hot
 def highest(x: F64, n: int, out: F64) -> None:
-    """Largest of the last n values. Source: TA-Lib MAX."""
+    """Largest of the last n values, of which none may be NaN. Source: TA-Lib MAX."""
     blank(out, n - 1)
     for start in range(0, x.size - n + 1, n):
         top = -inf
         for j in range(start + n - 1, start - 1, -1):
-            top = max(x[j], top)
+            top = x[j] if x[j] > top else top
             if j + n - 1 < x.size:
                 out[j + n - 1] = top
         top = -inf
         for i in range(start + n, min(start + 2 * n - 1, x.size)):
-            top = max(x[i], top)
-            out[i] = max(out[i], top)
+            top = x[i] if x[i] > top else top
+            out[i] = out[i] if out[i] > top else top
 
 
 @hot
 def lowest(x: F64, n: int, out: F64) -> None:
-    """Smallest of the last n values. Source: TA-Lib MIN."""
+    """Smallest of the last n values, of which none may be NaN. Source: TA-Lib MIN."""
     blank(out, n - 1)
     for start in range(0, x.size - n + 1, n):
         bottom = inf
         for j in range(start + n - 1, start - 1, -1):
-            bottom = min(x[j], bottom)
+            bottom = x[j] if x[j] < bottom else bottom
             if j + n - 1 < x.size:
                 out[j + n - 1] = bottom
         bottom = inf
         for i in range(start + n, min(start + 2 * n - 1, x.size)):
-            bottom = min(x[i], bottom)
-            out[i] = min(out[i], bottom)
+            bottom = x[i] if x[i] < bottom else bottom
+            out[i] = out[i] if out[i] < bottom else bottom
 
 
 @hot
@@ -152,47 +154,3 @@ def since_lowest(x: F64, n: int, out: F64) -> None:
             at = i
         if i >= n - 1:
             out[i] = i - at
-
-
-@hot
-def deviation(x: F64, n: int, mean: F64, out: F64) -> None:
-    """Population standard deviation of the last n values around `mean`, their mean. Source: TA-Lib STDDEV."""
-    blank(out, n - 1)
-    for start in range(n - 1, x.size, CHUNK):
-        rows = min(CHUNK, x.size - start)
-        kept, middle = out[start : start + rows], mean[start : start + rows]
-        kept[:] = 0.0
-        for k in range(n):
-            add_squares(x[start - k : start - k + rows], middle, kept)
-        for i in range(rows):
-            kept[i] = sqrt(kept[i] / n)
-            kept[i] *= kept[i] > ROUNDING * abs(middle[i])
-
-
-@hot
-def add_squares(x: F64, middle: F64, out: F64) -> None:
-    """Out += (x - middle)^2."""
-    for i in range(out.size):
-        out[i] += (x[i] - middle[i]) * (x[i] - middle[i])
-
-
-@hot
-def mean_deviation(x: F64, n: int, mean: F64, out: F64) -> None:
-    """Mean of |x - mean| over the last n values, `mean` being their mean."""
-    blank(out, n - 1)
-    for start in range(n - 1, x.size, CHUNK):
-        rows = min(CHUNK, x.size - start)
-        kept, middle = out[start : start + rows], mean[start : start + rows]
-        kept[:] = 0.0
-        for k in range(n):
-            add_distances(x[start - k : start - k + rows], middle, kept)
-        for i in range(rows):
-            kept[i] /= n
-            kept[i] *= kept[i] > ROUNDING * abs(middle[i])
-
-
-@hot
-def add_distances(x: F64, middle: F64, out: F64) -> None:
-    """Out += |x - middle|."""
-    for i in range(out.size):
-        out[i] += abs(x[i] - middle[i])

@@ -9,7 +9,8 @@ Conventions of arrays: `ml.features.indicators.rolling`.
 from math import log, nan, sqrt
 
 from ml.features.indicators.averages import smooth
-from ml.features.indicators.rolling import F64, blank, deviation, highest, lowest, sma, total
+from ml.features.indicators.distances import deviation
+from ml.features.indicators.rolling import F64, blank, highest, lowest, sma, total
 from ml.market.compiled import hot
 
 

@@ -34,31 +34,38 @@ def build(candles: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
     values = np.full((len(UNIFIED.names), candles.height), np.nan)
     reasons = {family: np.full(candles.height, NullReason.NO_CANDLE, np.uint8) for family in FAMILIES}
     for rows, bars in stretches(candles, instrument, STEP):
-        compute(bars, values[:, rows])
-        _explain(values[:, rows], {family: codes[rows] for family, codes in reasons.items()})
-    columns = {name: pl.Series(row, nan_to_null=True) for name, row in zip(UNIFIED.names, values, strict=True)}
-    named = {f"null_reason_{name}": codes for name, codes in reasons.items()}
-    return pl.DataFrame({"ts": candles["ts"]} | columns | named)
+        broken = compute(bars, values[:, rows])
+        _explain(values[:, rows], broken, {family: codes[rows] for family, codes in reasons.items()})
+    features = pl.DataFrame(values.T, UNIFIED.names, nan_to_null=True)
+    named = [pl.Series(f"null_reason_{name}", codes) for name, codes in reasons.items()]
+    return pl.DataFrame([candles["ts"], *features, *named])
 
 
-def compute(bars: Bars, out: F64) -> None:
-    """Every column of one stretch into `out`, f64 (240, rows): NaN while it warms up and where it has no value."""
+def compute(bars: Bars, out: F64) -> set[str]:
+    """Every column of one stretch into `out`, f64 (240, rows): NaN while it warms up and where it has no value.
+
+    Returns the columns that have no value in some row after their warm-up.
+    """
     done = dict(zip(UNIFIED.names, out, strict=True))
     needs = {column.id: column.needs for column in UNIFIED.columns}
+    broken = set[str]()
     # a formula that divides by nothing has no value: NaN here, null in the table
     with np.errstate(all="ignore"):
         for family in COMPUTED:
             for name, column in family.compute(bars, done).items():
-                settled(column, needs[name], done[name])
+                if not settled(column, needs[name], done[name]):
+                    broken.add(name)
+    return broken
 
 
-def _explain(values: F64, reasons: dict[str, np.ndarray]) -> None:
+def _explain(values: F64, broken: set[str], reasons: dict[str, np.ndarray]) -> None:
     """Per family, why a value of a row is null: `warm_up` where one still warms up, else `undefined`."""
     needs = dict.fromkeys(reasons, 0)
-    unknown = {family: np.zeros(values.shape[1], bool) for family in reasons}
+    for codes in reasons.values():
+        codes[:] = NullReason.NONE
     for column, family, row in zip(UNIFIED.columns, UNIFIED.families, values, strict=True):
         needs[family] = max(needs[family], column.needs)
-        unknown[family] |= np.isnan(row)
+        if column.id in broken:
+            reasons[family][np.isnan(row)] = NullReason.UNDEFINED
     for family, codes in reasons.items():
-        codes[:] = np.where(unknown[family], NullReason.UNDEFINED, NullReason.NONE)
         codes[: needs[family] - 1] = NullReason.WARM_UP

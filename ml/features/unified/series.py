@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.bars import F64, Bars
-from ml.features.indicators import ordered, rolling
+from ml.features.indicators import distances, ordered, rolling
 from ml.features.indicators.averages import smooth
 from ml.features.unified.columns import STEP
 
@@ -59,7 +59,7 @@ def mean(x: F64, n: int) -> F64:
 def sd(x: F64, n: int) -> F64:
     """Population standard deviation of the last n."""
     out = np.empty_like(x)
-    rolling.deviation(x, n, mean(x, n), out)
+    distances.deviation(x, n, mean(x, n), out)
     return out
 
 

@@ -14,10 +14,12 @@ import orjson
 
 from ml.errors import FrameError
 from ml.instruments import to_units
-from ml.market.archives.messages import Item, Line, Torn
+from ml.market.archives.messages import Item
 from ml.market.archives.table import TRADE, File, Format, Print, Row
 from ml.market.archives.tardis import INVERSE
 from ml.market.events import BUY, SELL, RawFrame, stamp_ns
+from ml.market.lines import Line, Torn
+from ml.market.unfit import UNFIT
 
 MARKETS = ("linear", "spot", "inverse")
 SPOT_NAME = re.compile(r"(?P<symbol>[A-Z0-9]+)[_-](?P<date>\d{4}-\d{2}(-\d{2})?)\.csv.*")
@@ -102,7 +104,7 @@ def frames(path: Path, given: Iterable[Line | Torn]) -> Iterator[Item]:
         try:
             doc: dict[str, Any] = orjson.loads(line)
             recv_ts = max(recv_ts, stamp_ns(int(doc.get("cts", doc["ts"]))))
-        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        except (*UNFIT, FrameError) as error:
             yield offset, line, FrameError("bad_json", f"no line of an order book: {error}")
             continue
         yield RawFrame(offset, conn, recv_ts, line.rstrip(b"\r\n"))

@@ -9,8 +9,9 @@ from typing import Any
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.archives.door import FORMATS
-from ml.market.archives.table import BOOK, SNAPSHOT, UNFIT, Format, Print, unfit
-from ml.market.events import BookMessage, Trade
+from ml.market.archives.table import BOOK, SNAPSHOT, Format, Print
+from ml.market.events import BookMessage, Trade, known_ns
+from ml.market.unfit import guarded, whole
 from ml.market.venues.levels import add_levels
 
 VENUES = ("coinbase-spot", "deribit", "bitmex")
@@ -36,6 +37,7 @@ def kind(doc: dict[str, Any]) -> str:
     return _format(doc).kind_of(doc)
 
 
+@guarded
 def event_ts(doc: dict[str, Any]) -> int:
     """The venue's time in ns UTC, the latest of the message.
 
@@ -43,15 +45,13 @@ def event_ts(doc: dict[str, Any]) -> int:
         FrameError: `bad_frame` if a row has none.
     """
     form = _format(doc)
-    try:
-        stamp = max(form.event_ts(row) for row in form.rows(doc))
-    except UNFIT as error:
-        raise unfit(error) from error
+    stamp = max(form.event_ts(row) for row in form.rows(doc))
     if stamp <= 0:
         raise FrameError("bad_frame", f"event time is {stamp}")
-    return stamp
+    return known_ns(stamp)
 
 
+@guarded
 def outline(doc: dict[str, Any]) -> list[BookMessage]:
     """The book messages of a message without their levels: ids and times.
 
@@ -61,15 +61,14 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
     form, said = _format(doc), kind(doc)
     if said not in (BOOK, SNAPSHOT):
         return []
-    try:
-        first = form.rows(doc)[0]
-        when = 0 if said == SNAPSHOT else event_ts(doc)
-        whole = said == SNAPSHOT or doc.get("type") == "snapshot"
-        return [BookMessage(whole, when, form.send_ts(first), *form.ids(first))]
-    except UNFIT as error:
-        raise unfit(error) from error
+    first = form.rows(doc)[0]
+    when = 0 if said == SNAPSHOT else event_ts(doc)
+    anew = said == SNAPSHOT or doc.get("type") == "snapshot"
+    ids = form.ids(first)
+    return [BookMessage(anew, when, form.send_ts(first), whole(ids.first), whole(ids.last), whole(ids.prev))]
 
 
+@guarded
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
     """Book messages and prints of one message; an unfit print comes as its error. Other kinds give neither.
 
@@ -77,17 +76,14 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
         FrameError: a field is missing or a number is unfit.
     """
     form = _format(doc)
-    try:
-        match kind(doc):
-            case "book" | "snapshot":
-                return [add_levels(outline(doc)[0], *form.levels(form.rows(doc)), instrument)], []
-            case "trade":
-                rows = enumerate(form.rows(doc))
-                return [], [_trade(form.print(row, k, doc), form.event_ts(row), instrument) for k, row in rows]
-            case _:
-                return [], []
-    except UNFIT as error:
-        raise unfit(error) from error
+    match kind(doc):
+        case "book" | "snapshot":
+            return [add_levels(outline(doc)[0], *form.levels(form.rows(doc)), instrument)], []
+        case "trade":
+            rows = enumerate(form.rows(doc))
+            return [], [_trade(form.print(row, k, doc), form.event_ts(row), instrument) for k, row in rows]
+        case _:
+            return [], []
 
 
 def _format(doc: dict[str, Any]) -> Format:
@@ -99,4 +95,4 @@ def _trade(said: Print, when: int, instrument: Instrument) -> Trade | FrameError
     size = to_units(said.size, instrument.size_decimals)
     if not said.market or price <= 0 or size <= 0:
         return FrameError("off_market", f"trade {said.trade_id}: price {said.price}, size {said.size}")
-    return Trade(when, said.trade_id, said.side, price, size)
+    return Trade(known_ns(when), said.trade_id, said.side, price, size)

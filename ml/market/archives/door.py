@@ -15,9 +15,9 @@ import orjson
 
 from ml.errors import FrameError
 from ml.market.archives import binance_vision, bybit, exploded, gdax, tardis
-from ml.market.archives.messages import Item, Line, Messages, Torn
+from ml.market.archives.messages import Item, Messages
 from ml.market.archives.table import Format
-from ml.market.lines import ZIP, lines, magic
+from ml.market.lines import ZIP, Line, Torn, lines, magic
 from ml.store import sha256_file
 
 FORMATS: dict[str, Format] = {

@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 
 from ml.errors import FrameError
-from ml.market.archives.table import UNFIT, Format, split, unfit
-from ml.market.events import RawFrame
+from ml.market.archives.table import Format, split
+from ml.market.events import RawFrame, known_ns
+from ml.market.lines import Line, Torn
+from ml.market.unfit import UNFIT, unfit
 
-Line = tuple[int, bytes]
-Torn = tuple[int, bytes, FrameError]
 Item = RawFrame | Torn
 
 
@@ -100,7 +100,7 @@ class Messages:
         row = dict(zip(self.names or form.unnamed(len(cells)), cells, strict=True))
         venue, symbol = form.place(row, self.file)
         common = (venue, symbol, form.message(row) if form.grouped else offset)
-        return _Message(offset, venue, symbol, common, form.type(row), form.recv_ts(row, self.file))
+        return _Message(offset, venue, symbol, common, form.type(row), known_ns(form.recv_ts(row, self.file)))
 
     def _end(self) -> Iterator[RawFrame]:
         message, self.open = self.open, None

@@ -6,6 +6,7 @@ Not here: grouping rows into messages (`ml.market.archives.messages`), events (`
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +16,6 @@ from ml.errors import FrameError
 
 BOOK, TRADE, SNAPSHOT, OTHER = "book", "trade", "snapshot", "other"
 """Kinds of message, as `ml.market.venues.dialects` has them."""
-UNFIT = (KeyError, TypeError, ValueError, IndexError, OverflowError, ArithmeticError)
-"""What reading a number or a time from the text of a row may raise."""
 CELL = re.compile(r'(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))')
 """A cell and the comma before it; the csv module refuses cells as large as a whole book."""
 Row = dict[str, str]
@@ -48,10 +47,10 @@ class Print(NamedTuple):
     market: bool = True
 
 
-class Format:
+class Format(ABC):
     """One kind of CSV file. Each subclass says what a row of it means; times are ns UTC.
 
-    Any of its methods may raise one of `UNFIT` for a row that does not have the form.
+    Any of its methods may raise one of `ml.market.unfit.UNFIT` for a row that does not have the form.
     """
 
     id: str
@@ -76,9 +75,9 @@ class Format:
         """Venue and symbol of a row; raises FrameError for a venue that is not known."""
         return file.venue, file.symbol
 
+    @abstractmethod
     def event_ts(self, row: Row) -> int:
         """When the venue says that it happened."""
-        raise NotImplementedError
 
     def recv_ts(self, row: Row, file: File) -> int:
         """When the collector received it; the event time where the archive does not keep that."""
@@ -105,12 +104,12 @@ class Format:
         return Ids()
 
     def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        """Bids and asks of a book message, as (price, size) texts."""
-        raise NotImplementedError
+        """Bids and asks of a book message, as (price, size) texts; asked only of formats that hold books."""
+        raise FrameError("bad_frame", f"{self.id} holds no book")
 
     def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
-        """The print on a row, which is the `position`-th of its message."""
-        raise NotImplementedError
+        """The print on a row, the `position`-th of its message; asked only of formats that hold prints."""
+        raise FrameError("bad_frame", f"{self.id} holds no prints")
 
     def rows(self, doc: dict[str, Any]) -> list[Row]:
         """The rows of a message by column; raises FrameError if one could not be read when it was made."""
@@ -143,11 +142,6 @@ def split(line: str) -> list[str]:
     if sum(cell.end() - cell.start() for cell in found) != len(line):
         raise ValueError("a quote in the line does not close")
     return [(cell[1] or "").replace('""', '"') or cell[2] or "" for cell in found]
-
-
-def unfit(error: Exception) -> FrameError:
-    """The reason for setting aside what raised an error."""
-    return error if isinstance(error, FrameError) else FrameError("bad_frame", f"{type(error).__name__}: {error}")
 
 
 @lru_cache(maxsize=64)

@@ -11,14 +11,39 @@ from urllib.parse import parse_qs, urlsplit
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
-from ml.market.venues.levels import Levels, add_levels
+from ml.market.shapes import BOOK, OTHER, TRADE, Shape
+from ml.market.unfit import guarded, whole
+from ml.market.venues.levels import Levels, add_levels, kind_of
 
 USDM, SIM, SPOT, COINM = "binance-usdm", "sim", "binance-spot", "binance-coinm"
 VENUES = (USDM, SIM, SPOT, COINM)
 SIM_PREFIX = "sim/"
 KINDS = {"depthUpdate": "book", "trade": "trade"}
+_TOUCH = '"u":<int>,"s":"<symbol>","b":"<text>","B":"<text>","a":"<text>","A":"<text>"'
+_PRINT = '"s":"<symbol>","t":<id>,"p":"<price>","q":"<size>"'
+_FUTURES = (
+    (OTHER, '"e":"bookTicker",' + _TOUCH + ',"T":<int>,"E":<int>'),
+    (TRADE, '"e":"trade","E":<int>,"T":<event>,' + _PRINT + ',"X":"MARKET","m":<maker>'),
+    (
+        BOOK,
+        '"e":"depthUpdate","E":<send>,"T":<event>,"s":"<symbol>","U":<first>,"u":<last>,"pu":<prev>,'
+        '"b":<bids>,"a":<asks>',
+    ),
+)
+_SPOT = (
+    (OTHER, _TOUCH),
+    (TRADE, '"e":"trade","E":<int>,' + _PRINT + ',"T":<event>,"m":<maker>,"M":true'),
+    (BOOK, '"e":"depthUpdate","E":<send>,"s":"<symbol>","U":<first>,"u":<last>,"b":<bids>,"a":<asks>'),
+)
+SHAPES = tuple(
+    Shape(venue, kind, '{"stream":"' + prefix + '<stream>","data":{' + text + "}}")
+    for venue, prefix, messages in ((USDM, "", _FUTURES), (SIM, SIM_PREFIX, _FUTURES), (SPOT, "", _SPOT))
+    for kind, text in messages
+)
+"""What the streams write; COIN-M, which is rare, is left to `parse`."""
 
 
+@guarded
 def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
     """Venue and symbol of a frame; the symbol is None for a REST snapshot whose address is not on record.
 
@@ -42,9 +67,10 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
 
 def kind(doc: dict[str, Any]) -> str:
     """The kind of a frame that `route` accepted, see `dialects`."""
-    return "snapshot" if "lastUpdateId" in doc else KINDS.get(str(doc["data"].get("e")), "other")
+    return "snapshot" if "lastUpdateId" in doc else kind_of(doc["data"].get("e"), KINDS)
 
 
+@guarded
 def event_ts(doc: dict[str, Any]) -> int:
     """Transaction time in ns UTC; the send time for diffs of spot, which have no other.
 
@@ -58,64 +84,56 @@ def event_ts(doc: dict[str, Any]) -> int:
     return stamp_ns(stamp)
 
 
+@guarded
 def outline(doc: dict[str, Any]) -> list[BookMessage]:
     """The book messages of a frame without their levels: ids and times.
 
     Raises:
         FrameError: a field is missing or of the wrong type.
     """
-    try:
-        match kind(doc):
-            case "snapshot":
-                last = int(doc["lastUpdateId"])
-                return [
-                    BookMessage(True, stamp_ns(int(doc.get("T", 0))), stamp_ns(int(doc.get("E", 0))), last, last, -1)
-                ]
-            case "book":
-                data = doc["data"]
-                sent, prev = stamp_ns(int(data["E"])), int(data.get("pu", -1))
-                engine = stamp_ns(int(data["T"])) if prev >= 0 else sent
-                return [BookMessage(False, engine, sent, int(data["U"]), int(data["u"]), prev)]
-            case _:
-                return []
-    except (KeyError, TypeError, ValueError) as error:
-        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+    match kind(doc):
+        case "snapshot":
+            last = whole(doc["lastUpdateId"])
+            return [BookMessage(True, stamp_ns(int(doc.get("T", 0))), stamp_ns(int(doc.get("E", 0))), last, last, -1)]
+        case "book":
+            data = doc["data"]
+            sent, prev = stamp_ns(int(data["E"])), whole(data.get("pu", -1))
+            engine = stamp_ns(int(data["T"])) if prev >= 0 else sent
+            return [BookMessage(False, engine, sent, whole(data["U"]), whole(data["u"]), prev)]
+        case _:
+            return []
 
 
+@guarded
 def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
     """Bids and asks of each book message of a frame, as they are written.
 
     Raises:
         FrameError: there are none.
     """
-    try:
-        match kind(doc):
-            case "snapshot":
-                return [(doc["bids"], doc["asks"])]
-            case "book":
-                return [(doc["data"]["b"], doc["data"]["a"])]
-            case _:
-                return []
-    except (KeyError, TypeError) as error:
-        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+    match kind(doc):
+        case "snapshot":
+            return [(doc["bids"], doc["asks"])]
+        case "book":
+            return [(doc["data"]["b"], doc["data"]["a"])]
+        case _:
+            return []
 
 
+@guarded
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
     """Book messages and prints of one frame; an unfit print comes as its error. Other kinds give neither.
 
     Raises:
         FrameError: a field is missing or a number is unfit.
     """
-    try:
-        match kind(doc):
-            case "snapshot" | "book":
-                return [add_levels(outline(doc)[0], *sides(doc)[0], instrument)], []
-            case "trade":
-                return [], [_trade(doc["data"], instrument)]
-            case _:
-                return [], []
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+    match kind(doc):
+        case "snapshot" | "book":
+            return [add_levels(outline(doc)[0], *sides(doc)[0], instrument)], []
+        case "trade":
+            return [], [_trade(doc["data"], instrument)]
+        case _:
+            return [], []
 
 
 def _market(data: dict[str, Any]) -> str:

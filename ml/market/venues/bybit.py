@@ -9,13 +9,24 @@ from typing import Any
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
-from ml.market.venues.levels import Levels, add_levels
+from ml.market.shapes import BOOK, Shape
+from ml.market.unfit import guarded, whole
+from ml.market.venues.levels import Levels, add_levels, kind_of
 
 VENUES = ("bybit-linear", "bybit-spot", "bybit-inverse")
 SIDES = {"Buy": BUY, "Sell": SELL}
 KINDS = {"orderbook": "book", "publicTrade": "trade"}
+_LEVELS = '"data":{"s":"<text>","b":<bids>,"a":<asks>,"u":<last>,"seq":<int>}'
+_DELTA = '{"topic":"orderbook.<int>.<symbol>","type":"delta","ts":<send>,'
+SHAPES = tuple(
+    Shape(venue, BOOK, text)
+    for venue in VENUES
+    for text in (_DELTA + _LEVELS + ',"cts":<event>}', _DELTA + '"cts":<event>,' + _LEVELS + "}")
+)
+"""The changes of the book; snapshots and the few prints are left to `parse`."""
 
 
+@guarded
 def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
     """Venue and symbol of a frame.
 
@@ -36,24 +47,23 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
 
 def kind(doc: dict[str, Any]) -> str:
     """The kind of a frame that `route` accepted, see `dialects`."""
-    return KINDS.get(doc["topic"].partition(".")[0], "other")
+    return kind_of(doc["topic"].partition(".")[0], KINDS)
 
 
+@guarded
 def event_ts(doc: dict[str, Any]) -> int:
     """Matching-engine time in ns UTC: `cts` of a book message, the latest `T` of a trade message.
 
     Raises:
         FrameError: `bad_frame` if there is none.
     """
-    try:
-        stamp = max(entry["T"] for entry in doc["data"]) if kind(doc) == "trade" else doc.get("cts", doc["ts"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise FrameError("bad_frame", f"no event time: {type(error).__name__}: {error}") from error
+    stamp = max(entry["T"] for entry in doc["data"]) if kind(doc) == "trade" else doc.get("cts", doc["ts"])
     if not isinstance(stamp, int) or stamp <= 0:
         raise FrameError("bad_frame", f"event time is {stamp!r}")
     return stamp_ns(stamp)
 
 
+@guarded
 def outline(doc: dict[str, Any]) -> list[BookMessage]:
     """The book messages of a frame without their levels: ids and times.
 
@@ -62,43 +72,36 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
     """
     if kind(doc) != "book":
         return []
-    try:
-        update = int(doc["data"]["u"])
-        # `u` counts messages by one; u = 1 is the snapshot after a restart of the service
-        snapshot = doc["type"] == "snapshot" or update == 1
-        return [BookMessage(snapshot, event_ts(doc), stamp_ns(int(doc["ts"])), update, update, -1)]
-    except (KeyError, TypeError, ValueError) as error:
-        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+    update = whole(doc["data"]["u"])
+    # `u` counts messages by one; u = 1 is the snapshot after a restart of the service
+    snapshot = doc["type"] == "snapshot" or update == 1
+    return [BookMessage(snapshot, event_ts(doc), stamp_ns(int(doc["ts"])), update, update, -1)]
 
 
+@guarded
 def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
     """Bids and asks of each book message of a frame, as they are written.
 
     Raises:
         FrameError: there are none.
     """
-    try:
-        return [(doc["data"]["b"], doc["data"]["a"])] if kind(doc) == "book" else []
-    except (KeyError, TypeError) as error:
-        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+    return [(doc["data"]["b"], doc["data"]["a"])] if kind(doc) == "book" else []
 
 
+@guarded
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
     """Book messages and prints of one frame; an unfit print comes as its error. Other topics give neither.
 
     Raises:
         FrameError: a field is missing or a number is unfit.
     """
-    try:
-        match kind(doc):
-            case "book":
-                return [add_levels(outline(doc)[0], *sides(doc)[0], instrument)], []
-            case "trade":
-                return [], [_trade(entry, instrument) for entry in doc["data"]]
-            case _:
-                return [], []
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+    match kind(doc):
+        case "book":
+            return [add_levels(outline(doc)[0], *sides(doc)[0], instrument)], []
+        case "trade":
+            return [], [_trade(entry, instrument) for entry in doc["data"]]
+        case _:
+            return [], []
 
 
 def _trade(entry: dict[str, Any], instrument: Instrument) -> Trade | FrameError:

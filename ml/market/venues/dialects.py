@@ -82,8 +82,18 @@ def route(doc: Any, conn: str) -> tuple[str, str | None] | None:
     """
     if not isinstance(doc, dict):
         raise FrameError("unknown_frame", "not a JSON object")
+    routed = _route(doc, conn)
+    if routed is not None and routed[1] == "":
+        raise FrameError("unknown_frame", f"an empty symbol: {str(doc)[:80]}")
+    return routed
+
+
+def _route(doc: dict[str, Any], conn: str) -> tuple[str, str | None] | None:
     if LOSS in doc:
-        return conn.partition(" ")[0], str(doc.get("symbol"))
+        venue, symbol = conn.partition(" ")[0], doc.get("symbol")
+        if venue not in DIALECTS or not isinstance(symbol, str):
+            raise FrameError("unknown_frame", f"a note of a loss without venue and symbol: {str(doc)[:80]}")
+        return venue, symbol
     if ARCHIVE in doc:
         venue, symbol = archived.route(doc, conn)
         if venue not in DIALECTS:

@@ -1,12 +1,14 @@
-"""Price levels as venues write them: pairs of decimal texts.
+"""What messages of all venues have in common: price levels as pairs of decimal texts, and the name of a stream.
 
-Here: the one loop that turns them into exact units, with the checks that hold on every venue; those checks alone, for
+Here: the one loop that turns levels into exact units, with the checks that hold on every venue; those checks alone, for
 whoever follows the ids of a stream without its levels.
+Not here: what raises, and becomes a reason (`ml.market.unfit`).
 """
 
 import re
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
@@ -65,3 +67,8 @@ def _number(text: str) -> Decimal:
     if not number.is_finite() or number.adjusted() > 18:
         raise FrameError("bad_number", f"{text!r} is not a finite number that fits 64 bits")
     return number
+
+
+def kind_of(name: Any, kinds: dict[str, str]) -> str:
+    """The kind that a venue's name of a stream or channel stands for; `other` for all else that may stand there."""
+    return kinds.get(name, "other") if isinstance(name, str) else "other"

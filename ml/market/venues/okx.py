@@ -10,13 +10,15 @@ from typing import Any
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
-from ml.market.venues.levels import Levels, add_levels
+from ml.market.unfit import guarded, whole
+from ml.market.venues.levels import Levels, add_levels, kind_of
 
 VENUES = ("okx-swap", "okx-spot")
 SIDES = {"buy": BUY, "sell": SELL}
 KINDS = {"books": "book", "books-l2-tbt": "book", "trades": "trade", "trades-all": "trade"}
 
 
+@guarded
 def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
     """Venue and symbol of a frame; `BTC-USDT-SWAP` is a swap, `BTC-USDT` is spot.
 
@@ -36,24 +38,23 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
 
 def kind(doc: dict[str, Any]) -> str:
     """The kind of a frame that `route` accepted, see `dialects`."""
-    return KINDS.get(str(doc["arg"].get("channel")), "other")
+    return kind_of(doc["arg"].get("channel"), KINDS)
 
 
+@guarded
 def event_ts(doc: dict[str, Any]) -> int:
     """Matching-engine time in ns UTC, the latest of the frame.
 
     Raises:
         FrameError: `bad_frame` if there is none.
     """
-    try:
-        stamp = max(int(entry["ts"]) for entry in doc["data"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise FrameError("bad_frame", f"no event time: {type(error).__name__}: {error}") from error
+    stamp = max(int(entry["ts"]) for entry in doc["data"])
     if stamp <= 0:
         raise FrameError("bad_frame", f"event time is {stamp}")
     return stamp_ns(stamp)
 
 
+@guarded
 def outline(doc: dict[str, Any]) -> list[BookMessage]:
     """The book messages of a frame without their levels: ids and times.
 
@@ -62,16 +63,14 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
     """
     if kind(doc) != "book":
         return []
-    try:
-        found: list[BookMessage] = []
-        for entry in doc["data"]:
-            ts, sequence, prev = stamp_ns(int(entry["ts"])), int(entry["seqId"]), int(entry["prevSeqId"])
-            found.append(BookMessage(doc["action"] == "snapshot", ts, ts, sequence, sequence, prev))
-        return found
-    except (KeyError, TypeError, ValueError) as error:
-        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+    found: list[BookMessage] = []
+    for entry in doc["data"]:
+        ts, sequence, prev = stamp_ns(int(entry["ts"])), whole(entry["seqId"]), whole(entry["prevSeqId"])
+        found.append(BookMessage(doc["action"] == "snapshot", ts, ts, sequence, sequence, prev))
+    return found
 
 
+@guarded
 def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
     """Bids and asks of each book message of a frame, as they are written.
 
@@ -80,29 +79,24 @@ def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
     """
     if kind(doc) != "book":
         return []
-    try:
-        return [(_pairs(entry["bids"]), _pairs(entry["asks"])) for entry in doc["data"]]
-    except (KeyError, TypeError, IndexError) as error:
-        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+    return [(_pairs(entry["bids"]), _pairs(entry["asks"])) for entry in doc["data"]]
 
 
+@guarded
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
     """Book messages and prints of one frame; an unfit print comes as its error. Other channels give neither.
 
     Raises:
         FrameError: a field is missing or a number is unfit.
     """
-    try:
-        match kind(doc):
-            case "book":
-                both = zip(outline(doc), sides(doc), strict=True)
-                return [add_levels(message, bids, asks, instrument) for message, (bids, asks) in both], []
-            case "trade":
-                return [], [_trade(entry, instrument) for entry in doc["data"]]
-            case _:
-                return [], []
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+    match kind(doc):
+        case "book":
+            both = zip(outline(doc), sides(doc), strict=True)
+            return [add_levels(message, bids, asks, instrument) for message, (bids, asks) in both], []
+        case "trade":
+            return [], [_trade(entry, instrument) for entry in doc["data"]]
+        case _:
+            return [], []
 
 
 def _pairs(levels: Sequence[Sequence[str]]) -> Levels:

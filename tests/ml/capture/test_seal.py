@@ -1,6 +1,9 @@
 """Sealing: the journal goes only when its capture file is in place; a torn tail and a foreign file are kept."""
 
+import fcntl
 import os
+import threading
+import time
 
 import pytest
 
@@ -95,3 +98,25 @@ def test_sealing_again_after_a_death_in_between_gives_the_same_file(root, monkey
     (again,) = recover(root)
     assert store.sha256_file(again.path) == first
     assert sealing.TABLE == "captures"
+
+
+@pytest.mark.promise("A10")
+def test_a_journal_is_sealed_by_one_process(root):
+    """The sealing process of a dead capture is at it: the next start leaves it alone, and who waits finds it gone."""
+    path = journal_of(root)
+    found = []
+
+    def wait() -> None:
+        with pytest.raises(FileNotFoundError):
+            seal(root, path)
+        found.append(True)
+
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert list(recover(root)) == []
+        second = threading.Thread(target=wait)
+        second.start()
+        time.sleep(0.2)
+        path.unlink()
+    second.join(10)
+    assert found == [True]

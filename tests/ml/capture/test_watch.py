@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ml.capture.watch import Watch
 from ml.instruments import Instrument
 from ml.market.feed import Feed
+from ml.market.sampler import Sampler
 from tests.scenario import diff, snapshot
 
 T = 1_741_000_000_000
@@ -103,12 +104,16 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.promise("A9")
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(SAMPLES)), st.data())
 def test_no_frame_ends_the_capture(venue, data):
     """A venue's own frame with anything in the place of any part is taken or set aside, here and by the decoder."""
     conn, doc = SAMPLES[venue]
-    found, replay = Watch(venue, ("BTCUSDT", "BTC-USDT-SWAP")), Feed(Instrument(f"{venue}.BTCUSDT", 1, 3, 1, 1))
+    found, replay = (
+        Watch(venue, ("BTCUSDT", "BTC-USDT-SWAP")),
+        Feed(Instrument(f"{venue}.BTCUSDT", 1, 3, 1, 1), sampler=Sampler(room=64)),
+    )
     for frame in (planted(doc, data.draw), planted(doc, data.draw), doc):
         seen = found.take(text(frame), conn, RECV)[2]
         if seen is not None:

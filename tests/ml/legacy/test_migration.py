@@ -22,6 +22,7 @@ def hashes(folder):
     return {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
 
 
+@pytest.mark.promise("B8")
 def test_sources_stay_as_they_are(tree, root):
     """Hash before = hash after, and no file more or less."""
     before = hashes(tree)

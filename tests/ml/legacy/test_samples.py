@@ -11,7 +11,6 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from ml import store
-from ml.errors import StoreError
 from ml.legacy import samples
 from ml.legacy.columns import FUTURE, HORIZONS, ROWS, SAMPLES, STORED
 from ml.legacy.sources import find
@@ -49,6 +48,7 @@ def contents(root):
     return {path.relative_to(root.root): path.read_bytes() for path in root.root.rglob("*") if path.is_file()}
 
 
+@pytest.mark.promise("B8")
 def test_every_row_is_kept_doubled_or_set_aside(written, migrated):
     """Counted while the files were written, and counted in what is stored."""
     truth, (root, report) = written[1], migrated
@@ -79,6 +79,7 @@ def test_of_copies_the_last_with_a_label_stays(migrated):
     assert rows["features_scaled"].unique().to_list() == [False]
 
 
+@pytest.mark.promise("B8")
 def test_nothing_was_unpickled(written, migrated):
     """The hostile array's command did not run."""
     assert migrated
@@ -99,6 +100,7 @@ def test_agreement_is_that_of_the_stored_columns(migrated):
     assert report["labels"]["10s"]["labelled"] == 0  # a price every 20 s cannot say it
 
 
+@pytest.mark.promise("B8")
 def test_a_second_run_changes_no_byte(written, migrated):
     """Nor does a run that has forgotten its receipts and must make every day again."""
     root, first = migrated
@@ -131,6 +133,7 @@ def test_parts_may_come_one_after_the_other(written, migrated, root):
     assert len(table(root)) == len(truth.samples)
 
 
+@pytest.mark.promise("B8")
 @pytest.mark.parametrize("step", ["staged", "renamed", "listed"])
 def test_a_killed_migration_goes_on(written, migrated, root, step):
     """SIGKILL in the middle, more than once: in the end the same bytes as without."""
@@ -143,25 +146,6 @@ def test_a_killed_migration_goes_on(written, migrated, root, step):
     tables = {path: data for path, data in contents(root).items() if path.parts[0] == "feature_store"}
     assert tables == {path: d for path, d in contents(migrated[0]).items() if path.parts[0] == "feature_store"}
     assert store.sweep(root, [samples.TABLE]) == [] or step == "staged"
-
-
-def test_relabelling_changes_label_columns_alone(migrated, tmp_path):
-    """All other columns keep their bytes, and a second time nothing happens."""
-    from shutil import copytree
-
-    root = DataRoot(copytree(migrated[0].root, tmp_path / "copy"))
-    before = table(root)
-    path = root.partition(samples.TABLE, "2025-11-07", f"{VENUE}.BTCUSDT")
-    spoiled = store.load(path).with_columns(pl.lit(None, dtype).alias(name) for name, dtype in FUTURE.items())
-    store.publish(root, samples.TABLE, path, spoiled, "x")
-    both = [(day, f"{VENUE}.{symbol}") for day, symbol in (("2025-11-07", "BTCUSDT"), ("2025-11-08", "ETHUSDT"))]
-    samples.relabel(root, both[:1])
-    assert_frame_equal(table(root), before)
-    manifest = root.manifest(samples.TABLE).read_bytes()
-    samples.relabel(root, both)
-    assert root.manifest(samples.TABLE).read_bytes() == manifest
-    with pytest.raises(StoreError, match="nothing of 2030-01-01"):
-        samples.relabel(root, [("2030-01-01", "x.Y")])
 
 
 def test_a_changed_source_replaces_its_rows(root, tmp_path):

@@ -9,9 +9,10 @@ from ml.dates import bounds, date_of
 from ml.errors import CaptureError
 from ml.market import layout
 from ml.market.book import levels
-from ml.market.day import closing_frames, decode_day, open_day, raw_day
+from ml.market.day import closing_frames, decode_day, open_day
 from ml.market.events import CHECKPOINT, CLEAR
 from ml.market.feed import Feed
+from ml.market.raw import raw_day
 from ml.market.samples import sample_day, tail
 from ml.market.tables import samples_array, samples_frame
 from ml.schemas import TABLES, conform

@@ -1,9 +1,13 @@
 """Lines of files, whatever their compression, whole or torn."""
 
 import gzip
+import io
 import zipfile
+import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml.market.lines import lines
 
@@ -31,8 +35,10 @@ def test_what_ends_in_the_middle_says_so(tmp_path, pack):
     path = tmp_path / "x"
     path.write_bytes(pack(path, TEXT)[:-300])
     *read, (_, line, error) = lines(path)
-    assert (line, error.reason) == (b"", "truncated")
-    assert b"".join(line for _, line in read) == TEXT[: sum(len(line) for _, line in read)]
+    assert error.reason == "truncated"
+    assert all(line.endswith(b"\n") for _, line in read)
+    whole = b"".join(line for _, line in read)
+    assert TEXT.startswith(whole + line)
 
 
 def test_a_changed_byte_in_a_zip_is_seen_by_its_own_checksum(tmp_path):
@@ -52,6 +58,42 @@ def test_a_zip_of_any_other_number_of_files_is_refused(tmp_path, members):
     path = zipped(tmp_path / "x.zip", **members)
     ((_, _, error),) = lines(path)
     assert error.reason in ("unknown_format", "truncated")
+
+
+def test_a_gzip_gives_all_it_holds_before_it_is_torn(tmp_path):
+    """Not less than Python's own reader gives; the last line is torn, and is kept as it is."""
+    (tmp_path / "x").write_bytes(gzip.compress(TEXT)[:-300])
+    own = zlib.decompressobj(wbits=31).decompress((tmp_path / "x").read_bytes())
+    *read, (offset, torn, _) = lines(tmp_path / "x")
+    assert b"".join(line for _, line in read) + torn == own
+    assert offset == len(own) - len(torn)
+
+
+@given(
+    st.lists(st.binary(max_size=200), min_size=1, max_size=4),
+    st.sampled_from([b"", b"\0", b"\0" * 70_000]),
+    st.integers(1, 50),
+)
+def test_gzip_members_and_padding_read_as_the_gzip_module_reads_them(tmp_path_factory, texts, padding, repeated):
+    """Several members in a row are one text; zeros behind the last are nothing."""
+    path = tmp_path_factory.mktemp("gz") / "x"
+    path.write_bytes(b"".join(gzip.compress(text * repeated) for text in texts) + padding)
+    found = b"".join(line for _, line, *error in lines(path) if not error)
+    assert found == gzip.decompress(path.read_bytes())
+
+
+def test_what_stands_behind_a_gzip_member_is_an_error(tmp_path):
+    """All of the text, then the error."""
+    (tmp_path / "x").write_bytes(gzip.compress(TEXT) + b"garbage")
+    *read, (_, _, error) = lines(tmp_path / "x")
+    assert (b"".join(line for _, line in read), error.reason) == (TEXT, "truncated")
+
+
+@pytest.mark.parametrize("text", [b"no end of line", b"\r\r\nx\n\n", b"x" * 3_000_000 + b"\nlast"])
+def test_lines_end_at_line_feeds_alone(tmp_path, text):
+    """Whatever their length, with or without a last line feed."""
+    (tmp_path / "x").write_bytes(text)
+    assert [line for _, line in lines(tmp_path / "x")] == io.BytesIO(text).readlines()
 
 
 def test_an_empty_file_is_an_error(tmp_path):

@@ -3,7 +3,8 @@
 import pytest
 
 from ml.dates import bounds
-from ml.market.day import decode_day, raw_day
+from ml.market.day import decode_day
+from ml.market.raw import raw_day
 from ml.market.sampler import SECOND
 from ml.market.samples import sample_day, tail
 from tests.ml.market.streams import BTC

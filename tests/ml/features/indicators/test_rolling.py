@@ -27,20 +27,6 @@ def test_short_arrays(name, value, rows):
     np.testing.assert_allclose(out, over(5, value, x.tolist()), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["deviation", "mean_deviation"])
-@pytest.mark.parametrize("n", [2, 20])
-def test_deviations(candles, name, n):
-    """Around the window's own mean, also over the seams of chunks."""
-    x = candles[3]
-    mean, out = np.empty(x.size), np.empty(x.size)
-    rolling.sma(x, n, mean)
-    getattr(rolling, name)(x, n, mean, out)
-    distances = np.lib.stride_tricks.sliding_window_view(x, n) - mean[n - 1 :, None]
-    expected = np.sqrt((distances**2).mean(axis=1)) if name == "deviation" else np.abs(distances).mean(axis=1)
-    np.testing.assert_allclose(out[n - 1 :], expected, rtol=1e-9)
-    assert np.isnan(out[: n - 1]).all()
-
-
 @pytest.mark.parametrize(("name", "pick"), [("since_highest", np.argmax), ("since_lowest", np.argmin)])
 def test_positions_of_extremes(name, pick):
     """The newest of equal values counts."""

@@ -8,8 +8,8 @@ import orjson
 
 from ml.instruments import Instrument
 from ml.market import captures
+from ml.market.attribution import Line, document
 from ml.market.events import RawFrame
-from ml.market.index import Line, documents
 from ml.market.venues.dialects import dialect
 
 
@@ -29,6 +29,14 @@ def docs(path: Path) -> list[dict]:
     items = list(captures.read(path))
     assert all(isinstance(item, RawFrame) for item in items), items
     return [orjson.loads(item.payload) for item in items]
+
+
+def documents(path: Path):
+    """Every frame of a file with its JSON, venue and symbol; and the lines that are none."""
+    for item in captures.read(path):
+        read = document(item) if isinstance(item, RawFrame) else Line(item[0], item[2], item[1])
+        if read is not None:
+            yield read if isinstance(read, Line) else (item, *read)
 
 
 def refused(path: Path) -> list[str]:

@@ -1,82 +1,39 @@
-"""Reading the feature store: any dates, instruments and columns of a group, as they could be known at a time.
+"""Rows of the feature store: any dates, instruments and columns of a group, as they could be known at a time.
 
-Here: `polars`, `pandas` and `connect` (DuckDB) for a query, features as of decisions, datasets with an id.
+Here: `polars`, `pandas` and `connect` (DuckDB) for a query, and features as of decisions.
 Not here: writing the groups (`assets.datasets`, `ml.legacy.samples`), the rows a model trains on (`ml.datasets.panel`).
 
-    from ml import feature_store
-    from ml.feature_store import Query
+    from ml.feature_store import rows
+    from ml.feature_store.query import Query
 
-    rows = feature_store.polars(root, Query(start="2025-03-03", columns=("qi_1", "movement_300s")))
+    rows.polars(root, Query(start="2025-03-03", columns=("qi_1", "movement_300s")))
 
 Features of a row are available at its `ts`; its label of h seconds is known at ts + h. Columns come and go with the
 code that wrote a day: what a file lacks is null, and any label column may be asked for before it is made.
 """
 
-import hashlib
-import json
 import re
-from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from ml.errors import DatasetError, StoreError
-from ml.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot
+from ml.feature_store.query import Query
+from ml.paths import DataRoot
 from ml.schemas import NullReason, label_schema
-from ml.store import Entry, load, manifest, publish, read, write_text
+from ml.store import read
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
 KEYS = ("instrument", "ts")
-DATASETS = "datasets"
 SECOND = 10**9
 _KINDS = {name.removesuffix("_1s"): dtype for name, dtype in label_schema((1,)).items() if name.endswith("_1s")}
 _AT_ONCE = ("label_end", "sigma")
 """Of a label's columns those that are known at its start: when it ends, and the volatility before it."""
 _LABEL = re.compile(rf"(?:future_|legacy_)?({'|'.join(_KINDS)}|age)_(\d+)s")
-
-
-@dataclass(frozen=True)
-class Query:
-    """What to read.
-
-    Args:
-        group: one of `ml.paths.FEATURE_GROUPS`.
-        start: first UTC date (YYYY-MM-DD), None is open.
-        end: last UTC date, None is open.
-        instruments: ids; none means all.
-        columns: besides instrument and ts; none means all.
-        known_by: ns UTC; no later row, and no label that was known later. None: everything.
-    """
-
-    group: str = FEATURE_GROUP
-    start: str | None = None
-    end: str | None = None
-    instruments: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    known_by: int | None = None
-
-    def entries(self, root: DataRoot) -> list[Entry]:
-        """The published files that the query needs, sorted by path.
-
-        Raises:
-            DatasetError: the group is unknown, or no file matches.
-        """
-        if self.group not in FEATURE_GROUPS:
-            raise DatasetError(f"There is no feature group {self.group!r}. Choose of {', '.join(FEATURE_GROUPS)}.")
-        found = [entry for path, entry in sorted(manifest(root, self.group).items()) if self._holds(path)]
-        if not found:
-            raise DatasetError(f"No file of {self.group} matches {self}. Materialize some, or widen the query.")
-        return found
-
-    def _holds(self, path: str) -> bool:
-        date, name = path.split("/")[-2:]
-        day, instrument = date.removeprefix("date="), name.removeprefix("features_").removesuffix(".parquet")
-        inside = (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
-        return inside and (not self.instruments or instrument in self.instruments)
 
 
 def polars(root: DataRoot, query: Query) -> pl.DataFrame:
@@ -128,33 +85,6 @@ def as_of(root: DataRoot, query: Query, decisions: pl.DataFrame, max_age: int) -
     return found.sort("number").drop("number")
 
 
-def dataset(root: DataRoot, query: Query) -> dict[str, Any]:
-    """Keep the rows of a query as a file named by an id, and return what it was made of.
-
-    The id is a hash of the query and of the files' content: the same id is the same bytes, on any machine.
-    """
-    entries, asked = query.entries(root), json.loads(json.dumps(asdict(query)))
-    files = [{"path": entry.path, "sha256": entry.sha256, "rows": entry.rows} for entry in entries]
-    identity = hashlib.sha256(json.dumps([asked, files], sort_keys=True).encode()).hexdigest()[:16]
-    path = root.table(DATASETS) / f"{identity}.parquet"
-    entry = publish(root, DATASETS, path, polars(root, query), "")
-    document = {"id": identity, "query": asked, "files": files, "rows": entry.rows, "sha256": entry.sha256}
-    text = json.dumps(document, indent=1, sort_keys=True)
-    home = root.dataset(identity)
-    if not home.exists() or home.read_text() != text:
-        write_text(home, text)
-    return document
-
-
-def load_dataset(root: DataRoot, identity: str) -> pl.DataFrame:
-    """The rows of a kept dataset, with every checksum verified.
-
-    Raises:
-        StoreError: there is none of that id, or it is damaged.
-    """
-    return load(root.table(DATASETS) / f"{identity}.parquet")
-
-
 def _alike(root: DataRoot, query: Query) -> list[pl.LazyFrame]:
     """The files of a query, whose columns of one name have one type."""
     frames, types = list[pl.LazyFrame](), dict[str, tuple[pl.DataType, str]]()
@@ -164,7 +94,7 @@ def _alike(root: DataRoot, query: Query) -> list[pl.LazyFrame]:
             first, path = types.setdefault(name, (dtype, entry.path))
             if first != dtype:
                 raise StoreError(
-                    f"{query.group}: column {name} is {first} in {path} and {dtype} in {entry.path}. Make the older anew."
+                    f"{query.group}: column {name} is {first} in {path} and {dtype} in {entry.path}. Remake one."
                 )
     return frames
 

@@ -1,4 +1,4 @@
-"""Reading the feature store: schema evolution, points in time, and datasets by their content."""
+"""Reading the feature store: schema evolution and points in time."""
 
 import numpy as np
 import pandas as pd
@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from ml import feature_store, store
+from ml import store
 from ml.config import LabelPlan
 from ml.errors import DatasetError, StoreError
-from ml.feature_store import Query
+from ml.feature_store import rows as feature_store
+from ml.feature_store.query import Query
 from ml.labels.future import label
 from ml.market import layout
 from ml.market.tables import samples_frame
@@ -52,7 +53,6 @@ def test_a_query_narrows_dates_instruments_and_columns(root):
     rows = feature_store.polars(root, query)
     assert (rows.columns, rows.height) == (["instrument", "ts", "movement_10s"], 50)
     assert rows["instrument"].unique().to_list() == ["sim.Y"]
-    assert [e.path.split("/")[-2] for e in Query(start="2025-03-04").entries(root)] == ["date=2025-03-04"]
 
 
 def test_columns_come_and_go(root):
@@ -79,7 +79,7 @@ def test_files_that_disagree_about_a_type_are_an_error(root):
     frame = put(root, walk(50), date="2025-03-03")
     path = root.partition(FEATURE_GROUP, "2025-03-04", "sim.X")
     store.publish(root, FEATURE_GROUP, path, frame.with_columns(pl.col("ofi_30s").cast(pl.String)), "v")
-    with pytest.raises(StoreError, match="disagree"):
+    with pytest.raises(StoreError, match=r"column ofi_30s is Float64 in .* and String in"):
         feature_store.polars(root, Query())
 
 
@@ -111,24 +111,6 @@ def test_features_as_of_a_decision_are_the_newest_that_were_there(root):
         assert at == (before[-1] if before else None)
 
 
-def test_a_dataset_is_named_by_its_content(root, tmp_path):
-    """The same files and query give the same id and bytes elsewhere; other content another id."""
-    other = DataRoot(tmp_path / "other")
-    for place in (root, other):
-        put(place, walk(80))
-    first, second = (feature_store.dataset(place, Query(columns=("ofi_30s",))) for place in (root, other))
-    assert first == second
-    paths = [place.table("datasets") / f"{first['id']}.parquet" for place in (root, other)]
-    assert paths[0].read_bytes() == paths[1].read_bytes()
-    assert root.dataset(first["id"]).read_bytes() == other.dataset(first["id"]).read_bytes()
-    assert feature_store.load_dataset(root, first["id"]).columns == ["instrument", "ts", "ofi_30s"]
-    before = root.manifest("datasets").read_bytes()
-    assert feature_store.dataset(root, Query(columns=("ofi_30s",))) == first
-    assert root.manifest("datasets").read_bytes() == before
-    put(root, walk(80, seed=5))
-    assert feature_store.dataset(root, Query(columns=("ofi_30s",)))["id"] != first["id"]
-
-
 def test_the_predecessors_samples_are_read_alike(root, tmp_path):
     """Their labels, stored and new, are cut at a time too."""
     from ml.legacy.migration import migrate
@@ -142,10 +124,3 @@ def test_the_predecessors_samples_are_read_alike(root, tmp_path):
     assert rows.height == 31
     assert late.select(pl.col("^(future|legacy)_(movement|direction)_60s$").count()).row(0) == (0,) * 4
     assert rows["future_movement_60s"].count() > 0
-
-
-@pytest.mark.parametrize(("query", "told"), [(Query("other"), "no feature group"), (Query(), "No file of")])
-def test_nothing_to_read_is_an_error(root, query, told):
-    """A misspelt group, or an empty store."""
-    with pytest.raises(DatasetError, match=told):
-        feature_store.polars(root, query)

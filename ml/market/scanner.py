@@ -1,0 +1,244 @@
+"""Frames of a venue's exact shape, read from their bytes. All compiled.
+
+Here: following the table of shapes; whatever differs in one byte is declined, and the ordinary parser reads it.
+Not here: the shapes (`ml.market.shapes`), the ordinary parsers (`ml.market.venues`), which prove this one.
+
+Prices and sizes are exact: digits are counted into int64 units, and what does not fit is declined. A control byte,
+such as a line feed, stops every step, so nothing is read behind one.
+"""
+
+import numpy as np
+
+from ml.market import shapes as at
+from ml.market.compiled import hot, inlined
+from ml.market.shapes import I8, I64, U8, Table
+
+QUOTE, BACKSLASH, COMMA, DOT, ZERO, NINE = 34, 92, 44, 46, 48, 57
+OPEN, CLOSE, TRUE, FALSE = 91, 93, 116, 102
+SPECIAL = np.array([not 32 <= byte <= 126 or byte in (QUOTE, BACKSLASH) for byte in range(256)])
+"""Bytes that do not stand in a plain text."""
+POWERS = 10 ** np.arange(19)
+MOST_DIGITS = 18
+REFUSED = -1
+NO_PLACE = np.uint64(2**64 - 1)
+"""A place in the text where nothing fits."""
+P1, P2, P3, P4 = (np.uint64(k) for k in range(1, 5))
+"""Steps in the text: places are unsigned, which spares a look at each whether it counts from the end."""
+
+
+@hot
+def scan(
+    text: U8, start: I64, end: I64, tried: I64, table: Table, decimals: I64, fields: I64,
+    side: I8, price: I64, size: I64,
+) -> int:  # fmt: skip
+    """Read frames; `fields` (n, at.FIELDS) and the levels are written. Returns how many levels there are.
+
+    Args:
+        text: bytes, the last of which is a control byte.
+        start: first byte of each frame.
+        end: byte behind each frame.
+        tried: (n, 2) for each frame, the first of the table's shapes to try and the one behind the last.
+        table: shapes.
+        decimals: of prices and of sizes.
+        fields: what the frames say; column KIND is at.DECLINED for those of no shape.
+        side: 1 or -1 per level; with room for none, levels are checked and not kept.
+        price: price units per level.
+        size: size units per level; 0 stands where a diff has no level (side 0).
+    """
+    rows = 0
+    for k in range(start.size):
+        row = fields[k]
+        row[at.KIND], row[at.FROM] = at.DECLINED, rows
+        for shape in range(tried[k, 0], tried[k, 1]):
+            begin, behind = np.uint64(start[k]), np.uint64(end[k])
+            found = _read(text, begin, behind, table, shape, decimals, row, side, price, size, rows)
+            if found != REFUSED:
+                row[at.KIND], row[at.SHAPE], rows = table.kind[shape], shape, found
+                break
+        row[at.ROWS] = rows
+    return rows
+
+
+@hot
+def _read(
+    text: U8,
+    here: int,
+    end: int,
+    table: Table,
+    shape: int,
+    decimals: I64,
+    row: I64,
+    side: I8,
+    price: I64,
+    size: I64,
+    rows: int,
+) -> int:
+    """Follow one shape; where the levels end, or REFUSED."""
+    row[at.EVENT] = row[at.SEND] = row[at.FIRST] = row[at.PREV] = -1
+    before, step = rows, table.first[shape]
+    while True:
+        what, slot, length = table.steps[step, 0], table.steps[step, 1], table.steps[step, 2]
+        step += 1
+        if what == at.LITERAL:
+            begin = here
+            here += np.uint64(length)
+            if here > end or not _same(text[begin:here], table.literals[slot : slot + length]):
+                return REFUSED
+        elif what == at.TEXT:
+            begin = here
+            here = _text_end(text, here, length)
+            if slot == at.SYMBOL:
+                row[slot], row[slot + 1] = begin, here
+        elif what == at.INTEGER or what == at.STAMP:
+            row[slot], here = _integer(text, here)
+            if what == at.STAMP and here != NO_PLACE:
+                row[slot] = nanoseconds(row[slot])
+                if row[slot] <= 0:
+                    return REFUSED
+        elif what == at.DECIMAL:
+            row[slot], here = _decimal(text, here, decimals[slot - at.PRICE])
+        elif what == at.MAKER:
+            here = _maker(text, here, row)
+        elif what == at.LEVELS:
+            rows, here = _levels(text, here, slot, decimals, side, price, size, rows)
+        elif here == end and _fits(row, table.kind[shape]):
+            return _padded(table.kind[shape], side, price, size, before, rows)
+        else:
+            return REFUSED
+        if here == NO_PLACE:
+            return REFUSED
+
+
+@inlined
+def _fits(row: I64, kind: int) -> bool:
+    """Complete what the venue does not write; is it something that any frame of the kind may say?"""
+    if row[at.SYMBOL] == row[at.SYMBOL_END]:
+        return False
+    if kind == at.BOOK:
+        if row[at.EVENT] < 0:
+            row[at.EVENT] = row[at.SEND]
+        if row[at.FIRST] < 0:
+            row[at.FIRST] = row[at.LAST]
+        return row[at.LAST] > 1  # the first id of all may be that of a restart
+    return kind != at.TRADE or (row[at.PRICE] > 0 and row[at.SIZE] > 0)
+
+
+@inlined
+def _padded(kind: int, side: I8, price: I64, size: I64, before: int, rows: int) -> int:
+    """A diff without levels takes one row of side 0, as in the tables."""
+    if kind != at.BOOK or rows > before or side.size == 0:
+        return rows
+    side[rows] = price[rows] = size[rows] = 0
+    return rows + 1
+
+
+@inlined
+def _same(one: U8, other: U8) -> bool:
+    """Whether two texts are the same; all bytes are looked at, which is vector code."""
+    differing = np.uint8(0)
+    for k in range(other.size):
+        differing |= one[k] ^ other[k]
+    return differing == 0
+
+
+@inlined
+def _text_end(text: U8, here: int, without: int) -> int:
+    """Where a plain ASCII text ends, its closing quote; `without` is a byte that it must not hold."""
+    while True:
+        byte = text[here]
+        if SPECIAL[byte] or byte == without:
+            return here if byte == QUOTE else NO_PLACE
+        here += P1
+
+
+@inlined
+def _integer(text: U8, here: int) -> tuple[int, int]:
+    """An integer as JSON writes it, without sign, and the place behind it."""
+    begin, value, digits = here, 0, 0
+    while text[here] >= ZERO and text[here] <= NINE and digits <= MOST_DIGITS:
+        value = value * 10 + (text[here] - ZERO)
+        here += P1
+        digits += 1
+    if digits == 0 or digits > MOST_DIGITS or (digits > 1 and text[begin] == ZERO):
+        return 0, NO_PLACE
+    return value, here
+
+
+@hot
+def nanoseconds(stamp: int) -> int:
+    """As `ml.market.events.stamp_ns`; -1 for what does not fit 64 bits."""
+    if stamp < 10**11:
+        return stamp * 10**9 if stamp < 9 * 10**9 else -1
+    if stamp < 10**14:
+        return stamp * 10**6 if stamp < 9 * 10**12 else -1
+    if stamp < 10**17:
+        return stamp * 10**3 if stamp < 9 * 10**15 else -1
+    return stamp if stamp < 9 * 10**18 else -1
+
+
+@inlined
+def _decimal(text: U8, here: int, decimals: int) -> tuple[int, int]:
+    """A decimal text as units of 10^-decimals, exactly, and the place behind it."""
+    value, whole, left = 0, 0, decimals
+    while text[here] >= ZERO and text[here] <= NINE and whole <= MOST_DIGITS:
+        value = value * 10 + (text[here] - ZERO)
+        here += P1
+        whole += 1
+    if whole == 0 or whole + decimals > MOST_DIGITS:
+        return 0, NO_PLACE
+    if text[here] == DOT:
+        here += P1
+        if text[here] < ZERO or text[here] > NINE:
+            return 0, NO_PLACE
+        while text[here] >= ZERO and text[here] <= NINE:
+            if left > 0:
+                value = value * 10 + (text[here] - ZERO)
+                left -= 1
+            elif text[here] != ZERO:
+                return 0, NO_PLACE
+            here += P1
+    return value * POWERS[left], here
+
+
+@inlined
+def _maker(text: U8, here: int, row: I64) -> int:
+    """Whether the buyer was the maker, as the aggressor's side."""
+    if text[here] == TRUE and text[here + P1] == 114 and text[here + P2] == 117 and text[here + P3] == 101:
+        row[at.SIDE] = -1
+        return here + P4
+    if text[here] == FALSE and text[here + P1] == 97 and text[here + P2] == 108 and text[here + P3] == 115:
+        row[at.SIDE] = 1
+        return here + P4 + P1 if text[here + P4] == 101 else NO_PLACE
+    return NO_PLACE
+
+
+@hot
+def _levels(
+    text: U8, here: int, which: int, decimals: I64, side: I8, price: I64, size: I64, rows: int
+) -> tuple[int, int]:
+    """A list of `["price","size"]`; the number of levels so far, and the place behind the list."""
+    if text[here] != OPEN:
+        return rows, NO_PLACE
+    here += P1
+    if text[here] == CLOSE:
+        return rows, here + P1
+    while True:
+        if text[here] != OPEN or text[here + P1] != QUOTE:
+            return rows, NO_PLACE
+        units, here = _decimal(text, here + P2, decimals[0])
+        if here == NO_PLACE or units == 0:
+            return rows, NO_PLACE
+        if text[here] != QUOTE or text[here + P1] != COMMA or text[here + P2] != QUOTE:
+            return rows, NO_PLACE
+        amount, here = _decimal(text, here + P3, decimals[1])
+        if here == NO_PLACE or text[here] != QUOTE or text[here + P1] != CLOSE:
+            return rows, NO_PLACE
+        if side.size > 0:
+            side[rows], price[rows], size[rows] = which, units, amount
+        rows += 1
+        here += P2
+        if text[here] == CLOSE:
+            return rows, here + P1
+        if text[here] != COMMA:
+            return rows, NO_PLACE
+        here += P1

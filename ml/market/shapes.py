@@ -1,0 +1,87 @@
+"""The exact shapes in which venues write their most frequent messages, as a table that compiled code follows.
+
+Here: the notation of a shape, and the table of all of them.
+Add here: nothing of one venue; its shapes stand in its module.
+Not here: following the table (`ml.market.scanner`).
+
+A shape is the text of a message with fields in angle brackets: `<send>`, `<event>` (times), `<first>`, `<last>`,
+`<prev>`, `<id>` (integers), `<price>`, `<size>` (decimal texts), `<maker>` (true: the aggressor sold), `<symbol>`
+(without a dot), `<bids>`, `<asks>` (lists of levels), and what is not kept: `<stream>` (a text without a slash),
+`<text>`, `<int>`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+I8, I64, U8 = NDArray[np.int8], NDArray[np.int64], NDArray[np.uint8]
+LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TEXT, LEVELS, END = range(8)
+"""What a step of a shape reads."""
+DECLINED, BOOK, TRADE, OTHER = range(4)
+"""What a frame is, to compiled code; declined is what the ordinary parser must read."""
+KIND, SHAPE, EVENT, SEND, FIRST, LAST, PREV, ID, PRICE, SIZE, SIDE, SYMBOL, SYMBOL_END, FROM, ROWS, NOWHERE = range(16)
+"""The columns of a scanned frame; its levels are the rows from FROM to ROWS, NOWHERE takes what is not
+kept."""
+FIELDS = NOWHERE + 1
+MARK = re.compile(r"<(\w+)>")
+STEPS = {
+    "send": (STAMP, SEND, 0),
+    "event": (STAMP, EVENT, 0),
+    "first": (INTEGER, FIRST, 0),
+    "last": (INTEGER, LAST, 0),
+    "prev": (INTEGER, PREV, 0),
+    "id": (INTEGER, ID, 0),
+    "int": (INTEGER, NOWHERE, 0),
+    "price": (DECIMAL, PRICE, 0),
+    "size": (DECIMAL, SIZE, 0),
+    "maker": (MAKER, SIDE, 0),
+    "symbol": (TEXT, SYMBOL, ord(".")),
+    "stream": (TEXT, NOWHERE, ord("/")),
+    "text": (TEXT, NOWHERE, 0),
+    "bids": (LEVELS, 1, 0),
+    "asks": (LEVELS, -1, 0),
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One message of one venue: what it is, and its text with fields."""
+
+    venue: str
+    kind: int
+    text: str
+
+
+class Table(NamedTuple):
+    """Shapes for compiled code.
+
+    `steps` i64 (n, 3): what to read, where to, and the length of a literal or the byte that a text must not hold.
+    `first` step and `kind` of each shape. `literals` one behind the other.
+    """
+
+    steps: I64
+    first: I64
+    kind: I64
+    literals: U8
+
+
+def table(shapes: Sequence[Shape]) -> Table:
+    """The table of some shapes."""
+    steps: list[tuple[int, int, int]] = []
+    first: list[int] = []
+    literals = b""
+    for shape in shapes:
+        first.append(len(steps))
+        for position, part in enumerate(MARK.split(shape.text)):
+            if position % 2:
+                steps.append(STEPS[part])
+            elif part:
+                steps.append((LITERAL, len(literals), len(part)))
+                literals += part.encode()
+        steps.append((END, 0, 0))
+    kinds = np.array([shape.kind for shape in shapes], np.int64)
+    return Table(np.array(steps, np.int64), np.array(first, np.int64), kinds, np.frombuffer(literals, np.uint8).copy())

@@ -1,0 +1,82 @@
+"""Frames of one instrument into events, and into the kernel's state.
+
+Here: the decoder and the sampler with the breaks that the ids showed; frames many at a time or one by one.
+Not here: which frames these are (`ml.market.raw`), the tables that follow (`ml.market.day`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+
+from ml.errors import FrameError
+from ml.instruments import Instrument
+from ml.market import shapes as at
+from ml.market import stretch
+from ml.market.continuity import Step
+from ml.market.decoder import BookEvent, Decoder, TradeEvent
+from ml.market.eventlog import EventLog
+from ml.market.frames import Frames, Levels, scanned, tried_on
+from ml.market.sampler import Sampler
+from ml.market.shapes import I64
+
+
+@dataclass
+class Stream:
+    """Frames into events into the kernel; `breaks` is what the ids showed to be missing, by arrival."""
+
+    decoder: Decoder
+    sampler: Sampler
+    breaks: dict[int, Step] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, instrument: Instrument, forget: bool = False) -> "Stream":
+        """One that has seen nothing; `forget` as in `Sampler`."""
+        return cls(Decoder(instrument), Sampler(forget=forget))
+
+    def decode(
+        self, frames: Frames, arrival: I64, log: EventLog, read: tuple[I64, Levels] | None = None
+    ) -> Iterator[tuple[int, FrameError]]:
+        """Log the events of frames; the number and the error of each that must be set aside.
+
+        Args:
+            frames: of the instrument, in arrival order.
+            arrival: their numbers.
+            log: takes the events.
+            read: their fields and levels where shapes have read them already.
+        """
+        instrument = self.decoder.instrument
+        if read is None:
+            read = scanned(frames, tried_on([instrument.venue])[0], instrument.decimals)
+        fields = read[0]
+        given = stretch.Scanned(*read, arrival, frames.recv_ts)
+        k, count = 0, len(frames.start)
+        while k < count:
+            went = k if fields[k, at.KIND] == at.DECLINED else stretch.decode(self.decoder, given, k, log)
+            if went == k:
+                doc = orjson.loads(frames.payload(k))
+                for error in self.take(int(arrival[k]), int(frames.recv_ts[k]), doc, log):
+                    yield k, error
+                went += 1
+            k = went
+
+    def take(self, arrival: int, recv_ts: int, doc: dict[str, Any], log: EventLog) -> list[FrameError]:
+        """Log the events of one frame; what must be set aside is returned."""
+        refused: list[FrameError] = []
+        for event in self.decoder.offer(doc, recv_ts):
+            if isinstance(event, BookEvent):
+                if event.broken is not None:
+                    self.breaks[arrival] = event.broken
+                log.book(arrival, recv_ts, event)
+            elif isinstance(event, TradeEvent):
+                log.trades(arrival, recv_ts, event)
+            else:
+                refused.append(event)
+        return refused
+
+
+def arrivals(first: int, count: int) -> I64:
+    """Arrival numbers of frames that arrived one after the other."""
+    return np.arange(first, first + count)

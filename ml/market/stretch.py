@@ -1,0 +1,206 @@
+"""Stretches of frames that simply go on: decoded at once, to the same events as one by one.
+
+Here: following clock, update ids and print ids over scanned frames, compiled, and handing the decoder what it must
+remember of them.
+Not here: frames that do not go on, of whatever reason (`ml.market.decoder` takes them, one by one), scanning
+(`ml.market.scanner`).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ml.dates import DAY_NS
+from ml.market import shapes as at
+from ml.market.clock import MAX_AHEAD_NS, MAX_BACK_NS, Clock
+from ml.market.compiled import hot
+from ml.market.continuity import REMEMBERED, Link
+from ml.market.decoder import REMEMBERED_TRADES, Decoder
+from ml.market.eventlog import EventLog
+from ml.market.events import LATE, BookMessage, Trade
+from ml.market.frames import Levels
+from ml.market.shapes import I64
+
+WATERMARK, RECV, LAST_ID, LAST_TRADE = range(4)
+UNKNOWN = -9
+"""An id that no message follows."""
+ON_TIME, IS_LATE, REFUSED = range(3)
+
+
+class Scanned(NamedTuple):
+    """Frames of one instrument as its shapes have read them, with arrival and receive time.
+
+    No other frame's levels lie between theirs.
+    """
+
+    fields: I64
+    levels: Levels
+    arrival: I64
+    recv_ts: I64
+
+
+def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
+    """Log the events of the frames from `first` on, as far as they simply go on; the number of the first that does not.
+
+    Book messages continue the chain, prints have larger ids than all before, and no time is out of bounds.
+    """
+    state, late = _state(decoder), np.zeros(len(given.arrival), np.int64)
+    chained = decoder.continuity.rule.link is Link.PREV
+    behind = int(follow(given.fields, given.recv_ts, first, chained, state, late))
+    if behind == first:
+        return first
+    kinds = given.fields[first:behind, at.KIND]
+    books, prints = (first + np.flatnonzero(kinds == kind) for kind in (at.BOOK, at.TRADE))
+    start = int(given.fields[first, at.FROM])
+    _log(given, books, prints, start, late, log)
+    _remember(decoder, given, books, prints)
+    tally, levels = decoder.tally, given.levels.side[start : int(given.fields[behind - 1, at.ROWS])]
+    tally.book_messages += len(books)
+    tally.level_updates += int(np.count_nonzero(levels))
+    tally.trades += len(prints)
+    tally.late += int(np.count_nonzero(late[first:behind]))
+    decoder.clock = Clock(int(state[WATERMARK]), int(state[RECV]))
+    return behind
+
+
+def watermarks(moves: I64, recv_ts: I64, clock: Clock) -> I64:
+    """The watermark after each frame, and the clock moved past all of them.
+
+    Args:
+        moves: event time of each frame (ns UTC), 0 for one that moves no clock.
+        recv_ts: ns UTC.
+        clock: where to go on from; it is moved.
+    """
+    state, found = np.array([clock.watermark, clock.last_recv], np.int64), np.empty(len(moves), np.int64)
+    _run_clock(moves, recv_ts, state, found)
+    clock.watermark, clock.last_recv = int(state[WATERMARK]), int(state[RECV])
+    return found
+
+
+@hot
+def follow(fields: I64, recv_ts: I64, first: int, chained: bool, state: I64, late: I64) -> int:
+    """Move the state over frames that go on; LATE is set where one is late. Returns the first that does not go on."""
+    for k in range(first, len(recv_ts)):
+        row = fields[k]
+        kind = row[at.KIND]
+        if kind == at.OTHER:
+            continue
+        if kind == at.BOOK:
+            linked = row[at.PREV] == state[LAST_ID] if chained else row[at.FIRST] == state[LAST_ID] + 1
+            if not linked or row[at.LAST] <= state[LAST_ID]:
+                return k
+        elif kind != at.TRADE or row[at.ID] <= state[LAST_TRADE]:
+            return k
+        verdict = _admit(state, row[at.EVENT], recv_ts[k])
+        if state[WATERMARK] == 0 or verdict == REFUSED:
+            return k
+        _move(state, row[at.EVENT], recv_ts[k])
+        late[k] = LATE if verdict == IS_LATE else 0
+        if kind == at.BOOK:
+            state[LAST_ID] = row[at.LAST]
+        else:
+            state[LAST_TRADE] = row[at.ID]
+    return len(recv_ts)
+
+
+@hot
+def _run_clock(moves: I64, recv_ts: I64, state: I64, found: I64) -> None:
+    for k in range(moves.size):
+        if moves[k] > 0:
+            verdict = _admit(state, moves[k], recv_ts[k])
+            _move(state, 0 if verdict == REFUSED else moves[k], recv_ts[k])
+        found[k] = state[WATERMARK]
+
+
+@hot
+def _admit(state: I64, event_ts: int, recv_ts: int) -> int:
+    """What `Clock.admit` says of a time."""
+    watermark, waited = state[WATERMARK], max(recv_ts - state[RECV], 0)
+    if watermark == 0:
+        return REFUSED if event_ts > recv_ts + DAY_NS else ON_TIME
+    ahead = event_ts - watermark - MAX_AHEAD_NS - waited > waited and event_ts - recv_ts > MAX_AHEAD_NS
+    if ahead or event_ts < watermark - MAX_BACK_NS:
+        return REFUSED
+    return IS_LATE if event_ts < watermark else ON_TIME
+
+
+@hot
+def _move(state: I64, event_ts: int, recv_ts: int) -> None:
+    state[WATERMARK], state[RECV] = max(state[WATERMARK], event_ts), max(state[RECV], recv_ts)
+
+
+def _state(decoder: Decoder) -> I64:
+    chain, clock = decoder.continuity, decoder.clock
+    known = chain.last_id is not None and chain.last_id >= 0 and chain.held is None and chain.rule.link is not Link.NONE
+    return np.array(
+        [clock.watermark, clock.last_recv, chain.last_id if known else UNKNOWN, decoder.highest_trade], np.int64
+    )
+
+
+def _log(given: Scanned, books: I64, prints: I64, start: int, late: I64, log: EventLog) -> None:
+    fields, stop = given.fields, int(given.fields[books[-1], at.ROWS]) if len(books) else start
+    columns = {"event_ts": at.EVENT, "send_ts": at.SEND, "first_id": at.FIRST, "last_id": at.LAST, "prev_id": at.PREV}
+    messages = {name: fields[books, column] for name, column in columns.items()}
+    messages |= {"arrival": given.arrival[books], "recv_ts": given.recv_ts[books], "flags": late[books]}
+    messages["end"] = fields[books, at.ROWS] - start
+    columns = {"event_ts": at.EVENT, "frame_ts": at.EVENT, "price": at.PRICE, "size": at.SIZE}
+    columns |= {"side": at.SIDE, "trade_id": at.ID}
+    trades = {name: fields[prints, column] for name, column in columns.items()}
+    trades |= {"arrival": given.arrival[prints], "recv_ts": given.recv_ts[prints], "flags": late[prints]}
+    log.stretch(messages, given.levels.part(slice(start, stop)), trades)
+
+
+def _remember(decoder: Decoder, given: Scanned, books: I64, prints: I64) -> None:
+    """Note what the decoder would remember had it seen the frames one by one; it is made when a frame needs it."""
+    owed = decoder.owed if isinstance(decoder.owed, Tail) else NOTHING
+    decoder.owed = owed.extended(given, books, prints)
+    if len(books):
+        decoder.suspect = ""
+        chain = decoder.continuity
+        chain.last_id = int(given.fields[books[-1], at.LAST])
+        chain.last_ts = max(chain.last_ts, int(given.fields[books, at.EVENT].max()))
+    if len(prints):
+        decoder.highest_trade = int(given.fields[prints[-1], at.ID])
+
+
+class Tail(NamedTuple):
+    """The last book messages and prints of stretches: their fields, and the levels of the former, as counted."""
+
+    books: I64
+    counts: I64
+    levels: Levels
+    prints: I64
+
+    def extended(self, given: Scanned, books: I64, prints: I64) -> "Tail":
+        """With what came after, as far as it is remembered."""
+        books, prints = books[-REMEMBERED:], prints[-REMEMBERED_TRADES:]
+        starts = given.fields[books, at.FROM]
+        counts = given.fields[books, at.ROWS] - starts
+        kept = self.counts[len(books) - REMEMBERED :] if len(books) < REMEMBERED else self.counts[:0]
+        old = int(kept.sum())
+        new = slice(int(starts[0]), int(starts[-1] + counts[-1])) if len(books) else slice(0, 0)
+        old, added = self.levels.part(slice(len(self.levels.side) - old, None)), given.levels.part(new)
+        return Tail(
+            np.concatenate([self.books[len(self.books) - len(kept) :], given.fields[books]]),
+            np.concatenate([kept, counts]),
+            Levels(*map(np.concatenate, zip(old, added, strict=True))),
+            np.concatenate([self.prints, given.fields[prints]])[-REMEMBERED_TRADES:],
+        )
+
+    def settle(self, decoder: Decoder) -> None:
+        """Have the decoder remember them."""
+        stops = np.cumsum(self.counts)
+        side, price, size = (column.tolist() for column in self.levels)
+        for row, stop, count in zip(self.books.tolist(), stops.tolist(), self.counts.tolist(), strict=True):
+            message, levels = BookMessage(False, *row[at.EVENT : at.PREV + 1]), slice(stop - count, stop)
+            if side[stop - count]:
+                message.side, message.price, message.size = side[levels], price[levels], size[levels]
+            decoder.continuity.remember(message)
+        for row in self.prints.tolist():
+            trade = Trade(row[at.EVENT], str(row[at.ID]), row[at.SIDE], row[at.PRICE], row[at.SIZE])
+            decoder.recent_trades[trade.trade_id] = trade
+        decoder.forget()
+
+
+_NONE = np.zeros((0, at.FIELDS), np.int64)
+NOTHING = Tail(_NONE, _NONE[:, 0], Levels(np.zeros(0, np.int8), _NONE[:, 0], _NONE[:, 0]), _NONE)

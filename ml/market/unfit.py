@@ -1,0 +1,47 @@
+"""Values that a message or a row should not hold: from whatever they raise to the reason why it is set aside.
+
+Here: the guard around every parser, and whole numbers that fit the tables.
+Not here: what a venue or an archive writes (`ml.market.venues`, `ml.market.archives`).
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from ml.errors import FrameError
+
+UNFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, ArithmeticError)
+"""What reading a number or a time out of anything at all may raise."""
+LARGEST = 1 << 62
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def guarded(parser: Callable[P, R]) -> Callable[P, R]:
+    """Have a parser raise `bad_frame` for a field that is missing or of the wrong type."""
+
+    @wraps(parser)
+    def guard(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return parser(*args, **kwargs)
+        except UNFIT as error:
+            raise unfit(error) from error
+
+    return guard
+
+
+def unfit(error: Exception) -> FrameError:
+    """The reason for setting aside what raised an error."""
+    return error if isinstance(error, FrameError) else FrameError("bad_frame", f"{type(error).__name__}: {error}")
+
+
+def whole(value: Any) -> int:
+    """An update id.
+
+    Raises:
+        ValueError: it does not fit 64 bits.
+    """
+    number = int(value)
+    if abs(number) > LARGEST:
+        raise ValueError(f"{value} does not fit 64 bits")
+    return number

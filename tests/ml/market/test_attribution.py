@@ -1,0 +1,107 @@
+"""Frames many at a time have the owners, kinds and times that they have one by one."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.market import attribution, captures
+from ml.market.attribution import NAMELESS, Attributed, Line, Owners, attributed, document
+from ml.market.captures import columns
+from ml.market.frames import Frames
+from ml.market.index import scan
+from tests.ml.market.test_scanner import mutated
+from tests.scenario import chain_of
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Without any shape, so that the ordinary parser reads all."""
+    return lambda: monkeypatch.setattr(attribution, "tried_on", lambda conns: np.zeros((len(conns), 2), np.int64))
+
+
+def attributed_one_by_one(path):
+    """(offset, owner, kind, time, anchors) by the ordinary parser, and the lines that are none."""
+    frames, lines = [], []
+    for item in columns(path):
+        if not isinstance(item, Frames):
+            lines.append((item[0], item[2].reason))
+            continue
+        for k in range(len(item.start)):
+            frame = item.frame(k)
+            read = document(frame)
+            if isinstance(read, Line):
+                lines.append((read.offset, read.error.reason))
+            elif read is not None:
+                doc, venue, symbol = read
+                owner = None if symbol is None else f"{venue}.{symbol}"
+                frames.append((frame, owner, *attribution._said(doc, venue)))
+    return frames, lines
+
+
+def assert_same(path):
+    owners, frames, lines = Owners(), [], []
+    for item in attributed(path, owners):
+        if isinstance(item, Attributed):
+            said = zip(item.owner.tolist(), item.kind.tolist(), item.moves.tolist(), item.anchors.tolist(), strict=True)
+            for k, (owner, *rest) in enumerate(said):
+                frames.append((item.frames.frame(k), None if owner == NAMELESS else owners.ids[owner], *rest))
+        else:
+            lines.append((item.offset, item.error.reason))
+    assert (frames, lines) == attributed_one_by_one(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(mutated(), min_size=1, max_size=8))
+def test_any_messages(tmp_path_factory, messages):
+    """Of several venues and connections in one file, whole and changed."""
+    path = tmp_path_factory.mktemp("any") / "a.jsonl"
+    lines = [{"t": "connect", "conn": str(k), "addr": conn} for k, (conn, _) in enumerate(messages)]
+    lines += [
+        {"t": "recv", "conn": str(k), "ts": 1.0 + k, "data": payload.decode("latin-1")}
+        for k, (_, payload) in enumerate(messages)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert_same(path)
+    stamped = b"".join(b"%d %s\n" % (k, payload.replace(b"\n", b"")) for k, (_, payload) in enumerate(messages))
+    (path.with_suffix(".log")).write_bytes(stamped)
+    assert_same(path.with_suffix(".log"))
+
+
+def test_recorded_files(market):
+    """Each frame of the real captures."""
+    for path in [*(market / "binance_raw").glob("*20240718.gz"), market / "bybit_v5_ws" / "BYBIT.jsonl.zst"]:
+        assert_same(path)
+
+
+def test_the_summary_and_the_chain_do_not_depend_on_shapes(market, simulated, one_by_one):
+    """Index and arrival order, with and without the compiled path."""
+    paths = [*(market / "binance_raw").glob("*ethusdt*.gz"), sorted(simulated.glob("*.zst"))[0]]
+
+    def found():
+        chains = [chain_of(path) for path in paths]
+        runs = [run for chain in chains for run in chain.runs(chain.instruments()[0])]
+        columns = ("offset", "recv_ts", "start", "end")
+        arrays = [np.concatenate([getattr(run.frames, name) for run in runs]) for name in columns]
+        return [scan(path) for path in paths], arrays, np.concatenate([run.moves for run in runs])
+
+    fast = found()
+    one_by_one()
+    slow = found()
+    assert fast[0] == slow[0]
+    np.testing.assert_array_equal(fast[1], slow[1])
+    np.testing.assert_array_equal(fast[2], slow[2])
+
+
+def test_symbols_of_any_length_and_number(tmp_path):
+    """More instruments than one, one of them with a name that compiled code does not hold."""
+    names = ["A", "AB", "BA", "X" * 70, "A"]
+    frame = '{"stream":"s","data":{"e":"bookTicker","u":1,"s":"%s","b":"1","B":"1","a":"2","A":"1","T":1,"E":1}}'
+    path = tmp_path / "a.log"
+    path.write_text("".join(f"{k} {frame % name}\n" for k, name in enumerate(names, 1)))
+    owners = Owners()
+    (item,) = attributed(path, owners)
+    assert [owners.ids[n] for n in item.owner.tolist()] == [f"binance-usdm.{name}" for name in names]
+    assert len(list(captures.read(path))) == len(names)

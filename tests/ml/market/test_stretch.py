@@ -1,0 +1,145 @@
+"""Frames decoded in stretches give what they give one by one: events, counts, and what is remembered."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from ml.errors import FrameError
+from ml.instruments import Instrument
+from ml.market import shapes as at
+from ml.market.checkpoint import pack
+from ml.market.clock import MAX_AHEAD_NS, MAX_BACK_NS, Clock
+from ml.market.eventlog import EventLog
+from ml.market.events import RawFrame
+from ml.market.frames import of_frames, scanned, tried_on
+from ml.market.stream import Stream, arrivals
+from ml.market.stretch import watermarks
+from tests.ml.market.streams import BTC, STEPS, T, frames
+from tests.scenario import diff, snapshot, trade
+
+
+def columns(stream):
+    """(document, receive time) pairs as columns, written as the venue writes them."""
+    texts = [(json.dumps(doc, separators=(",", ":")).encode(), when) for doc, when in stream]
+    return of_frames([RawFrame(k, "", when, payload) for k, (payload, when) in enumerate(texts)])
+
+
+def decoded(given_, instrument=BTC, compiled=True, parts=1):
+    """The stream, its log and what was set aside; without the compiled path every frame is declined."""
+    stream, log, refused = Stream.new(instrument), EventLog(), []
+    bounds = np.linspace(0, len(given_.start), parts + 1).astype(int)
+    for first, behind in pairwise(bounds):
+        part = given_.take(slice(first, behind))
+        fields, levels = scanned(part, tried_on([instrument.venue])[0], instrument.decimals)
+        if not compiled:
+            fields[:, at.KIND] = at.DECLINED
+        found = stream.decode(part, arrivals(first, behind - first), log, (fields, levels))
+        refused += [(first + k, error.reason, error.detail) for k, error in found]
+    return stream, log, refused
+
+
+def assert_same(given_, instrument=BTC, parts=1):
+    """Events, what is set aside, counts, and every byte of the state."""
+    fast, slow = decoded(given_, instrument, parts=parts), decoded(given_, instrument, compiled=False)
+    assert fast[2] == slow[2]
+    assert fast[0].decoder.tally == slow[0].decoder.tally
+    assert fast[0].breaks == slow[0].breaks
+    for ours, theirs in zip(fast[1].streams(), slow[1].streams(), strict=True):
+        for name in ours._fields:
+            np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), name)
+    if len(slow[1].messages["end"]):
+        assert_frame_equal(fast[1].book_frame(), slow[1].book_frame())
+    assert_frame_equal(fast[1].trade_frame(), slow[1].trade_frame())
+    fast[0].decoder.catch_up()
+    for attribute in ("recent", "last_id", "pending", "held"):
+        assert getattr(fast[0].decoder.continuity, attribute) == getattr(slow[0].decoder.continuity, attribute)
+    assert list(fast[0].decoder.recent_trades.items()) == list(slow[0].decoder.recent_trades.items())
+    assert (fast[0].decoder.clock, fast[0].decoder.suspect) == (slow[0].decoder.clock, slow[0].decoder.suspect)
+    assert pack(fast[0].decoder, fast[0].sampler) == pack(slow[0].decoder, slow[0].sampler)
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS, st.integers(1, 4))
+def test_any_stream(steps, parts):
+    """Gaps, repeats, old snapshots, late and early times, wherever it is cut."""
+    assert_same(columns(frames(steps)), parts=parts)
+
+
+@pytest.mark.parametrize("count", [100, 5_000])
+def test_a_long_stream_is_remembered_as_far_as_one_by_one(count):
+    """More diffs and prints than are remembered, in several stretches, and then repeats of old ones."""
+    docs = [diff(2, 1, T), snapshot(2, T, [("99.0", "1.000")], [("101.0", "1.000")])]
+    for k in range(3, count):
+        docs.append(diff(k, k - 1, T + k, [("99.0", f"{k}.000")] * (k % 3)))
+        docs.append(trade(k, T + k))
+    docs += [diff(count - 5, count - 6, T + count), trade(count - 5, T + count), trade(3, T + count)]
+    docs.append(snapshot(count - 4, T))
+    assert_same(columns([(doc, T * 10**6 + k) for k, doc in enumerate(docs)]), parts=3)
+
+
+def test_most_of_a_plain_stream_is_decoded_in_stretches(monkeypatch):
+    """Else the stretches would be right and useless."""
+    docs = [diff(2, 1, T), snapshot(2, T), *(diff(k, k - 1, T + k) for k in range(3, 300))]
+    given_ = columns([(doc, T * 10**6 + k) for k, doc in enumerate(docs)])
+    taken = []
+    monkeypatch.setattr(
+        Stream, "take", lambda self, arrival, *a, own=Stream.take: taken.append(arrival) or own(self, arrival, *a)
+    )
+    stream, _, _ = decoded(given_)
+    assert (taken, stream.decoder.tally.book_messages) == ([0, 1], 298)
+
+
+@pytest.mark.parametrize("name", ["usdm__btcusdt_2024071{}.gz", "usdm__ethusdt_2024071{}.gz"])
+def test_recorded_binance_frames(market, name):
+    """Both days of both symbols."""
+    from ml.market import captures
+
+    given_ = [f for day in (8, 9) for f in captures.read(market / "binance_raw" / name.format(day))]
+    instrument = Instrument(f"binance-usdm.{name[6:13].upper()}", 2, 3, 1, 1)
+    assert_same(of_frames(given_), instrument, parts=5)
+
+
+@pytest.mark.parametrize("venue", ["linear", "spot"])
+def test_recorded_bybit_frames(market, venue):
+    """Deltas between prints, tickers and candles that the ordinary parser reads."""
+    from ml.market import captures
+
+    read = captures.read(market / "bybit_v5_ws" / "BYBIT.jsonl.zst")
+    mine = [f for f in read if f.conn.endswith(venue) and b".BTCUSDT" in f.payload[:60]]
+    instrument = Instrument(f"bybit-{venue}.BTCUSDT", 2, 6, 1, 1)
+    assert_same(of_frames(mine), instrument, parts=2)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 1, -MAX_BACK_NS, -MAX_BACK_NS - 1, MAX_AHEAD_NS, MAX_AHEAD_NS + 1, 10**17]),
+            st.sampled_from([0, 1, 10**9, -(10**9), 10**14, 7 * 10**18]),
+            st.booleans(),
+        ),
+        max_size=12,
+    )
+)  # fmt: skip
+def test_the_compiled_clock_is_the_clock(steps):
+    """Watermark and receive time after each frame, at every edge of what is admitted."""
+    one, many = Clock(), Clock()
+    moves, received, expected, ts = [], [], [], T * 10**6
+    for ahead, wait, timeless in steps:
+        ts = min(max(ts + ahead, 1), 9 * 10**18 - 1)
+        recv = min(max((received[-1] if received else T * 10**6) + wait, 0), 9 * 10**18 - 1)
+        moves.append(0 if timeless else ts)
+        received.append(recv)
+        try:
+            if not timeless:
+                one.admit(ts, recv)
+        except FrameError:
+            ts = one.watermark or T * 10**6
+        expected.append(one.watermark)
+    found = watermarks(np.array(moves, np.int64), np.array(received, np.int64), many)
+    assert (found.tolist(), many) == (expected, one)
