@@ -112,7 +112,7 @@ NOTES = (
     "",
     "Capture (`python -m tests.benchmarks.capture` alone): `lobforge capture` on one core, on another the venue, which",
     "plays the busiest minute of the recorded BTCUSDT stream (241 frames and 1 184 level updates a second) for each of",
-    "50 symbols, from real ccxt connections to the journal, its sealing into parquet included. Both run before other",
+    "50 symbols; ccxt connections, journal and sealing into parquet are included. Both run before other",
     "work of the machine where that is allowed. Socket to journal: from the venue's write until the journal",
     "is seen to have grown, looked at once a millisecond. At 20 times the rate frames are refused, each on record.",
     "Beside ccxt: the same 20 s of frames of one symbol, from the WebSocket message on: here to the journal with ids",
