@@ -158,7 +158,8 @@ class Capture:
             return
         try:
             self.signals(symbol, doc, recv_ts)
-        except Exception as error:  # noqa: BLE001 - whatever a model does, the capture goes on
+        except (LobforgeError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+            # whatever a model does, the capture goes on
             self.signals, self.signal_failure = None, repr(error)
             _say(self.options, {"signals_ended": self.signal_failure})
 

@@ -138,7 +138,7 @@ def load(path: Path) -> pl.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        # not `read_table`: it imports pandas, for which the stop of a capture would wait more than a second
+        # `read_table` imports pandas: the stop of a capture would wait for it
         with pq.ParquetFile(path, page_checksum_verification=True) as source:
             frame = pl.from_arrow(source.read())
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:

@@ -67,12 +67,12 @@ def prove(root: DataRoot, emulator: Emulator, runs: list[tuple[int, int]]) -> No
 
 @pytest.mark.promise("A1", "B2")
 def test_three_kills_lose_nothing_that_was_taken_down(tmp_path):
-    """At some moment, at a step of the commit, and while journals are rolled."""
+    """At a step of the commit, at some moment, and while journals are rolled."""
     root = DataRoot(tmp_path / "data")
     with Emulator(VENUE, ["BTCUSDT"], rate=200) as emulator:
         taken = [
-            kill(root, emulator, 0.7),
             kill(root, emulator, 0.4, LOBFORGE_CRASH_AT="renamed"),
+            kill(root, emulator, 0.7),
             kill(root, emulator, 1.1, ROLL_BYTES=ROLL),
         ]
     assert min(count for _, count in taken) > 0
