@@ -9,6 +9,7 @@ import polars as pl
 
 from ml.features.row import feature_rows
 from ml.features.table import FAMILIES, FEATURES
+from ml.features.windows import empty_windows
 from ml.instruments import Instrument
 from ml.market import layout
 from ml.schemas import NullReason
@@ -21,8 +22,8 @@ def build(samples: np.ndarray, tail: np.ndarray, instrument: Instrument) -> pl.D
     """The table `features` for samples i64 (n, columns), with the samples before them to look back on."""
     window = np.ascontiguousarray(np.concatenate([tail, samples]))
     values, reasons = np.empty((len(samples), len(NAMES))), np.empty((len(samples), len(REASONS)), np.uint8)
-    scratch = np.empty(layout.TAIL, np.int64)
-    feature_rows(window, len(tail), len(window), instrument.tick, scratch, values, reasons)
+    codes = np.zeros(len(NAMES), np.uint8)
+    feature_rows(empty_windows(len(window)), window, len(tail), instrument.tick, codes, values, reasons)
     return pl.DataFrame(
         {"ts": samples[:, layout.TS]}
         | {name: values[:, k] for k, name in enumerate(NAMES)}
