@@ -11,26 +11,30 @@ heaps' shape, so any two histories that end with the same window give the same n
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.market.compiled import hot
 from ml.market.layout import I64
+
+I32 = NDArray[np.int32]
 
 
 class Median(NamedTuple):
     """The last values, i64 (capacity); `place` is where each stands in `heap` (0 is the median, the larger half above).
 
-    `heap` i64 (capacity + 1) is shifted by half the capacity; `meta` is count and the slot that comes next.
+    `place` i32, `heap` i32 (capacity + 1), shifted by half the capacity; `meta` is count and the slot that comes next.
     """
 
     values: I64
-    place: I64
-    heap: I64
+    place: I32
+    heap: I32
     meta: I64
 
 
 def empty_median(capacity: int) -> Median:
     """A median of nothing."""
-    empty = Median(*(np.zeros(n, np.int64) for n in (capacity, capacity, capacity + 1, 2)))
+    places, heap = np.zeros(capacity, np.int32), np.zeros(capacity + 1, np.int32)
+    empty = Median(np.zeros(capacity, np.int64), places, heap, np.zeros(2, np.int64))
     clear(empty)
     return empty
 

@@ -8,7 +8,7 @@ Not here: what happened between samples (`order_flow`, `trade_flow`).
 from math import log, nan
 
 from ml.market import layout as at
-from ml.market.compiled import hot
+from ml.market.compiled import hot, inlined
 from ml.schemas import LEVELS
 
 BANDS = (2, 5, 10, 20)
@@ -108,7 +108,7 @@ def depth(row, size, scale):  # type: ignore[no-untyped-def]
     return log(1.0 + lots / scale)
 
 
-@hot
+@inlined
 def slope(row, price, size):  # type: ignore[no-untyped-def]
     """Least-squares slope of ln cumulative size on ln distance from the mid over ten levels; NaN below three levels."""
     twice_mid = row[at.BID_PRICE] + row[at.ASK_PRICE]

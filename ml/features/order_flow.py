@@ -1,6 +1,6 @@
 """Order flow: what was added to and taken from the book over a window of samples.
 
-Here: compiled functions of the windows.
+Here: compiled functions of running sums, now and before the window.
 Add here: a function, its line in `fill` and in `ml.features.table`, and its oracle.
 Not here: prints (`trade_flow`), the shape of the book (`order_book`), the sums (`ml.features.windows`).
 """
@@ -8,7 +8,6 @@ Not here: prints (`trade_flow`), the shape of the book (`order_book`), the sums 
 from math import log, sqrt
 
 from ml.features import windows as of
-from ml.features.windows import total, usual
 from ml.market.compiled import hot
 
 WINDOWS = (1, 5, 30)
@@ -16,58 +15,61 @@ WEIGHT = float(of.OFI_WEIGHTS.sum())
 
 
 @hot
-def fill(windows, scale, out):  # type: ignore[no-untyped-def]
-    """Write the thirty-two features in the table's order; `scale` is S."""
+def fill(sums, end, long, scale, out):  # type: ignore[no-untyped-def]
+    """Write the thirty-two features in the table's order; `scale` is S, `long` the rows that tell what is usual."""
+    now, usual = sums[end], sums[max(end - long, 0)]
     for k in range(3):
-        w = WINDOWS[k]
-        unit = scale * sqrt(w)
-        out[k] = total(windows, w, of.OFI_1) / unit
-        out[3 + k] = total(windows, w, of.OFI_5) / unit
-        out[6 + k] = total(windows, w, of.OFI_10) / unit
-        out[9 + k] = total(windows, w, of.OFI_WEIGHTED) / (WEIGHT * unit)
-        out[12 + k] = imbalance(windows, w, of.ADDED_BID)
-        out[15 + k] = imbalance(windows, w, of.CANCELLED_BID)
-        out[18 + k] = net_imbalance(windows, w)
-        out[21 + k] = cancel_share(windows, w, 0)
-        out[24 + k] = cancel_share(windows, w, 1)
+        before = sums[max(end - WINDOWS[k], 0)]
+        unit = 1.0 / (scale * sqrt(WINDOWS[k]))
+        out[k] = (now[of.OFI_1] - before[of.OFI_1]) * unit
+        out[3 + k] = (now[of.OFI_5] - before[of.OFI_5]) * unit
+        out[6 + k] = (now[of.OFI_10] - before[of.OFI_10]) * unit
+        out[9 + k] = (now[of.OFI_WEIGHTED] - before[of.OFI_WEIGHTED]) * (unit / WEIGHT)
+        out[12 + k] = imbalance(now, before, of.ADDED_BID)
+        out[15 + k] = imbalance(now, before, of.CANCELLED_BID)
+        out[18 + k] = net_imbalance(now, before)
+        out[21 + k] = cancel_share(now, before, usual, 0)
+        out[24 + k] = cancel_share(now, before, usual, 1)
+    before5, before30 = sums[max(end - 5, 0)], sums[max(end - 30, 0)]
     for side in range(2):
-        out[27 + 2 * side] = fleeting_share(windows, 5, side)
-        out[28 + 2 * side] = fleeting_share(windows, 30, side)
-    out[31] = log(1.0 + total(windows, 5, of.UPDATES) / 5)
+        out[27 + 2 * side] = fleeting_share(now, before5, side)
+        out[28 + 2 * side] = fleeting_share(now, before30, side)
+    out[31] = log(1.0 + (now[of.UPDATES] - before5[of.UPDATES]) / 5)
 
 
 @hot
-def imbalance(windows, span, column):  # type: ignore[no-untyped-def]
+def imbalance(now, before, column):  # type: ignore[no-untyped-def]
     """(first - second) / (first + second) of a column and the next, -1 to 1; 0 where nothing happened."""
-    first, second = total(windows, span, column), total(windows, span, column + 1)
+    first, second = now[column] - before[column], now[column + 1] - before[column + 1]
     return (first - second) / (first + second) if first + second > 0 else 0.0
 
 
 @hot
-def net_imbalance(windows, span):  # type: ignore[no-untyped-def]
+def net_imbalance(now, before):  # type: ignore[no-untyped-def]
     """(added - cancelled on the bid) - (same on the ask), over all four, within 20 bps; 0 where nothing happened."""
-    bid_added, ask_added = total(windows, span, of.ADDED_BID), total(windows, span, of.ADDED_ASK)
-    bid_gone, ask_gone = total(windows, span, of.CANCELLED_BID), total(windows, span, of.CANCELLED_ASK)
+    bid_added, ask_added = now[of.ADDED_BID] - before[of.ADDED_BID], now[of.ADDED_ASK] - before[of.ADDED_ASK]
+    bid_gone = now[of.CANCELLED_BID] - before[of.CANCELLED_BID]
+    ask_gone = now[of.CANCELLED_ASK] - before[of.CANCELLED_ASK]
     moved = bid_added + ask_added + bid_gone + ask_gone
     return (bid_added - bid_gone - ask_added + ask_gone) / moved if moved > 0 else 0.0
 
 
 @hot
-def cancel_share(windows, span, side):  # type: ignore[no-untyped-def]
+def cancel_share(now, before, usual, side):  # type: ignore[no-untyped-def]
     """Cancelled / (cancelled + traded) on a side within 20 bps, less the same of up to 30 min; 0 where nothing left."""
-    gone, traded = total(windows, span, of.CANCELLED_BID + side), total(windows, span, of.TRADED_BID + side)
+    gone_column, traded_column = of.CANCELLED_BID + side, of.TRADED_BID + side
+    gone, traded = now[gone_column] - before[gone_column], now[traded_column] - before[traded_column]
     if gone + traded == 0:
         return 0.0
-    long = usual(windows)
-    all_gone, all_traded = total(windows, long, of.CANCELLED_BID + side), total(windows, long, of.TRADED_BID + side)
+    all_gone, all_traded = now[gone_column] - usual[gone_column], now[traded_column] - usual[traded_column]
     return gone / (gone + traded) - all_gone / (all_gone + all_traded)
 
 
 @hot
-def fleeting_share(windows, span, side):  # type: ignore[no-untyped-def]
+def fleeting_share(now, before, side):  # type: ignore[no-untyped-def]
     """How much of what was added on a side can have been cancelled within 2 s, at most; 0 where nothing was added.
 
-    Per second and band it is the smaller of what was cancelled and what was added in that second and the one before.
+    Per band, what a second cancels is matched with what it added, then with what was left of the second before.
     """
-    added = total(windows, span, of.ADDED_BID + side)
-    return total(windows, span, of.FLEETING_BID + side) / added if added > 0 else 0.0
+    added = now[of.ADDED_BID + side] - before[of.ADDED_BID + side]
+    return (now[of.FLEETING_BID + side] - before[of.FLEETING_BID + side]) / added if added > 0 else 0.0

@@ -8,10 +8,10 @@ from math import isnan, nan
 
 import numpy as np
 
-from ml.features import context, order_book, order_flow, price, trade_flow
+from ml.features import context, impact, order_book, order_flow, price, trade_flow
 from ml.features.median import middle
 from ml.features.table import FAMILIES, FEATURES, STALE_NS
-from ml.features.windows import forget, push
+from ml.features.windows import COUNT, forget, push, usual
 from ml.market import layout as at
 from ml.market.compiled import hot
 from ml.schemas import NullReason
@@ -23,6 +23,8 @@ BOOK, FLOW, TRADES, PRICE, CANDLES, CONTEXT = FIRST
 INVALID_BOOK, ONE_SIDED = int(NullReason.INVALID_BOOK), int(NullReason.ONE_SIDED)
 WARM_UP, STALE, UNDEFINED = int(NullReason.WARM_UP), int(NullReason.STALE), int(NullReason.UNDEFINED)
 SCALE_MIN = 60
+IMPACT = 13
+"""Where among the trades those of `ml.features.impact` begin."""
 
 
 @hot
@@ -61,9 +63,11 @@ def family_reasons(codes, reasons):  # type: ignore[no-untyped-def]
 def _compute(windows, row, tick, out):  # type: ignore[no-untyped-def]
     scale = middle(windows.sizes) if windows.sizes.meta[0] >= 2 * SCALE_MIN else nan
     order_book.fill(row, tick, scale, windows.near, out[BOOK:FLOW])
-    order_flow.fill(windows, scale, out[FLOW:TRADES])
-    trade_flow.fill(windows, scale, out[TRADES:PRICE])
-    price.fill(windows, row, out[PRICE:CANDLES])
+    end, long = windows.meta[COUNT], usual(windows)
+    order_flow.fill(windows.sums, end, long, scale, out[FLOW:TRADES])
+    trade_flow.fill(windows.sums, end, long, out[TRADES:PRICE])
+    impact.fill(windows, scale, out[TRADES + IMPACT : PRICE])
+    price.fill(windows.sums, windows.series, end, row, out[PRICE:CANDLES])
     for k in range(windows.minutes.values.size):
         out[CANDLES + k] = windows.minutes.values[k]
     context.fill(row, out[CONTEXT:])

@@ -1,6 +1,6 @@
 """Trade flow: who bought and sold over a window of samples, how much and how often.
 
-Here: compiled functions of the windows.
+Here: compiled functions of running sums, now and before the window.
 Add here: a function, its line in `fill` and in `ml.features.table`, and its oracle.
 Not here: what the prints cost and moved (`impact`), changes of the book (`order_flow`).
 """
@@ -9,10 +9,8 @@ from math import exp, log
 
 import numpy as np
 
-from ml.features import impact
 from ml.features import windows as of
 from ml.features.order_flow import imbalance
-from ml.features.windows import total, usual
 from ml.market.compiled import hot
 
 WINDOWS = (1, 5, 30, 60)
@@ -22,70 +20,52 @@ DECAY_SUM = float(DECAY.sum())
 
 
 @hot
-def fill(windows, scale, out):  # type: ignore[no-untyped-def]
-    """Write the twenty-one features in the table's order; `scale` is S."""
+def fill(sums, end, long, out):  # type: ignore[no-untyped-def]
+    """Write the first thirteen and the last two of the table's trades; `long` rows tell what is usual."""
+    now, usual = sums[end], sums[max(end - long, 0)]
+    before5, before30 = sums[max(end - 5, 0)], sums[max(end - 30, 0)]
     for k in range(4):
-        out[k] = imbalance(windows, WINDOWS[k], of.VOLUME_BUY)
-        out[4 + k] = log(1.0 + prints(windows, WINDOWS[k]) / WINDOWS[k])
-    out[8], out[9] = imbalance(windows, 5, of.COUNT_BUY), imbalance(windows, 30, of.COUNT_BUY)
-    out[10], out[11] = volume_ratio(windows, 5), volume_ratio(windows, 30)
-    out[12] = print_size(windows, 30)
-    out[13] = largest_share(windows, 60)
-    out[14] = impact.vpin(windows)
-    out[15], out[16] = impact.price_impact(windows, scale)
-    out[17] = impact.roll_spread(windows)
-    out[18] = impact.effective_spread(windows, 30)
-    out[19], out[20] = intensity(windows, of.COUNT_BUY), intensity(windows, of.COUNT_SELL)
+        before = sums[max(end - WINDOWS[k], 0)]
+        out[k] = imbalance(now, before, of.VOLUME_BUY)
+        out[4 + k] = log(1.0 + both(now, before, of.COUNT_BUY) / WINDOWS[k])
+    out[8], out[9] = imbalance(now, before5, of.COUNT_BUY), imbalance(now, before30, of.COUNT_BUY)
+    out[10], out[11] = volume_ratio(now, before5, usual, long / 5), volume_ratio(now, before30, usual, long / 30)
+    out[12] = print_size(now, before30, usual)
+    for side in range(2):
+        out[19 + side] = intensity(sums, end, long, of.COUNT_BUY + side)
 
 
 @hot
-def prints(windows, span):  # type: ignore[no-untyped-def]
-    """Count of prints over a window."""
-    return total(windows, span, of.COUNT_BUY) + total(windows, span, of.COUNT_SELL)
+def both(now, before, column):  # type: ignore[no-untyped-def]
+    """A column and the next, for buyers and sellers, over a window."""
+    return now[column] - before[column] + now[column + 1] - before[column + 1]
 
 
 @hot
-def volume(windows, span):  # type: ignore[no-untyped-def]
-    """Traded lots over a window."""
-    return total(windows, span, of.VOLUME_BUY) + total(windows, span, of.VOLUME_SELL)
+def volume_ratio(now, before, usual, times):  # type: ignore[no-untyped-def]
+    """ln(1 + volume / usual volume), which is that of a window `times` as long; 0 where nothing traded in it."""
+    traded = both(now, usual, of.VOLUME_BUY)
+    return log(1.0 + both(now, before, of.VOLUME_BUY) * times / traded) if traded > 0 else 0.0
 
 
 @hot
-def volume_ratio(windows, span):  # type: ignore[no-untyped-def]
-    """ln(1 + volume / the usual volume of a window so long), usual over up to 30 min; 0 where nothing traded."""
-    long = usual(windows)
-    traded = volume(windows, long)
-    return log(1.0 + volume(windows, span) * long / (traded * float(span))) if traded > 0 else 0.0
-
-
-@hot
-def print_size(windows, span):  # type: ignore[no-untyped-def]
-    """ln(mean print / the mean print of up to 30 min); 0 where nothing traded."""
-    count, long = prints(windows, span), usual(windows)
-    if count == 0 or volume(windows, span) == 0:
+def print_size(now, before, usual):  # type: ignore[no-untyped-def]
+    """ln(mean print / the usual mean print); 0 where nothing traded."""
+    count, volume = both(now, before, of.COUNT_BUY), both(now, before, of.VOLUME_BUY)
+    if count == 0 or volume == 0:
         return 0.0
-    return log(volume(windows, span) / count * (prints(windows, long) / volume(windows, long)))
+    return log(volume / count * (both(now, usual, of.COUNT_BUY) / both(now, usual, of.VOLUME_BUY)))
 
 
 @hot
-def largest_share(windows, span):  # type: ignore[no-untyped-def]
-    """The largest print over the volume of a window, 0 to 1; 0 where nothing traded."""
-    end, largest, traded = windows.meta[of.COUNT], 0, volume(windows, span)
-    for k in range(max(end - span, 0), end):
-        largest = max(largest, windows.series[of.LARGEST, k])
-    return largest / traded if traded > 0 else 0.0
-
-
-@hot
-def intensity(windows, column):  # type: ignore[no-untyped-def]
+def intensity(sums, end, long, column):  # type: ignore[no-untyped-def]
     """Exponentially weighted prints a second of one aggressor, decay 1/s, over the mean of up to 30 min.
 
     The self-exciting part of a Hawkes process with that decay, on a grid of seconds; 0 where nothing traded.
     """
-    long, end, weighted = usual(windows), windows.meta[of.COUNT], 0.0
-    count = total(windows, long, column)
+    count, weighted = sums[end, column] - sums[max(end - long, 0), column], 0.0
     if count == 0:
         return 0.0
     for k in range(min(DECAY.size, end)):
-        weighted += DECAY[k] * (windows.sums[end - k, column] - windows.sums[end - k - 1, column])
+        weighted += DECAY[k] * (sums[end - k, column] - sums[end - k - 1, column])
     return weighted / DECAY_SUM * long / count

@@ -1,12 +1,12 @@
 """What the windows of a feature row are made of, a sample at a time: the same for a day at once and for a live stream.
 
 Here: the state, and taking a sample into it.
-Add here: a column of SUMS, with its line in `push`, for anything that a window adds up.
+Add here: a column of SUMS, with its line below `push`, for anything that a window adds up.
 Not here: the formulas (by family), which rows are asked for (`ml.features.row`).
 
 Sums over windows are differences of running sums of int64 modulo 2^64. They are exact wherever the running began, so a
-stream that starts an hour ago has the bits of one that started last year. What cannot be summed exactly is kept per
-second, and a formula passes over its window.
+stream that starts an hour ago has the bits of one that started last year. A formula takes two rows of running sums,
+`now` and that `before` its window. What cannot be summed exactly is kept per second, and a formula passes over it.
 """
 
 from typing import NamedTuple
@@ -55,7 +55,7 @@ class Windows(NamedTuple):
     `sums` i64 (rows + 1, SUMS): running sums before each row. `series` i64 (SERIES, rows + 1): per second twice the mid,
     highest and lowest of it over 60 s, the last print (0 without), the largest print; and running sums before each row
     of all volume and of bought volume. `moves` f64 (3, rows): return in bps, signed root of net volume, |return| over
-    volume. `sizes`: best sizes of SCALE_ROWS. `before` i64 (10): what the last sample added by side and band. `edges`
+    volume. `sizes`: best sizes of SCALE_ROWS. `before` i64 (10): what the last sample added and left, by side and band. `edges`
     i64: where volume buckets began last time. `near` i64 (2, 6): room for one row. `meta` i64: rows taken in, the last
     return, the last `valid_run`.
     """
@@ -107,13 +107,6 @@ def keep_tail(windows: Windows) -> None:
 
 
 @hot
-def total(windows: Windows, span: int, column: int) -> int:
-    """Sum of a column over the last `span` rows, or those there are."""
-    end = windows.meta[COUNT]
-    return windows.sums[end, column] - windows.sums[max(end - span, 0), column]
-
-
-@hot
 def push(windows: Windows, row: I64) -> None:
     """Take in a sample, i64 (columns); samples come a second apart."""
     j, meta = windows.meta[COUNT], windows.meta
@@ -152,8 +145,9 @@ def _book_flow(before: I64, sums: I64, row: I64) -> None:
         sums[ADDED_BID + side] += added
         sums[CANCELLED_BID + side] += cancelled
         sums[TRADED_BID + side] += row[at.TRADED + band]
-        sums[FLEETING_BID + side] += min(before[band] + added, cancelled)
-        before[band] = added
+        own = min(added, cancelled)
+        sums[FLEETING_BID + side] += own + min(cancelled - own, before[band])
+        before[band] = added - own
     sums[UPDATES] += row[at.N_UPDATES]
 
 
