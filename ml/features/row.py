@@ -18,7 +18,7 @@ from ml.schemas import NullReason
 
 NEEDS = np.array([feature.needs for feature in FEATURES])
 FAMILY = np.array([FAMILIES.index(feature.family) for feature in FEATURES])
-FIRST = tuple(int(np.flatnonzero(FAMILY == k)[0]) for k in range(len(FAMILIES)))
+FIRST = tuple(int(np.flatnonzero(k == FAMILY)[0]) for k in range(len(FAMILIES)))
 BOOK, FLOW, TRADES, PRICE, CANDLES, CONTEXT = FIRST
 INVALID_BOOK, ONE_SIDED = int(NullReason.INVALID_BOOK), int(NullReason.ONE_SIDED)
 WARM_UP, STALE, UNDEFINED = int(NullReason.WARM_UP), int(NullReason.STALE), int(NullReason.UNDEFINED)

@@ -25,6 +25,11 @@ class FeatureSet:
         return [feature.id for feature in self.features]
 
     @property
+    def positions(self) -> list[int]:
+        """Where its columns stand among all features."""
+        return [FEATURES.index(feature) for feature in self.features]
+
+    @property
     def hash(self) -> str:
         """Hex sha256, 16 digits, over names, order, dtype, units, formulas, windows and null policies."""
         text = json.dumps([self.name, "float64", [asdict(feature) for feature in self.features]], sort_keys=True)

@@ -45,7 +45,9 @@ class Feature:
     source: str = OWN
 
 
-def _scaled(name: str, family: str, formula: str, unit: str = "1", undefined: str = "null", source: str = OWN) -> Feature:
+def _scaled(
+    name: str, family: str, formula: str, unit: str = "1", undefined: str = "null", source: str = OWN
+) -> Feature:
     """A feature that is set against the last 30 minutes."""
     return Feature(name, family, formula, unit, SCALE_LOOK_BACK, 60, undefined, source)
 
@@ -181,7 +183,12 @@ def _price() -> list[Feature]:
 
 def _candles() -> list[Feature]:
     told = {
-        "rsi_14": ("100 gain / (gain + loss), Wilder averages over 14, begun 59 candles back", "1", "50", "Wilder 1978"),
+        "rsi_14": (
+            "100 gain / (gain + loss), Wilder averages over 14, begun 59 candles back",
+            "1",
+            "50",
+            "Wilder 1978",
+        ),
         "macd_hist_atr": ("MACD(12, 26, 9) histogram / ATR 14, begun 59 candles back", "1", "0", "Appel 1979"),
         "bb_position": ("(close - lower) / (upper - lower), bands of 2 deviations of 20", "1", "0.5", "Bollinger 1992"),
         "bb_width_bps": ("1e4 (upper - lower) / middle, bands of 2 deviations of 20", "bps", "null", "Bollinger 1992"),
