@@ -4,6 +4,8 @@ Here: the table `features` from samples.
 Not here: one row (`ml.features.row`), the live driver (`ml.features.online`).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -29,6 +31,17 @@ def build(samples: np.ndarray, tail: np.ndarray, instrument: Instrument) -> pl.D
         | {name: values[:, k] for k, name in enumerate(NAMES)}
         | {name: reasons[:, k] for k, name in enumerate(REASONS)}
     ).with_columns(pl.col(NAMES).fill_nan(None))
+
+
+def coverage(features: pl.DataFrame) -> pl.DataFrame:
+    """Share of rows in which each feature has a value: columns feature, family, share."""
+    shares = [1 - features[name].null_count() / max(features.height, 1) for name in NAMES]
+    return pl.DataFrame({"feature": NAMES, "family": [feature.family for feature in FEATURES], "share": shares})
+
+
+def whole_rows(features: pl.DataFrame, columns: Sequence[str]) -> float:
+    """Share of rows in which every one of these features has a value; 0 of no rows."""
+    return float(features.select(pl.all_horizontal(pl.col(columns).is_not_null()).mean()).item() or 0.0)
 
 
 def null_counts(features: pl.DataFrame) -> pl.DataFrame:

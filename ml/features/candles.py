@@ -14,21 +14,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.features.table import CANDLE_SPANS, KEPT
 from ml.market import layout as at
 from ml.market.compiled import hot
 from ml.market.layout import I64
 
 F64 = NDArray[np.float64]
 MINUTE = 60 * 10**9
-KEPT = 59
-"""The most whole minutes that an hour of samples holds, wherever in a minute it ends."""
 HIGH, LOW, CLOSE, VOLUME, NOTIONAL = range(5)
-SPANS = {
-    "rsi_14": KEPT, "macd_hist_atr": KEPT, "bb_position": 20, "bb_width_bps": 20, "atr_14_bps": KEPT, "adx_14": KEPT,
-    "stoch_k_14": 14, "mfi_14": 15, "cmf_20": 20, "close_vwap_20_bps": 20, "volume_z_20": 20, "return_15m_bps": 16,
-}  # fmt: skip
-"""Indicators in order, and of how many candles each is made."""
-_SPANS = np.array(list(SPANS.values()))
+_SPANS = np.array(list(CANDLE_SPANS.values()))
 
 
 class Minutes(NamedTuple):
@@ -44,7 +38,7 @@ class Minutes(NamedTuple):
 
 def empty_minutes() -> Minutes:
     """Minutes that have seen nothing."""
-    return Minutes(np.zeros((5, KEPT + 1), np.int64), np.zeros((5, KEPT)), np.full(len(SPANS), np.nan))
+    return Minutes(np.zeros((5, KEPT + 1), np.int64), np.zeros((5, KEPT)), np.full(len(CANDLE_SPANS), np.nan))
 
 
 @hot

@@ -91,9 +91,9 @@ def roll_spread(series, end):  # type: ignore[no-untyped-def]
 def vpin(series, end, run, edges):  # type: ignore[no-untyped-def]
     """Volume-synchronised probability of informed trading; Easley, Lopez de Prado, O'Hara (2012). 0 without volume.
 
-    Up to an hour's volume in 50 equal buckets: mean of |bought - sold| over the bucket's volume, by aggressor instead of
-    by price changes. A second that lies in two buckets is divided in proportion. All is counted fifty times, so that a
-    bucket is a whole number of lots. `edges` is where the buckets began last time: the search goes on from there.
+    Up to an hour's volume in 50 equal buckets: mean of |bought - sold| over the bucket's volume, by aggressor instead
+    of by price changes. A second that lies in two buckets is divided in proportion. All is counted fifty times, so that
+    a bucket is a whole number of lots. `edges` is where the buckets began last time: the search goes on from there.
     """
     running, bought, start = series[of.VOLUME], series[of.BOUGHT], max(end - run, 0)
     whole = running[end] - running[start]

@@ -6,13 +6,18 @@ Not here: the functions (by family), the named sets (`ml.features.sets`), the pa
 
 from dataclasses import dataclass
 
-from ml.features.candles import SPANS
-
 FAMILIES = ("book", "flow", "trades", "price", "candles", "context")
 SCALE_LOOK_BACK = 1800
 """Seconds over which the size scale S and what is usual look back; they need at least 60 of them."""
 STALE_NS = 60 * 10**9
 """A book that has not changed for longer gives no feature."""
+KEPT = 59
+"""The most whole minutes that an hour of samples holds, wherever in a minute it ends."""
+CANDLE_SPANS = {
+    "rsi_14": KEPT, "macd_hist_atr": KEPT, "bb_position": 20, "bb_width_bps": 20, "atr_14_bps": KEPT, "adx_14": KEPT,
+    "stoch_k_14": 14, "mfi_14": 15, "cmf_20": 20, "close_vwap_20_bps": 20, "volume_z_20": 20, "return_15m_bps": 16,
+}  # fmt: skip
+"""Indicators in order, and of how many candles each is made."""
 SIDES = ("bid", "ask")
 
 CONT = "Cont, Kukanov, Stoikov 2014"
@@ -60,7 +65,7 @@ def _book() -> list[Feature]:
         Feature("vwmid5_dev_bps", "book", "1e4 ((vwap(b, B, 5) + vwap(a, A, 5)) / 2 - m) / m", "bps"),
     ]
     share = "(sum B - sum A) / (sum B + sum A)"
-    features += [Feature(f"qi_{n}", "book", f"{share}, {n} levels", "1", source=GOULD) for n in (1, 3, 5, 10)]
+    features += [Feature(f"qi_{n}", "book", f"{share}, best {n} a side", "1", source=GOULD) for n in (1, 3, 5, 10)]
     near = "of the mid, the best level always among them, 20 levels at most"
     for x in (2, 5, 10, 20):
         features.append(Feature(f"qi_{x}bps", "book", f"{share}, levels within {x} bps {near}", "1", source=GOULD))
@@ -122,8 +127,8 @@ def _trades() -> list[Feature]:
         _scaled("print_size_30s", "trades", "ln(mean print, w = 30 s / mean print of 30 min)", undefined="0"),
         Feature("largest_share_60s", "trades", "largest print / volume, w = 60 s", "1", 60, 60, "0"),
         Feature(
-            "vpin", "trades", "mean |buy - sell| / volume of 50 equal-volume buckets of up to 1 h, at least 10 min", "1",
-            3600, 600, "0", "Easley, Lopez de Prado, O'Hara 2012",
+            "vpin", "trades", "mean |buy - sell| / volume, 50 equal-volume buckets of up to 1 h, at least 10 min",
+            "1", 3600, 600, "0", "Easley, Lopez de Prado, O'Hara 2012",
         ),
         Feature(
             "kyle_60s", "trades", "slope of 1 s returns on the signed root of net volume x sqrt(S), w = 60 s", "bps",
@@ -203,8 +208,8 @@ def _candles() -> list[Feature]:
     }
     # a row stands up to 59 s after the last closed minute, and must reach back to the first of its candles
     return [
-        Feature(name, "candles", f"last closed UTC minutes: {formula}", unit, 60 * SPANS[name] + 59,
-                60 * SPANS[name] + 59, undefined, source)
+        Feature(name, "candles", f"last closed UTC minutes: {formula}", unit, 60 * CANDLE_SPANS[name] + 59,
+                60 * CANDLE_SPANS[name] + 59, undefined, source)
         for name, (formula, unit, undefined, source) in told.items()
     ]  # fmt: skip
 

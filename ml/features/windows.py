@@ -32,9 +32,9 @@ UNIT, LIMIT = 1e-9, 10**8
 """One-second returns are whole numbers of 1e-9, at most 0.1 either way: sums of their squares and cubes stay exact."""
 
 SUMS = (
-    "ofi_1", "ofi_5", "ofi_10", "ofi_weighted", "added_bid", "added_ask", "cancelled_bid", "cancelled_ask", "traded_bid",
-    "traded_ask", "fleeting_bid", "fleeting_ask", "updates", "count_buy", "count_sell", "volume_buy", "volume_sell",
-    "notional", "spread_notional", "square", "bipower", "cube_high", "cube_low",
+    "ofi_1", "ofi_5", "ofi_10", "ofi_weighted", "added_bid", "added_ask", "cancelled_bid", "cancelled_ask",
+    "traded_bid", "traded_ask", "fleeting_bid", "fleeting_ask", "updates", "count_buy", "count_sell",
+    "volume_buy", "volume_sell", "notional", "spread_notional", "square", "bipower", "cube_high", "cube_low",
 )  # fmt: skip
 (
     OFI_1, OFI_5, OFI_10, OFI_WEIGHTED, ADDED_BID, ADDED_ASK, CANCELLED_BID, CANCELLED_ASK, TRADED_BID,
@@ -52,12 +52,12 @@ COUNT, LAST_CHANGE, RUN = range(3)
 class Windows(NamedTuple):
     """Everything that features remember, as arrays only; row j is the j-th sample that was taken in.
 
-    `sums` i64 (rows + 1, SUMS): running sums before each row. `series` i64 (SERIES, rows + 1): per second twice the mid,
-    highest and lowest of it over 60 s, the last print (0 without), the largest print; and running sums before each row
-    of all volume and of bought volume. `moves` f64 (3, rows): return in bps, signed root of net volume, |return| over
-    volume. `sizes`: best sizes of SCALE_ROWS. `before` i64 (10): what the last sample added and left, by side and band. `edges`
-    i64: where volume buckets began last time. `near` i64 (2, 6): room for one row. `meta` i64: rows taken in, the last
-    return, the last `valid_run`.
+    `sums` i64 (rows + 1, SUMS): running sums before each row. `series` i64 (SERIES, rows + 1): per second twice the
+    mid, highest and lowest of it over 60 s, the last print (0 without), the largest print; and running sums before each
+    row of all volume and of bought volume. `moves` f64 (3, rows): return in bps, signed root of net volume, |return|
+    over volume. `sizes`: best sizes of SCALE_ROWS. `before` i64 (10): what the last sample added and left, by side and
+    band. `edges` i64: where volume buckets began last time. `near` i64 (2, 6): room for one row. `meta` i64: rows taken
+    in, the last return, the last `valid_run`.
     """
 
     sums: I64

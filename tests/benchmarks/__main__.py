@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ml.fingerprint import use_compiled
 from ml.settings import load
-from tests.benchmarks import demo, labels, replay, startup
-from tests.benchmarks.goals import LABELS, REPLAY, STARTUP, Goal
+from tests.benchmarks import demo, features, labels, replay, startup
+from tests.benchmarks.goals import FEATURES, LABELS, REPLAY, STARTUP, Goal
 from tests.benchmarks.stream import recorded
 
 PROJECT = Path(__file__).parents[2]
@@ -24,6 +24,8 @@ def main() -> int:
     for goals, measure, unit in (
         (REPLAY, lambda: replay.measure(recorded(market)), "M level updates/s"),
         (LABELS, labels.measure, "M rows/s"),
+        (FEATURES, features.measure, "M rows/s"),
+        ((), features.measure_live, "s"),
         (STARTUP, startup.measure, "s"),
         ((), demo.measure, "s"),
     ):
@@ -74,6 +76,9 @@ NOTES = (
     "compared with hftbacktest's at every grid time and must be equal in all 20 levels, prices and sizes. hftbacktest",
     "runs its whole back-test engine, of which the book is a part; ccxt's book is Python. Medians of 5 to 7",
     "runs in turn.",
+    "",
+    "Features: a day of made-up samples with every level and prints in each second, an hour to look back on, one core.",
+    "The slow row is the tests' oracle in NumPy and plain loops. The newest row is timed from Python, one by one.",
     "",
     "Labels: 116 days of 86 400 rows, horizons 10, 30 and 60 s; equal results are checked. The compiled loop gives",
     "volatility, age and null reasons as well. Loading: whole processes, medians of 7.",

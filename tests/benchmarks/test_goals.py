@@ -2,17 +2,18 @@
 
 import pytest
 
-from tests.benchmarks import labels, replay, startup
-from tests.benchmarks.goals import CI_SHARE, LABELS, REPLAY, STARTUP, Goal
+from tests.benchmarks import features, labels, replay, startup
+from tests.benchmarks.goals import CI_SHARE, FEATURES, LABELS, REPLAY, STARTUP, Goal
 from tests.benchmarks.stream import recorded
 
 
-@pytest.mark.parametrize("goals_and_measure", ["replay", "labels", "startup"])
+@pytest.mark.parametrize("goals_and_measure", ["replay", "labels", "features", "startup"])
 def test_goals_are_in_reach(goals_and_measure, request):
     """One retry, because a shared machine has bad moments."""
     goals, measure = {
         "replay": (REPLAY, lambda: replay.measure(recorded(request.getfixturevalue("market")), 3)),
         "labels": (LABELS, lambda: labels.measure(20, 3)),
+        "features": (FEATURES, lambda: features.measure(20_000, 3)),
         "startup": (STARTUP, lambda: startup.measure(2)),
     }[goals_and_measure]
     measured = measure()

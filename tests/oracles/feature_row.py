@@ -3,6 +3,7 @@
 Each takes `t`, the samples up to and with the one in question as a dictionary of columns.
 """
 
+from itertools import pairwise
 from math import cos, exp, log, log1p, pi, sin, sqrt
 
 import numpy as np
@@ -21,11 +22,8 @@ def row(samples, i, tick):
     """Feature id to value; what has no value is None."""
     t = columns(samples, i)
     run = min(int(t["valid_run"][-1]), 1800, i + 1)
-    s = (
-        float(np.median(np.concatenate([t["bid_size_1"][-run:], t["ask_size_1"][-run:]])))
-        if run >= 60
-        else float("nan")
-    )
+    best = np.concatenate([t["bid_size_1"][-run:], t["ask_size_1"][-run:]])
+    s = float(np.median(best)) if run >= 60 else float("nan")
     return book(t, s, tick) | flow(t, s, run) | trades(t, s, run) | price(t) | candles(t) | context(t)
 
 
@@ -305,7 +303,7 @@ def rsi(bars):
 
 
 def true_ranges(bars):
-    pairs = zip(bars[:-1], bars[1:], strict=True)
+    pairs = pairwise(bars)
     return [max(b["high"] - b["low"], abs(b["high"] - a["close"]), abs(b["low"] - a["close"])) for a, b in pairs]
 
 
@@ -329,7 +327,7 @@ def macd(bars):
 
 def adx(bars):
     plus, minus, reach = [], [], true_ranges(bars)
-    for a, b in zip(bars[:-1], bars[1:], strict=True):
+    for a, b in pairwise(bars):
         up, down = b["high"] - a["high"], a["low"] - b["low"]
         plus.append(up if up > max(down, 0) else 0.0)
         minus.append(down if down > max(up, 0) else 0.0)
@@ -364,7 +362,7 @@ def stochastic(bars):
 
 def money_flow(bars):
     gained = lost = 0.0
-    for a, b in zip(bars[:-1], bars[1:], strict=True):
+    for a, b in pairwise(bars):
         before, now = (x["high"] + x["low"] + x["close"] for x in (a, b))
         gained += now / 3 * b["volume"] * (now > before)
         lost += now / 3 * b["volume"] * (now < before)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ml.features import candles
-from ml.features.candles import KEPT, SPANS, empty_minutes, push
+from ml.features.candles import KEPT, empty_minutes, push
+from ml.features.table import CANDLE_SPANS as SPANS
 from ml.market import layout as at
 from tests.samples import random_samples
 

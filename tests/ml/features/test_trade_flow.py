@@ -56,7 +56,7 @@ def test_volumes_and_counts_are_told_apart():
 
 
 def test_volume_and_print_size_against_what_is_usual():
-    """Ten prints of 4 lots long ago, one of 20 now: a third of all volume in 5 of 99 seconds, prints 3.7 times as large."""
+    """Ten prints of 4 lots long ago, one of 20 now: a third of all volume in 5 of 100 seconds, and large prints."""
     samples = quiet()
     samples[30:40, at.TRADE_VOLUME], samples[30:40, at.TRADE_COUNT] = 4, 1
     samples[-1, at.TRADE_VOLUME], samples[-1, at.TRADE_COUNT] = 20, 1
