@@ -104,8 +104,8 @@ class Batch:
 def replay(raw_days: Iterable[pl.DataFrame], features: pl.DataFrame, instrument: Instrument) -> Parity:
     """Replay stored raw frames of consecutive days frame by frame, as live receives them, and compare every row.
 
-    The stream starts with the first day's checkpoint and runs through midnight without looking at another. In the middle
-    of each day it stops and goes on from its own checkpoint, as a new process would.
+    The stream starts with the first day's checkpoint and runs through midnight without looking at another. In the
+    middle of each day it stops and goes on from its own checkpoint, as a new process would.
     """
     batch, days = Batch(features), iter(raw_days)
     raw = next(days)
