@@ -1,7 +1,8 @@
 """Rules and canaries of a table as Dagster asset checks, made inside the asset that makes the table.
 
 Here: the few lines between a rule, or the canaries of a feature set, and a check.
-Not here: the rules (`ml.table_rules`), the canaries (`ml.evaluation.leaks`). A separate check on a partitioned asset would load every partition.
+Not here: the rules (`ml.table_rules`), the canaries (`ml.evaluation.leaks`). A separate check on a partitioned asset
+would load every partition.
 """
 
 from collections.abc import Iterator

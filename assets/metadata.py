@@ -35,7 +35,7 @@ def known_time(intervals: pl.DataFrame, instrument: str) -> dict[str, Any]:
 
 
 def feature_coverage(rows: pl.DataFrame) -> dict[str, Any]:
-    """Of a day's features: rows by null reason, the share of rows in which each has a value, and each set all of them."""
+    """Of a day's features: rows by null reason, and the share of rows in which each has a value, and each set all."""
     from ml.features.build import coverage, null_counts, whole_rows
 
     shares = coverage(rows)

@@ -34,12 +34,11 @@ def by_set(
         "future_scramble": scrambled(window, first, stored, instrument),
         "warm_up": warmed(window, first, stored, at[:CUTS], code),
     }
-    caught = truncated(window, first, *_planted(window, first, at))[1].sum()
-    return {
-        name: [*_verdicts(found, chosen.positions), Canary("planted_leak", bool(caught), 0.0 if caught else 1.0, 0.0,
-               "planted leaks missed")]
-        for name, chosen in SETS.items()
-    }  # fmt: skip
+    caught = truncated(window, first, *_planted(window, first, at))[1].any()
+    # a day of a single row shows nothing, which is no fault of the canary
+    missed = float(len(at) > 0 and not caught)
+    planted = Canary("planted_leak", missed == 0, missed, 0, "planted leaks missed")
+    return {name: [*_verdicts(found, chosen.positions), planted] for name, chosen in SETS.items()}
 
 
 def truncated(window: np.ndarray, first: int, stored: np.ndarray, at: np.ndarray, code: FeatureCode) -> Changed:

@@ -164,5 +164,6 @@ def test_a_replay_of_other_frames_is_noticed(days):
     prints = raw[1].filter(pl.col("kind") == "ws", pl.col("payload").bin.contains(b"@trade"))
     found = replay([raw[1].filter(pl.col("arrival") != prints["arrival"][500])], features[1], INSTRUMENT)
     assert found.rows == features[1].height
-    assert 0 < found.mismatches <= 61
-    assert "_imb_" in found.first
+    # what is usual remembers it for half an hour, the last candles for an hour
+    assert 0 < found.mismatches < found.rows
+    assert ": batch " in found.first
