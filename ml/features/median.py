@@ -79,7 +79,7 @@ def middle(median: Median) -> float:
     upper = median.values[median.heap[half]]
     if median.meta[0] % 2:
         return float(upper)
-    return (median.values[median.heap[half - 1]] + upper) / 2
+    return float(median.values[median.heap[half - 1]] + upper) / 2
 
 
 @hot
@@ -96,7 +96,7 @@ def _swapped(median: Median, i: int, j: int) -> bool:
 @hot
 def _less(median: Median, i: int, j: int) -> bool:
     half = median.values.size // 2
-    return median.values[median.heap[half + i]] < median.values[median.heap[half + j]]
+    return bool(median.values[median.heap[half + i]] < median.values[median.heap[half + j]])
 
 
 @hot

@@ -49,6 +49,13 @@ def hours(*shares):
     return pl.DataFrame(frame, schema_overrides={"instrument": pl.String, "share": pl.Float64})
 
 
+def shares(value, features=12):
+    """Two families of features, all with the same share of rows."""
+    families = ["book" if k < features // 2 else "flow" for k in range(features)]
+    frame = {"feature": [f"f{k}" for k in range(features)], "family": families, "share": [value] * features}
+    return pl.DataFrame(frame, schema_overrides={"feature": pl.String, "family": pl.String, "share": pl.Float64})
+
+
 def labels(moves):
     return pl.DataFrame(
         {f"movement_{h}s": moves for h in HORIZONS}, schema_overrides={f"movement_{h}s": pl.Float64 for h in HORIZONS}

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.features.build import NAMES, REASONS, build, null_counts
+from ml.features.build import NAMES, REASONS, build, coverage, null_counts, whole_rows
+from ml.features.sets import BASE, WHOLE
 from ml.features.table import FAMILIES, FEATURES
 from ml.instruments import Instrument
 from ml.market import layout
@@ -115,3 +116,15 @@ def test_null_counts_sum_to_all_rows(samples):
     # the first 59 rows of the capture and 60 after the gap; the sample after a gap is a part of a second
     assert found["flow", "warm_up"] == 59 + 60
     assert found["flow", "none"] == ROWS - 7 - 59 - 60
+
+
+def test_coverage_is_the_share_of_rows_with_a_value(samples):
+    """By feature, and of all columns of a set together; a day without rows has none."""
+    frame = build(invalid(samples, 100, 7), NO_TAIL, PAIR)
+    found = {name: share for name, _, share in coverage(frame).iter_rows()}
+    assert found["spread_bps"] == pytest.approx(1 - 7 / ROWS)
+    assert found["volume_imb_30s"] == pytest.approx(1 - (30 + 7 + 30) / ROWS)
+    assert found["rsi_14"] == 0.0
+    assert (whole_rows(frame, BASE.columns), whole_rows(frame, WHOLE.columns)) == ((ROWS - 60 - 7 - 60) / ROWS, 0.0)
+    empty = build(NO_TAIL, NO_TAIL, PAIR)
+    assert (coverage(empty).height, whole_rows(empty, BASE.columns)) == (len(NAMES), 0.0)
