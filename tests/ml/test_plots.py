@@ -77,6 +77,7 @@ PICTURES = {
         lambda: plots.candles(minutes(), INSTRUMENT),
         lambda: plots.candles(minutes(known=False), INSTRUMENT),
     ),
+    "coverage": (lambda: plots.coverage(shares(1.0)), lambda: plots.coverage(shares(0.5))),
     "label_shares": (
         lambda: plots.label_shares(labels([1e-4, 2e-4, None])),
         lambda: plots.label_shares(labels([9e-4])),
@@ -104,6 +105,7 @@ def test_a_picture_depends_on_the_data_alone(name):
         lambda: plots.depth(samples(rows=1), INSTRUMENT),
         lambda: plots.known_hours(hours(0.5).clear()),
         lambda: plots.candles(minutes().with_columns(reason=pl.lit("silent"), close=None, volume=None), INSTRUMENT),
+        lambda: plots.coverage(shares(1.0, 0)),
         lambda: plots.label_shares(labels([])),
         lambda: plots.label_shares(labels([None])),
         lambda: plots.folds(scores(0)),
