@@ -2,7 +2,7 @@ PY ?= python3
 BIN := .venv/bin
 DEMO_FLAGS := $(if $(CAPTURES),--captures $(CAPTURES))
 
-.PHONY: setup demo test test-slow lint bench ui lock clean
+.PHONY: setup demo test test-slow promises lint bench ui lock clean
 
 setup: .venv/.ok
 
@@ -21,7 +21,11 @@ test: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/pytest -m slow --timeout 7200
+	$(BIN)/pytest -m slow --timeout 7200 --write-promises
+
+# every test that proves a promise; the results stand in docs/promises.md
+promises: setup
+	$(BIN)/pytest -m promise --timeout 7200 --write-promises
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks

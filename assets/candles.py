@@ -27,7 +27,7 @@ def candles(
     """Open, high, low, close and volume of each minute, stamped with its end; null with a reason if not captured."""
     from ml import plots
     from ml.candles import from_trades, kinds
-    from ml.market.day import bounds
+    from ml.dates import bounds
 
     date, instrument = date_and_instrument(context)
     minutes = from_trades(trades.collect(), validity.collect(), *bounds(date))

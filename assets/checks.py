@@ -1,11 +1,11 @@
-"""Rules and canaries of a table as Dagster asset checks, made inside the asset that makes the table.
+"""Rules of a table, and leak canaries, as Dagster asset checks, made inside the asset that makes the table.
 
-Here: the few lines between a rule, or the canaries of a feature set, and a check.
-Not here: the rules (`ml.table_rules`), the canaries (`ml.evaluation.leaks`). A separate check on a partitioned asset
-would load every partition.
+Here: the lines between a rule, a canary or the canaries of a feature set, and a check.
+Not here: the rules (`ml.table_rules`), the canaries (`ml.evaluation.leaks`, `ml.evaluation.candle_canaries`). A
+separate check on a partitioned asset would load every partition.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -18,6 +18,32 @@ from ml.table_rules import RULES
 
 if TYPE_CHECKING:
     from ml.evaluation.canaries import Canary
+
+
+CANARIES = {
+    "truncation": "The newest candles alone give the rows that all candles give, at 200 random times.",
+    "future_scramble": "What comes later changes nothing.",
+    "planted_leak": "A leak that was planted is caught.",
+}
+
+
+def canary_specs(table: str) -> list[dg.AssetCheckSpec]:
+    """Check specs of the leak canaries; each is blocking."""
+    return [
+        dg.AssetCheckSpec(f"canary_{name}", asset=table, description=text, blocking=True)
+        for name, text in CANARIES.items()
+    ]
+
+
+def canary_results(table: str, canaries: "Iterable[Canary]") -> Iterator[dg.AssetCheckResult]:
+    """Check results of leak canaries."""
+    for canary in canaries:
+        yield dg.AssetCheckResult(
+            check_name=f"canary_{canary.name}",
+            asset_key=table,
+            passed=canary.passed,
+            metadata={"found": float(canary.value), "limit": float(canary.limit), "of": canary.detail},
+        )
 
 
 def rule_specs(table: str) -> list[dg.AssetCheckSpec]:

@@ -65,11 +65,11 @@ def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.Mat
 
 @dg.asset(
     group_name="dataset", kinds={"parquet", "polars"}, io_manager_key="parquet", owners=["team:research"],
-    code_version=fingerprint(DATASETS), deps=[training_features],
+    code_version=fingerprint(DATASETS), deps=[training_features], check_specs=rule_specs("dataset_panel"),
 )  # fmt: skip
 def dataset_panel(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], label_spec: dict[str, Any]
-) -> dg.MaterializeResult[pl.DataFrame]:
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """The rows that a model may be trained and judged on, with their class; its id follows from their content."""
     from ml import plots
 
@@ -81,4 +81,5 @@ def dataset_panel(
         "partitions": len(entries),
         "classes": image(plots.class_shares(rows)),
     }
-    return dg.MaterializeResult(value=rows, metadata=metadata)
+    yield dg.MaterializeResult(value=rows, metadata=metadata)
+    yield from rule_results("dataset_panel", rows)

@@ -5,6 +5,7 @@ Not here: the class thresholds (`assets.datasets.label_spec`).
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import dagster as dg
 import polars as pl
@@ -13,6 +14,7 @@ from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image
 from assets.partitions import date_and_instrument, instrument_day
+from ml.config import Config
 from ml.fingerprint import LABELS, fingerprint
 
 
@@ -22,20 +24,24 @@ from ml.fingerprint import LABELS, fingerprint
     check_specs=rule_specs("future_labels"),
 )  # fmt: skip
 def future_labels(
-    context: dg.AssetExecutionContext, raw_frames: pl.LazyFrame, book_samples: pl.LazyFrame
+    context: dg.AssetExecutionContext,
+    raw_frames: pl.LazyFrame,
+    book_samples: pl.LazyFrame,
+    listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """Movement and direction of the mid price 10, 30 and 60 s ahead, null with a reason near gaps and the day's end."""
+    """Movement and direction of the mid by horizon, before and after costs; null near gaps and the day's end."""
     from ml import plots
     from ml.labels import future
     from ml.market.samples import tail
 
     date, instrument = date_and_instrument(context)
     before = tail(raw_frames.filter(pl.col("kind") == "checkpoint").collect(), instrument, date)
-    rows = future.label(book_samples.collect(), before, date)
+    rows = future.label(book_samples.collect(), before, date, listed.labels)
     metadata = {
         "coverage": future.coverage(rows),
         "rows without label": future.reasons(rows),
+        "class shares": future.class_shares(rows),
         "classes": image(plots.label_shares(rows)),
     }
-    yield dg.MaterializeResult(value=rows, metadata=metadata)
+    yield dg.MaterializeResult(value=rows, metadata=metadata | {"plan": asdict(listed.labels)})
     yield from rule_results("future_labels", rows)

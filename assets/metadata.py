@@ -40,7 +40,7 @@ def feature_coverage(rows: pl.DataFrame) -> dict[str, Any]:
 
     shares = coverage(rows)
     whole = {f"share of whole rows, {name}": whole_rows(rows, chosen.columns) for name, chosen in SETS.items()}
-    shown = {"coverage by feature": image(plots.coverage(shares)), "coverage": table(shares)}
+    shown = {"coverage by feature": image(plots.known_features(shares)), "coverage": table(shares)}
     return {"rows by null reason": table(null_counts(rows))} | whole | shown
 
 

@@ -1,10 +1,10 @@
-"""The keys of partitioned assets: UTC date x instrument, from `lobforge.toml` in the data root.
+"""The keys of partitioned assets: UTC date or month x instrument, from `lobforge.toml` in the data root.
 
-Here: the partitions definition, and what a key says.
+Here: the partitions definitions, and what a key says.
 Not here: the file itself (`ml.config`). Keys are dated and append-only: a removed key could no longer be addressed.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -15,6 +15,12 @@ from ml.paths import DataRoot
 ROOT = DataRoot(settings.load().data_root)
 _CONFIG = config.load(ROOT)
 
+
+def _after(last: date) -> str:
+    """The month after that of a date, so that the date's own is a partition."""
+    return (last.replace(day=1) + timedelta(31)).strftime("%Y-%m")
+
+
 instrument_day = dg.MultiPartitionsDefinition(
     {
         "date": dg.DailyPartitionsDefinition(
@@ -24,6 +30,35 @@ instrument_day = dg.MultiPartitionsDefinition(
         "instrument": dg.StaticPartitionsDefinition([instrument.id for instrument in _CONFIG.instruments]),
     }
 )
+
+
+instrument_month = dg.MultiPartitionsDefinition(
+    {
+        "month": dg.MonthlyPartitionsDefinition(
+            start_date=_CONFIG.first_date.strftime("%Y-%m"),
+            end_date=_after(_CONFIG.last_date) if _CONFIG.last_date else None,
+            fmt="%Y-%m",
+            end_offset=0 if _CONFIG.last_date else 1,
+        ),
+        "instrument": dg.StaticPartitionsDefinition([instrument.id for instrument in _CONFIG.instruments]),
+    }
+)
+"""The running month is a partition too: it is made again as its days come in."""
+
+days_of_month = dg.MultiPartitionMapping(
+    {
+        "date": dg.DimensionPartitionMapping("month", dg.TimeWindowPartitionMapping()),
+        "instrument": dg.DimensionPartitionMapping("instrument", dg.IdentityPartitionMapping()),
+    }
+)
+"""Which days a month is made of; those around it, as far as it looks back and ahead, are read where they are stored."""
+
+
+def month_and_instrument(context: dg.AssetExecutionContext) -> tuple[str, Instrument]:
+    """The month (YYYY-MM) and the instrument of the partition being made."""
+    key = context.partition_key
+    assert isinstance(key, dg.MultiPartitionKey)  # noqa: S101 - the definition above makes no other
+    return key.keys_by_dimension["month"], _CONFIG.instrument(key.keys_by_dimension["instrument"])
 
 
 def date_and_instrument(context: dg.AssetExecutionContext) -> tuple[str, Instrument]:

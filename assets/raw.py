@@ -30,7 +30,7 @@ DECODED = {
 
 @dg.asset(
     partitions_def=instrument_day, group_name="raw", kinds={"parquet"}, io_manager_key="parquet",
-    owners=["team:data"], code_version=fingerprint(KERNEL),
+    owners=["team:data"], code_version=fingerprint(KERNEL), deps=["archive_files"],
 )  # fmt: skip
 def raw_frames(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]

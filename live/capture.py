@@ -8,11 +8,12 @@ Mode ONLY_TRAINING captures. Mode FULL feeds the same frames to the live runner 
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any
 
 import orjson
@@ -27,16 +28,17 @@ from ml.errors import CaptureError, LobforgeError, VenueRefused
 from ml.exchange import Line, Venue
 from ml.paths import DataRoot
 
-SNAPSHOT_PAUSE = 0.5
-"""Seconds between two REST snapshots: below every venue's weight limit."""
 SNAPSHOT_AFTER = 1.0
 """Seconds between a subscription and its snapshot, so that the diffs around it are on record."""
 PROGRESS_SECONDS = 5.0
+PATIENCE_SECONDS, MOST_PATIENCE = 5.0, 600.0
+"""How long a book may stay unknown whose snapshot comes in the stream, before its line is dialled anew; doubled after
+each time that this did not help."""
 MODES = ("ONLY_TRAINING", "FULL")
 
 
 def main(argv: list[str]) -> int:
-    """Return 0 after a clean stop, 1 if frames were lost to overflow, 2 if nothing could be captured."""
+    """Return 0 after a clean stop, 1 if frames were lost to overflow or signals ended early, 2 if it had to give up."""
     parser = argparse.ArgumentParser(prog="lobforge capture", description=__doc__)
     parser.add_argument("--venue", required=True, help=f"one of {', '.join(feeds.PLANS)}")
     parser.add_argument("--symbols", required=True, help="the venue's own names, separated by commas")
@@ -55,7 +57,7 @@ def main(argv: list[str]) -> int:
     except LobforgeError as error:
         return fail(error, options.json)
     _say(options, summary, last=True)
-    return 1 if summary["overflows"] else 0
+    return 1 if summary["overflows"] or summary["signal_failure"] else 0
 
 
 class Capture:
@@ -71,6 +73,7 @@ class Capture:
         self.venue = Venue(self.plan)
         self.watch = Watch(options.venue, self.symbols)
         self.signals = _signals(root, options) if options.mode == "FULL" else None
+        self.signal_failure = ""
         self.files: list[Sealed] = []
         self.recorder = Recorder(root, options.venue, sealed=self.files.append)
         asked = self.plan.connections(self.endpoints, self.symbols)
@@ -79,6 +82,8 @@ class Capture:
 
     async def run(self) -> dict[str, Any]:
         """Capture until told to stop; returns the summary."""
+        gc.collect()
+        gc.freeze()  # what was imported stays: walking over it would hold frames up for a tenth of a second
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
@@ -88,6 +93,8 @@ class Capture:
         if self.plan.snapshot is not None:
             address = partial(self.plan.snapshot, self.endpoints)
             tasks.append(asyncio.create_task(self._ask_for_snapshots(address)))
+        else:
+            tasks.append(asyncio.create_task(self._dial_for_snapshots()))
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([waiting, *tasks], timeout=self.options.seconds, return_when="FIRST_COMPLETED")
         stopping = monotonic()
@@ -98,6 +105,7 @@ class Capture:
         await asyncio.to_thread(self.recorder.stop)
         for task in done - {waiting}:
             task.result()  # a task that ended by itself failed: say so
+        self._stored()
         files = [str(sealed.path) for sealed in self.files]
         return self.state() | {"files": files, "stop_s": round(monotonic() - stopping, 3)}
 
@@ -110,12 +118,14 @@ class Capture:
             "bytes": recorder.bytes,
             "overflows": recorder.overflows,
             "waiting_bytes": recorder.waiting_bytes,
+            "unsealed": recorder.unsealed,
             "reconnects": sum(line.reconnects for line in self.lines),
             "breaks": self.watch.breaks,
             "snapshots": self.snapshots,
             "snapshot_failures": self.snapshot_failures,
             "unknown_books": self.watch.unknown(),
             "slowest_ms": round(recorder.slowest_ms, 3),
+            "signal_failure": self.signal_failure,
         }
 
     def _line(self, number: int, asked: feeds.Connection) -> Line:
@@ -123,24 +133,49 @@ class Capture:
         self.recorder.connection(number, name)
 
         def lost(reason: str) -> None:
-            for symbol in asked.symbols:
+            for symbol in asked.books:
                 self.watch.lose(symbol, reason)
                 self.recorder.loss(number, symbol, reason)
+                self._speak(symbol, {"loss": reason, "symbol": symbol}, time_ns())
 
-        def heard(recv_ts: int, text: bytes) -> None:
-            self._take(number, line, recv_ts, text, name)
+        def heard(recv_ts: int, frames: list[bytes]) -> None:
+            self._take(number, line, recv_ts, frames, name)
 
         line = Line(self.venue, asked, heard, lost)
         return line
 
-    def _take(self, number: int, line: Line, recv_ts: int, text: bytes, name: str) -> None:
-        if not self.recorder.offer(number, recv_ts, text, line.asked.symbols):
+    def _take(self, number: int, line: Line, recv_ts: int, frames: list[bytes], name: str) -> None:
+        if not self.recorder.offer(number, recv_ts, frames, line.asked.books):
             return
-        symbol, broken, doc = self.watch.take(text, name)
-        if broken and self.plan.snapshot is None:
-            line.redial()  # the stream sends its snapshot with a new subscription
-        if self.signals is not None and symbol is not None and doc is not None:
+        for text in frames if self.signals is not None else self.watch.telling(frames):
+            symbol, broken, doc = self.watch.take(text, name, recv_ts)
+            if broken and self.plan.snapshot is None:
+                line.redial()  # the stream sends its snapshot with a new subscription
+            self._speak(symbol, doc, recv_ts)
+
+    def _speak(self, symbol: str | None, doc: dict[str, Any] | None, recv_ts: int) -> None:
+        if self.signals is None or symbol is None or doc is None:
+            return
+        try:
             self.signals(symbol, doc, recv_ts)
+        except Exception as error:  # noqa: BLE001 - whatever a model does, the capture goes on
+            self.signals, self.signal_failure = None, repr(error)
+            _say(self.options, {"signals_ended": self.signal_failure})
+
+    async def _dial_for_snapshots(self) -> None:
+        """Dial a line anew on which a book stays unknown though its diffs come: its snapshot was lost or unfit."""
+        since, patience = dict[Line, float](), dict[Line, float]()
+        while True:
+            unknown = {symbol for symbol in self.watch.unknown() if self.watch.chains[symbol].pending}
+            for line in self.lines:
+                if not unknown.intersection(line.asked.books):
+                    since.pop(line, None)
+                    patience.pop(line, None)
+                elif monotonic() - since.setdefault(line, monotonic()) > patience.get(line, PATIENCE_SECONDS):
+                    patience[line] = min(2 * patience.get(line, PATIENCE_SECONDS), MOST_PATIENCE)
+                    del since[line]
+                    line.redial()
+            await asyncio.sleep(0.5)
 
     async def _ask_for_snapshots(self, address: Callable[[str], str]) -> None:
         """Ask for the snapshot of each book that is not known, one after the other, as long as it is not."""
@@ -154,7 +189,7 @@ class Capture:
                     buffering.pop(symbol, None)
                 elif monotonic() - buffering.setdefault(symbol, monotonic()) > SNAPSHOT_AFTER:
                     await self._snapshot(symbol, address(symbol), numbers[symbol])
-                    await asyncio.sleep(SNAPSHOT_PAUSE)
+                    await asyncio.sleep(self.plan.snapshot_pause)
             await asyncio.sleep(0.1)
 
     async def _snapshot(self, symbol: str, address: str, number: int) -> None:
@@ -165,20 +200,23 @@ class Capture:
             await asyncio.sleep(error.retry_after or 1.0)
             return
         self.snapshots += 1
-        self.recorder.offer(number, recv_ts, text, (symbol,))
-        _, _, doc = self.watch.take(text, f"{self.options.venue} {address}")
-        if self.signals is not None and doc is not None:
-            self.signals(symbol, doc, recv_ts)
+        if not self.recorder.offer(number, recv_ts, (text,), (symbol,)):
+            return  # it is not on record, so it makes nothing known
+        _, _, doc = self.watch.take(text, f"{self.options.venue} {address}", recv_ts)
+        self._speak(symbol, doc, recv_ts)
+
+    def _stored(self) -> None:
+        if self.recorder.failure is not None:
+            raise CaptureError(
+                f"{self.options.venue}: what came cannot be stored ({self.recorder.failure}). Make room on the disk "
+                "and start again; what the journals hold is recovered."
+            )
 
     async def _progress(self) -> None:
         shown = monotonic()
         while True:
             await asyncio.sleep(0.5)
-            if self.recorder.failure is not None:
-                raise CaptureError(
-                    f"{self.options.venue}: the journal cannot be written ({self.recorder.failure}). Make room on the "
-                    "disk and start again; what was written is recovered."
-                )
+            self._stored()
             if monotonic() - shown >= PROGRESS_SECONDS:
                 _say(self.options, self.state())
                 shown, self.recorder.slowest_ms = monotonic(), 0.0
@@ -212,4 +250,4 @@ def _signals(root: DataRoot, options: argparse.Namespace) -> Callable[[str, dict
 def _serve_metrics(capture: Capture, port: int) -> None:
     from live.metrics import serve
 
-    serve(capture.state, port)
+    serve(capture.state, capture.recorder.delays, port)

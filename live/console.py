@@ -12,6 +12,9 @@ from dataclasses import asdict
 from ml.backup import Summary
 from ml.errors import LobforgeError
 
+UNBOUND = 1000
+"""Columns given to a table that goes into a file or a pipe."""
+
 
 def fail(error: LobforgeError, as_json: bool) -> int:
     """Print an error and return 2: nothing could be done."""
@@ -44,4 +47,5 @@ def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]])
         table.add_column(name, justify="left" if position == 0 else "right")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    # what is no terminal has no width: a cell that is cut there is lost to the next program
+    Console(width=None if sys.stdout.isatty() else UNBOUND).print(table)

@@ -31,8 +31,15 @@ def main(argv: list[str]) -> int:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
         columns = ("book_messages", "level_updates", "trades", "best_bid", "best_ask", "bid_levels", "ask_levels")
-        rows = [[name, *(str(i[c]) for c in columns), str(len(i["gaps"]))] for name, i in report["instruments"].items()]
+        rows = [
+            [name, *(_cell(i[c]) for c in columns), str(len(i["gaps"]))] for name, i in report["instruments"].items()
+        ]
         show_table("captures", ["instrument", *columns, "gaps"], rows)
         for entry in report["set_aside"]:
             print(f"set aside: {entry['file']} at byte {entry['offset']}: {entry['reason']} ({entry['detail']})")
     return 1 if report["set_aside"] else 0
+
+
+def _cell(value: object) -> str:
+    """A number, or a dash where there is none, such as the best bid of an instrument without a book."""
+    return "-" if value is None else str(value)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from ml.capture.delays import Delays
 
 COUNTERS = {
     "frames": ("lobforge_capture_frames", "Frames taken down."),
@@ -21,15 +23,17 @@ COUNTERS = {
 }
 GAUGES = {
     "waiting_bytes": ("lobforge_capture_queue_bytes", "Bytes that wait for the disk."),
+    "unsealed": ("lobforge_capture_unsealed_journals", "Journals that wait for their sealing."),
     "unknown_books": ("lobforge_capture_unknown_books", "Books that wait for a snapshot."),
 }
+DELAYS = ("lobforge_capture_journal_seconds", "From the receipt of a frame to its being with the kernel.")
 
 
 class StateCollector:
-    """Gives the counters of a capture whenever they are asked for."""
+    """Gives the counters of a capture, and how long its frames waited, whenever they are asked for."""
 
-    def __init__(self, state: Callable[[], dict[str, Any]]) -> None:
-        self.state = state
+    def __init__(self, state: Callable[[], dict[str, Any]], delays: Delays) -> None:
+        self.state, self.delays = state, delays
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, labelled with the venue."""
@@ -43,10 +47,13 @@ class StateCollector:
             value = state[key]
             gauge.add_metric([state["venue"]], len(value) if isinstance(value, list) else value)
             yield gauge
+        histogram = HistogramMetricFamily(*DELAYS, labels=["venue"])
+        histogram.add_metric([state["venue"]], self.delays.cumulative(), self.delays.sum)
+        yield histogram
 
 
-def serve(state: Callable[[], dict[str, Any]], port: int) -> None:
+def serve(state: Callable[[], dict[str, Any]], delays: Delays, port: int) -> None:
     """Serve `/metrics` from a thread of its own."""
     registry = CollectorRegistry()
-    registry.register(StateCollector(state))  # type: ignore[arg-type]
+    registry.register(StateCollector(state, delays))  # type: ignore[arg-type]
     start_http_server(port, "127.0.0.1", registry)

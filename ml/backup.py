@@ -144,14 +144,16 @@ class _Copy:
 
     def table(self, table: str) -> None:
         """The published files of a table, and a manifest of those alone."""
-        entries = [found for name in store.manifest(self.root, table) if (found := self._entry(table, name))]
+        listed = store.manifest(self.root, table).values()
+        entries = [found for entry in listed if (found := self._entry(table, entry))]
         manifest = self.target.manifest(table)
         store.write_text(manifest, "".join(json.dumps(vars(entry), sort_keys=True) + "\n" for entry in entries))
         name = manifest.relative_to(self.target.root).as_posix()
         self.kept.append(Kept(name, store.sha256_file(manifest), manifest.stat().st_size))
 
-    def _entry(self, table: str, name: str) -> store.Entry | None:
-        entry, copied = store.manifest(self.root, table)[name], self._try(name)
+    def _entry(self, table: str, entry: store.Entry) -> store.Entry | None:
+        """Copy a published file; the entry of what was copied, None if it is at fault."""
+        name, copied = entry.path, self._try(entry.path)
         if copied is None or copied.sha256 != entry.sha256:  # replaced meanwhile, or at fault
             with store.writer(self.root, table):
                 entry, copied = store.manifest(self.root, table)[name], self._try(name)

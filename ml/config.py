@@ -1,4 +1,4 @@
-"""`lobforge.toml` in the data root: which instruments and dates exist, and where the captures lie.
+"""`lobforge.toml` in the data root: instruments and dates, where captures lie, where archives are fetched from.
 
 Here: reading and writing that file. It is append-only: partitions of removed keys could no longer be addressed.
 Not here: settings of a process (`ml.settings`).
@@ -6,17 +6,54 @@ Not here: settings of a process (`ml.settings`).
 
 import tomllib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
+from ml.dates import date_of
 from ml.errors import InstrumentError, SettingsError
 from ml.instruments import Instrument
 from ml.paths import DataRoot
+from ml.schemas import HORIZONS
+from ml.sources import Source
+
+LONGEST = 3_600
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """Which labels are made, and what a trade costs in those after costs.
+
+    Args:
+        horizons: seconds, ascending; the primary one (10 s) is always among them.
+        taker_fee: fraction of the notional, for each of entry and exit.
+        latency: whole seconds from a decision to its entry, shorter than the shortest horizon.
+
+    Raises:
+        SettingsError: one of them has no sense.
+    """
+
+    horizons: tuple[int, ...] = HORIZONS
+    taker_fee: float = 0.0005
+    latency: int = 1
+
+    def __post_init__(self) -> None:
+        wanted, primary = self.horizons, HORIZONS[0]
+        ascending = list(wanted) == sorted(set(wanted))
+        if primary not in wanted or not ascending or not 0 < wanted[0] <= wanted[-1] <= LONGEST:
+            raise SettingsError(
+                f"labels.horizons is {list(wanted)}. List seconds up to {LONGEST}, ascending, {primary} among them."
+            )
+        if not (0 <= self.taker_fee < 0.1 and 0 <= self.latency < wanted[0]):
+            raise SettingsError(
+                f"labels.taker_fee {self.taker_fee} or labels.latency {self.latency} has no sense. "
+                f"Give a fraction below 0.1, and seconds below {wanted[0]}."
+            )
 
 
 @dataclass(frozen=True)
 class Config:
-    """Instruments, the first and last UTC date, and the folder of captures.
+    """Instruments, the first and last UTC date, the folder of captures, and the archives that may be fetched.
 
     `last_date` is None where the capture goes on.
     """
@@ -25,6 +62,8 @@ class Config:
     first_date: date
     last_date: date | None
     instruments: tuple[Instrument, ...]
+    sources: tuple[Source, ...] = ()
+    labels: LabelPlan = LabelPlan()
 
     def instrument(self, instrument_id: str) -> Instrument:
         """The instrument of that id.
@@ -51,7 +90,7 @@ def load(root: DataRoot) -> Config:
     """Read the configuration.
 
     Raises:
-        SettingsError: the file is missing, is not TOML, or lacks a key.
+        SettingsError: the file is missing, is not TOML, lacks a key, or a source has no sense or another's name.
         InstrumentError: an instrument is listed twice.
     """
     if not root.config.exists():
@@ -65,6 +104,8 @@ def load(root: DataRoot) -> Config:
             first_date=document["first_date"],
             last_date=document.get("last_date"),
             instruments=instruments,
+            sources=tuple(Source(**entry) for entry in document.get("source", [])),
+            labels=_plan(document.get("labels", {})),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise SettingsError(
@@ -75,7 +116,18 @@ def load(root: DataRoot) -> Config:
         if instrument.id in seen:
             raise InstrumentError(f"{root.config} lists {instrument.id} twice. Remove one of the two.")
         seen.add(instrument.id)
+    named = [source.name for source in config.sources]
+    twice = [name for name in named if named.count(name) > 1]
+    if twice:
+        raise SettingsError(f"{root.config} has two sources named {twice[0]}. Rename one: names are folders.")
     return config
+
+
+def _plan(table: dict[str, Any]) -> LabelPlan:
+    given = dict(table)
+    if "horizons" in given:
+        given["horizons"] = tuple(given["horizons"])
+    return LabelPlan(**given)
 
 
 def render(config: Config) -> str:
@@ -87,7 +139,10 @@ def render(config: Config) -> str:
     ]
     if config.last_date is not None:
         lines.append(f"last_date = {config.last_date.isoformat()}")
-    return "\n".join(lines) + "\n" + "".join("\n" + instrument_lines(i) for i in config.instruments)
+    if config.labels != LabelPlan():
+        lines += ["", "[labels]", *(f"{name} = {_toml(value)}" for name, value in vars(config.labels).items())]
+    tables = [*map(_source_lines, config.sources), *map(instrument_lines, config.instruments)]
+    return "\n".join(lines) + "\n" + "".join("\n" + table for table in tables)
 
 
 def instrument_lines(instrument: Instrument) -> str:
@@ -103,5 +158,14 @@ def instrument_lines(instrument: Instrument) -> str:
     )
 
 
+def _source_lines(source: Source) -> str:
+    values = {name: value if isinstance(value, float) else f'"{value}"' for name, value in vars(source).items()}
+    return "[[source]]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
+
+
+def _toml(value: object) -> str:
+    return str(list(value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType]
+
+
 def _date(ts: int) -> date:
-    return datetime.fromtimestamp(ts // 10**9, UTC).date()
+    return date.fromisoformat(date_of(ts))

@@ -10,6 +10,7 @@ LobforgeError
 ├── CaptureError       a capture file, or a directory of them, that holds nothing to read
 │   └── VenueRefused   a venue did not answer, or with an error; carries how long to wait
 ├── FrameError         one raw frame that cannot be read; carries the quarantine reason
+├── SourceRefused      a file of older data that cannot be trusted; carries the reason
 ├── StoreError         a table on disk that is missing, damaged or locked
 ├── DatasetError       too little or unfit data for the step that was asked for
 ├── RegistryError      the model registry and the decision journal disagree, or an alias moved meanwhile
@@ -58,6 +59,22 @@ class FrameError(LobforgeError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class SourceRefused(LobforgeError):
+    """A file of older data cannot be trusted.
+
+    Args:
+        reason: one of `ml.legacy.parts.REASONS`.
+        detail: what exactly was wrong, for the person who reads the quarantine.
+        rows: how many rows it is said to have, 0 if nothing says.
+    """
+
+    def __init__(self, reason: str, detail: str, rows: int = 0) -> None:
+        super().__init__(f"{reason}: {detail}. It was set aside; mend or remove it, and migrate again.")
+        self.reason = reason
+        self.detail = detail
+        self.rows = rows
 
 
 class StoreError(LobforgeError):

@@ -9,7 +9,8 @@ update ids and may lose updates between two watches.
 
 import asyncio
 import random
-from collections.abc import Callable
+from asyncio import sleep as _sleep
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic, time_ns
 from typing import Any
@@ -22,9 +23,11 @@ SILENCE_SECONDS = 5.0
 PONG_BYTES = 200
 """Answers to pings are shorter, and no market data are them."""
 MAX_BACK_OFF = 30.0
+GOODBYE_SECONDS = 0.5
+"""How long an old connection may take to close: a dead one never answers, and meanwhile nothing is captured."""
 
-OnFrame = Callable[[int, bytes], None]
-"""Takes the receive time (ns UTC) and the text of a frame."""
+OnFrames = Callable[[int, list[bytes]], None]
+"""Takes the receive time (ns UTC) and the text of the frames that came then."""
 
 
 class Venue:
@@ -49,9 +52,7 @@ class Venue:
                 body = await answer.read()
                 if answer.status == 200:
                     return time_ns(), body
-                raise VenueRefused(
-                    f"{url} answered {answer.status}: {body[:200]!r}", float(answer.headers.get("Retry-After", 0))
-                )
+                raise VenueRefused(f"{url} answered {answer.status}: {body[:200]!r}", retry_after(answer.headers))
         except (ClientError, TimeoutError) as error:
             raise VenueRefused(f"{url} did not answer: {error!r}") from error
 
@@ -60,28 +61,35 @@ class Venue:
         await self.exchange.close()
 
 
+def retry_after(headers: Mapping[str, str] | None) -> float:
+    """How long the headers of an answer ask to wait; 0 if they do not say it in seconds."""
+    given = {name.lower(): value for name, value in (headers or {}).items()}.get("retry-after", "")
+    return float(given) if given.replace(".", "", 1).isdecimal() else 0.0
+
+
 class Line:
     """One connection of a plan, kept up until it is closed.
 
     Args:
         venue: whose session and rules.
         asked: address and subscriptions.
-        on_frame: takes each frame as received.
-        on_loss: told why frames may be missing: `reconnect` or `silent`, each time a connection ended.
+        on_frames: takes frames as received.
+        on_loss: told why frames may be missing, `reconnect` or `silent`, each time that an open connection ended.
     """
 
     def __init__(
         self,
         venue: Venue,
         asked: Connection,
-        on_frame: OnFrame,
+        on_frames: OnFrames,
         on_loss: Callable[[str], None],
     ) -> None:
-        self.venue, self.asked, self.on_frame, self.on_loss = venue, asked, on_frame, on_loss
+        self.venue, self.asked, self.on_frames, self.on_loss = venue, asked, on_frames, on_loss
         self.last_heard = 0.0
         self.reconnects = 0
         self._client: Any = None
         self._redial = False
+        self._open_since: float | None = None
 
     async def run(self) -> None:
         """Dial and listen for ever; cancel to stop."""
@@ -89,24 +97,28 @@ class Line:
         while True:
             try:
                 await self._dial()
-                failures = 0
                 reason = await self._listen()
             except (OSError, TimeoutError, CaptureError):
                 reason = "reconnect"
             finally:
                 await self._hang_up()
-            self.on_loss(reason)
-            self.reconnects += 1
-            failures += 1
+            failures = 0 if self._stood() else failures + 1
+            if self._open_since is not None:
+                self.on_loss(reason)
+                self.reconnects += 1
             # jitter, so that lines that fell together do not come back together
-            await asyncio.sleep(min(0.1 * 2 ** min(failures, 9), MAX_BACK_OFF) * random.uniform(0.5, 1.0))  # noqa: S311
+            await _sleep(min(0.1 * 2 ** min(failures, 9), MAX_BACK_OFF) * random.uniform(0.5, 1.0))  # noqa: S311
 
     def redial(self) -> None:
         """Give the connection up and subscribe anew: the way to a fresh snapshot where the stream sends its own."""
         self._redial = True
 
+    def _stood(self) -> bool:
+        """Whether the last connection was more than a venue's opening and closing the door."""
+        return self._open_since is not None and monotonic() - self._open_since >= SILENCE_SECONDS
+
     async def _dial(self) -> None:
-        self._redial = False
+        self._redial, self._open_since = False, None
         exchange = self.venue.exchange
         exchange.open()
         self._client = _client(exchange, self.asked.url, self._hear)
@@ -115,6 +127,7 @@ class Line:
             await asyncio.wait_for(asyncio.shield(self._client.connected), 12)
         except _network_error() as error:
             raise CaptureError(f"{self.asked.url} cannot be reached: {error}") from error
+        self._open_since = monotonic()
         for message in self.asked.subscribe:
             await self._client.send(message)
         self.last_heard = monotonic()
@@ -124,7 +137,7 @@ class Line:
             quiet = monotonic() - self.last_heard
             if quiet >= SILENCE_SECONDS:
                 return "silent"
-            await asyncio.sleep(min(0.05, SILENCE_SECONDS - quiet))
+            await _sleep(min(0.05, SILENCE_SECONDS - quiet))
         return "reconnect"
 
     async def _hang_up(self) -> None:
@@ -132,33 +145,62 @@ class Line:
         client, self._client = self._client, None
         if client is not None:
             with suppress(_network_error(), OSError):
-                await client.close()
+                await asyncio.wait_for(client.close(), GOODBYE_SECONDS)
 
-    def _hear(self, client: Any, data: bytes) -> None:
+    def _hear(self, client: Any, frames: list[bytes]) -> None:
         if client is self._client:  # a late frame of a connection that was given up is not applied
             self.last_heard = monotonic()
-            self.on_frame(time_ns(), data)
+            self.on_frames(time_ns(), frames)
 
 
-def _client(exchange: Any, url: str, hear: Callable[[Any, bytes], None]) -> Any:
-    """A ccxt client that hands every frame on as text; answers to its pings it keeps."""
+def _client(exchange: Any, url: str, hear: Callable[[Any, list[bytes]], None]) -> Any:
+    """A ccxt client that hands frames on as received, all that came together at once; answers to its pings it keeps."""
+    from aiohttp import WSMsgType
     from ccxt.async_support.base.ws.client import Client
 
+    loop, text = asyncio.get_running_loop(), WSMsgType.TEXT
+
     class Tee(Client):
-        def handle_text_or_binary_message(self, data: Any) -> None:
-            text = data if isinstance(data, bytes) else data.encode()
-            if len(text) < PONG_BYTES and b"pong" in text:
-                self.lastPong = exchange.milliseconds()
+        def create_connection(self, session: Any) -> Any:
+            return super().create_connection(_Undecoded(session))
+
+        def handle_message(self, message: Any) -> None:
+            if message.type is text:
+                self.handle_text_or_binary_message(message.data)
             else:
-                hear(self, text)
+                super().handle_message(message)
+
+        def handle_text_or_binary_message(self, data: bytes) -> None:
+            if not heard:
+                loop.call_soon(self.hand_on)
+            heard.append(data)
+
+        def hand_on(self) -> None:
+            frames = [frame for frame in heard if len(frame) >= PONG_BYTES or b"pong" not in frame]
+            if len(frames) < len(heard):
+                self.lastPong = exchange.milliseconds()
+            heard.clear()
+            if frames:
+                hear(self, frames)
+
+    heard: list[bytes] = []
 
     def ignore(*_: Any) -> None:
         return None
 
-    options = exchange.extend(
-        exchange.streaming, {"ping": getattr(exchange, "ping", None), "asyncio_loop": asyncio.get_running_loop()}
-    )
+    options = exchange.extend(exchange.streaming, {"ping": getattr(exchange, "ping", None), "asyncio_loop": loop})
     return Tee(url, ignore, ignore, ignore, ignore, options)
+
+
+class _Undecoded:
+    """An aiohttp session whose text frames come as bytes: nothing is decoded only to be encoded again."""
+
+    def __init__(self, session: Any) -> None:
+        self.session, self.cookie_jar = session, session.cookie_jar
+
+    def ws_connect(self, url: str, **options: Any) -> Any:
+        """As the session's own."""
+        return self.session.ws_connect(url, decode_text=False, **options)
 
 
 def ccxt_errors() -> tuple[type[Exception], type[Exception]]:

@@ -12,14 +12,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOM = Path(__file__).parent
-KERNEL = ("instruments.py", "schemas.py", "market/*.py", "market/venues/*.py", "market/archives/*.py")
+KERNEL = ("dates.py", "instruments.py", "schemas.py", "market/*.py", "market/venues/*.py", "market/archives/*.py")
 """The whole room, so that no module that is split off can be forgotten."""
-CANDLES = ("schemas.py", "candles.py")
+FETCHING = ("schemas.py", "sources.py", "partial.py", "download.py", "fetch.py")
+CANDLES = ("dates.py", "schemas.py", "candles.py")
 FEATURES = (*KERNEL, "features/*.py")
+CANDLE_SETS = (*CANDLES, "market/compiled.py", "features/indicators/*.py", "features/unified/*.py", "labels/targets.py")
 LABELS = (*KERNEL, "labels/*.py")
+LEGACY = ("schemas.py", "candles.py", "klines.py", "legacy/*.py", "labels/*.py")
 DATASETS = (*FEATURES, "labels/*.py", "datasets/*.py")
+DRIFT = (*FEATURES, "drift.py")
 LEARNING = (*DATASETS, "evaluation/*.py", "models/*.py", "training/*.py", "tuning/*.py", "promotion.py")
-COMPILED = (*KERNEL, "features/*.py", "labels/*.py", "simulation/*.py")
+COMPILED = (*KERNEL, "features/*.py", "features/*/*.py", "labels/*.py", "simulation/*.py")
 """Every room that holds compiled functions; a house test looks for others."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ml.candles import TIMEFRAMES
 from ml.capture.feeds import plan
 from ml.errors import CaptureError, SettingsError, VenueRefused
-from ml.exchange import MAX_BACK_OFF, Venue, ccxt_errors
+from ml.exchange import MAX_BACK_OFF, Venue, ccxt_errors, retry_after
 
 TRIES = 5
 """How often a venue is asked for the same candles."""
@@ -86,7 +86,7 @@ class History(Venue):
             # one more ms: the venues do not agree on whether the end belongs to the question
             rows = await exchange.fetch_ohlcv(symbol, timeframe, first, limit, {"until": last + 1})
         except no_answer as error:
-            raise VenueRefused(f"{name}: {error}"[:300] + ".", _seconds(exchange.last_response_headers)) from error
+            raise VenueRefused(f"{name}: {error}"[:300] + ".", retry_after(exchange.last_response_headers)) from error
         except any_error as error:
             raise CaptureError(f"{name}: {error}"[:300] + ". Check the symbol and the address.") from error
         if not isinstance(_listed(exchange.last_json_response), list):
@@ -113,9 +113,3 @@ def _moved(urls: Any, old: str, to: str, hostname: str) -> Any:
         return {key: _moved(value, old, to, hostname) for key, value in urls.items()}
     whole = urls.replace("{hostname}", hostname) if isinstance(urls, str) else urls
     return to + whole.removeprefix(old) if isinstance(whole, str) and whole.startswith(old) else urls
-
-
-def _seconds(headers: dict[str, str] | None) -> float:
-    """How long the headers of an answer ask to wait; 0 if they do not say it in seconds."""
-    given = {name.lower(): value for name, value in (headers or {}).items()}.get("retry-after", "")
-    return float(given) if given.replace(".", "", 1).isdigit() else 0.0

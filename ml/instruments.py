@@ -86,7 +86,7 @@ def to_units(text: str, decimals: int) -> int:
     if whole.isascii() and whole.isdigit() and (fraction == "" or (fraction.isascii() and fraction.isdigit())):
         kept, rest = fraction[:decimals], fraction[decimals:]
         if rest.strip("0") == "":
-            return int(whole + kept.ljust(decimals, "0"))
+            return _fitting(int(whole + kept.ljust(decimals, "0")), text)
         raise FrameError("off_grid", f"{text} needs more than {decimals} decimals")
     return _unusual_to_units(text, decimals)
 
@@ -99,8 +99,14 @@ def _unusual_to_units(text: str, decimals: int) -> int:
         number = Decimal(text).scaleb(decimals)
     except InvalidOperation as error:
         raise FrameError("bad_number", f"{text!r} is not a number") from error
-    if not number.is_finite() or number.adjusted() > 17:
+    if not number.is_finite() or number.adjusted() > 18:
         raise FrameError("bad_number", f"{text!r} is not a finite number that fits 64 bits")
     if number != int(number):
         raise FrameError("off_grid", f"{text} needs more than {decimals} decimals")
-    return int(number)
+    return _fitting(int(number), text)
+
+
+def _fitting(units: int, text: str) -> int:
+    if abs(units) >= 1 << 63:
+        raise FrameError("bad_number", f"{text!r} is not a finite number that fits 64 bits")
+    return units

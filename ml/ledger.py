@@ -9,11 +9,11 @@ end where the book is still unknown at the end of what is stored. Before the fir
 missing: that time is no gap, but the day's share counts it as not known.
 """
 
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 import polars as pl
 
+from ml.dates import DAY_NS, SECOND, bounds
 from ml.errors import StoreError
 from ml.paths import DataRoot
 from ml.schemas import TABLES
@@ -22,7 +22,7 @@ from ml.store import manifest, read
 TABLE = "validity"
 NOT_STORED = "not_stored"
 """Reason of a gap that begins where the book was known up to midnight, and the next day is not stored."""
-SECOND, HOUR, DAY = 10**9, 3600 * 10**9, 86_400 * 10**9
+HOUR = 3600 * SECOND
 
 
 def stored(root: DataRoot, instrument: str | None = None, date: str | None = None) -> pl.DataFrame:
@@ -45,7 +45,7 @@ def stored(root: DataRoot, instrument: str | None = None, date: str | None = Non
 def named(validity: pl.DataFrame, date: str, instrument: str) -> pl.DataFrame:
     """A partition's intervals with its keys, as `stored` gives them."""
     if validity.is_empty():
-        start = _midnight(date)
+        start, _ = bounds(date)
         empty = {
             "start_ts": start,
             "end_ts": start,
@@ -86,7 +86,7 @@ def coverage(validity: pl.DataFrame) -> pl.DataFrame:
     length = (pl.col("end_ts") - pl.col("start_ts")).sum()
     return (
         validity.group_by("date", "instrument")
-        .agg(known_seconds=_seconds(length), share=length / DAY)
+        .agg(known_seconds=_seconds(length), share=length / DAY_NS)
         .join(began, on=["date", "instrument"], how="left")
         .with_columns(pl.col("gaps").fill_null(0))
         .sort("date", "instrument")
@@ -110,8 +110,8 @@ def hours(validity: pl.DataFrame) -> pl.DataFrame:
 
 def within(found: pl.DataFrame, first: str | None, last: str | None) -> pl.DataFrame:
     """The gaps that touch the dates from `first` to `last` (YYYY-MM-DD, both included, None for no bound)."""
-    begins = pl.lit(True) if last is None else pl.col("start") < _midnight(last) + DAY
-    ends = pl.lit(True) if first is None else pl.col("end").is_null() | (pl.col("end") > _midnight(first))
+    begins = pl.lit(True) if last is None else pl.col("start") < bounds(last)[1]
+    ends = pl.lit(True) if first is None else pl.col("end").is_null() | (pl.col("end") > bounds(first)[0])
     return found.filter(begins, ends)
 
 
@@ -128,10 +128,6 @@ def _keys(path: str) -> tuple[str, str]:
     """Date and instrument of a partition's path."""
     place = PurePosixPath(path)
     return place.parent.name.removeprefix("date="), place.stem.removeprefix(f"{TABLE}_")
-
-
-def _midnight(date: str) -> int:
-    return int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp()) * SECOND
 
 
 def _seconds(ns: pl.Expr) -> pl.Expr:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FEATURE_GROUP = "training_features"
+LEGACY_GROUP = "legacy_samples"
+FEATURE_GROUPS = (FEATURE_GROUP, LEGACY_GROUP)
+"""Tables that lie in the feature store."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +96,37 @@ class DataRoot:
         """What one capture file holds, kept so that it is read only once."""
         return self.meta / "captures" / f"{sha256}.json"
 
+    def capture_content(self, path_sha256: str) -> Path:
+        """The hash of the capture file at one path, kept so that an unchanged file is not read again."""
+        return self.meta / "captures" / "content" / f"{path_sha256}.json"
+
+    def proof(self, table: str, key: str) -> Path:
+        """What was found in one source of older data, by the hash of its content."""
+        return self.meta / table / "proofs" / f"{key}.json"
+
+    def receipt(self, table: str, date: str) -> Path:
+        """Which sources of older data a UTC date of a table was made of."""
+        return self.meta / table / "days" / f"{date}.json"
+
+    def dataset(self, identity: str) -> Path:
+        """What a kept dataset was made of."""
+        return self.meta / "datasets" / f"{identity}.json"
+
+    def set_aside(self, key: str) -> Path:
+        """Why rows of a source of older data were not taken; the source stays where it is."""
+        return self.quarantine / "legacy" / f"{key}.json"
+
     def table(self, table: str) -> Path:
         """The tree of one table; only `.parquet` files lie inside."""
-        if table == FEATURE_GROUP:
-            return self.root / "feature_store" / "offline" / FEATURE_GROUP
+        if table in FEATURE_GROUPS:
+            return self.root / "feature_store" / "offline" / table
         return self.root / table
 
     def partition(self, table: str, date: str, instrument: str) -> Path:
-        """The one file of a table's partition (UTC date x instrument)."""
-        stem = "features" if table == FEATURE_GROUP else table
-        return self.table(table) / f"date={date}" / f"{stem}_{instrument}.parquet"
+        """The one file of a table's partition: UTC date (YYYY-MM-DD) or month (YYYY-MM) x instrument."""
+        stem = "features" if table in FEATURE_GROUPS else table
+        dimension = "month" if len(date) == len("YYYY-MM") else "date"
+        return self.table(table) / f"{dimension}={date}" / f"{stem}_{instrument}.parquet"
 
     def whole(self, table: str) -> Path:
         """The one file of a table without partitions."""

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from ml.instruments import Instrument
-from ml.schemas import HORIZONS, LEVELS
+from ml.schemas import LEVELS, horizons_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,6 +49,21 @@ def known_hours(hours: pl.DataFrame) -> bytes:
     return _png(figure)
 
 
+def known_days(shares: pl.DataFrame) -> bytes:
+    """Heat-map of a month: share of each day's rows that are known, one row a family or horizon (`ml.coverage`)."""
+    names = shares["of"].unique(maintain_order=True).to_list()
+    figure, axes = _figure(8, 1.4 + 0.25 * len(names))
+    days = shares["date"].unique(maintain_order=True).to_list()
+    if days:
+        grid = shares["share"].to_numpy().reshape(len(names), len(days))
+        drawn = axes.imshow(grid, aspect="auto", cmap="RdYlGn", vmin=0, vmax=1, interpolation="nearest")
+        figure.colorbar(drawn, ax=axes, label="share known")
+    axes.set(xlabel="day", title="Rows without a null, by day")
+    axes.set(yticks=range(len(names)), yticklabels=names, xticks=range(len(days)))
+    axes.set_xticklabels([day[-2:] for day in days], fontsize=7)
+    return _png(figure)
+
+
 def candles(frame: pl.DataFrame, instrument: Instrument) -> bytes:
     """Close and volume of a day's candles by minute; grey where they are not known."""
     figure, axes = _figure(8, 2.4)
@@ -66,7 +81,7 @@ def candles(frame: pl.DataFrame, instrument: Instrument) -> bytes:
     return _png(figure)
 
 
-def coverage(shares: pl.DataFrame) -> bytes:
+def known_features(shares: pl.DataFrame) -> bytes:
     """Share of rows with a value by feature, in the table's order, families apart (`ml.features.build.coverage`)."""
     figure, axes = _figure(8, 2.6)
     numbered = shares.with_row_index("at")
@@ -81,7 +96,7 @@ def coverage(shares: pl.DataFrame) -> bytes:
 def label_shares(labels: pl.DataFrame) -> bytes:
     """Share of moves beyond each size by horizon, with the fixed 10 bps threshold marked."""
     figure, axes = _figure(5.5, 3)
-    for h in HORIZONS:
+    for h in horizons_of(labels.columns):
         moves = labels[f"movement_{h}s"].drop_nulls().abs().sort().to_numpy() * 1e4
         if moves.size:
             at = np.linspace(0, moves.size - 1, 200).astype(int)
@@ -110,6 +125,28 @@ def class_shares(panel: pl.DataFrame) -> bytes:
     axes.set(
         xlabel="stretch of rows, by time", ylabel="share", title="Classes over time", xlim=(0, BLOCKS - 1), ylim=(0, 1)
     )
+    return _png(figure)
+
+
+def coverage(profile: pl.DataFrame) -> bytes:
+    """Share of a day's rows in which each feature is known (`ml.drift.profile`)."""
+    figure, axes = _figure(8, 2.4)
+    axes.bar(range(profile.height), profile["coverage"].fill_null(0).to_numpy(), width=1.0)
+    axes.set(xlabel="feature, in the set's order", ylabel="share known", title="Coverage", ylim=(0, 1))
+    return _png(figure)
+
+
+def distances(drift: pl.DataFrame) -> bytes:
+    """Each feature's distance from the baseline over the bar that means nothing (`ml.drift.compare`); 1 is the bar."""
+    figure, axes = _figure(8, 2.8)
+    over = drift.filter(pl.col("distance").is_not_null() & (pl.col("bar") > 0)).with_columns(
+        over=pl.col("distance") / pl.col("bar")
+    )
+    top = over.sort("over", "feature", descending=[True, False]).head(25)
+    axes.bar(range(top.height), top["over"].to_numpy(), color=["tab:red" if d else "tab:blue" for d in top["drifted"]])
+    axes.axhline(1, color="grey", linestyle=":")
+    axes.set(ylabel="distance / bar", title="Furthest from the baseline")
+    axes.set_xticks(range(top.height), top["feature"].to_list(), rotation=90, fontsize=6)
     return _png(figure)
 
 

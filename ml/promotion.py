@@ -28,7 +28,6 @@ from ml.paths import DataRoot
 from ml.registry import Registry
 from ml.store import manifest, read
 
-MODEL_GATES = ("improvement", "train_val_gap", "calibration", "latency", "reload")
 SAME = ("candidate", "dataset_id", "split", "label_spec", "feature_set", "fingerprint", "predictions_sha256", "parity")
 
 
@@ -117,7 +116,7 @@ def _model_gates(
 
 
 def _no_model(source: str) -> list[Gate]:
-    return [gates.no_candidate(name, source) for name in MODEL_GATES]
+    return [gates.no_candidate(name, source) for name in gates.MODEL_BARS]
 
 
 def _baseline(evidence: Evidence, test: pl.DataFrame) -> Rival:

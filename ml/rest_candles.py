@@ -9,13 +9,13 @@ every candle that was asked for the answer is stored: the candle, or why there i
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
 from ml import store
 from ml.candles import TIMEFRAMES
+from ml.dates import bounds
 from ml.errors import FrameError
 from ml.instruments import Instrument
 from ml.klines import LAYOUTS, MS, Row, candle, stamp
@@ -24,7 +24,6 @@ from ml.schemas import TABLES, conform
 
 TABLE = "rest_candles"
 NOT_PUBLISHED = "not_published"
-DAY = TIMEFRAMES["1d"]
 SETTLED = 5 * 10**9
 """A candle is asked for so long after its close, ns: until then a venue may still change it."""
 GRACE = 3_600 * 10**9
@@ -84,8 +83,8 @@ def read_day(root: DataRoot, date: str, instrument: Instrument, timeframe: str) 
 
 def grid(date: str, timeframe: str, until: int) -> range:
     """Stamps (close, ns) of a UTC date's candles that closed by `until`."""
-    start, step = _midnight(date), TIMEFRAMES[timeframe]
-    return range(start + step, min(start + DAY, until) + 1, step)
+    (start, end), step = bounds(date), TIMEFRAMES[timeframe]
+    return range(start + step, min(end, until) + 1, step)
 
 
 def missing(wanted: Iterable[int], stored: Iterable[int], step: int) -> list[tuple[int, int]]:
@@ -163,7 +162,3 @@ def _merge(root: DataRoot, date: str, instrument: Instrument, rows: list[dict[st
         frame = both.unique(["timeframe", "ts"], keep="last").sort("timeframe", "ts")
         path = root.partition(TABLE, date, instrument.id)
         store.publish(root, TABLE, path, conform(frame, _SCHEMA, TABLE), code_version="")
-
-
-def _midnight(date: str) -> int:
-    return int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp()) * 10**9

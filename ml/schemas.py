@@ -21,7 +21,7 @@ SIDES = ("bid", "ask")
 AGGRESSORS = ("buy", "sell")
 BANDS = ("touch", "2bps", "5bps", "10bps", "20bps")
 HORIZONS = (10, 30, 60)
-"""Label horizons in seconds; the first is the primary one."""
+"""Label horizons in seconds, unless `lobforge.toml` lists others; the first is the primary one."""
 
 SAMPLE_COLUMNS: tuple[str, ...] = (
     "ts",
@@ -59,6 +59,7 @@ class NullReason(IntEnum):
     HORIZON_INVALID = 6
     DAY_END = 7
     CAPTURE_END = 8
+    NO_CANDLE = 9
 
 
 END_REASONS = (
@@ -100,6 +101,18 @@ TABLES: dict[str, pl.Schema] = {
             "payload": pl.Binary(),
             "source_sha256": pl.String(),
             "offset": _I64,
+        }
+    ),
+    "archive_files": pl.Schema(
+        {
+            "source": pl.String(),
+            "url": pl.String(),
+            "path": pl.String(),
+            "state": pl.String(),
+            "asked_ts": _I64,
+            "bytes": _I64,
+            "sha256": pl.String(),
+            "detail": pl.String(),
         }
     ),
     "captures": pl.Schema({"kind": _U8, "conn": pl.String(), "recv_ts": _I64, "payload": pl.Binary()}),
@@ -147,22 +160,44 @@ TABLES: dict[str, pl.Schema] = {
     "candles": pl.Schema(_CANDLE),
     "rest_candles": pl.Schema({"timeframe": pl.String()} | _CANDLE),
     "book_samples": pl.Schema(dict.fromkeys(SAMPLE_COLUMNS, _I64) | {"valid": pl.Boolean()}),
-    "future_labels": pl.Schema(
+}
+
+
+def label_schema(horizons: Sequence[int] = HORIZONS) -> pl.Schema:
+    """Schema of `future_labels` for horizons in seconds; `net_*` are returns after costs, as fractions of the entry."""
+    return pl.Schema(
         {"ts": _I64, "mid_units": pl.Float64(), "half_spread": pl.Float64()}
         | {
             f"{name}_{h}s": dtype
-            for h in HORIZONS
+            for h in horizons
             for name, dtype in (
                 ("label_end", _I64),
                 ("movement", pl.Float64()),
                 ("sigma", pl.Float64()),
                 ("direction", pl.Int8()),
+                ("net_long", pl.Float64()),
+                ("net_short", pl.Float64()),
+                ("net_direction", pl.Int8()),
                 ("age_at_target", _I64),
                 ("null_reason", _U8),
             )
         }
-    ),
-}
+    )
+
+
+def horizons_of(columns: Sequence[str]) -> tuple[int, ...]:
+    """Label horizons (s) of a table by its columns."""
+    found = (name.removeprefix("movement_") for name in columns if name.startswith("movement_"))
+    return tuple(int(name.removesuffix("s")) for name in found)
+
+
+TABLES["future_labels"] = label_schema()
+"""With the default horizons; `lobforge.toml` may list others."""
+
+
+def schema_of(table: str, columns: Sequence[str]) -> pl.Schema | None:
+    """What a table with these columns must conform to; None if it has no fixed schema."""
+    return label_schema(horizons_of(columns)) if table == "future_labels" else TABLES.get(table)
 
 
 def feature_schema(names: Sequence[str], families: Sequence[str]) -> pl.Schema:

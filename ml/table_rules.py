@@ -6,11 +6,14 @@ Not here: how a rule is evaluated (`ml.rules`); impossible data raise where the 
 
 import polars as pl
 
+from ml.candle_rules import CANDLE_RULES
 from ml.features.sets import BASE
 from ml.features.table import FAMILIES, FEATURES
+from ml.labels.classes import DOWN, NEUTRAL, UP
 from ml.rules import Rule
 from ml.schemas import HORIZONS
 
+LEAST_CLASS = 0.05
 SECOND, MINUTE = 10**9, 60 * 10**9
 _NAMES = [feature.id for feature in FEATURES]
 
@@ -32,7 +35,17 @@ def _unknown_inside(frame: pl.DataFrame) -> int:
     return span - known.len() if span - known.len() > 0.05 * span else 0
 
 
+def _rare_class(frame: pl.DataFrame) -> int:
+    """Classes that have less than 5 % of the rows; none where there are no rows."""
+    shares = [(frame["direction"] == code).mean() or 0.0 for code in (DOWN, NEUTRAL, UP)]
+    return sum(share < LEAST_CLASS for share in shares) if frame.height else 0  # type: ignore[operator]
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
+    "archive_files": (
+        Rule("published", pl.col("state") == "not_published", False, "The publisher has every file."),
+        Rule("checksums_agree", pl.col("state") == "checksum", False, "Every file is the one that was published."),
+    ),
     "book_events": (
         Rule("arrivals_ascend", pl.col("arrival").diff() < 0, True, "Rows are in the order of their arrival."),
         Rule("sizes_not_negative", pl.col("size") < 0, True, "No level has a negative size."),
@@ -97,6 +110,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "features": (
+        Rule("one_row_a_second", _irregular, True, "Feature rows follow each other by exactly one second."),
         Rule(
             "finite_or_null",
             ~pl.all_horizontal(pl.col(_NAMES).is_finite().fill_null(value=True)),
@@ -122,12 +136,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "future_labels": (
-        Rule(
-            "horizon_is_exact",
-            pl.any_horizontal((pl.col(f"label_end_{h}s") - pl.col("ts")) != h * SECOND for h in HORIZONS),
-            True,
-            "Every label looks exactly its horizon ahead.",
-        ),
+        Rule("one_row_a_second", _irregular, True, "Labels follow each other by exactly one second."),
         Rule(
             "labelled",
             pl.col(f"movement_{HORIZONS[0]}s").is_null(),
@@ -136,8 +145,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
             tolerated=0.2,
         ),
     ),
+    "dataset_panel": (Rule("classes_present", _rare_class, False, "Each class has at least 5 % of the rows."),),
     "training_features": (
         Rule("has_rows", lambda frame: int(frame.is_empty()), True, "The partition has rows."),
         Rule("times_ascend", pl.col("ts").diff() <= 0, True, "Rows are sorted by time and each time stands once."),
     ),
-}
+} | CANDLE_RULES

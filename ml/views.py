@@ -42,7 +42,8 @@ def frame(root: DataRoot, instrument: Instrument, table: str) -> pl.LazyFrame:
     """
     # Polars divides by multiplying with the inverse: rounding takes the noise away again (a mid has one decimal more)
     scaled = [(pl.col(name) / 10**k).round(k + 1) for name, k in _decimals(instrument, table).items()]
-    return pl.scan_parquet(_files(root, instrument, table)).with_columns(scaled)
+    files = [pl.scan_parquet(file) for file in _files(root, instrument, table)]
+    return pl.concat(files, how="diagonal").with_columns(scaled)
 
 
 def connect(root: DataRoot, instrument: Instrument) -> "duckdb.DuckDBPyConnection":
@@ -59,7 +60,11 @@ def connect(root: DataRoot, instrument: Instrument) -> "duckdb.DuckDBPyConnectio
             f"{name} / 1e{decimals} as {name}" for name, decimals in _decimals(instrument, table).items()
         )
         columns = f"* replace ({scaled})" if scaled else "*"
-        source = "[" + ", ".join("'" + file.replace("'", "''") + "'" for file in files) + "], hive_partitioning = false"
+        source = (
+            "["
+            + ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+            + "], hive_partitioning = false, union_by_name = true"
+        )
         connection.execute(f"create view {table} as select {columns} from read_parquet({source})")  # noqa: S608
     return connection
 

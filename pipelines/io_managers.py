@@ -12,7 +12,7 @@ import polars as pl
 
 from ml import store
 from ml.paths import DataRoot
-from ml.schemas import TABLES, conform
+from ml.schemas import conform, schema_of
 
 
 class ParquetTables(dg.IOManager):
@@ -24,8 +24,9 @@ class ParquetTables(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
         """Store a table and show its path, hash, rows and columns."""
         table = context.asset_key.path[-1]
-        if table in TABLES:
-            obj = conform(obj, TABLES[table], table)
+        schema = schema_of(table, obj.columns)
+        if schema is not None:
+            obj = conform(obj, schema, table)
         path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
         version = str((context.asset_spec.code_version if context.has_asset_key else None) or "")
         entry = store.publish(self.root, table, path, obj, version)
@@ -48,9 +49,14 @@ class ParquetTables(dg.IOManager):
     def _path(self, table: str, key: Any) -> Any:
         if key is None:
             return self.root.whole(table)
-        # a multi-partition key reads date|instrument, its dimensions in alphabetical order
-        date, _, instrument = str(key).partition("|")
+        # the dimensions of a multi-partition key stand in alphabetical order: date|instrument, or instrument|month
+        first, _, second = str(key).partition("|")
+        instrument, date = (first, second) if _is_month(second) else (second, first)
         return self.root.partition(table, date, instrument)
+
+
+def _is_month(part: str) -> bool:
+    return len(part) == len("YYYY-MM") and part.replace("-", "").isdecimal()
 
 
 class JsonDocuments(dg.IOManager):

@@ -6,16 +6,40 @@ Here: what is run together, one sentence each.
 import dagster as dg
 
 INGEST_GROUPS = ("raw", "samples", "features", "labels")
+LEARN_GROUPS = ("dataset", "training", "validation", "promotion")
 
+fetch = dg.define_asset_job(
+    "fetch",
+    selection=dg.AssetSelection.groups("archives"),
+    description="Files of public archives that are missing among the captures, for one UTC date and instrument.",
+)
 ingest = dg.define_asset_job(
     "ingest",
     selection=dg.AssetSelection.groups(*INGEST_GROUPS) | dg.AssetSelection.assets("training_features"),
     description="From captures to training features, for one UTC date and instrument.",
 )
+candle_sets = dg.define_asset_job(
+    "candle_sets",
+    selection=dg.AssetSelection.groups("candle_sets"),
+    description="Features and targets of candles, for one month and instrument.",
+)
 learn = dg.define_asset_job(
     "learn",
-    selection=dg.AssetSelection.all()
-    - dg.AssetSelection.groups(*INGEST_GROUPS)
-    - dg.AssetSelection.assets("training_features"),
+    selection=dg.AssetSelection.groups(*LEARN_GROUPS) - dg.AssetSelection.assets("training_features"),
     description="From the stored training features to a decision about the champion.",
+)
+watch = dg.define_asset_job(
+    "watch",
+    selection=dg.AssetSelection.groups("monitoring"),
+    description="Is a UTC date still what the model was trained on, for one instrument?",
+)
+migrate = dg.define_asset_job(
+    "migrate",
+    selection=dg.AssetSelection.groups("legacy"),
+    description="The predecessor's files as tables; the run's configuration names their folder.",
+)
+label = dg.define_asset_job(
+    "label",
+    selection=dg.AssetSelection.assets("future_labels", "training_features"),
+    description="Labels, and the feature store's rows with them, made anew from stored samples and features.",
 )

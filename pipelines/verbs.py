@@ -1,4 +1,4 @@
-"""The verbs that need Dagster: init, doctor, demo, ui.
+"""The verbs that need Dagster: init, doctor, demo, label, ui.
 
 Here: their arguments, output and return codes (0, 1 if something was set aside, 2 if nothing could be done).
 Not here: what they do.
@@ -8,11 +8,12 @@ import argparse
 import json
 import os
 import sys
+from datetime import date
 from pathlib import Path
 
 from ml import settings
 from ml.errors import LobforgeError
-from ml.paths import DataRoot
+from ml.paths import FEATURE_GROUP, FEATURE_GROUPS, LEGACY_GROUP, DataRoot
 from pipelines.progress import say
 
 
@@ -83,6 +84,36 @@ def doctor(argv: list[str]) -> int:
     return 2 if any(finding.fatal for finding in wrong) else 1 if wrong else 0
 
 
+def label(argv: list[str], group: str = FEATURE_GROUP) -> int:
+    """Make the labels of stored days anew; only label columns change."""
+    parser = argparse.ArgumentParser(prog="lobforge label", description=label.__doc__)
+    parser.add_argument("--start-date", type=_date, help="first UTC date (YYYY-MM-DD); the first stored if left out")
+    parser.add_argument("--end-date", type=_date, help="last UTC date; the last stored if left out")
+    parser.add_argument("--feature-group", default=group, help=f"one of {', '.join(FEATURE_GROUPS)}")
+    parser.add_argument("--instrument", action="append", default=[], help="only this one; may be given again")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(argv)
+    from pipelines import labelling
+
+    try:
+        root = DataRoot(settings.load().data_root)
+        wanted = labelling.Range(options.start_date, options.end_date, tuple(options.instrument))
+        report = labelling.label(root, options.feature_group, wanted)
+    except LobforgeError as error:
+        return _fail(error, options.json)
+    if options.json:
+        print(json.dumps(report))
+    else:
+        for key, told in report["partitions"].items():
+            print(f"{key}: {told}")
+    return 1 if any(told.get("changed_others") for told in report["partitions"].values()) else 0
+
+
+def preprocessing_add_future_labels(argv: list[str]) -> int:
+    """The predecessor's script for its arrays: labels of migrated samples."""
+    return label(argv, LEGACY_GROUP)
+
+
 def ui(argv: list[str]) -> int:  # noqa: RET503 - it ends by becoming the server
     """Start the Dagster webserver and daemon on the data root's instance."""
     from pipelines import demo as demos
@@ -110,6 +141,10 @@ def ui(argv: list[str]) -> int:  # noqa: RET503 - it ends by becoming the server
         str(options.port),
     ]
     os.execv(command[0], command)  # noqa: S606 - becomes the server, so that signals reach it
+
+
+def _date(text: str) -> str:
+    return date.fromisoformat(text).isoformat()
 
 
 def _plain_options(verb: str, description: str | None, argv: list[str]) -> argparse.Namespace:

@@ -6,8 +6,8 @@ from tempfile import mkdtemp
 
 import pytest
 
-from ml import config, settings
-from ml.config import Config
+from ml import settings
+from ml.config import Config, render
 from ml.fingerprint import use_compiled
 from ml.paths import DataRoot
 from ml.store import write_text
@@ -15,13 +15,22 @@ from ml.store import write_text
 PROJECT = Path(__file__).parents[1]
 
 
-def pytest_configure():
+def pytest_addoption(parser):
+    """The option that makes a run write what became of the promises."""
+    parser.addoption("--write-promises", action="store_true", help="write results of marked tests to docs/promises.md")
+
+
+def pytest_configure(config):
     """Keep compiled kernels for the next run; give the definitions the data root that they need when imported."""
+    if config.getoption("--write-promises") and not hasattr(config, "workerinput"):
+        from tests.promises import Scribe
+
+        config.pluginmanager.register(Scribe())
     use_compiled(PROJECT / ".numba_cache")
     from pipelines.demo import default_config
 
     root = DataRoot(Path(mkdtemp(prefix="lobforge-test-")))
-    write_text(root.config, config.render(default_config()))
+    write_text(root.config, render(default_config()))
     root.compiled.symlink_to(PROJECT / ".numba_cache")
     os.environ["LOBFORGE_DATA_ROOT"] = str(root.root)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"

@@ -54,15 +54,16 @@ def recorded_samples(market: Path, symbol: str) -> tuple[np.ndarray, Instrument]
 
 
 def ingest(root: DataRoot, listed: Config, dates: list[str]) -> None:
-    """Materialize all partitioned assets of the listed instruments and dates, as a run of the job does."""
+    """Materialize what the job `ingest` does, for the listed instruments and dates."""
+    from pipelines import jobs
     from pipelines.definitions import assets, resources_of
 
     write_text(root.config, render(listed))
-    partitioned = [a for a in dg.load_assets_from_package_module(assets) if a.partitions_def is not None]
+    graph, given = list(dg.load_assets_from_package_module(assets)), resources_of(root)
     for date in dates:
         for instrument in listed.instruments:
             key = dg.MultiPartitionKey({"date": date, "instrument": instrument.id})
-            assert dg.materialize(partitioned, partition_key=key, resources=resources_of(root)).success
+            assert dg.materialize(graph, selection=jobs.ingest.selection, partition_key=key, resources=given).success
 
 
 INGEST = """
@@ -87,6 +88,7 @@ def ingest_elsewhere(root: DataRoot, listed: Config, dates: list[str], threads: 
         "LOBFORGE_THREADS": str(threads),
         "POLARS_MAX_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),
+        "PYTHONHASHSEED": str(threads),  # another order of sets than in this process
     }
     command = [sys.executable, "-c", INGEST, str(project / ".numba_cache"), *dates]
     done = subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, check=False)

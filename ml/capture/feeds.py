@@ -25,11 +25,15 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class Connection:
-    """One WebSocket: its address and the messages that subscribe to `symbols`."""
+    """One WebSocket: its address and the messages that subscribe to `symbols`.
+
+    `books` are the symbols whose books it carries, and which a loss on it makes unknown: all of them, or none.
+    """
 
     url: str
     subscribe: tuple[dict[str, Any], ...]
     symbols: tuple[str, ...]
+    books: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,17 @@ class Plan:
         exchange: name of the ccxt class that makes the connections.
         endpoints: the venue's public addresses.
         connections: (endpoints, symbols) -> connections.
+        beside: what the frequent frames hold that are neither book nor print.
         snapshot: (endpoints, symbol) -> address of the REST snapshot; None where the stream sends snapshots itself.
+        snapshot_pause: seconds between two of them, so that they stay below the venue's weight limit.
     """
 
     exchange: str
     endpoints: Endpoints
     connections: Callable[[Endpoints, Sequence[str]], list[Connection]]
+    beside: bytes
     snapshot: Callable[[Endpoints, str], str] | None = None
+    snapshot_pause: float = 0.6
 
 
 def plan(venue: str) -> Plan:
@@ -75,7 +83,8 @@ def _binance(*paths: tuple[str, tuple[str, ...]]) -> Callable[[Endpoints, Sequen
             for path, streams in paths:
                 names = [f"{symbol.lower()}@{stream}" for symbol in batch for stream in streams]
                 message = {"method": "SUBSCRIBE", "params": names, "id": len(found) + 1}
-                found.append(Connection(f"{endpoints.stream}{path}", (message,), batch))
+                books = batch if any(stream.startswith("depth") for stream in streams) else ()
+                found.append(Connection(f"{endpoints.stream}{path}", (message,), batch, books))
         return found
 
     return connections
@@ -94,7 +103,7 @@ def _bybit(market: str) -> Callable[[Endpoints, Sequence[str]], list[Connection]
             # spot takes at most ten topics a message
             names = [topic.format(symbol) for symbol in batch for topic in topics]
             messages = tuple({"op": "subscribe", "args": names[k : k + 10]} for k in range(0, len(names), 10))
-            found.append(Connection(f"{endpoints.stream}/v5/public/{market}", messages, batch))
+            found.append(Connection(f"{endpoints.stream}/v5/public/{market}", messages, batch, batch))
         return found
 
     return connections
@@ -104,7 +113,7 @@ def _okx(endpoints: Endpoints, symbols: Sequence[str]) -> list[Connection]:
     found: list[Connection] = []
     for batch in _batches(symbols):
         args = [{"channel": name, "instId": symbol} for symbol in batch for name in ("books", "trades", "bbo-tbt")]
-        found.append(Connection(f"{endpoints.stream}/ws/v5/public", ({"op": "subscribe", "args": args},), batch))
+        found.append(Connection(f"{endpoints.stream}/ws/v5/public", ({"op": "subscribe", "args": args},), batch, batch))
     return found
 
 
@@ -120,24 +129,28 @@ PLANS: dict[str, Plan] = {
         "binance",
         _SPOT,
         _binance(("/stream", ("depth@100ms", "trade", "bookTicker", "kline_1m"))),
+        b"@bookTicker",
         _binance_depth("/api/v3/depth", 5000),
+        3.0,  # each weighs 250 of the 6 000 a minute; those of futures 20 of 2 400
     ),
     # USD-M serves books and trades under one path, candles and mark prices under another
     "binance-usdm": Plan(
         "binance",
         _USDM,
         _binance(("/public/stream", _BOOK), ("/market/stream", ("kline_1m", "markPrice"))),
+        b"@bookTicker",
         _binance_depth("/fapi/v1/depth", 1000),
     ),
     "binance-coinm": Plan(
         "binance",
         _COINM,
         _binance(("/stream", (*_BOOK, "kline_1m", "markPrice"))),
+        b"@bookTicker",
         _binance_depth("/dapi/v1/depth", 1000),
     ),
-    "bybit-linear": Plan("bybit", _BYBIT, _bybit("linear")),
-    "bybit-inverse": Plan("bybit", _BYBIT, _bybit("inverse")),
-    "bybit-spot": Plan("bybit", _BYBIT, _bybit("spot")),
-    "okx-swap": Plan("okx", _OKX, _okx),
-    "okx-spot": Plan("okx", _OKX, _okx),
+    "bybit-linear": Plan("bybit", _BYBIT, _bybit("linear"), b'"tickers.'),
+    "bybit-inverse": Plan("bybit", _BYBIT, _bybit("inverse"), b'"tickers.'),
+    "bybit-spot": Plan("bybit", _BYBIT, _bybit("spot"), b'"tickers.'),
+    "okx-swap": Plan("okx", _OKX, _okx, b'"bbo-tbt"'),
+    "okx-spot": Plan("okx", _OKX, _okx, b'"bbo-tbt"'),
 }

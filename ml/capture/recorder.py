@@ -1,4 +1,4 @@
-"""Between connections and the journal: a bounded queue, one writer thread, and the roll from file to file.
+"""Between connections and the journal: a bounded queue, a thread that writes, one that syncs, and the roll.
 
 Here: taking frames without waiting, writing them in order, syncing at most a second apart, rolling and sealing.
 Not here: the journal's format (`ml.capture.journal`), connections (`ml.exchange`).
@@ -9,22 +9,34 @@ instruments stands where it would have been: memory stays bounded and the gap is
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, time_ns
+from typing import NamedTuple
 
 import orjson
 
 from ml.capture import journal
-from ml.capture.journal import Journal, Kind, Record
+from ml.capture.delays import Delays
+from ml.capture.journal import Journal, Kind, render
 from ml.capture.seal import Sealed, seal
+from ml.capture.sealer import Sealer
+from ml.errors import StoreError
 from ml.paths import DataRoot
 
 SYNC_SECONDS = 0.5
 QUEUE_BYTES = 64 << 20
 ROLL_BYTES = 128 << 20
 ROLL_SECONDS = 3_600.0
+
+
+class Waiting(NamedTuple):
+    """Records that wait for the disk: as they stand in a journal, how many frames they are, and since when."""
+
+    rendered: bytes
+    frames: int
+    recv_ts: int
 
 
 class Recorder:
@@ -46,50 +58,54 @@ class Recorder:
         roll_bytes: int = ROLL_BYTES,
         sealed: Callable[[Sealed], None] = lambda _: None,
     ) -> None:
-        self.root, self.venue, self.queue_bytes, self.roll_bytes, self.sealed = (
-            root,
-            venue,
-            queue_bytes,
-            roll_bytes,
-            sealed,
-        )
+        self.root, self.venue, self.sealed = root, venue, sealed
+        self.queue_bytes, self.roll_bytes = queue_bytes, roll_bytes
         self.waiting_bytes = self.frames = self.bytes = self.overflows = 0
         self.slowest_ms = 0.0
         """Longest time from receipt to the kernel since it was last read, ms."""
-        self.failure: OSError | None = None
-        """Why nothing can be written any more; the journal keeps what it has for the next start."""
+        self.delays = Delays()
+        self.failure: OSError | StoreError | None = None
+        """Why frames cannot be written, or a journal not sealed; what the journals hold is kept for the next start."""
         self._names: dict[int, str] = {}
-        self._queue: deque[Record] = deque()
+        self._queue: deque[Waiting] = deque()
         self._lost: dict[int, tuple[str, ...]] = {}
         self._wake, self._stopping = threading.Condition(), False
-        self._sealers: list[threading.Thread] = []
+        self._sealer = Sealer(root, sealed, self._fail)
         self._journal, self._begun = self._next(), monotonic()
+        self._finished: deque[Journal] = deque()
+        self._written = threading.Event()
         self._thread = threading.Thread(target=self._write, name=f"journal-{venue}")
+        self._keeper = threading.Thread(target=self._keep, name=f"sync-{venue}")
         self._thread.start()
+        self._keeper.start()
+
+    @property
+    def unsealed(self) -> int:
+        """Journals that were rolled and are not sealed yet."""
+        return self._sealer.waiting
 
     def connection(self, number: int, name: str) -> None:
         """Name a connection before its first frame."""
         self._names[number] = name
-        self._put(Record(Kind.CONNECTION, number, time_ns(), name.encode()))
+        self._note(Kind.CONNECTION, number, name.encode())
 
-    def offer(self, connection: int, recv_ts: int, payload: bytes, symbols: tuple[str, ...]) -> bool:
-        """Take a frame; False if there is no room, which is then on record as a loss for `symbols`."""
-        if self.waiting_bytes + len(payload) > self.queue_bytes:
+    def offer(self, connection: int, recv_ts: int, frames: Sequence[bytes], symbols: tuple[str, ...]) -> bool:
+        """Take frames that came together; False if there is no room, which is put on record as a loss for `symbols`."""
+        rendered = render(Kind.FRAME, connection, recv_ts, frames)
+        if self.waiting_bytes + len(rendered) > self.queue_bytes:
             self._lost[connection] = symbols
-            self.overflows += 1
+            self.overflows += len(frames)
             return False
-        lost = self._lost.pop(connection, ())
-        for symbol in lost:
+        for symbol in self._lost.pop(connection, ()):
             self.loss(connection, symbol, "overflow")
-        self._put(Record(Kind.FRAME, connection, recv_ts, payload))
-        self.frames += 1
-        self.bytes += len(payload)
+        self._put(Waiting(rendered, len(frames), recv_ts))
+        self.frames += len(frames)
+        self.bytes += sum(map(len, frames))
         return True
 
     def loss(self, connection: int, symbol: str, reason: str) -> None:
         """Note that frames of an instrument may be missing here."""
-        payload = orjson.dumps({"loss": reason, "symbol": symbol})
-        self._put(Record(Kind.LOSS, connection, time_ns(), payload))
+        self._note(Kind.LOSS, connection, orjson.dumps({"loss": reason, "symbol": symbol}))
 
     def stop(self) -> None:
         """Write what waits, note the clean end, seal, and return when all is in place."""
@@ -100,16 +116,19 @@ class Recorder:
             self._stopping = True
             self._wake.notify()
         self._thread.join()
-        for sealer in self._sealers:
-            sealer.join()
+        self._sealer.close()
 
-    def _put(self, record: Record) -> None:
+    def _note(self, kind: Kind, connection: int, payload: bytes) -> None:
+        now = time_ns()
+        self._put(Waiting(render(kind, connection, now, (payload,)), 0, now))
+
+    def _put(self, waiting: Waiting) -> None:
         with self._wake:
-            self._queue.append(record)
-            self.waiting_bytes += len(record.payload)
+            self._queue.append(waiting)
+            self.waiting_bytes += len(waiting.rendered)
             self._wake.notify()
 
-    def _take(self) -> list[Record]:
+    def _take(self) -> list[Waiting]:
         with self._wake:
             if not self._queue and not self._stopping:
                 self._wake.wait(SYNC_SECONDS)
@@ -118,44 +137,83 @@ class Recorder:
         return taken
 
     def _write(self) -> None:
+        finish = self._journal_end
         try:
             self._write_all()
         except OSError as error:
-            self.failure = error
-            with suppress(OSError):
-                self._journal.close()
+            self._fail(error)
+            finish = self._journal_close
+        self._written.set()
+        self._keeper.join()
+        finish()
+
+    def _journal_end(self) -> None:
+        try:
+            self._journal.end(time_ns())
+        except OSError as error:
+            self._fail(error)
+        else:
+            self._seal(self._journal.path)
+
+    def _journal_close(self) -> None:
+        with suppress(OSError):
+            self._journal.close()
 
     def _write_all(self) -> None:
-        synced = monotonic()
         while True:
             stopping, taken = self._stopping, self._take()
-            for record in taken:
-                self._journal.append(*record)
+            for waiting in taken:
+                self._journal.write(waiting.rendered)
             self._journal.flush()
-            if taken:
-                self.slowest_ms = max(self.slowest_ms, (time_ns() - taken[0].recv_ts) / 1e6)
-            with self._wake:
-                self.waiting_bytes -= sum(len(record.payload) for record in taken)
-            if monotonic() - synced >= SYNC_SECONDS:
-                self._journal.sync()
-                synced = monotonic()
+            self._count(taken)
             if stopping and not taken:
-                break
+                return
             if self._journal.size >= self.roll_bytes or monotonic() - self._begun >= ROLL_SECONDS:
                 self._roll()
-        self._journal.end(time_ns())
-        self.sealed(seal(self.root, self._journal.path))
+
+    def _keep(self) -> None:
+        """Sync what was written, end what was rolled: beside the writing, which never waits for the disk's cache."""
+        begun = monotonic()
+        try:
+            while True:
+                last = self._written.wait(max(SYNC_SECONDS - (monotonic() - begun), 0))
+                begun = monotonic()
+                while self._finished:
+                    finished = self._finished.popleft()
+                    finished.end(time_ns())
+                    self._sealer.submit(finished.path)
+                if last:
+                    return
+                self._journal.sync()
+        except OSError as error:
+            self._fail(error)
+
+    def _count(self, written: list[Waiting]) -> None:
+        """Note that these are with the kernel now."""
+        now = time_ns()
+        for waiting in written:
+            seconds = (now - waiting.recv_ts) / 1e9
+            self.delays.add(seconds, waiting.frames)
+            self.slowest_ms = max(self.slowest_ms, seconds * 1e3)
+        with self._wake:
+            self.waiting_bytes -= sum(len(waiting.rendered) for waiting in written)
 
     def _roll(self) -> None:
-        """Begin the next journal, then seal the one before it beside the writing."""
+        """Begin the next journal; the one before it is ended and sealed beside the writing."""
         finished = self._journal
         self._journal, self._begun = self._next(), monotonic()
         for number, name in self._names.items():
             self._journal.append(Kind.CONNECTION, number, time_ns(), name.encode())
-        finished.end(time_ns())
-        sealer = threading.Thread(target=lambda: self.sealed(seal(self.root, finished.path)))
-        sealer.start()
-        self._sealers = [thread for thread in self._sealers if thread.is_alive()] + [sealer]
+        self._finished.append(finished)
+
+    def _seal(self, path: Path) -> None:
+        try:
+            self.sealed(seal(self.root, path))
+        except (OSError, StoreError) as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError | StoreError) -> None:
+        self.failure = error
 
     def _next(self) -> Journal:
         return Journal(self._path())

@@ -7,6 +7,7 @@ The journal is removed only after its capture file is in place and was read back
 never dropped.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import polars as pl
 import pyarrow.parquet as _  # noqa: F401 - loaded at the start: a stop must not wait for it
 
 from ml.capture import journal
-from ml.capture.journal import Kind
+from ml.capture.journal import Extent, Kind
 from ml.errors import CaptureError
 from ml.paths import DataRoot
 from ml.schemas import TABLES
@@ -49,13 +50,20 @@ class Sealed:
 
 
 def seal(root: DataRoot, path: Path) -> Sealed:
-    """Turn a journal that nobody writes any more into a capture file.
+    """Turn a journal that nobody writes any more into a capture file; a second process that tries waits for the first.
 
     Raises:
+        FileNotFoundError: the first one sealed it.
         StoreError: the written file does not read back equal; the journal is still there.
     """
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        return _seal(root, path)
+
+
+def _seal(root: DataRoot, path: Path) -> Sealed:
     try:
-        found = journal.extent(path)
+        frame, found = _read(path)
     except CaptureError:
         _set_aside(root, path, 0)
         path.unlink()
@@ -64,7 +72,7 @@ def seal(root: DataRoot, path: Path) -> Sealed:
     if found.torn:
         _set_aside(root, path, found.whole)
     target = root.captures / f"{path.stem}.parquet"
-    publish(root, TABLE, target, _frame(path), "")
+    publish(root, TABLE, target, frame, "")
     path.unlink()
     sync_folder(path.parent)
     state = State.ENDED if found.ended else State.RECOVERED
@@ -72,22 +80,25 @@ def seal(root: DataRoot, path: Path) -> Sealed:
 
 
 def recover(root: DataRoot) -> Iterator[Sealed]:
-    """Seal every journal that no living process writes, oldest first."""
+    """Seal every journal that no living process writes or seals, oldest first."""
     for path in sorted(root.journals.glob(f"*{journal.SUFFIX}")):
-        if not journal.in_use(path):
-            yield seal(root, path)
+        try:
+            sealed = None if journal.in_use(path) else seal(root, path)
+        except FileNotFoundError:
+            continue  # the sealing process of a capture that died was not done when this one began
+        if sealed is not None:
+            yield sealed
 
 
-def _frame(path: Path) -> pl.DataFrame:
+def _read(path: Path) -> tuple[pl.DataFrame, Extent]:
     """Frames and losses with their connection's name, in order."""
-    names: dict[int, str] = {}
-    rows: list[tuple[int, str, int, bytes]] = []
-    for record in journal.records(path):
-        if record.kind == Kind.CONNECTION:
-            names[record.connection] = record.payload.decode()
-        elif record.kind != Kind.END:
-            rows.append((int(record.kind), names.get(record.connection, ""), record.recv_ts, record.payload))
-    return pl.DataFrame(rows, schema=TABLES[TABLE], orient="row")
+    records, found = journal.read(path)
+    named = zip(records.kind, records.connection, records.payload, strict=True)
+    names = {number: payload.decode() for kind, number, payload in named if kind == Kind.CONNECTION}
+    conns = [names.get(number, "") for number in records.connection]
+    columns = zip(TABLES[TABLE].items(), (records.kind, conns, records.recv_ts, records.payload), strict=True)
+    frame = pl.DataFrame([pl.Series(name, values, dtype) for (name, dtype), values in columns])
+    return frame.filter(pl.col("kind").is_in([Kind.FRAME, Kind.LOSS])), found
 
 
 def _set_aside(root: DataRoot, path: Path, start: int) -> None:

@@ -1,6 +1,7 @@
-"""Whether the captured books can be rebuilt: update ids only, no levels.
+"""Whether the captured books can be rebuilt: by times, update ids and the shape of levels; no book is kept.
 
-Here: following the ids of every symbol of a venue, and which of them wait for a snapshot.
+Here: following the ids of every symbol of a venue, and which of them wait for a snapshot. What the decoder will set
+aside is left out here too: else the book would be unknown there, and no snapshot asked for.
 Not here: the rules (`ml.market.continuity`), asking for snapshots (`live.capture`).
 """
 
@@ -8,9 +9,11 @@ from typing import Any
 
 import orjson
 
+from ml.capture.feeds import plan
 from ml.errors import FrameError
+from ml.market.clock import Clock
 from ml.market.continuity import RULES, Continuity, Verdict
-from ml.market.venues.dialects import dialect, route
+from ml.market.venues.dialects import MOVING, dialect, route
 
 Doc = dict[str, Any]
 
@@ -21,20 +24,37 @@ class Watch:
     def __init__(self, venue: str, symbols: tuple[str, ...]) -> None:
         self.venue = venue
         self.dialect = dialect(venue)
+        self.beside = plan(venue).beside
         self.chains = {symbol: Continuity(RULES[venue]) for symbol in symbols}
+        self.clocks = {symbol: Clock() for symbol in symbols}
         self.breaks = self.unreadable = 0
 
-    def take(self, payload: bytes, conn: str) -> tuple[str | None, bool, Doc | None]:
-        """Follow a frame; returns its symbol, whether its chain just broke, and its JSON if it is market data."""
+    def telling(self, frames: list[bytes]) -> list[bytes]:
+        """Those frames that may hold ids or move the clock; the others, which are most, need not be read at all."""
+        beside = self.beside
+        return [frame for frame in frames if beside not in frame]
+
+    def take(self, payload: bytes, conn: str, recv_ts: int) -> tuple[str | None, bool, Doc | None]:
+        """Follow a frame; returns its symbol, whether its chain just broke, and its JSON if it is market data.
+
+        `recv_ts` is ns UTC by our clock.
+        """
         try:
             doc = orjson.loads(payload)
             routed = route(doc, conn)
             if routed is None or routed[1] not in self.chains:
                 return None, False, None
-            steps = [step for bare in self.dialect.outline(doc) for step in self.chains[routed[1]].offer(bare)]
         except (orjson.JSONDecodeError, FrameError):
-            self.unreadable += 1  # kept by the journal; the decoder sets it aside with its reason
+            self.unreadable += 1  # kept by the journal; the index sets it aside with its reason
             return None, False, None
+        try:
+            if self.dialect.kind(doc) in MOVING:
+                self.clocks[routed[1]].admit(self.dialect.event_ts(doc), recv_ts)
+            self.dialect.check(doc)
+            steps = [step for bare in self.dialect.outline(doc) for step in self.chains[routed[1]].offer(bare)]
+        except FrameError:
+            self.unreadable += 1  # the decoder, too, sets it aside
+            return routed[1], False, doc
         broken = any(step.verdict == Verdict.BREAK for step in steps)
         self.breaks += broken
         return routed[1], broken, doc

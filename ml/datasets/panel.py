@@ -50,8 +50,9 @@ class Selection:
 
 
 def read_rows(root: DataRoot, entries: Sequence[Entry]) -> pl.DataFrame:
-    """Rows of the files in order of time, then instrument."""
-    return pl.concat([read(root.root / entry.path).collect() for entry in entries]).sort("ts", "instrument")
+    """Rows of the files in order of time, then instrument; a column that some files lack is null there."""
+    frames = [read(root.root / entry.path).collect() for entry in entries]
+    return pl.concat(frames, how="diagonal").sort("ts", "instrument")
 
 
 def dataset_id(entries: Sequence[Entry], spec: LabelSpec | None, features: FeatureSet) -> str:

@@ -34,6 +34,14 @@ BLOCK_NS = 600 * 10**9
 CONFIDENCE_FIRST, CONFIDENCE_LATER = 0.995, 0.975
 CEILING_PER_IC = 0.42
 """Bayes ceiling of three-class macro-accuracy over chance per unit of information coefficient, upper end."""
+MODEL_BARS = {
+    "improvement": MIN_GAIN,
+    "train_val_gap": MAX_GAP,
+    "calibration": MAX_CALIBRATION_ERROR,
+    "latency": MAX_P99_MS,
+    "reload": 0.0,
+}
+"""Bars of the gates that need a candidate."""
 NO_ROW_IN_COMMON = "no test row lies after all that the champion was trained on"
 
 
@@ -178,8 +186,8 @@ def slices(test: pl.DataFrame, rival: Rival, horizon_s: int, source: str) -> Gat
 
 
 def no_candidate(name: str, source: str) -> Gate:
-    """A required gate that cannot be asked, because the rows were too few to train a candidate."""
-    return Gate(name, "insufficient", None, 0.0, True, source, "no candidate was trained")
+    """A required gate of MODEL_BARS that cannot be asked, because the rows were too few to train a candidate."""
+    return Gate(name, "insufficient", None, MODEL_BARS[name], True, source, "no candidate was trained")
 
 
 def decide(gates: Sequence[Gate]) -> Literal["promote", "refuse", "insufficient"]:

@@ -1,12 +1,15 @@
 """The classes of a direction label.
 
-Here: their codes, and classing movements by a threshold.
+Here: their codes, and classing movements by a threshold, as arrays or as expressions.
 Not here: movements (`ml.labels.future`), thresholds (`ml.labels.spec`).
 """
 
 import numpy as np
+import polars as pl
 
 DOWN, NEUTRAL, UP = 0, 1, 2
+FIXED_THRESHOLD = 0.001
+"""Ten basis points: the class threshold of the predecessor, kept for comparison."""
 
 
 def directions(movement: np.ndarray, threshold: np.ndarray | float) -> np.ndarray:
@@ -14,3 +17,11 @@ def directions(movement: np.ndarray, threshold: np.ndarray | float) -> np.ndarra
     return np.where(movement > threshold, UP, np.where(movement < -np.asarray(threshold), DOWN, NEUTRAL)).astype(
         np.int8
     )
+
+
+def fixed_direction(movement: pl.Expr) -> pl.Expr:
+    """Classes i8 from movements by the fixed threshold; null stays null."""
+    return (
+        pl.when(movement > FIXED_THRESHOLD).then(UP).when(movement < -FIXED_THRESHOLD).then(DOWN)
+        .when(movement.is_not_null()).then(NEUTRAL).cast(pl.Int8)
+    )  # fmt: skip

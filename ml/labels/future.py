@@ -7,17 +7,20 @@ The book is a step function of time, so the mid at t + h is the state of a valid
 stamp. A label is null exactly if an invalid interval touches [t, t + h], or if t + h lies after the day or the capture.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
-from ml.labels.classes import DOWN, NEUTRAL, UP
+from ml.config import LabelPlan
+from ml.dates import bounds
+from ml.labels.classes import DOWN, NEUTRAL, UP, fixed_direction
+from ml.labels.costs import after_costs, net_direction
 from ml.labels.kernel import Quotes, empty_labels, future_rows
-from ml.market.day import bounds
 from ml.market.layout import SECOND
-from ml.schemas import HORIZONS, SAMPLE_COLUMNS, TABLES, NullReason
+from ml.schemas import SAMPLE_COLUMNS, NullReason, horizons_of, label_schema
 
-FIXED_THRESHOLD = 0.001
-"""Ten basis points: the class threshold of the predecessor, kept for comparison."""
+PLAN = LabelPlan()
 
 
 def quotes(samples: pl.DataFrame, tail: np.ndarray) -> Quotes:
@@ -31,11 +34,11 @@ def quotes(samples: pl.DataFrame, tail: np.ndarray) -> Quotes:
     return Quotes(*columns)
 
 
-def label(samples: pl.DataFrame, tail: np.ndarray, date: str) -> pl.DataFrame:
+def label(samples: pl.DataFrame, tail: np.ndarray, date: str, plan: LabelPlan = PLAN) -> pl.DataFrame:
     """The table `future_labels` of a day from its samples and the tail of samples before them."""
     rows, first = quotes(samples, tail), len(tail)
-    labels = empty_labels(samples.height, len(HORIZONS))
-    future_rows(rows, first, np.array(HORIZONS), bounds(date)[1], labels)
+    labels = empty_labels(samples.height, len(plan.horizons))
+    future_rows(rows, first, np.array(plan.horizons), bounds(date)[1], labels)
     bid, ask = rows.bid[first:].astype(np.float64), rows.ask[first:].astype(np.float64)
     known = (rows.valid[first:] == 1) & (bid > 0) & (ask > 0)
     with np.errstate(invalid="ignore"):
@@ -44,42 +47,52 @@ def label(samples: pl.DataFrame, tail: np.ndarray, date: str) -> pl.DataFrame:
             "mid_units": np.where(known, (bid + ask) / 2, np.nan),
             "half_spread": np.where(known, (ask - bid) / (ask + bid), np.nan),
         }
-    for k, h in enumerate(HORIZONS):
+    for k, h in enumerate(plan.horizons):
+        net = after_costs(bid, ask, labels.movement[k], h, plan)
         columns |= {
             f"label_end_{h}s": rows.ts[first:] + h * SECOND,
             f"movement_{h}s": labels.movement[k],
+            f"net_long_{h}s": net[0],
+            f"net_short_{h}s": net[1],
             f"sigma_{h}s": labels.volatility * np.sqrt(h),
             f"age_at_target_{h}s": labels.age[k],
             f"null_reason_{h}s": labels.reason[k],
         }
-    return _finish(pl.DataFrame(columns))
+    return _finish(pl.DataFrame(columns), plan.horizons)
 
 
 def coverage(labels: pl.DataFrame) -> dict[str, float]:
     """Share of rows that have a label, by horizon (`10s`: 0.998); 0 where there are no rows."""
-    return {f"{h}s": labels[f"movement_{h}s"].is_not_null().mean() or 0.0 for h in HORIZONS}  # type: ignore[misc]
+    return {f"{h}s": labels[f"movement_{h}s"].is_not_null().mean() or 0.0 for h in horizons_of(labels.columns)}  # type: ignore[misc]
+
+
+def class_shares(labels: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Shares of down, neutral and up among the labelled rows by horizon, for both kinds of direction."""
+    return {
+        f"{kind}_{h}s": {
+            name: float((labels[f"{kind}_{h}s"].drop_nulls() == code).mean() or 0.0)  # type: ignore[arg-type]
+            for name, code in (("down", DOWN), ("neutral", NEUTRAL), ("up", UP))
+        }
+        for h in horizons_of(labels.columns)
+        for kind in ("direction", "net_direction")
+    }
 
 
 def reasons(labels: pl.DataFrame) -> dict[str, dict[str, int]]:
     """Rows without label by horizon and reason."""
     names = {int(reason): reason.name.lower() for reason in NullReason}
     found: dict[str, dict[str, int]] = {}
-    for h in HORIZONS:
+    for h in horizons_of(labels.columns):
         codes = labels[f"null_reason_{h}s"].value_counts().sort(f"null_reason_{h}s")
         found[f"{h}s"] = {names[code]: count for code, count in codes.iter_rows() if code}
     return found
 
 
-def _finish(frame: pl.DataFrame) -> pl.DataFrame:
-    movements = [f"movement_{h}s" for h in HORIZONS]
-    frame = frame.with_columns(
-        pl.col("mid_units", "half_spread", *movements, *(f"sigma_{h}s" for h in HORIZONS)).fill_nan(None)
-    )
+def _finish(frame: pl.DataFrame, horizons: Sequence[int]) -> pl.DataFrame:
+    floats = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
+    frame = frame.with_columns(pl.col(floats).fill_nan(None))
     return frame.with_columns(
-        *(
-            pl.when(pl.col(m) > FIXED_THRESHOLD).then(UP).when(pl.col(m) < -FIXED_THRESHOLD).then(DOWN)
-            .when(pl.col(m).is_not_null()).then(NEUTRAL).cast(pl.Int8).alias(m.replace("movement", "direction"))
-            for m in movements
-        ),
-        *(pl.col(f"age_at_target_{h}s").replace(-1, None) for h in HORIZONS),
-    ).select(TABLES["future_labels"].names())  # fmt: skip
+        *(fixed_direction(pl.col(f"movement_{h}s")).alias(f"direction_{h}s") for h in horizons),
+        *(net_direction(h).alias(f"net_direction_{h}s") for h in horizons),
+        *(pl.col(f"age_at_target_{h}s").replace(-1, None) for h in horizons),
+    ).select(label_schema(horizons).names())

@@ -111,6 +111,7 @@ def _decoder_state(decoder: Decoder) -> dict[str, Any]:
         "clock": decoder.clock,
         "suspect": decoder.suspect,
         "last_id": chain.last_id,
+        "last_ts": chain.last_ts,
         "held": chain.held,
         "moved": chain.moved,
         "pending": [m for m in chain.pending if m.event_ts >= since],
@@ -123,7 +124,7 @@ def _decoder(kept: dict[str, Any], instrument: Instrument) -> Decoder:
     decoder = Decoder(instrument)
     chain = decoder.continuity
     decoder.clock, decoder.suspect = Clock(**kept["clock"]), kept["suspect"]
-    chain.last_id, chain.moved = kept["last_id"], kept["moved"]
+    chain.last_id, chain.last_ts, chain.moved = kept["last_id"], kept["last_ts"], kept["moved"]
     chain.held = BookMessage(**kept["held"]) if kept["held"] else None
     chain.pending.extend(BookMessage(**message) for message in kept["pending"])
     chain.recent = {message["last_id"]: BookMessage(**message) for message in kept["recent"]}

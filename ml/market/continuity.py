@@ -129,6 +129,8 @@ class Continuity:
     def __init__(self, rule: IdRule) -> None:
         self.rule = rule
         self.last_id: int | None = None
+        self.last_ts = 0
+        """Latest event time that was applied, ns UTC."""
         self.held: BookMessage | None = None
         self.recent: dict[int, BookMessage] = {}
         self.pending: deque[BookMessage] = deque(maxlen=REMEMBERED)
@@ -179,10 +181,12 @@ class Continuity:
             if self.held is not None and not self.rule.precedes(diff, self.held.last_id):
                 steps += self._anchor(self.held, [diff], on_stream=self.rule.on_stream)
             return steps
-        if diff.last_id <= self.last_id:
-            return [_repeat(diff, self.recent.get(diff.last_id))]
+        known, behind = self.recent.get(diff.last_id), diff.last_id <= self.last_id
+        if behind and (known is not None or diff.event_ts <= self.last_ts):
+            return [_repeat(diff, known)]
+        # a later event under a smaller id is no repeat: the venue began its ids anew, and how was not seen
         to_id = diff.prev_id if diff.prev_id >= 0 else diff.first_id - 1
-        return [self._break(diff, to_id, "sequence_gap"), *self._wait(diff)]
+        return [self._break(diff, to_id, "restart" if behind else "sequence_gap"), *self._wait(diff)]
 
     def _wait(self, diff: BookMessage) -> list[Step]:
         if self.held is not None:
@@ -192,15 +196,18 @@ class Continuity:
                 return self._anchor(self.held, [diff], on_stream=self.rule.on_stream)
             self.held = None  # older than the stream: the next snapshot decides
         if self.pending and not self.rule.follows(diff, self.pending[-1].last_id):
-            if diff.last_id <= self.pending[-1].last_id:
-                return [_repeat(diff, next((p for p in self.pending if p.last_id == diff.last_id), None))]
+            known = next((p for p in self.pending if p.last_id == diff.last_id), None)
+            behind = diff.last_id <= self.pending[-1].last_id
+            if behind and (known is not None or diff.event_ts <= self.pending[-1].event_ts):
+                return [_repeat(diff, known)]
             self.pending.clear()
         self.pending.append(diff)
         return [Step(Verdict.WAIT, diff)]
 
     def _stream_snapshot(self, snapshot: BookMessage) -> list[Step]:
         steps: list[Step] = []
-        if self.last_id is not None and snapshot.last_id not in (self.last_id, self.last_id + 1):
+        # an id of 1 is a restart, and what went before it is not known even where the last id was 1 or 0, too
+        if self.last_id is not None and (snapshot.last_id == 1 or snapshot.last_id - self.last_id not in (0, 1)):
             reason = "restart" if snapshot.last_id == 1 else "sequence_gap"
             steps.append(self._break(snapshot, snapshot.first_id - 1, reason))
         return steps + self._anchor(snapshot, [], on_stream=True)
@@ -243,6 +250,7 @@ class Continuity:
             if was_waiting:
                 self._remember(diff)
                 anchor.messages, anchor.levels = anchor.messages + 1, anchor.levels + len(diff.side)
+        self.last_ts = max(0 if was_waiting else self.last_ts, book.event_ts)
         if on_stream:
             self.last_id = snapshot.last_id
             anchor.messages, anchor.levels = 1, len(snapshot.side)
@@ -256,7 +264,7 @@ class Continuity:
         return Step(Verdict.BREAK, refused, last, to_id, reason)
 
     def _remember(self, diff: BookMessage) -> None:
-        self.last_id = diff.last_id
+        self.last_id, self.last_ts = diff.last_id, max(self.last_ts, diff.event_ts)
         self.recent[diff.last_id] = diff
         if len(self.recent) > REMEMBERED:
             del self.recent[next(iter(self.recent))]

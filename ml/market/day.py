@@ -16,13 +16,14 @@ from typing import NamedTuple
 import orjson
 import polars as pl
 
+from ml.dates import bounds
 from ml.errors import CaptureError, FrameError
 from ml.instruments import Instrument
 from ml.market import layout
 from ml.market.book import levels
 from ml.market.chain import Arrived, Chain
 from ml.market.checkpoint import pack, unpack
-from ml.market.clock import DAY_NS, Clock
+from ml.market.clock import Clock
 from ml.market.continuity import NO_ID, Step
 from ml.market.decoder import BookEvent, Decoder, Tally, TradeEvent
 from ml.market.eventlog import EventLog
@@ -69,17 +70,6 @@ class _Stream:
             else:
                 refused.append(event)
         return refused
-
-
-def bounds(date: str) -> tuple[int, int]:
-    """Start and end of a UTC date (YYYY-MM-DD) in ns."""
-    start = int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp()) * SECOND
-    return start, start + DAY_NS
-
-
-def date_of(ts: int) -> str:
-    """UTC date (YYYY-MM-DD) of a time in ns."""
-    return datetime.fromtimestamp(ts // SECOND, UTC).date().isoformat()
 
 
 def raw_day(chain: Chain, instrument: Instrument, date: str) -> pl.DataFrame:

@@ -17,6 +17,7 @@ import polars as pl
 from ml.errors import CaptureError, FrameError
 from ml.market import captures
 from ml.market.archives import door
+from ml.market.content import content_hash
 from ml.market.events import RawFrame
 from ml.market.venues.dialects import BOOK, MOVING, dialect, route
 from ml.paths import DataRoot
@@ -113,7 +114,7 @@ def load(root: DataRoot, path: Path) -> FileIndex:
     Raises:
         CaptureError: there is no such file.
     """
-    kept = root.capture_index(_sha256(path))
+    kept = root.capture_index(content_hash(root, path))
     origin = door.origin(path)
     if kept.exists():
         document = json.loads(kept.read_text())

@@ -16,7 +16,7 @@ from ml.market.book import best, count
 from ml.market.chain import Chain, link
 from ml.market.feed import Feed
 from ml.market.index import FileIndex, Line, scan
-from ml.market.survey import survey
+from ml.market.survey import FINEST, survey
 
 
 def inspect(paths: Sequence[Path]) -> dict[str, Any]:
@@ -48,8 +48,8 @@ def inspect(paths: Sequence[Path]) -> dict[str, Any]:
 def _surveyed(chain: Chain, instrument_id: str) -> Instrument:
     try:
         return survey(chain, instrument_id)
-    except InstrumentError:  # candles and the like alone: there is no price that decimals could spoil
-        return Instrument(instrument_id, price_decimals=0, size_decimals=0, tick=1, lot=1)
+    except InstrumentError:  # no price or no size: the finest decimals refuse nothing that the captures hold
+        return Instrument(instrument_id, price_decimals=FINEST, size_decimals=FINEST, tick=1, lot=1)
 
 
 def _replay(chain: Chain, instrument: Instrument) -> tuple[dict[str, Any], list[tuple[str, int, FrameError]]]:

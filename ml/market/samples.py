@@ -7,9 +7,10 @@ Not here: the sampling itself (`ml.market.kernel`).
 import numpy as np
 import polars as pl
 
+from ml.dates import bounds
 from ml.instruments import Instrument
 from ml.market import kernel, layout
-from ml.market.day import bounds, open_day
+from ml.market.day import open_day
 from ml.market.events import CHECKPOINT
 from ml.market.sampler import Sampler
 from ml.market.tables import book_stream, samples_frame, trade_stream

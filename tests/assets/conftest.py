@@ -2,27 +2,30 @@
 
 import pytest
 
-from tests.assets.play import DATE, copy_of, graph, make
+from tests.assets.play import DATE, copy_of, make
 
 
 @pytest.fixture(scope="session")
 def rebuilt(ingested, tmp_path_factory):
     """A copy of the ingested data root on which the second day was made once more, and that run's result."""
+    from pipelines.jobs import ingest
+
     root = copy_of(ingested, tmp_path_factory.mktemp("rebuilt"))
-    partitioned = [asset for asset in graph() if asset.partitions_def is not None]
-    return root, make(root, *partitioned, date=DATE)
+
+    return root, make(root, ingest.selection, date=DATE)
 
 
 @pytest.fixture(scope="session")
 def learned(ingested, tmp_path_factory):
     """A copy of the ingested data root on which the job `learn` ran, and that run's result."""
     from ml.evaluation import verdict
+    from pipelines.jobs import learn
 
     root = copy_of(ingested, tmp_path_factory.mktemp("learned"))
     with pytest.MonkeyPatch.context() as patch:
         # one thread and a small canary model are quick; their own tests play them in full
         patch.setattr(verdict, "STRONG_ROUNDS", 5)
-        return root, make(root, *(asset for asset in graph() if asset.partitions_def is None), date=None)
+        return root, make(root, learn.selection, date=None)
 
 
 @pytest.fixture

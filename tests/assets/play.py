@@ -27,12 +27,16 @@ def copy_of(root, folder):
 
 
 def make(root, *names, date=DATE, resources=None, **options):
-    """Materialize assets of one partition, or of none, from the inputs that are stored."""
+    """Materialize assets, or a job's selection, of one partition or of none, from the inputs that are stored."""
     from pipelines.definitions import resources_of
 
     key = dg.MultiPartitionKey({"date": date, "instrument": INSTRUMENT.id}) if date else None
     given = resources_of(root) | (resources or {})
-    return dg.materialize(graph(), selection=list(names), partition_key=key, resources=given, **options)
+    return dg.materialize(graph(), selection=_selected(names), partition_key=key, resources=given, **options)
+
+
+def _selected(names):
+    return names[0] if isinstance(names[0], dg.AssetSelection) else list(names)
 
 
 def stored(root, table, date=DATE):

@@ -5,10 +5,10 @@ import pytest
 
 from assets.datasets import Dataset
 from ml.datasets import panel
+from ml.dates import date_of as day
 from ml.errors import DatasetError
 from ml.features.sets import BASE
 from ml.labels.spec import LabelSpec
-from ml.market.day import date_of as day
 from ml.store import read
 from tests.assets.play import DATE, DAY_BEFORE, document, make, shown, spoil, stored
 from tests.scenario import INSTRUMENT

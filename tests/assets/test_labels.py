@@ -3,7 +3,7 @@
 import polars as pl
 
 from ml.labels.future import coverage
-from ml.schemas import HORIZONS, TABLES, conform
+from ml.schemas import HORIZONS, conform, label_schema
 from ml.store import manifest
 from tests.assets.play import checks, made, make, shown, spoil, stored
 
@@ -11,7 +11,7 @@ from tests.assets.play import checks, made, make, shown, spoil, stored
 def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
     """The documented columns, one row a sample."""
     root, _ = rebuilt
-    labels = conform(stored(root, "future_labels"), TABLES["future_labels"], "future_labels")
+    labels = conform(stored(root, "future_labels"), label_schema(), "future_labels")
     assert manifest(root, "future_labels") == manifest(ingested, "future_labels")
     assert labels["ts"].equals(stored(root, "book_samples")["ts"])
 

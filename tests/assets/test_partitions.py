@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from assets.partitions import date_and_instrument, instrument_day
+from assets.partitions import date_and_instrument, instrument_day, instrument_month, month_and_instrument
 from ml.errors import InstrumentError
 from tests.conftest import default_dates
 from tests.scenario import INSTRUMENT
@@ -32,3 +32,19 @@ def test_an_unlisted_instrument_is_an_error():
     """The message holds the lines to add."""
     with pytest.raises(InstrumentError, match=r"sim\.OTHER(.|\n)*\[\[instrument\]\]"):
         date_and_instrument(context("2025-03-04", "sim.OTHER"))
+
+
+def test_months_reach_to_that_of_the_last_date():
+    """The month of the last listed date is a partition, though it is not over; its key reads instrument|month."""
+    assert instrument_month.get_partition_keys() == [f"{INSTRUMENT.id}|2025-03"]
+    key = dg.MultiPartitionKey({"month": "2025-03", "instrument": INSTRUMENT.id})
+    assert month_and_instrument(SimpleNamespace(partition_key=key)) == ("2025-03", INSTRUMENT)
+
+
+def test_a_month_is_made_of_its_days():
+    """Dagster knows which days a month depends on."""
+    from assets.partitions import days_of_month
+
+    wanted = instrument_month.subset_with_partition_keys([f"{INSTRUMENT.id}|2025-03"])
+    found = days_of_month.get_upstream_mapped_partitions_result_for_partitions(wanted, instrument_month, instrument_day)
+    assert set(found.partitions_subset.get_partition_keys()) == set(instrument_day.get_partition_keys())

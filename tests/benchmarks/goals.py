@@ -23,6 +23,10 @@ class Goal:
         """What was measured."""
         return measured[self.ours] / measured[self.peer]
 
+    def measured(self, rates: dict[str, float]) -> bool:
+        """Whether both were measured: a peer that does not install here is not."""
+        return self.ours in rates and self.peer in rates
+
     def holds(self, measured: dict[str, float], share: float = 1.0) -> bool:
         """Whether a share of the goal was reached."""
         ratio = self.ratio(measured)
@@ -36,4 +40,15 @@ REPLAY = (
 )
 LABELS = (Goal("labels for three horizons", "compiled loop", "pandas.merge_asof", 6),)
 FEATURES = (Goal("all features of a sample", "compiled row, 110 features", "slow row, 110 features", 5_000),)
+INDICATORS = (
+    Goal("30 indicators of a million candles", "compiled indicators", "TA-Lib", 1),
+    Goal("30 indicators of a million candles", "compiled indicators, arrays kept", "TA-Lib", 1.3),
+    Goal("30 indicators of a million candles", "compiled indicators", "ta", 300),
+)
+CANDLES = (Goal("candle features, per value", "unified_240", "Qlib Alpha158", 20),)
 STARTUP = (Goal("time to load", "load the definitions", "import dagster", 2, at_most=True),)
+CAPTURE = (Goal("frames taken down by one core", "capture, to the journal", "ccxt, to its book", 6),)
+LOAD = (
+    Goal("core seconds a second, 50 symbols", "capture, 5x: core seconds a second", "one core", 1, at_most=True),
+    Goal("refused or late, 50 symbols at 5 times the rate", "capture, 5x: share of the rate kept", "one core", 0.99),
+)

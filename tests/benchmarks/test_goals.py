@@ -2,21 +2,24 @@
 
 import pytest
 
-from tests.benchmarks import features, labels, replay, startup
-from tests.benchmarks.goals import CI_SHARE, FEATURES, LABELS, REPLAY, STARTUP, Goal
+from tests.benchmarks import capture, features, indicators, labels, replay, startup
+from tests.benchmarks.goals import CAPTURE, CI_SHARE, FEATURES, INDICATORS, LABELS, REPLAY, STARTUP, Goal
 from tests.benchmarks.stream import recorded
 
 
-@pytest.mark.parametrize("goals_and_measure", ["replay", "labels", "features", "startup"])
+@pytest.mark.parametrize("goals_and_measure", ["replay", "labels", "features", "indicators", "startup", "capture"])
 def test_goals_are_in_reach(goals_and_measure, request):
     """One retry, because a shared machine has bad moments."""
     goals, measure = {
         "replay": (REPLAY, lambda: replay.measure(recorded(request.getfixturevalue("market")), 3)),
         "labels": (LABELS, lambda: labels.measure(20, 3)),
         "features": (FEATURES, lambda: features.measure(20_000, 3)),
+        "indicators": (INDICATORS, lambda: indicators.measure(200_000, 3, with_ta=False)),
         "startup": (STARTUP, lambda: startup.measure(2)),
+        "capture": (CAPTURE, lambda: capture.beside_ccxt(request.getfixturevalue("market"), 2)),
     }[goals_and_measure]
     measured = measure()
+    goals = [goal for goal in goals if goal.measured(measured)]
     if not all(goal.holds(measured, CI_SHARE) for goal in goals):
         measured = measure()
     missed = [f"{g.title}: {g.ratio(measured):.2f} against {g.peer}" for g in goals if not g.holds(measured, CI_SHARE)]

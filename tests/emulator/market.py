@@ -3,13 +3,18 @@
 import random
 from dataclasses import dataclass, field
 
-DEPTH, START = 30, 1_000
+DEPTH, START = 30, 1_000_000
+"""Ids begin so high that those after a restart are others."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What happened at one update id: levels as (side, price, size), 0 removes; and the print, if any."""
+    """What happened at one update: levels as (side, price, size), 0 removes; and the print, if any.
 
+    `prev_id` is the last id of the change before, which after a restart is the larger one.
+    """
+
+    prev_id: int
     first_id: int
     last_id: int
     ts_ms: int
@@ -25,6 +30,7 @@ class Market:
     seed: int
     gap_ids: int = 1
     update: int = START
+    opened_ms: int = 1_741_000_000_000
     history: list[Change] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -33,7 +39,7 @@ class Market:
         self.sides: dict[int, dict[int, int]] = {
             side: {self.mid - side * k: self.rng.randint(1, 50) for k in range(1, DEPTH + 1)} for side in (1, -1)
         }
-        self.trades = 0
+        self.trades, self.published = 0, self.update
         self.opening = {side: dict(levels) for side, levels in self.sides.items()}
 
     def step(self, ts_ms: int) -> Change:
@@ -50,13 +56,21 @@ class Market:
                 self.sides[side][price] = size
             else:
                 self.sides[side].pop(price, None)
-        first, self.update = self.update + 1, self.update + self.rng.randint(1, self.gap_ids)
+        before, first = self.published, self.update + 1
+        self.published = self.update = self.update + self.rng.randint(1, self.gap_ids)
         trade = None
         if self.rng.random() < 0.3:
             self.trades += 1
             side = self.rng.choice((1, -1))
             trade = (side, self.mid + side, self.rng.randint(1, 9))
-        change = Change(first, self.update, ts_ms, tuple((s, p, q) for (s, p), q in levels.items()), trade)
+        change = Change(before, first, self.update, ts_ms, tuple((s, p, q) for (s, p), q in levels.items()), trade)
+        self.history.append(change)
+        return change
+
+    def restart(self, ts_ms: int, update: int) -> Change:
+        """Let the ids begin anew with an `update` at which no level changes."""
+        change = Change(self.published, update, update, ts_ms, (), None)
+        self.published = self.update = update
         self.history.append(change)
         return change
 

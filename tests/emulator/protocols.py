@@ -26,8 +26,9 @@ def _book(market: Market, side: int) -> list[list[str]]:
 
 
 class Binance:
-    """USD-M by default; spot has no pu and no T."""
+    """USD-M by default; spot has no pu and no T. Its ids never begin anew."""
 
+    restart = None
     path = "/public/stream"
     gap_ids = 5
 
@@ -39,7 +40,8 @@ class Binance:
 
     def subscribed(self, message: dict) -> tuple[list[str], list[str]]:
         """Symbols of a subscription, and the answers."""
-        symbols = {name.partition("@")[0].upper() for name in message.get("params", [])}
+        books = (name for name in message.get("params", []) if "@depth" in name)
+        symbols = {name.partition("@")[0].upper() for name in books}
         return sorted(symbols), [json.dumps({"result": None, "id": message.get("id")})]
 
     def opening(self, market: Market) -> list[str]:
@@ -51,13 +53,13 @@ class Binance:
         document = {"lastUpdateId": market.update, "bids": _book(market, 1), "asks": _book(market, -1)}
         return json.dumps(document if self.spot else document | {"E": ts_ms, "T": ts_ms})
 
-    def frames(self, market: Market, change: Change, last_id: int) -> list[str]:
+    def frames(self, market: Market, change: Change) -> list[str]:
         """A change as the stream shows it."""
         name, ts = market.symbol.lower(), change.ts_ms
         data: dict[str, Any] = {"e": "depthUpdate", "E": ts + 1, "s": market.symbol, "U": change.first_id}
         data |= {"u": change.last_id, "b": _levels(change.levels, 1), "a": _levels(change.levels, -1)}
         if not self.spot:
-            data |= {"T": ts, "pu": last_id}
+            data |= {"T": ts, "pu": change.prev_id}
         if self.coin:
             data |= {"ps": market.symbol.partition("_")[0]}
         found = [json.dumps({"stream": f"{name}@depth@0ms", "data": data})]
@@ -69,6 +71,12 @@ class Binance:
                 print_ |= {"ps": market.symbol.partition("_")[0]}
             found.append(json.dumps({"stream": f"{name}@trade", "data": print_}))
         return found
+
+    def aside(self, market: Market, ts_ms: int) -> str:
+        """What a connection without books hears of: the mark price."""
+        name, mark = market.symbol.lower(), price(market.mid)
+        data = {"e": "markPriceUpdate", "E": ts_ms, "s": market.symbol, "p": mark, "i": mark, "r": "0.0001", "T": 0}
+        return json.dumps({"stream": f"{name}@markPrice", "data": data})
 
     def keep_alive(self, message: dict) -> str | None:
         """Binance pings by protocol frames."""
@@ -92,10 +100,10 @@ class Bybit:
 
     def opening(self, market: Market) -> list[str]:
         """The snapshot that begins the stream."""
-        ts = market.history[-1].ts_ms if market.history else 1
+        ts = market.history[-1].ts_ms if market.history else market.opened_ms
         return [self._book(market, "snapshot", _book(market, 1), _book(market, -1), ts, market.update)]
 
-    def frames(self, market: Market, change: Change, last_id: int) -> list[str]:
+    def frames(self, market: Market, change: Change) -> list[str]:
         """A change as the stream shows it."""
         bids, asks = (_levels(change.levels, side) for side in (1, -1))
         found = [self._book(market, "delta", bids, asks, change.ts_ms, change.last_id)]
@@ -106,6 +114,11 @@ class Bybit:
             topic = f"publicTrade.{market.symbol}"
             found.append(json.dumps({"topic": topic, "type": "snapshot", "ts": change.ts_ms, "data": [entry]}))
         return found
+
+    def restart(self, market: Market, ts_ms: int) -> list[str]:
+        """The service began anew: a snapshot with u = 1 in the running stream."""
+        market.restart(ts_ms, 1)
+        return self.opening(market)
 
     def keep_alive(self, message: dict) -> str | None:
         """The answer to its ping."""
@@ -134,19 +147,23 @@ class Okx:
 
     def opening(self, market: Market) -> list[str]:
         """The snapshot that begins the stream."""
-        ts = market.history[-1].ts_ms if market.history else 1
+        ts = market.history[-1].ts_ms if market.history else market.opened_ms
         return [self._book(market, "snapshot", _book(market, 1), _book(market, -1), ts, market.update, -1)]
 
-    def frames(self, market: Market, change: Change, last_id: int) -> list[str]:
+    def frames(self, market: Market, change: Change) -> list[str]:
         """A change as the stream shows it."""
         bids, asks = (_levels(change.levels, side) for side in (1, -1))
-        found = [self._book(market, "update", bids, asks, change.ts_ms, change.last_id, last_id)]
+        found = [self._book(market, "update", bids, asks, change.ts_ms, change.last_id, change.prev_id)]
         if change.trade:
             side, ticks, lots = change.trade
             entry = {"instId": market.symbol, "tradeId": str(market.trades), "px": price(ticks), "sz": size(lots)}
             entry |= {"side": "buy" if side > 0 else "sell", "ts": str(change.ts_ms)}
             found.append(json.dumps({"arg": {"channel": "trades", "instId": market.symbol}, "data": [entry]}))
         return found
+
+    def restart(self, market: Market, ts_ms: int) -> list[str]:
+        """Ids begin anew below the last one, which prevSeqId still names: the chain goes on."""
+        return self.frames(market, market.restart(ts_ms, 1))
 
     def keep_alive(self, message: dict) -> str | None:
         """OKX pings by the text `ping`, which is no JSON."""
@@ -160,5 +177,5 @@ class Okx:
 
 PROTOCOLS = {
     "binance-usdm": Binance, "binance-spot": Binance, "binance-coinm": Binance,
-    "bybit-linear": Bybit, "bybit-spot": Bybit, "okx-swap": Okx, "okx-spot": Okx,
+    "bybit-linear": Bybit, "bybit-spot": Bybit, "bybit-inverse": Bybit, "okx-swap": Okx, "okx-spot": Okx,
 }  # fmt: skip

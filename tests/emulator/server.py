@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
@@ -23,8 +24,8 @@ def deliver(symbol: str, frame: str) -> list[str]:
 class Emulator:
     """One venue; use as a context manager. `rate` is changes per second and symbol.
 
-    `tap` may be replaced while it runs; `muted` and `refuse` (answers 429 to that many snapshot requests) are read at
-    each use.
+    `tap` may be replaced while it runs; `muted`, `delay` (seconds between a change and its frames) and `refuse` (how
+    many snapshot requests are answered by 429) are read at each use.
     """
 
     def __init__(self, venue: str, symbols: list[str], rate: float = 50.0, seed: int = 1) -> None:
@@ -32,7 +33,12 @@ class Emulator:
         self.markets = {name: Market(name, seed + k, self.protocol.gap_ids) for k, name in enumerate(symbols)}
         self.rate, self.tap, self.muted, self.refuse, self.stale_snapshots = rate, deliver, False, 0, 0
         self.sockets: dict[web.WebSocketResponse, set[str]] = {}
+        self.said: dict[web.WebSocketResponse, list[str]] = {}
+        """All that each connection was sent, in order of the connections."""
+        self.aside: set[web.WebSocketResponse] = set()
         self.connections = self.sent = self.served = 0
+        self.delay, self.withheld_openings = 0.0, 0
+        self.late: deque[tuple[float, str, str]] = deque()
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._started, self._stop = threading.Event(), asyncio.Event()
@@ -52,9 +58,17 @@ class Emulator:
         """What `lobforge capture` needs to find it."""
         return ["--stream-url", f"ws://127.0.0.1:{self.port}", "--rest-url", f"http://127.0.0.1:{self.port}"]
 
-    def cut(self) -> None:
-        """Break every connection without a goodbye."""
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(5)
+    def cut(self, *, books: bool = True) -> None:
+        """Break every connection without a goodbye; with `books` False only those that carry no book."""
+        asyncio.run_coroutine_threadsafe(self._cut(books=books), self._loop).result(5)
+
+    def halt(self) -> None:
+        """Leave every connection half open: it stays up, but this end neither reads nor writes any more."""
+        self._loop.call_soon_threadsafe(self._halt)
+
+    def restart(self) -> None:
+        """Begin the ids of every book anew, in the running streams."""
+        asyncio.run_coroutine_threadsafe(self._restart(), self._loop).result(5)
 
     def inject(self, text: str) -> None:
         """Send a frame of the test's own to everybody."""
@@ -99,7 +113,7 @@ class Emulator:
         socket = web.WebSocketResponse(autoping=True)
         await socket.prepare(request)
         self.connections += 1
-        self.sockets[socket] = set()
+        self.sockets[socket], self.said[socket] = set(), []
         async for message in socket:
             if message.type == WSMsgType.TEXT:
                 await self._hear(socket, message.data)
@@ -108,47 +122,73 @@ class Emulator:
 
     async def _hear(self, socket: web.WebSocketResponse, text: str) -> None:
         if text == "ping":
-            await socket.send_str("pong")
+            await self._say(socket, "pong")
             return
         message = json.loads(text)
         alive = self.protocol.keep_alive(message)
         if alive is not None:
-            await socket.send_str(alive)
+            await self._say(socket, alive)
             return
         symbols, answers = self.protocol.subscribed(message)
         for answer in answers:
-            await socket.send_str(answer)
+            await self._say(socket, answer)
+        if not symbols and not self.sockets[socket]:
+            self.aside.add(socket)
         for symbol in symbols:
             if symbol in self.markets and socket.closed is False:
-                for frame in self.protocol.opening(self.markets[symbol]):
-                    await socket.send_str(frame)
+                if self.withheld_openings > 0:
+                    self.withheld_openings -= 1
+                else:
+                    for frame in self.protocol.opening(self.markets[symbol]):
+                        await self._say(socket, frame)
                 self.sockets[socket].add(symbol)
+                self.aside.discard(socket)
 
     async def _tick(self) -> None:
         period = 1.0 / self.rate
         while True:
             started = time.monotonic()
             for market in self.markets.values():
-                last = market.update
-                frames = self.protocol.frames(market, market.step(_now()), last)
+                frames = self.protocol.frames(market, market.step(_now()))
                 if self.muted:
                     continue
-                for frame in frames:
-                    for text in self.tap(market.symbol, frame):
-                        await self._send_all(text, market.symbol)
+                self._put(market.symbol, [text for frame in frames for text in self.tap(market.symbol, frame)])
+                while self.late and self.late[0][0] <= time.monotonic():
+                    _, text, symbol = self.late.popleft()
+                    await self._send_all(text, symbol)
+                for socket in [one for one in self.aside if one in self.sockets and not one.closed]:
+                    await self._say(socket, self.protocol.aside(market, _now()))
             await asyncio.sleep(max(period - (time.monotonic() - started), 0))
+
+    async def _say(self, socket: web.WebSocketResponse, text: str) -> None:
+        self.said[socket].append(text)
+        await socket.send_str(text)
 
     async def _send_all(self, text: str, symbol: str | None = None) -> None:
         for socket, symbols in list(self.sockets.items()):
             if (symbol is None or symbol in symbols) and not socket.closed:
                 self.sent += 1
                 try:
-                    await socket.send_str(text)
+                    await self._say(socket, text)
                 except ConnectionError:
                     self.sockets.pop(socket, None)
 
-    async def _cut(self) -> None:
+    def _put(self, symbol: str, texts: list[str]) -> None:
+        """Line frames up; they are sent in this order, each when it is due."""
+        self.late += [(time.monotonic() + self.delay, text, symbol) for text in texts]
+
+    def _halt(self) -> None:
         for socket in list(self.sockets):
+            if socket._req is not None and socket._req.transport is not None:
+                socket._req.transport.pause_reading()
+            self.sockets.pop(socket)
+
+    async def _restart(self) -> None:
+        for market in self.markets.values():
+            self._put(market.symbol, self.protocol.restart(market, _now()))
+
+    async def _cut(self, *, books: bool = True) -> None:
+        for socket in list(self.sockets) if books else [one for one in self.aside if one in self.sockets]:
             transport = socket._req.transport if socket._req is not None else None
             if transport is not None:
                 transport.abort()

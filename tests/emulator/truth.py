@@ -8,7 +8,7 @@ from ml.market.chain import Chain
 from ml.market.continuity import Verdict
 from ml.market.feed import Feed
 from ml.market.survey import survey
-from tests.emulator.market import Market
+from tests.emulator.market import START, Market
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,21 @@ def check(chain: Chain, instrument_id: str, market: Market) -> Found:
     return Found(applied, anchors, gaps, refused, feed.decoder.tally.trades)
 
 
+def places(market: Market) -> dict[int, int]:
+    """How many changes had happened, by the last update id: after a restart a larger number has a smaller id."""
+    return {START: 0} | {change.last_id: number for number, change in enumerate(market.history, start=1)}
+
+
 def _nothing_is_lost(market: Market, applied: list[int], anchors: list[int], gaps: list[dict[str, Any]]) -> None:
     """Every change from the first anchor on was applied, or is held by an anchor after a recorded gap."""
     assert anchors, "no snapshot was ever connected"
-    known = set(applied)
-    inside = [(gap["from_id"], next((a for a in anchors if a > gap["from_id"]), None)) for gap in gaps]
-    for change in market.history:
-        if not anchors[0] < change.last_id <= max([*applied, *anchors]):
-            continue
-        covered = any(start < change.last_id and (end is None or change.last_id <= end) for start, end in inside)
-        assert change.last_id in known or covered, f"change {change.last_id} is neither applied nor in a gap"
+    place = places(market)
+    known, begun = {place[one] for one in applied}, [place[one] for one in anchors]
+    starts = [place[gap["from_id"]] for gap in gaps if gap["from_id"] is not None]
+    inside = [(start, next((one for one in begun if one > start), None)) for start in starts]
+    for position in range(begun[0] + 1, max([*known, *begun]) + 1):
+        covered = any(start < position and (end is None or position <= end) for start, end in inside)
+        assert position in known or covered, f"change {position} is neither applied nor in a gap"
 
 
 def _book_is_right(feed: Feed, market: Market, applied: list[int], anchors: list[int], instrument: Any) -> None:
@@ -66,8 +71,7 @@ def _book_is_right(feed: Feed, market: Market, applied: list[int], anchors: list
     last = feed.decoder.continuity.last_id
     if last is None:
         return
-    count = sum(change.last_id <= last for change in market.history)
-    truth = market.book_after(count)
+    truth = market.book_after(places(market)[last])
     ticks, lots = 10 ** (instrument.price_decimals - 1), 10**instrument.size_decimals / 1_000
     for side, index in ((1, 0), (-1, 1)):
         prices, sizes = levels(feed.sampler.state.book, index)

@@ -57,6 +57,7 @@ def test_recorded_gap_has_its_bounds_and_no_end(recorded):
     assert validity.height == 1
 
 
+@pytest.mark.promise("A4")
 def test_recorded_rows_before_are_the_same_and_after_are_null(recorded):
     """Samples and features up to the gap are bit-identical; after it every feature is null for invalid_book."""
     whole, cut, *_ = recorded
@@ -88,6 +89,7 @@ def cut(simulated, tmp_path_factory):
     return root
 
 
+@pytest.mark.promise("A4")
 def test_simulated_features_return_after_their_look_back(ingested, cut):
     """Each feature is the whole run's from re-anchor + look-back on, and null in between."""
     whole, holed = (stored(root, "features", "2025-03-03", INSTRUMENT.id) for root in (ingested, cut))
@@ -103,6 +105,7 @@ def test_simulated_features_return_after_their_look_back(ingested, cut):
         assert inside[feature.id].null_count() == inside.height
 
 
+@pytest.mark.promise("A4")
 def test_simulated_labels_are_null_exactly_where_they_touch_the_gap(ingested, cut):
     """A movement is lost if and only if [t, t + h] touches the gap; all others are bit-identical."""
     whole, holed = (stored(root, "future_labels", "2025-03-03", INSTRUMENT.id) for root in (ingested, cut))

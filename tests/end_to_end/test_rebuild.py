@@ -24,6 +24,7 @@ def hashes(root: DataRoot) -> dict[str, str]:
     }
 
 
+@pytest.mark.promise("B5")
 @pytest.mark.parametrize(("days", "threads"), [(DAYS[::-1], 1), (DAYS, 2)])
 def test_another_process_another_order_other_threads(ingested, simulated, tmp_path, days, threads):
     """Every file of every table equals the one that this process made, byte for byte."""
@@ -33,6 +34,7 @@ def test_another_process_another_order_other_threads(ingested, simulated, tmp_pa
     assert len(hashes(root)) == len(TABLES) * len(DAYS)
 
 
+@pytest.mark.promise("B5")
 def test_made_again_in_place(ingested, simulated):
     """Materializing a stored partition again changes no byte and no manifest line."""
     before, listed = hashes(ingested), {table: ingested.manifest(table).read_bytes() for table in TABLES}

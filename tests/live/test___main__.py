@@ -10,7 +10,12 @@ import pytest
 from tests.scenario import capture, diff, snapshot
 
 T = 1_741_000_000_000
-VERBS = {"backup", "candles", "capture", "demo", "doctor", "gaps", "init", "inspect", "live", "restore", "ui", "verify"}
+VERBS = {
+    "backup", "candles", "capture", "demo", "doctor", "features", "fetch", "gaps", "init", "inspect",
+    "label", "live", "migrate",
+    "migrate_legacy_to_parquet", "preprocessing_add_future_labels", "preprocessing_add_future_labels_parquet",
+    "restore", "ui", "verify",
+}  # fmt: skip
 
 
 def lobforge(*arguments, **variables):

@@ -11,8 +11,8 @@ import pytest
 from live.candles import main
 from ml.candles import from_trades
 from ml.config import Config, render
+from ml.dates import bounds
 from ml.instruments import Instrument
-from ml.market.day import bounds
 from ml.schemas import TABLES
 from ml.store import manifest, publish, read, write_text
 from tests.kline_server import Exchange, busy, row, served

@@ -19,16 +19,26 @@ from tests.scenario import chain_of
 
 SYMBOLS = {"okx-swap": ["BTC-USDT-SWAP"], "okx-spot": ["BTC-USDT"], "binance-coinm": ["TRXUSD_PERP"]}
 
+CAPTURE = """
+import os, sys
+from functools import partial
+from live import capture
+from ml.capture.recorder import ROLL_BYTES, Recorder
+capture.Recorder = partial(Recorder, roll_bytes=int(os.environ.get("ROLL_BYTES", ROLL_BYTES)))
+sys.exit(capture.main(sys.argv[1:]))
+"""
+"""The verb, with journals that may be rolled sooner."""
+
 
 class Running:
     """A capture process over an emulator."""
 
-    def __init__(self, root: DataRoot, venue: str, emulator: Emulator, *more: str) -> None:
-        command = [sys.executable, "-m", "live", "capture", "--venue", venue, "--json", *emulator.arguments, *more]
+    def __init__(self, root: DataRoot, venue: str, emulator: Emulator, *more: str, **environment: str) -> None:
+        command = [sys.executable, "-c", CAPTURE, "--venue", venue, "--json", *emulator.arguments, *more]
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             [*command, "--symbols", ",".join(emulator.markets)],
-            env=os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)},
+            env=os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)} | environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -49,7 +59,7 @@ class Running:
         return summary
 
 
-def until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
+def until(happened: Callable[[], bool], seconds: float = 240.0) -> None:
     """Wait for something that must happen."""
     deadline = time.monotonic() + seconds
     while not happened():
@@ -85,6 +95,7 @@ SLOW = [pytest.mark.slow]
 FEW = ["binance-usdm", "bybit-linear"]
 
 
+@pytest.mark.promise("A8")
 @pytest.mark.parametrize("venue", [v if v in FEW else pytest.param(v, marks=SLOW) for v in PROTOCOLS])
 def test_a_quiet_capture_has_no_gap(root, venue):
     """Every change from the snapshot on is there, the book is right, the stop is clean."""
@@ -98,6 +109,7 @@ def test_a_quiet_capture_has_no_gap(root, venue):
         assert found.trades > 5
 
 
+@pytest.mark.promise("A2")
 @pytest.mark.parametrize("venue", [*FEW, *(pytest.param(v, marks=SLOW) for v in ("binance-spot", "okx-swap"))])
 def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
     """A dropped frame, then doubled and garbled ones, then a cut connection: two gaps and nothing else is missing."""
@@ -135,6 +147,7 @@ def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
     assert summary["unknown_books"] == []
 
 
+@pytest.mark.promise("A6")
 def test_a_silent_connection_is_found_within_six_seconds(root):
     """The venue keeps the line open and says nothing: the capture dials again, and the gap says why."""
     with emulated("bybit-linear") as emulator, Running(root, "bybit-linear", emulator) as running:
@@ -150,6 +163,72 @@ def test_a_silent_connection_is_found_within_six_seconds(root):
     assert truth(root, "bybit-linear", emulator)[0].gaps[0]["reason"] == "silent"
 
 
+@pytest.mark.promise("A6", "A8")
+def test_a_half_open_connection_holds_up_neither_the_next_nor_the_stop(root):
+    """The venue's end is dead and answers no goodbye: dialled again within six seconds, stopped within five."""
+    with Emulator("bybit-linear", ["BTCUSDT"]) as emulator, Running(root, "bybit-linear", emulator) as running:
+        anchored(emulator)
+        connected, halted = emulator.connections, time.monotonic()
+        emulator.halt()
+        until(lambda: emulator.connections > connected)
+        found_after = time.monotonic() - halted
+        flows(emulator)
+        emulator.halt()
+        summary = running.stop()
+    assert found_after <= 6.5
+    assert summary["unknown_books"] == []
+    assert [gap["reason"] for gap in truth(root, "bybit-linear", emulator)[0].gaps] == ["silent"]
+
+
+def swapped() -> Callable[[str, str], list[str]]:
+    """A tap that lets one book frame pass its predecessor."""
+    held: list[str] = []
+
+    def tap(_: str, frame: str) -> list[str]:
+        if "rade" in frame or len(held) == 2:
+            return [frame]
+        held.append(frame)
+        return held[::-1] if len(held) == 2 else []
+
+    return tap
+
+
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize("venue", ["bybit-linear", pytest.param("okx-swap", marks=SLOW)])
+def test_frames_out_of_order_late_and_of_a_new_epoch_are_the_truth(root, venue):
+    """A swap breaks the chain, a delay does nothing; a restart is a gap only where the book is reset."""
+    symbol = SYMBOLS.get(venue, ["BTCUSDT"])
+    with Emulator(venue, symbol) as emulator, Running(root, venue, emulator) as running:
+        anchored(emulator)
+        connected = emulator.connections
+        emulator.tap = swapped()
+        until(lambda: emulator.connections > connected)
+        flows(emulator, 100)
+        emulator.delay = 0.5
+        flows(emulator, 60)
+        emulator.restart()
+        flows(emulator, 100)
+        emulator.delay = 0.0
+        flows(emulator, 100)
+        summary = running.stop()
+    assert summary["unknown_books"] == []
+    reasons = [gap["reason"] for found in truth(root, venue, emulator) for gap in found.gaps]
+    assert "sequence_gap" in reasons
+    assert ("restart" in reasons) == venue.startswith("bybit")
+
+
+def test_a_book_whose_first_snapshot_was_lost_is_asked_for_again(root):
+    """Its diffs come and break nothing; after five seconds without the book its line is dialled anew."""
+    with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
+        emulator.withheld_openings = 1
+        with Running(root, "bybit-linear", emulator) as running:
+            until(lambda: emulator.connections == 2)
+            flows(emulator)
+            summary = running.stop()
+    assert (summary["reconnects"], summary["unknown_books"]) == (1, [])
+    assert len(truth(root, "bybit-linear", emulator)[0].applied) > 20
+
+
 def test_refused_and_stale_snapshots_are_asked_for_again(root):
     """429 is waited for, a snapshot older than the stream connects nothing; the third answer does."""
     with Emulator("binance-usdm", ["BTCUSDT"]) as emulator:
@@ -162,6 +241,7 @@ def test_refused_and_stale_snapshots_are_asked_for_again(root):
     assert truth(root, "binance-usdm", emulator)[0].gaps == []
 
 
+@pytest.mark.promise("A1", "A8")
 def test_a_killed_capture_is_recovered_by_the_next(root):
     """SIGKILL loses nothing that the journal held; the next start says so and seals it."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
@@ -177,6 +257,37 @@ def test_a_killed_capture_is_recovered_by_the_next(root):
     assert (first["state"], first["records"] > 20) == ("recovered", True)
     (found,) = truth(root, "bybit-linear", emulator)
     assert len(found.gaps) == 1
+
+
+def test_a_lost_line_without_books_loses_no_book(root):
+    """USD-M sends candles and mark prices over a line of their own: it is dialled again, the books go on."""
+    with emulated("binance-usdm") as emulator, Running(root, "binance-usdm", emulator) as running:
+        anchored(emulator)
+        connected = emulator.connections
+        emulator.cut(books=False)
+        until(lambda: emulator.connections > connected)
+        flows(emulator)
+        summary = running.stop()
+    assert (summary["reconnects"], summary["breaks"], summary["unknown_books"]) == (1, 0, [])
+    assert [found.gaps for found in truth(root, "binance-usdm", emulator)] == [[], []]
+
+
+def test_a_capture_that_cannot_be_sealed_fails_and_is_recovered(root):
+    """The way is blocked by a file: return code 2 with the reason, and the next start seals what the journal kept."""
+    root.captures.parent.mkdir(parents=True)
+    root.captures.write_text("in the way")
+    with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
+        with Running(root, "bybit-linear", emulator) as running:
+            anchored(emulator)
+            running.process.send_signal(signal.SIGTERM)
+            out, err = running.process.communicate(timeout=60)
+        assert (running.process.returncode, "cannot be stored" in out + err) == (2, True)
+        root.captures.unlink()
+        with Running(root, "bybit-linear", emulator) as again:
+            flows(emulator)
+            again.stop()
+    (found,) = truth(root, "bybit-linear", emulator)
+    assert len(found.applied) > 20
 
 
 def test_metrics_are_served_while_it_runs(root):

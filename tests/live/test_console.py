@@ -20,12 +20,17 @@ def test_an_error_is_two_and_says_its_kind(capsys, error):
     assert (captured.out, captured.err) == ("", f"error: {error}\n")
 
 
-def test_a_table_shows_every_cell(capsys, monkeypatch):
+def test_a_table_shows_every_cell(capsys):
     """The first column on the left, numbers on the right of theirs."""
-    monkeypatch.setenv("COLUMNS", "100")
     show_table("captures", ["instrument", "trades"], [["sim.X", "5"], ["sim.LONGER", "12345"]])
     printed = capsys.readouterr().out
     assert printed.startswith("captures")
     short, long = (next(line for line in printed.splitlines() if name in line) for name in ("sim.X ", "sim.LONGER"))
     assert short.index("sim.X") == long.index("sim.LONGER")
     assert short.index("5") == long.index("12345") + 4
+
+
+def test_a_pipe_gets_whole_cells(capsys):
+    """Where no terminal gives a width, nothing is cut to one."""
+    show_table("gaps", ["instrument", "start"], [["binance-usdm.BTCUSDT" * 9, "2024-07-19 00:05:02.123"]])
+    assert "binance-usdm.BTCUSDT" * 9 in capsys.readouterr().out

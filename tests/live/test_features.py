@@ -38,7 +38,7 @@ def test_the_page_can_be_made_anew(capsys):
     assert capsys.readouterr().out == markdown()
 
 
-@pytest.mark.parametrize("arguments", [[], ["read"], ["list", "--json", "--markdown"]])
+@pytest.mark.parametrize("arguments", [[], ["write"], ["list", "--json", "--markdown"]])
 def test_nothing_else_is_understood(arguments, capsys):
     """Two outputs at once, or a word that is none."""
     with pytest.raises(SystemExit) as left:

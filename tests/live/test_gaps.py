@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from live.gaps import main
-from ml.ledger import DAY, NOT_STORED, SECOND
+from ml.dates import DAY_NS as DAY
+from ml.dates import SECOND
+from ml.ledger import NOT_STORED
 from ml.schemas import END_REASONS, TABLES
 from ml.store import publish
 
@@ -21,7 +23,6 @@ T0 = 1_741_046_400 * SECOND
 def stored(root, monkeypatch):
     """Two days of one instrument with a gap of 30.5 s in the first, one day of another without."""
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
-    monkeypatch.setenv("COLUMNS", "160")
     gap = [
         (T0, T0 + 600 * SECOND, 0, 1, 77, 99, "sequence_gap"),
         (T0 + 6305 * SECOND // 10, T0 + DAY, 2, 3, None, None, None),

@@ -153,6 +153,30 @@ def test_people_get_a_table_and_the_reasons(capsys, tmp_path):
     assert captured.err.startswith("error: ")
 
 
+DELETES = [diff(k, k - 1, T + k, bids=[("99.5", "0")], asks=[("100.25", "0.000")]) for k in range(1, 4)]
+KLINE = "1741046400000,100.1,101.1,99.1,100.5,1.5,1741046459999,150,7,0.5,50,0\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("um/BTCUSDT-1m-2025-03-04.csv", KLINE), ("deletes.log", DELETES)],
+    ids=["candles alone", "removals alone"],
+)
+def test_an_instrument_without_a_price_has_none(capsys, tmp_path, name, content):
+    """Null, not zero: nothing is known of its book; nothing is refused for decimals that nobody gave."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    _ = path.write_text(content) if isinstance(content, str) else capture(path, content)
+    code, report = run(capsys, path)
+    found = report["instruments"][USDM]
+    assert (code, report["set_aside"]) == (0, [])
+    assert (found["best_bid"], found["best_ask"], found["bid_levels"], found["ask_levels"]) == (None, None, 0, 0)
+    main([str(path)])
+    printed = capsys.readouterr().out
+    assert "None" not in printed
+    assert "0.0" not in printed
+
+
 @pytest.mark.parametrize("folder", ["binance_raw", "bybit_v5_ws"])
 def test_recorded_captures_keep_the_contract(capsys, market, folder):
     """The whole chain of each recorded venue, by its directory: valid JSON, no gap, nothing set aside."""

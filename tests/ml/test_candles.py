@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from ml.candles import MINUTE, NOT_CAPTURED, TIMEFRAMES, from_trades, kinds, resample
+from ml.dates import bounds
 from ml.errors import DatasetError
-from ml.market.day import bounds, decode_day, raw_day
+from ml.market.day import decode_day, raw_day
 from ml.market.survey import survey
 from ml.schemas import TABLES, conform
 from ml.store import read

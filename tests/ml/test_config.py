@@ -1,14 +1,16 @@
 """lobforge.toml."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from ml import config
-from ml.config import Config
+from ml.config import Config, LabelPlan
 from ml.errors import InstrumentError, SettingsError
 from ml.instruments import Instrument
+from ml.sources import Source
 from ml.store import write_text
 
 BTC = Instrument("binance-usdm.BTCUSDT", 1, 3, 1, 1)
@@ -24,6 +26,36 @@ def test_what_is_rendered_is_read_back(root):
     """The file and the object say the same."""
     wanted = listed(root)
     assert config.load(root) == wanted
+
+
+SOURCE = Source("vision", "https://data.binance.vision/{symbol}-{date}.zip", "binance-usdm", ".CHECKSUM", 12.0)
+
+
+def test_sources_are_read_back(root):
+    """With their own times to retry; a file without any has none."""
+    assert listed(root).sources == ()
+    wanted = Config(root.root / "x", date(2025, 1, 1), None, (BTC,), (SOURCE, replace(SOURCE, name="other")))
+    write_text(root.config, config.render(wanted))
+    assert config.load(root) == wanted
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (
+            2 * config.render(Config(Path("x"), date(2025, 1, 1), None, (), (SOURCE,))).partition("\n\n")[2],
+            "two sources",
+        ),
+        ('[[source]]\nname = "a"\n', "missing 2 required"),
+        ('[[source]]\nname = "a"\nurl = "http://host/{date}"\nvenue = "b"\n', "not https"),
+        ('[[source]]\nname = "a"\nurl = "https://host/{date}"\nvenue = "b"\nuser = "c"\n', "user"),
+    ],
+)
+def test_a_source_without_sense_is_refused(root, lines, why):
+    """Two of one name, one without an address, one that is not safe, a key that nobody knows."""
+    write_text(root.config, "first_date = 2025-01-01\n" + lines)
+    with pytest.raises(SettingsError, match=why):
+        config.load(root)
 
 
 def test_an_unlisted_instrument_comes_with_the_lines_to_add(root):
@@ -64,3 +96,27 @@ def test_dates_between_are_the_listed_ones():
     start = 20_089 * day  # 2025-01-01
     assert wanted.between(start - day, start + day) == ["2025-01-01", "2025-01-02"]
     assert wanted.between(start + 2 * day, start + 9 * day) == ["2025-01-03"]
+
+
+def test_a_label_plan_is_read_back(root):
+    """Horizons and costs, where they are not the defaults."""
+    plan = LabelPlan((10, 30, 60, 180, 300), 0.0002, 2)
+    wanted = replace(listed(root), labels=plan)
+    write_text(root.config, config.render(wanted))
+    assert config.load(root).labels == plan
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"horizons": (30, 60)}, "10 among them"),
+        ({"horizons": (10, 10)}, "ascending"),
+        ({"horizons": (10, 5_000)}, "up to 3600"),
+        ({"latency": 10}, "seconds below 10"),
+        ({"taker_fee": 5}, "fraction below"),
+    ],
+)
+def test_a_plan_without_sense_is_refused(fields, told):
+    """What is wrong, and what is allowed."""
+    with pytest.raises(SettingsError, match=told):
+        LabelPlan(**fields)

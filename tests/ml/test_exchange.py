@@ -8,7 +8,7 @@ import pytest
 from ml.capture import feeds
 from ml.capture.feeds import Endpoints
 from ml.errors import VenueRefused
-from ml.exchange import Line, Venue
+from ml.exchange import Line, Venue, retry_after
 from tests.emulator.server import Emulator
 
 
@@ -72,6 +72,62 @@ def test_a_line_can_be_told_to_dial_again():
     assert lost == ["reconnect"]
 
 
+def test_a_venue_that_closes_the_door_at_once_is_left_in_peace(monkeypatch):
+    """Each try waits longer, though each was let in; one that stood for a while is dialled again at once."""
+    waits = back_offs(monkeypatch, stood=0.0)
+    assert waits == sorted(waits)
+    assert waits[-1] >= 2 * waits[0]
+    assert max(back_offs(monkeypatch, stood=5.0)) <= 0.1
+
+
+def back_offs(monkeypatch, stood: float) -> list[float]:
+    """The pauses after each of five connections that ended after `stood` seconds."""
+    waits: list[float] = []
+    clock = [0.0]
+
+    class Ended(Line):
+        async def _dial(self) -> None:
+            self._open_since = clock[0]
+
+        async def _listen(self) -> str:
+            clock[0] += stood
+            return "reconnect"
+
+    async def pause(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 5:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("ml.exchange.monotonic", lambda: clock[0])
+    monkeypatch.setattr("ml.exchange._sleep", pause)
+    monkeypatch.setattr("ml.exchange.random.uniform", lambda low, high: high)
+    line = Ended(None, None, lambda *_: None, lambda _: None)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(line.run())
+    assert line.reconnects == 5
+    return waits
+
+
+def test_a_venue_that_cannot_be_reached_loses_nothing():
+    """What was never open cannot end: no loss is told and no reconnect counted, until it opens and falls."""
+    lost: list[str] = []
+
+    async def run() -> Line:
+        venue = Venue(feeds.plan("bybit-linear"))
+        (asked,) = feeds.plan("bybit-linear").connections(Endpoints("ws://127.0.0.1:9", ""), ["BTCUSDT"])
+        line = Line(venue, asked, lambda *_: None, lost.append)
+        task = asyncio.create_task(line.run())
+        await asyncio.sleep(0.6)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await venue.close()
+        return line
+
+    assert asyncio.run(run()).reconnects == 0
+    assert lost == []
+
+
+@pytest.mark.promise("A6")
 def test_a_line_given_up_is_heard_no_more():
     """A late frame of an old connection must not be applied after the new one's snapshot."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
@@ -118,3 +174,15 @@ def test_a_venue_that_is_not_there_is_an_error():
 
     with pytest.raises(VenueRefused, match="did not answer"):
         asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        (None, 0), ({}, 0), ({"Retry-After": "7"}, 7), ({"retry-after": "0.5"}, 0.5), ({"Retry-After": "²"}, 0),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0),
+    ],
+)  # fmt: skip
+def test_how_long_to_wait_is_read_off_the_headers(headers, seconds):
+    """A date is not read: the usual pause is taken."""
+    assert retry_after(headers) == seconds

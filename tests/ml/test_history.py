@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ml.errors import CaptureError, SettingsError, VenueRefused
-from ml.history import TRIES, History, _seconds
+from ml.history import TRIES, History
 from tests.kline_server import Exchange, busy, garbage, row, served
 
 FIRST = 1_741_046_400_000
@@ -139,15 +139,3 @@ def test_a_timeframe_that_the_venue_has_not_is_named():
     """With those that it has."""
     with pytest.raises(SettingsError, match=r"bybit-linear serves no 8h candles\. There are 1m, 3m"):
         History("bybit-linear").know("BTCUSDT", ["1m", "8h"])
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        (None, 0), ({}, 0), ({"Retry-After": "7"}, 7), ({"retry-after": "0.5"}, 0.5),
-        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0),
-    ],
-)  # fmt: skip
-def test_how_long_to_wait_is_read_off_the_headers(headers, seconds):
-    """A date is not read: the usual pause is taken."""
-    assert _seconds(headers) == seconds

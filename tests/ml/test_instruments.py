@@ -33,6 +33,8 @@ def test_spellings(text, units):
         ("", "bad_number"),
         ("1e40", "bad_number"),
         ("\u0661", "bad_number"),
+        ("922337203685477580.8", "bad_number"),
+        ("-9223372036854775808e1", "bad_number"),
     ],
 )
 def test_what_is_refused(text, reason):

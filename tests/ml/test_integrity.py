@@ -59,6 +59,7 @@ def test_what_was_stored_is_without_fault(stored):
     assert report.decisions == 2
 
 
+@pytest.mark.promise("B3")
 def test_a_flipped_bit_in_any_block_is_found(stored):
     """Each 4 KB of a stored file, footer included, one bit at a time."""
     size = one(stored).stat().st_size
@@ -72,6 +73,7 @@ def test_a_flipped_bit_in_any_block_is_found(stored):
     assert kinds(stored) == []
 
 
+@pytest.mark.promise("B3")
 def test_a_damaged_page_is_found_under_a_hash_that_fits(stored):
     """A manifest made after the damage does not hide it: the pages carry their own checksums."""
     flip(one(stored), one(stored).stat().st_size // 2)

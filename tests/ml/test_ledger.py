@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from ml import ledger, store
+from ml.dates import DAY_NS as DAY
+from ml.dates import SECOND, date_of
 from ml.errors import StoreError
 from ml.market.book import levels
-from ml.market.day import date_of, decode_day, raw_day
+from ml.market.day import decode_day, raw_day
 from ml.market.feed import Feed
 from ml.market.survey import survey
 from ml.paths import DataRoot
@@ -21,7 +23,6 @@ from ml.schemas import TABLES
 from tests.oracles import ledger as oracle
 from tests.scenario import INSTRUMENT, OUTAGE, START_NS, USDM, capture, chain_of, diff, snapshot, trade
 
-DAY, SECOND = ledger.DAY, ledger.SECOND
 T0 = 1_741_046_400 * SECOND
 """2025-03-04 00:00 UTC."""
 
@@ -158,6 +159,7 @@ def agree(root, instrument_id):
     return expected
 
 
+@pytest.mark.promise("A3")
 def test_the_raw_ids_of_the_simulated_captures_give_the_same_ledger(ingested):
     """Two days with an outage, as the product ingested them, by one SQL query."""
     expected = agree(ingested, INSTRUMENT.id)
@@ -199,6 +201,7 @@ def cut(market, tmp_path_factory):
     return root
 
 
+@pytest.mark.promise("A3")
 def test_the_raw_ids_of_recorded_frames_give_the_same_ledger(cut):
     """Removed diffs, snapshots that anchor anew, and an end that stays unknown."""
     expected = agree(cut, USDM)
@@ -213,6 +216,7 @@ def test_the_recorded_ledger_by_day(cut):
     assert ledger.coverage(ledger.stored(cut))["known_seconds"].sum() == pytest.approx(known)
 
 
+@pytest.mark.promise("A3")
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lost=st.sets(st.integers(0, 39)), twice=st.sets(st.integers(0, 39)), asked=st.sets(st.integers(0, 39), max_size=6),

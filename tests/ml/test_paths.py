@@ -59,6 +59,11 @@ def test_the_feature_store_has_the_layout_that_users_know(root):
     assert str(path) == "feature_store/offline/training_features/date=2025-01-01/features_sim.A.parquet"
 
 
+def test_a_month_has_its_own_folder(root):
+    """A month is no date: a reader of days must not take its rows for one."""
+    assert root.partition("candle_features", "2025-01", "sim.A").parent.name == "month=2025-01"
+
+
 def test_a_hive_reader_finds_the_date(root):
     """The folder names are those of hive partitions, so a scan of the tree knows each row's date."""
     for date in ("2025-01-01", "2025-01-02"):

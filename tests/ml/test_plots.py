@@ -69,6 +69,17 @@ def pixels(png):
     return imread(io.BytesIO(png))
 
 
+def profile(*coverage):
+    names = [f"f{k}" for k in range(len(coverage))]
+    return pl.DataFrame({"feature": names, "coverage": coverage}, schema_overrides={"coverage": pl.Float64()})
+
+
+def distances(*distance):
+    found = {"feature": [f"f{k}" for k in range(len(distance))], "distance": distance, "bar": [0.2] * len(distance)}
+    drifted = [d is not None and d > 0.2 for d in distance]
+    return pl.DataFrame(found | {"drifted": drifted}, schema_overrides={"distance": pl.Float64(), "bar": pl.Float64()})
+
+
 BINS = [(0.2, 0.25, 100), (0.8, 0.7, 10)]
 PICTURES = {
     "depth": (lambda: plots.depth(samples(), INSTRUMENT), lambda: plots.depth(samples(valid=False), INSTRUMENT)),
@@ -77,11 +88,13 @@ PICTURES = {
         lambda: plots.candles(minutes(), INSTRUMENT),
         lambda: plots.candles(minutes(known=False), INSTRUMENT),
     ),
-    "coverage": (lambda: plots.coverage(shares(1.0)), lambda: plots.coverage(shares(0.5))),
+    "known_features": (lambda: plots.known_features(shares(1.0)), lambda: plots.known_features(shares(0.5))),
     "label_shares": (
         lambda: plots.label_shares(labels([1e-4, 2e-4, None])),
         lambda: plots.label_shares(labels([9e-4])),
     ),
+    "coverage": (lambda: plots.coverage(profile(0.5, 1.0)), lambda: plots.coverage(profile(0.5, 0.9))),
+    "distances": (lambda: plots.distances(distances(0.1, 0.4)), lambda: plots.distances(distances(0.1, 0.2))),
     "folds": (lambda: plots.folds(scores()), lambda: plots.folds(scores(5))),
     "reliability": (lambda: plots.reliability(BINS), lambda: plots.reliability(BINS[:1])),
 }
@@ -105,9 +118,12 @@ def test_a_picture_depends_on_the_data_alone(name):
         lambda: plots.depth(samples(rows=1), INSTRUMENT),
         lambda: plots.known_hours(hours(0.5).clear()),
         lambda: plots.candles(minutes().with_columns(reason=pl.lit("silent"), close=None, volume=None), INSTRUMENT),
-        lambda: plots.coverage(shares(1.0, 0)),
+        lambda: plots.known_features(shares(1.0, 0)),
         lambda: plots.label_shares(labels([])),
         lambda: plots.label_shares(labels([None])),
+        lambda: plots.coverage(profile()),
+        lambda: plots.distances(distances()),
+        lambda: plots.distances(distances(None)),
         lambda: plots.folds(scores(0)),
         lambda: plots.reliability([]),
     ],
@@ -119,6 +135,9 @@ def test_a_picture_depends_on_the_data_alone(name):
         "no candle",
         "no label",
         "null labels",
+        "no feature",
+        "no baseline",
+        "nothing compared",
         "no fold",
         "no bin",
     ],

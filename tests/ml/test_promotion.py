@@ -12,7 +12,7 @@ import pytest
 from ml import decisions, promotion
 from ml.config import Config
 from ml.datasets.panel import Selection
-from ml.evaluation import walk_forward
+from ml.evaluation import gates, walk_forward
 from ml.evaluation.canaries import Canary
 from ml.features.sets import BASE
 from ml.fingerprint import FEATURES, fingerprint
@@ -146,7 +146,8 @@ def test_without_a_candidate_every_question_about_it_is_insufficient(skilled):
     """Too few rows to train: an honest record, and no run."""
     root, registry, evidence = skilled
     record = decide(root, LISTED, registry, replace(evidence, model_id=None, tuned={}, label_spec={}))
-    assert [outcomes(record)[name] for name in promotion.MODEL_GATES] == ["insufficient"] * 5
+    assert [outcomes(record)[name] for name in gates.MODEL_BARS] == ["insufficient"] * 5
+    assert {gate["name"]: gate["threshold"] for gate in record["gates"]}.items() >= gates.MODEL_BARS.items()
     assert (record["decision"], record["candidate"], record["mlflow_run"]) == ("insufficient", None, None)
 
 

@@ -70,6 +70,7 @@ def agree(root):
         assert entry == store.entry_of(root, standing, standing, store.load(standing), entry.code_version)
 
 
+@pytest.mark.promise("B4")
 def test_what_is_stored_reads_back_in_every_reader(root):
     """Polars, pyarrow, pandas and DuckDB read equal frames by file, folder and glob; the tree holds parquet alone."""
     store.publish(root, "features", path(root), NEW, "v")
@@ -101,6 +102,7 @@ def test_the_manifest_tells_the_last_entry_of_a_path(root):
     assert entry.sha256 == store.sha256_file(path(root))
 
 
+@pytest.mark.promise("B2")
 @pytest.mark.parametrize(("step", "existing"), MATRIX)
 def test_a_kill_at_any_step_leaves_old_or_new(root, step, existing):
     """SIGKILL at each named step: what is there reads whole, and one sweep makes manifest and tree agree."""
@@ -119,6 +121,7 @@ def test_a_kill_at_any_step_leaves_old_or_new(root, step, existing):
     assert store.manifest(root, "features") == {entry.path: entry}
 
 
+@pytest.mark.promise("B2")
 def test_a_replacement_that_was_not_recorded_is_found_by_the_next_writer(root):
     """Another partition, stored after the kill and before any sweep, does not hide it."""
     store.publish(root, "features", path(root), OLD, "v")
@@ -149,6 +152,7 @@ def test_the_sweep_takes_no_damage_for_content(root):
     assert store.manifest(root, "features") == {entry.path: entry}
 
 
+@pytest.mark.promise("B3")
 def test_a_flipped_bit_is_found(root):
     """Page checksums tell a damaged page when it is verified."""
     store.publish(root, "features", path(root), pl.DataFrame({"ts": range(50_000)}), "v")
@@ -184,6 +188,7 @@ READERS = {
 }
 
 
+@pytest.mark.promise("B1")
 @pytest.mark.parametrize("reader", READERS)
 def test_readers_never_see_a_part(root, reader):
     """Each reader in a loop beside a rewriting writer sees the old file or the new one, each time."""
@@ -218,27 +223,6 @@ def test_storing_the_same_again_touches_nothing(root):
     assert files(root) == {first.path, "_meta/features/manifest.jsonl"}
 
 
-def columns(path):
-    """The stored bytes of each column, by name."""
-    data, group, found = path.read_bytes(), pq.read_metadata(path).row_group(0), {}
-    for chunk in map(group.column, range(group.num_columns)):
-        start = chunk.dictionary_page_offset or chunk.data_page_offset
-        found[chunk.path_in_schema] = data[start : start + chunk.total_compressed_size]
-    return found
-
-
-def test_other_labels_leave_all_other_columns_bytes(root):
-    """Features and labels lie side by side: labelling anew changes the labels' bytes and no others."""
-    rows = pl.DataFrame({"ts": range(1_000), "mid": pl.Series(range(1_000)) * 0.1})
-    store.publish(root, "features", path(root), rows.with_columns(future_direction=pl.lit(None, pl.Int8)), "v")
-    before = columns(path(root))
-    labels = pl.Series([k % 3 for k in range(1_000)], dtype=pl.Int8)
-    store.publish(root, "features", path(root), rows.with_columns(future_direction=labels), "v")
-    after = columns(path(root))
-    assert {name for name in before if before[name] != after[name]} == {"future_direction"}
-    assert len(before) == len(after) == 3
-
-
 def test_a_torn_manifest_line_is_healed(root):
     """A line that a power cut tore is closed off, and the sweep lists its file again."""
     entry = store.publish(root, "features", path(root), OLD, "v")
@@ -254,6 +238,7 @@ def test_a_missing_table_says_what_to_do(root):
         store.read(path(root))
 
 
+@pytest.mark.promise("B7")
 def test_a_full_disk_leaves_the_old_file(root):
     """The step fails and says so; the old file and its entry stand, and nothing else is left behind."""
     entry = store.publish(root, "features", path(root), OLD, "v")
@@ -265,6 +250,7 @@ def test_a_full_disk_leaves_the_old_file(root):
     assert (store.manifest(root, "features"), files(root)) == ({entry.path: entry}, before)
 
 
+@pytest.mark.promise("B7")
 def test_a_disk_that_fills_before_the_manifests_line_is_healed(root):
     """The file is in place and whole, its line is torn: the step fails, and the next writer records what stands."""
     entry = store.publish(root, "features", path(root), OLD, "v")
@@ -278,6 +264,7 @@ def test_a_disk_that_fills_before_the_manifests_line_is_healed(root):
     agree(root)
 
 
+@pytest.mark.promise("A10")
 def test_a_second_writer_waits_then_gives_up_with_a_reason(root, monkeypatch):
     """While another holds the table it fails cleanly; when the holder is killed the kernel frees the table."""
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(root.root)], stdout=subprocess.PIPE, text=True)

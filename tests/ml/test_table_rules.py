@@ -3,6 +3,8 @@
 import polars as pl
 import pytest
 
+from ml.datasets import panel
+from ml.features.sets import BASE
 from ml.paths import FEATURE_GROUP
 from ml.rules import evaluate
 from ml.schemas import TABLES
@@ -16,7 +18,9 @@ DATE = "2025-03-04"
 @pytest.fixture(scope="module")
 def stored(ingested):
     """The tables of a simulated day without a gap."""
-    return {table: read(ingested.partition(table, DATE, INSTRUMENT.id)).collect() for table in RULES}
+    tables = {t: read(ingested.partition(t, DATE, INSTRUMENT.id)).collect() for t in RULES if t != "dataset_panel"}
+    spec, entries = panel.fit_spec(ingested, panel.Selection()), panel.Selection().entries(ingested)
+    return tables | {"dataset_panel": panel.build(panel.read_rows(ingested, entries), spec, BASE)}
 
 
 def set_row(frame, row, **values):
@@ -77,7 +81,9 @@ CHANGES = [
     ("features", "finite_or_null", lambda f: set_row(f, 50, qi_1=float("nan"))),
     ("features", "reasons_given", lambda f: set_row(f, 50, spread_bps=None, null_reason_book=0)),
     ("features", "covered", nulls(0.3, "qi_1")),
-    ("future_labels", "horizon_is_exact", lambda f: set_row(f, 5, label_end_30s=f["ts"][5] + 29 * SECOND)),
+    ("features", "one_row_a_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
+    ("future_labels", "one_row_a_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
+    ("dataset_panel", "classes_present", lambda f: f.with_columns(direction=pl.lit(1, pl.Int8))),
     ("future_labels", "labelled", nulls(0.3, "movement_10s")),
     (FEATURE_GROUP, "has_rows", pl.DataFrame.clear),
     (FEATURE_GROUP, "times_ascend", lambda f: pl.concat([f.head(2), f.slice(1)])),

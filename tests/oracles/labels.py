@@ -1,6 +1,8 @@
 """Labels by a plain loop over rows of Python numbers, and by DuckDB's ASOF JOIN."""
 
+from itertools import pairwise
 from math import sqrt
+from statistics import median
 
 
 def loop(rows, horizon, day_end):
@@ -43,3 +45,49 @@ def asof(connection, frame, horizon):
         order by l.ts
         """  # noqa: S608 - a number of our own
     ).fetchall()
+
+
+def sparse(rows, horizon, end):
+    """Labels of snapshots by a plain loop: rows are (ts, price or None); returns (movement, age, reason) per row."""
+    gaps = sorted(b[0] - a[0] for a, b in pairwise(rows))
+    spacing = int(median(gaps)) if gaps else 0
+    tolerance, known = max(500_000_000, spacing // 2), [(ts, price) for ts, price in rows if price is not None]
+    found = []
+    for ts, price in rows:
+        target = ts + horizon * 10**9
+        before = [(t, p) for t, p in known if target - tolerance <= t <= target]
+        if price is None or spacing > horizon * 10**9 // 2:
+            found.append((None, None, "undefined"))
+        elif target > end:
+            found.append((None, None, "day_end"))
+        elif target > known[-1][0]:
+            found.append((None, None, "capture_end"))
+        elif not before:
+            found.append((None, None, "stale"))
+        else:
+            found.append((before[-1][1] / price - 1, target - before[-1][0], "none"))
+    return found
+
+
+def net(rows, horizon, fee, latency):
+    """Returns after costs by a plain loop over dicts bid, ask, movement: (long, short) per row."""
+    found = []
+    for k, row in enumerate(rows):
+        if row["movement"] is None:
+            found.append((None, None))
+            continue
+        enter, leave = rows[k + latency], rows[k + horizon]
+        long = leave["bid"] - enter["ask"] - fee * leave["bid"] - fee * enter["ask"]
+        short = enter["bid"] - leave["ask"] - fee * leave["ask"] - fee * enter["bid"]
+        found.append((long / enter["ask"], short / enter["bid"]))
+    return found
+
+
+NET = """
+select q.ts,
+    (x.bid - e.ask - {fee} * (x.bid + e.ask)) / e.ask as net_long,
+    (e.bid - x.ask - {fee} * (x.ask + e.bid)) / e.bid as net_short
+from q join q e on e.ts = q.ts + {latency} * 1000000000::bigint join q x on x.ts = q.ts + {horizon} * 1000000000::bigint
+order by q.ts
+"""
+"""The same by joins on time."""

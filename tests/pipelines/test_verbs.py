@@ -121,3 +121,21 @@ def test_a_wrong_option_is_refused(capsys):
         verbs.init(["--jsn"])
     assert stopped.value.code == 2
     assert "usage: lobforge init" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [verbs.label, verbs.preprocessing_add_future_labels])
+def test_labels_that_cannot_be_made_are_two(home, capsys, verb):
+    """The predecessor's options are known; nothing is stored here."""
+    assert verb(["--start-date", "2025-03-03", "--end-date", "2025-03-04", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"] == "DatasetError"
+
+
+def test_a_label_verb_tells_what_changed(home, capsys, monkeypatch):
+    """One if anything but labels did."""
+    from pipelines import labelling
+
+    for changed, code in ([], 0), (["qi_1"], 1):
+        report = {"partitions": {"2025-03-03 sim.X": {"changed_others": changed}}}
+        monkeypatch.setattr(labelling, "label", lambda *_, told=report: told)
+        assert verbs.label([]) == code
+        assert "2025-03-03 sim.X" in capsys.readouterr().out

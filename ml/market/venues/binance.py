@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
-from ml.market.venues.levels import add_levels
+from ml.market.venues.levels import Levels, add_levels
 
 USDM, SIM, SPOT, COINM = "binance-usdm", "sim", "binance-spot", "binance-coinm"
 VENUES = (USDM, SIM, SPOT, COINM)
@@ -42,7 +42,7 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
 
 def kind(doc: dict[str, Any]) -> str:
     """The kind of a frame that `route` accepted, see `dialects`."""
-    return "snapshot" if "lastUpdateId" in doc else KINDS.get(doc["data"].get("e"), "other")
+    return "snapshot" if "lastUpdateId" in doc else KINDS.get(str(doc["data"].get("e")), "other")
 
 
 def event_ts(doc: dict[str, Any]) -> int:
@@ -82,6 +82,24 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
         raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
 
 
+def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
+    """Bids and asks of each book message of a frame, as they are written.
+
+    Raises:
+        FrameError: there are none.
+    """
+    try:
+        match kind(doc):
+            case "snapshot":
+                return [(doc["bids"], doc["asks"])]
+            case "book":
+                return [(doc["data"]["b"], doc["data"]["a"])]
+            case _:
+                return []
+    except (KeyError, TypeError) as error:
+        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+
+
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
     """Book messages and prints of one frame; an unfit print comes as its error. Other kinds give neither.
 
@@ -90,10 +108,8 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
     """
     try:
         match kind(doc):
-            case "snapshot":
-                return [add_levels(outline(doc)[0], doc["bids"], doc["asks"], instrument)], []
-            case "book":
-                return [add_levels(outline(doc)[0], doc["data"]["b"], doc["data"]["a"], instrument)], []
+            case "snapshot" | "book":
+                return [add_levels(outline(doc)[0], *sides(doc)[0], instrument)], []
             case "trade":
                 return [], [_trade(doc["data"], instrument)]
             case _:
@@ -106,7 +122,7 @@ def _market(data: dict[str, Any]) -> str:
     """Which Binance market writes such fields: COIN-M names the pair, futures diffs name the id before them."""
     if "ps" in data:
         return COINM
-    futures = {"depthUpdate": "pu", "trade": "X", "bookTicker": "E", None: "pu"}.get(data.get("e"), "e")
+    futures = {"depthUpdate": "pu", "trade": "X", "bookTicker": "E", "None": "pu"}.get(str(data.get("e")), "e")
     return USDM if futures in data else SPOT
 
 

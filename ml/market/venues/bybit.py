@@ -9,7 +9,7 @@ from typing import Any
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
-from ml.market.venues.levels import add_levels
+from ml.market.venues.levels import Levels, add_levels
 
 VENUES = ("bybit-linear", "bybit-spot", "bybit-inverse")
 SIDES = {"Buy": BUY, "Sell": SELL}
@@ -71,6 +71,18 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
         raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
 
 
+def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
+    """Bids and asks of each book message of a frame, as they are written.
+
+    Raises:
+        FrameError: there are none.
+    """
+    try:
+        return [(doc["data"]["b"], doc["data"]["a"])] if kind(doc) == "book" else []
+    except (KeyError, TypeError) as error:
+        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+
+
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
     """Book messages and prints of one frame; an unfit print comes as its error. Other topics give neither.
 
@@ -80,7 +92,7 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
     try:
         match kind(doc):
             case "book":
-                return [add_levels(outline(doc)[0], doc["data"]["b"], doc["data"]["a"], instrument)], []
+                return [add_levels(outline(doc)[0], *sides(doc)[0], instrument)], []
             case "trade":
                 return [], [_trade(entry, instrument) for entry in doc["data"]]
             case _:

@@ -1,18 +1,42 @@
 """Price levels as venues write them: pairs of decimal texts.
 
-Here: the one loop that turns them into exact units, with the checks that hold on every venue.
+Here: the one loop that turns them into exact units, with the checks that hold on every venue; those checks alone, for
+whoever follows the ids of a stream without its levels.
 """
 
+import re
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import ASK, BID, BookMessage
 
+Levels = Sequence[Sequence[str]]
+"""Price and size per level."""
+_PRICE = r"(?:[1-9][0-9]{0,8}+(?:[.][0-9]{1,9}+)?+|0[.]0*+[1-9][0-9]{0,8}+)"
+_SIZE = r"[0-9]{1,9}+(?:[.][0-9]{1,9}+)?+"
+USUAL = re.compile(f"(?:{_PRICE} {_SIZE};)*+")
 
-def add_levels(
-    message: BookMessage, bids: Sequence[Sequence[str]], asks: Sequence[Sequence[str]], instrument: Instrument
-) -> BookMessage:
+
+def check_levels(*sides: Levels) -> None:
+    """Refuse levels that no instrument's book can take: a fast look for usual ones, number by number for others.
+
+    Raises:
+        FrameError: as `add_levels`, but for numbers that only the listed decimals refuse.
+    """
+    for levels in sides:
+        if USUAL.fullmatch(";".join([*map(" ".join, levels), ""])):
+            continue
+        for price_text, size_text in levels:
+            price, size = _number(price_text), _number(size_text)
+            if price <= 0:
+                raise FrameError("price_zero", f"a level at price {price_text}")
+            if size < 0:
+                raise FrameError("bad_number", f"size {size_text} is negative")
+
+
+def add_levels(message: BookMessage, bids: Levels, asks: Levels, instrument: Instrument) -> BookMessage:
     """Append `[price, size]` pairs to a message and return it.
 
     Raises:
@@ -31,3 +55,13 @@ def add_levels(
             message.price.append(price)
             message.size.append(size)
     return message
+
+
+def _number(text: str) -> Decimal:
+    try:
+        number = Decimal(text) if text.isascii() else Decimal("nan")
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite() or number.adjusted() > 18:
+        raise FrameError("bad_number", f"{text!r} is not a finite number that fits 64 bits")
+    return number

@@ -4,12 +4,13 @@ Formats: https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order
 `ws-trades-channel`. Sizes of swaps are in contracts. The checksum is 0 since 2026 and is not read.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
-from ml.market.venues.levels import add_levels
+from ml.market.venues.levels import Levels, add_levels
 
 VENUES = ("okx-swap", "okx-spot")
 SIDES = {"buy": BUY, "sell": SELL}
@@ -35,7 +36,7 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
 
 def kind(doc: dict[str, Any]) -> str:
     """The kind of a frame that `route` accepted, see `dialects`."""
-    return KINDS.get(doc["arg"].get("channel"), "other")
+    return KINDS.get(str(doc["arg"].get("channel")), "other")
 
 
 def event_ts(doc: dict[str, Any]) -> int:
@@ -71,6 +72,20 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
         raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
 
 
+def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
+    """Bids and asks of each book message of a frame, as they are written.
+
+    Raises:
+        FrameError: there are none.
+    """
+    if kind(doc) != "book":
+        return []
+    try:
+        return [(_pairs(entry["bids"]), _pairs(entry["asks"])) for entry in doc["data"]]
+    except (KeyError, TypeError, IndexError) as error:
+        raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+
+
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
     """Book messages and prints of one frame; an unfit print comes as its error. Other channels give neither.
 
@@ -80,8 +95,8 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
     try:
         match kind(doc):
             case "book":
-                both = zip(outline(doc), doc["data"], strict=True)
-                return [_levels(message, entry, instrument) for message, entry in both], []
+                both = zip(outline(doc), sides(doc), strict=True)
+                return [add_levels(message, bids, asks, instrument) for message, (bids, asks) in both], []
             case "trade":
                 return [], [_trade(entry, instrument) for entry in doc["data"]]
             case _:
@@ -90,10 +105,9 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
         raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
 
 
-def _levels(message: BookMessage, entry: dict[str, Any], instrument: Instrument) -> BookMessage:
+def _pairs(levels: Sequence[Sequence[str]]) -> Levels:
     # a level is price, size, a field that is always 0, and the number of orders
-    bids, asks = ([(level[0], level[1]) for level in entry[side]] for side in ("bids", "asks"))
-    return add_levels(message, bids, asks, instrument)
+    return [(level[0], level[1]) for level in levels]
 
 
 def _trade(entry: dict[str, Any], instrument: Instrument) -> Trade | FrameError:

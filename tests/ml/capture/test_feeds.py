@@ -32,6 +32,16 @@ def test_books_and_trades_are_subscribed(venue):
 
 
 @pytest.mark.parametrize("venue", PLANS)
+def test_every_book_is_carried_by_one_connection(venue):
+    """Its loss makes the book unknown; the loss of candles and mark prices does not."""
+    connections = PLANS[venue].connections(PLANS[venue].endpoints, MANY)
+    assert [symbol for connection in connections for symbol in connection.books] == MANY
+    for connection in connections:
+        text = json.dumps(connection.subscribe)
+        assert bool(connection.books) == any(word in text for word in ("@depth", "orderbook", '"books"'))
+
+
+@pytest.mark.parametrize("venue", PLANS)
 def test_a_snapshot_is_asked_for_where_the_stream_sends_none(venue):
     """By the same rule that the decoder follows."""
     assert (PLANS[venue].snapshot is None) == RULES[venue].on_stream

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.capture.journal import MAGIC, Journal, Kind, Record, extent, in_use, records
@@ -37,6 +37,7 @@ def written(path, frames):
     journal.close()
 
 
+@settings(deadline=None)
 @given(FRAMES)
 def test_what_is_written_reads_back(tmp_path_factory, frames):
     """Every record, in order, whatever its bytes; the extent covers the file."""
@@ -47,6 +48,8 @@ def test_what_is_written_reads_back(tmp_path_factory, frames):
     assert extent(path).records == len(frames)
 
 
+@pytest.mark.promise("A1")
+@settings(deadline=None)
 @given(FRAMES.filter(len), st.data())
 def test_any_cut_gives_an_exact_prefix(tmp_path_factory, frames, data):
     """Cut anywhere, the whole records before the cut are read, and the rest is counted as torn."""
@@ -60,6 +63,8 @@ def test_any_cut_gives_an_exact_prefix(tmp_path_factory, frames, data):
     assert (found.records, found.whole + found.torn) == (len(kept), cut)
 
 
+@pytest.mark.promise("A1")
+@settings(deadline=None)
 @given(FRAMES.filter(len), st.data())
 def test_a_flipped_bit_ends_the_reading_there(tmp_path_factory, frames, data):
     """No changed record is ever given out as data."""
@@ -74,6 +79,7 @@ def test_a_flipped_bit_ends_the_reading_there(tmp_path_factory, frames, data):
     assert len(kept) < len(frames)
 
 
+@pytest.mark.promise("A1")
 def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path):
     """A real SIGKILL at some moment: the records read are an exact prefix that holds every acknowledged one."""
     path = tmp_path / "a.journal"
@@ -99,6 +105,7 @@ def test_a_clean_stop_is_told_from_a_death(tmp_path):
     assert extent(journal.path).ended
 
 
+@pytest.mark.promise("A10")
 def test_a_name_belongs_to_one_writer(tmp_path):
     """A second journal of the same name is refused, and harms the first in nothing."""
     journal = Journal(tmp_path / "a.journal")

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from ml import store
-from ml.capture import journal
+from ml.capture import journal, sealer
 from ml.capture import recorder as recorders
 from ml.capture.journal import Journal, Kind
 from ml.capture.recorder import Recorder
@@ -25,19 +25,20 @@ def test_frames_are_taken_down_in_order(root):
     recorder = Recorder(root, "sim", sealed=sealed.append)
     recorder.connection(0, "sim ws://x")
     for k in range(1_000):
-        assert recorder.offer(0, k, b"%d" % k, ("A",))
+        assert recorder.offer(0, k, [b"%d" % k], ("A",))
     recorder.stop()
     assert rows(sealed) == [(0, "sim ws://x", k, b"%d" % k) for k in range(1_000)]
     assert [one.state for one in sealed] == [State.ENDED]
 
 
-def test_a_roll_loses_and_doubles_nothing(root):
+def test_a_roll_loses_and_doubles_nothing(root, monkeypatch):
     """Many small files hold what one would; each names its connections anew."""
+    monkeypatch.setattr(sealer, "CLOSE_SECONDS", 60.0)
     sealed = []
     recorder = Recorder(root, "sim", roll_bytes=2_000, sealed=sealed.append)
     recorder.connection(0, "sim ws://x")
     for k in range(3_000):
-        recorder.offer(0, k, b"frame %d" % k, ("A",))
+        recorder.offer(0, k, [b"frame %d" % k], ("A",))
         if k % 100 == 0:
             threading.Event().wait(0.002)
     recorder.stop()
@@ -47,25 +48,26 @@ def test_a_roll_loses_and_doubles_nothing(root):
     assert list(root.journals.iterdir()) == []
 
 
+@pytest.mark.promise("A7")
 def test_a_disk_that_does_not_keep_up_is_a_loss_on_record(root, monkeypatch):
     """Memory stays bounded; where frames were refused stands one loss per instrument, before the next frame."""
     go = threading.Event()
-    append = Journal.append
+    write = Journal.write
 
-    def slow(self, *record):
+    def slow(self, rendered):
         go.wait()
-        append(self, *record)
+        write(self, rendered)
 
-    monkeypatch.setattr(Journal, "append", slow)
     sealed = []
     recorder = Recorder(root, "sim", queue_bytes=1_000, sealed=sealed.append)
+    monkeypatch.setattr(Journal, "write", slow)
     recorder.connection(0, "sim ws://x")
-    taken = [recorder.offer(0, k, b"x" * 100, ("A", "B")) for k in range(50)]
+    taken = [recorder.offer(0, k, [b"x" * 100], ("A", "B")) for k in range(50)]
     assert recorder.waiting_bytes <= 1_000
     go.set()
     while recorder.waiting_bytes:
         threading.Event().wait(0.01)
-    assert recorder.offer(0, 99, b"after", ("A", "B"))
+    assert recorder.offer(0, 99, [b"after"], ("A", "B"))
     recorder.stop()
     kinds = [(row[0], row[3]) for row in rows(sealed)]
     accepted = sum(taken)
@@ -76,12 +78,12 @@ def test_a_disk_that_does_not_keep_up_is_a_loss_on_record(root, monkeypatch):
     assert kinds[-1] == (Kind.FRAME, b"after")
 
 
-@pytest.mark.parametrize("seconds", [0.05])
-def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch, seconds):
+@pytest.mark.promise("A1")
+def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch):
     """A kill loses nothing that was handed over: the journal holds the frame long before the stop."""
-    monkeypatch.setattr(recorders, "SYNC_SECONDS", seconds)
+    monkeypatch.setattr(recorders, "SYNC_SECONDS", 0.05)
     recorder = Recorder(root, "sim")
-    recorder.offer(0, 1, b"kept", ("A",))
+    recorder.offer(0, 1, [b"kept"], ("A",))
     (path,) = root.journals.iterdir()
     for _ in range(200):
         if b"kept" in path.read_bytes():
@@ -95,17 +97,33 @@ def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch, seconds):
 def test_a_disk_that_fails_is_told_and_what_was_written_stays(root, monkeypatch):
     """The reason is there to be read; the journal can be recovered."""
     recorder = Recorder(root, "sim")
-    recorder.offer(0, 1, b"kept", ("A",))
+    recorder.offer(0, 1, [b"kept"], ("A",))
     while recorder.waiting_bytes:
         threading.Event().wait(0.01)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Journal, "append", full)
-    recorder.offer(0, 2, b"lost", ("A",))
+    monkeypatch.setattr(Journal, "write", full)
+    recorder.offer(0, 2, [b"lost"], ("A",))
     recorder.stop()
     assert recorder.failure is not None
     monkeypatch.undo()
     (path,) = root.journals.iterdir()
     assert [record.payload for record in journal.records(path)] == [b"kept"]
+
+
+@pytest.mark.parametrize("roll_bytes", [100, recorders.ROLL_BYTES])
+def test_a_journal_that_cannot_be_sealed_is_told_and_stays(root, monkeypatch, roll_bytes):
+    """At a roll, in a process of its own, and at the stop."""
+    monkeypatch.setattr(sealer, "CLOSE_SECONDS", 60.0)
+    root.captures.parent.mkdir(parents=True)
+    root.captures.write_text("a file where the folder should be")
+    recorder = Recorder(root, "sim", roll_bytes=roll_bytes)
+    recorder.offer(0, 1, [b"x" * 200], ("A",))
+    while recorder.waiting_bytes:
+        threading.Event().wait(0.01)
+    recorder.stop()
+    assert "could not be stored" in str(recorder.failure)
+    kept = [r.payload for path in root.journals.iterdir() for r in journal.records(path) if r.kind == Kind.FRAME]
+    assert kept == [b"x" * 200]

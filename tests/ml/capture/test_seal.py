@@ -1,6 +1,9 @@
 """Sealing: the journal goes only when its capture file is in place; a torn tail and a foreign file are kept."""
 
+import fcntl
 import os
+import threading
+import time
 
 import pytest
 
@@ -24,6 +27,7 @@ def journal_of(root, name="a", ended=True, torn=b""):
     return journal.path
 
 
+@pytest.mark.promise("A8")
 def test_a_clean_journal_becomes_a_capture_file(root):
     """Frames and losses in order, with their connection; the journal is gone, the file is in the manifest."""
     path = journal_of(root)
@@ -39,6 +43,7 @@ def test_a_clean_journal_becomes_a_capture_file(root):
     assert store.manifest(root, "captures")["captures/a.parquet"].rows == 3
 
 
+@pytest.mark.promise("A1", "A8")
 def test_a_torn_tail_is_kept_apart(root):
     """What is whole is sealed as recovered; the torn bytes lie in the quarantine."""
     sealed = seal(root, journal_of(root, ended=False, torn=b"half a rec"))
@@ -47,6 +52,7 @@ def test_a_torn_tail_is_kept_apart(root):
     assert kept.read_bytes() == b"half a rec"
 
 
+@pytest.mark.promise("A8")
 def test_a_foreign_file_is_quarantined_whole(root):
     """It is moved, not deleted, and the others are sealed all the same."""
     journal_of(root, "b")
@@ -59,6 +65,7 @@ def test_a_foreign_file_is_quarantined_whole(root):
     assert list(root.journals.iterdir()) == []
 
 
+@pytest.mark.promise("A10")
 def test_a_journal_in_use_is_left_alone(root):
     """Recovery beside a running capture touches only the dead."""
     running = Journal(root.journals / "b.journal")
@@ -91,3 +98,25 @@ def test_sealing_again_after_a_death_in_between_gives_the_same_file(root, monkey
     (again,) = recover(root)
     assert store.sha256_file(again.path) == first
     assert sealing.TABLE == "captures"
+
+
+@pytest.mark.promise("A10")
+def test_a_journal_is_sealed_by_one_process(root):
+    """The sealing process of a dead capture is at it: the next start leaves it alone, and who waits finds it gone."""
+    path = journal_of(root)
+    found = []
+
+    def wait() -> None:
+        with pytest.raises(FileNotFoundError):
+            seal(root, path)
+        found.append(True)
+
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert list(recover(root)) == []
+        second = threading.Thread(target=wait)
+        second.start()
+        time.sleep(0.2)
+        path.unlink()
+    second.join(10)
+    assert found == [True]

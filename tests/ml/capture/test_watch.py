@@ -3,11 +3,17 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ml.capture.watch import Watch
+from ml.instruments import Instrument
+from ml.market.feed import Feed
+from ml.market.sampler import Sampler
 from tests.scenario import diff, snapshot
 
 T = 1_741_000_000_000
+RECV = T * 10**6
 USDM = "binance-usdm wss://x/public/stream"
 DEPTH = "binance-usdm https://x/fapi/v1/depth?symbol=BTCUSDT&limit=1000"
 
@@ -23,40 +29,102 @@ def watch():
 
 def test_a_book_is_known_from_its_snapshot_on(watch):
     """Diffs wait, the snapshot connects them."""
-    watch.take(text(diff(12, 10, T)), USDM)
+    watch.take(text(diff(12, 10, T)), USDM, RECV)
     assert watch.unknown() == ["BTCUSDT"]
-    assert watch.take(text(snapshot(11, T)), DEPTH)[:2] == ("BTCUSDT", False)
+    assert watch.take(text(snapshot(11, T)), DEPTH, RECV)[:2] == ("BTCUSDT", False)
     assert watch.unknown() == []
 
 
 def test_a_jump_of_ids_is_a_break(watch):
     """It is told once, and the book is unknown."""
     for doc, conn in ((diff(12, 10, T), USDM), (snapshot(11, T), DEPTH), (diff(13, 12, T), USDM)):
-        assert not watch.take(text(doc), conn)[1]
-    assert watch.take(text(diff(20, 17, T)), USDM)[1]
-    assert not watch.take(text(diff(21, 20, T)), USDM)[1]
+        assert not watch.take(text(doc), conn, RECV)[1]
+    assert watch.take(text(diff(20, 17, T)), USDM, RECV)[1]
+    assert not watch.take(text(diff(21, 20, T)), USDM, RECV)[1]
     assert (watch.unknown(), watch.breaks) == (["BTCUSDT"], 1)
 
 
 def test_a_lost_connection_makes_the_book_unknown(watch):
     """Whatever ids come next."""
     for doc, conn in ((diff(12, 10, T), USDM), (snapshot(11, T), DEPTH)):
-        watch.take(text(doc), conn)
+        watch.take(text(doc), conn, RECV)
     watch.lose("BTCUSDT", "reconnect")
     assert watch.unknown() == ["BTCUSDT"]
 
 
-@pytest.mark.parametrize(
-    "payload", [b"", b"{", b"[]", b"\xff\xfe", b'{"stream":"x","data":{"s":"BTCUSDT","e":"depthUpdate"}}']
-)
+@pytest.mark.promise("A9")
+@pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"\xff\xfe"])
 def test_garbage_breaks_nothing(watch, payload):
     """It is counted; the decoder will set it aside with its reason."""
-    assert watch.take(payload, USDM) == (None, False, None)
+    assert watch.take(payload, USDM, RECV) == (None, False, None)
     assert watch.unreadable == 1
 
 
 def test_other_symbols_and_answers_are_not_followed(watch):
     """An acknowledgement, a symbol that was not asked for."""
-    assert watch.take(text({"result": None, "id": 1}), USDM) == (None, False, None)
-    assert watch.take(text(diff(2, 1, T, symbol="ETHUSDT")), USDM) == (None, False, None)
+    assert watch.take(text({"result": None, "id": 1}), USDM, RECV) == (None, False, None)
+    assert watch.take(text(diff(2, 1, T, symbol="ETHUSDT")), USDM, RECV) == (None, False, None)
     assert watch.unreadable == 0
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"b": [["x", "1"]]}, {"b": [["0", "1"]]}, {"b": [["1"]]}, {"b": [[1, 2]]}, {"b": None}, {"a": [["1", "-1"]]},
+        {"u": "x"}, {"T": 0}, {"T": T + 10**8}, {"T": T - 10**5},
+    ],
+)  # fmt: skip
+def test_what_the_decoder_will_set_aside_is_not_followed(watch, spoilt):
+    """Else the book would be unknown there, and nobody would ask for a snapshot."""
+    for doc, conn in ((diff(12, 10, T), USDM), (snapshot(11, T), DEPTH)):
+        watch.take(text(doc), conn, RECV)
+    bad = diff(13, 12, T)
+    bad["data"] |= spoilt
+    assert watch.take(text(bad), USDM, RECV) == ("BTCUSDT", False, bad)
+    assert watch.unreadable == 1
+    assert watch.take(text(diff(14, 13, T)), USDM, RECV)[1]
+
+
+SAMPLES = {
+    "binance-usdm": (USDM, diff(12, 10, T, [("1.0", "2")])),
+    "binance-spot": (DEPTH.replace("usdm", "spot"), snapshot(11, T)),
+    "bybit-linear": ("bybit-linear ws://x", {
+        "topic": "orderbook.200.BTCUSDT", "type": "delta", "ts": T, "cts": T,
+        "data": {"s": "BTCUSDT", "b": [["1", "2"]], "a": [], "u": 2, "seq": 3},
+    }),
+    "okx-swap": ("okx-swap ws://x", {
+        "arg": {"channel": "books", "instId": "BTC-USDT-SWAP"}, "action": "update",
+        "data": [{"bids": [["1", "2", "0", "1"]], "asks": [], "ts": str(T), "seqId": 2, "prevSeqId": 1}],
+    }),
+}  # fmt: skip
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@pytest.mark.promise("A9")
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(SAMPLES)), st.data())
+def test_no_frame_ends_the_capture(venue, data):
+    """A venue's own frame with anything in the place of any part is taken or set aside, here and by the decoder."""
+    conn, doc = SAMPLES[venue]
+    found, replay = (
+        Watch(venue, ("BTCUSDT", "BTC-USDT-SWAP")),
+        Feed(Instrument(f"{venue}.BTCUSDT", 1, 3, 1, 1), sampler=Sampler(room=64)),
+    )
+    for frame in (planted(doc, data.draw), planted(doc, data.draw), doc):
+        seen = found.take(text(frame), conn, RECV)[2]
+        if seen is not None:
+            replay.offer(seen, RECV)
+
+
+def planted(doc, draw):
+    """A copy with junk in one place, however deep."""
+    if not isinstance(doc, dict | list) or not doc or draw(st.integers(0, 3)) == 0:
+        return draw(JUNK)
+    key = draw(st.sampled_from(sorted(doc) if isinstance(doc, dict) else range(len(doc))))
+    copy = doc.copy()
+    copy[key] = planted(doc[key], draw)
+    return copy

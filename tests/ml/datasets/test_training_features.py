@@ -4,19 +4,29 @@ import polars as pl
 import pytest
 
 from ml.datasets.training_features import join
+from ml.errors import DatasetError
 
 
 def test_every_sample_stands_once_in_order_of_time():
-    """No row is dropped, whichever side lacks it."""
-    features = pl.DataFrame({"ts": [1, 2, 3], "x": [0.1, None, 0.3]})
-    labels = pl.DataFrame({"ts": [2, 3, 4], "movement_10s": [0.0, None, 1.0]})
-    joined = join(features, labels, "sim.X")
-    assert joined.rows() == [
-        ("sim.X", 1, 0.1, None),
+    """Features and labels of a sample side by side; no row is dropped, nulls included."""
+    features = pl.DataFrame({"ts": [1, 3, 2], "x": [0.1, 0.3, None]})
+    labels = pl.DataFrame({"ts": [2, 3, 1], "movement_10s": [0.0, None, 1.0]})
+    assert join(features, labels, "sim.X").rows() == [
+        ("sim.X", 1, 0.1, 1.0),
         ("sim.X", 2, None, 0.0),
         ("sim.X", 3, 0.3, None),
-        ("sim.X", 4, None, 1.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("of", "also", "told"),
+    [([1, 2, 3], [2, 3], "1 times .*first 1, in features"), ([2], [2, 3, 4], "2 times .*first 3, in labels")],
+)
+def test_other_samples_are_an_error(of, also, told):
+    """A null that nobody explains would stand beside one that has a reason."""
+    features, labels = pl.DataFrame({"ts": of}), pl.DataFrame({"ts": also, "movement_10s": [0.0] * len(also)})
+    with pytest.raises(DatasetError, match=told):
+        join(features, labels, "sim.X")
 
 
 def test_a_repeated_time_is_an_error():

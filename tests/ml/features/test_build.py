@@ -44,6 +44,7 @@ def test_a_prefix_gives_the_prefix(samples, end, start, length):
     assert build(broken[:end], NO_TAIL, PAIR).equals(build(broken, NO_TAIL, PAIR)[:end])
 
 
+@pytest.mark.promise("A4")
 @settings(max_examples=30, deadline=None)
 @given(st.integers(61, 300), st.integers(1, 40))
 def test_a_gap_nulls_exactly_what_needs_it(samples, rows, start, length):

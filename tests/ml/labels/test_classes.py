@@ -1,11 +1,12 @@
 """Classes of movements by a threshold."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.labels.classes import DOWN, NEUTRAL, UP, directions
+from ml.labels.classes import DOWN, FIXED_THRESHOLD, NEUTRAL, UP, directions, fixed_direction
 
 MOVES = st.lists(st.floats(-0.01, 0.01), min_size=1, max_size=30)
 
@@ -47,3 +48,11 @@ def test_each_row_may_have_its_own_threshold():
     """The label spec gives one a row."""
     movement, threshold = np.array([0.002, 0.002, -0.002]), np.array([0.001, 0.003, 0.001])
     assert directions(movement, threshold).tolist() == [UP, NEUTRAL, DOWN]
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(-0.01, 0.01)), min_size=1))
+def test_the_expression_equals_the_array(movements):
+    """The fixed threshold of ten basis points, null for null."""
+    found = pl.DataFrame({"m": pl.Series(movements, dtype=pl.Float64)}).select(fixed_direction(pl.col("m"))).to_series()
+    expected = [None if m is None else int(directions(np.array([m]), FIXED_THRESHOLD)[0]) for m in movements]
+    assert found.to_list() == expected

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.config import LabelPlan
+from ml.dates import bounds
 from ml.labels import future
 from ml.labels.future import label
 from ml.market import layout
-from ml.market.day import bounds
 from ml.market.tables import samples_frame
-from ml.schemas import HORIZONS, TABLES, NullReason, conform
+from ml.schemas import HORIZONS, NullReason, conform, horizons_of, label_schema
 from tests.oracles import labels as oracle
 
 DATE = "2025-03-03"
@@ -90,6 +91,7 @@ def test_movements_equal_duckdbs_asof_join():
             assert all(found[ts] == pytest.approx(movement, rel=1e-12, abs=1e-15) for ts, movement in known.iter_rows())
 
 
+@pytest.mark.promise("A4")
 @settings(max_examples=30, deadline=None)
 @given(st.integers(100, 700), st.integers(1, 30))
 def test_a_gap_nulls_exactly_the_labels_that_touch_it(start, length):
@@ -122,7 +124,7 @@ def test_the_fixed_direction_is_ten_basis_points():
 def test_the_table_conforms_and_coverage_is_counted():
     """Per horizon the share of labelled rows, and the reasons of the others."""
     labels = label(samples_frame(walk(100)), NO_TAIL, DATE)
-    conform(labels, TABLES["future_labels"], "future_labels")
+    conform(labels, label_schema(), "future_labels")
     assert future.coverage(labels) == {"10s": 0.9, "30s": 0.7, "60s": 0.4}
     assert future.reasons(labels)["60s"] == {"day_end": 60}
 
@@ -135,3 +137,23 @@ def test_the_tail_serves_the_volatility_alone():
         label(samples_frame(samples[100:]), samples[:100], DATE),
     )
     assert split.equals(whole[100:])
+
+
+def test_other_horizons_change_nothing_of_the_first():
+    """180 and 300 s are more columns; those of 10, 30 and 60 s stay as they are."""
+    samples = samples_frame(walk(900, ends_at=bounds(DATE)[1] - 600 * layout.SECOND))
+    usual, longer = (label(samples, NO_TAIL, DATE, LabelPlan(h)) for h in ((10, 30, 60), (10, 30, 60, 180, 300)))
+    assert longer.select(usual.columns).equals(usual)
+    assert horizons_of(longer.columns) == (10, 30, 60, 180, 300)
+    conform(longer, label_schema((10, 30, 60, 180, 300)), "future_labels")
+    assert future.coverage(longer)["300s"] == 600 / 900
+
+
+def test_class_shares_are_of_the_labelled_rows():
+    """Three shares for each horizon and kind of direction; they add up to one."""
+    labels = label(samples_frame(walk(400)), NO_TAIL, DATE)
+    shares = future.class_shares(labels)
+    assert set(shares) == {f"{kind}_{h}s" for kind in ("direction", "net_direction") for h in HORIZONS}
+    assert all(sum(share.values()) == pytest.approx(1) for share in shares.values())
+    ups = labels["direction_10s"].drop_nulls()
+    assert shares["direction_10s"]["up"] == (ups == 2).sum() / ups.len()

@@ -75,3 +75,11 @@ def test_the_first_time_may_be_old_but_not_of_tomorrow(ahead, refused):
         assert clock.watermark == 0
     else:
         assert clock.admit(START + ahead, START) is False
+
+
+def test_a_quiet_book_opens_with_its_last_change_hours_ago():
+    """The next one is far ahead of it, but not of our clock: refused, it and all after it would be lost."""
+    clock = Clock()
+    clock.admit(START - 3_600 * SECOND, START)
+    assert clock.admit(START + SECOND, START + SECOND) is False
+    assert clock.watermark == START + SECOND

@@ -1,10 +1,12 @@
 """Update-id rules: what may be applied, and where the chain breaks."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.market.continuity import BY_ONE, FUTURES, NO_ID, RULES, UNNUMBERED, Continuity, Verdict
+from ml.market.continuity import BY_ONE, CHAINED, FUTURES, NO_ID, RULES, UNNUMBERED, Continuity, Verdict
 from ml.market.events import BookMessage
 
 
@@ -18,6 +20,11 @@ def by_one(u, size=1):
 
 def snap(last):
     return BookMessage(True, last, last, last, last, -1, [1], [1], [1])
+
+
+def at(message, ts):
+    """The same message, of that event time."""
+    return replace(message, event_ts=ts)
 
 
 def verdicts(chain, *messages):
@@ -106,6 +113,7 @@ def test_a_stream_snapshot_tells_whether_something_was_missed(last, expected):
     assert verdicts(chain, snap(last)) == expected
 
 
+@pytest.mark.promise("A2")
 @given(st.lists(st.booleans(), max_size=60), st.lists(st.integers(1, 60), max_size=6))
 def test_the_chain_is_applied_exactly_where_nothing_is_missing(kept, snapshots):
     """Any losses, any snapshots: an applied diff follows the one before it, and every loss after an anchor shows."""
@@ -159,3 +167,33 @@ def test_messages_with_and_without_ids_do_not_follow_one_another():
     assert verdicts(chain, snap(5), by_one(6), plain()) == ["ANCHOR", "APPLY", "BREAK", "WAIT"]
     assert verdicts(chain, plain(True), by_one(7)) == ["ANCHOR", "BREAK", "WAIT"]
     assert verdicts(chain, snap(8), by_one(9)) == ["DROPPED", "ANCHOR", "APPLY"]
+
+
+@pytest.mark.parametrize("unseen", [1, 2])
+def test_a_restart_whose_beginning_was_lost_is_seen_by_its_times(unseen):
+    """A later change under a smaller id is no repeat: taken for one, it and all after it would be dropped."""
+    chain = Continuity(CHAINED)
+    assert verdicts(chain, at(snap(500), 7), at(diff(501, 505, 500), 8)) == ["ANCHOR", "APPLY"]
+    assert verdicts(chain, at(diff(501, 505, 500), 8), at(diff(400, 401, 399), 8)) == ["REPEAT", "REPEAT"]
+    broken, waits = chain.offer(at(diff(1 + unseen, 1 + unseen, unseen), 9))
+    assert (broken.verdict, broken.from_id, broken.reason, waits.verdict) == (
+        Verdict.BREAK,
+        505,
+        "restart",
+        Verdict.WAIT,
+    )
+    assert verdicts(chain, at(snap(7), 10), at(diff(8, 9, 7), 11)) == ["DROPPED", "ANCHOR", "APPLY"]
+
+
+def test_a_restart_while_the_book_is_unknown_begins_the_buffer_anew():
+    """What waits for a REST snapshot are the changes that it can be laid under."""
+    chain = Continuity(FUTURES)
+    assert verdicts(chain, at(diff(500, 505, 499), 8), at(diff(2, 3, 1), 9), at(diff(500, 505, 499), 8)) == ["WAIT"] * 3
+    assert [message.last_id for message in chain.pending] == [505]
+    assert verdicts(chain, at(diff(4, 5, 3), 10), at(diff(4, 5, 3), 10)) == ["WAIT", "REPEAT"]
+
+
+def test_a_second_restart_is_a_break_too():
+    """What came between two snapshots of id 1 is not known, though the ids look alike."""
+    chain = Continuity(BY_ONE)
+    assert verdicts(chain, snap(7), snap(1), snap(1)) == ["ANCHOR", "BREAK", "ANCHOR", "BREAK", "ANCHOR"]

@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from ml.dates import bounds, date_of
 from ml.errors import CaptureError
 from ml.market import layout
 from ml.market.book import levels
-from ml.market.day import bounds, closing_frames, date_of, decode_day, open_day, raw_day
+from ml.market.day import closing_frames, decode_day, open_day, raw_day
 from ml.market.events import CHECKPOINT, CLEAR
 from ml.market.feed import Feed
 from ml.market.samples import sample_day, tail

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ml.market.day import bounds, decode_day, raw_day
+from ml.dates import bounds
+from ml.market.day import decode_day, raw_day
 from ml.market.sampler import SECOND
 from ml.market.samples import sample_day, tail
 from tests.ml.market.streams import BTC

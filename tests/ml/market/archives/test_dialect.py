@@ -50,6 +50,7 @@ def test_whatever_the_venue_an_archive_is_read_as_one(venue):
     assert (spoken.outline(DOC)[0].side, message.last_id) == ([], -1)
 
 
+@pytest.mark.promise("A9")
 @given(
     st.sampled_from(sorted(FORMATS)),
     st.lists(st.text(max_size=40), min_size=1, max_size=3),
@@ -65,6 +66,7 @@ def test_no_row_can_crash_it(form, rows, header):
             continue
 
 
+@pytest.mark.promise("A9")
 @given(st.data())
 def test_no_cell_can_crash_it(data):
     """Rows of the right width with anything in their cells."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ml.errors import FrameError
 from ml.instruments import Instrument
 from ml.market.events import ASK, BID, BookMessage
-from ml.market.venues.levels import add_levels
+from ml.market.venues.levels import add_levels, check_levels
 from tests.scenario import USDM
 
 BTC = Instrument(USDM, 2, 3, 1, 1)
@@ -65,3 +65,28 @@ def test_a_level_is_a_pair(level):
     """Anything else is no level; the parsers turn the error into a bad frame."""
     with pytest.raises(ValueError, match="unpack"):
         add_levels(message(), [level], [], BTC)
+
+
+NUMBER = st.one_of(
+    st.integers(0, 10**20).map(str),
+    st.decimals(0, 10**6, places=4).map(str),
+    st.sampled_from(["0", "0.0", "00.1", "1.", ".5", "-1", "1e3", "", " ", "1 2", "1;2", "x", "NaN", "1_0", "\u0661"]),
+)
+
+
+@given(st.lists(st.lists(NUMBER, min_size=1, max_size=3), max_size=3))
+def test_levels_are_checked_as_they_are_read(levels):
+    """With decimals enough, what the check lets through can be read, and what it refuses cannot."""
+    read = refused(lambda: add_levels(message(), levels, [], Instrument(USDM, 4, 4, 1, 1)))
+    assert refused(lambda: check_levels(levels)) == read or read == "off_grid" or len(str(levels)) > 60
+
+
+def refused(act):
+    """What the action says of the levels."""
+    try:
+        act()
+    except FrameError as error:
+        return error.reason
+    except ValueError:
+        return "shape"
+    return ""

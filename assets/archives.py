@@ -1,0 +1,36 @@
+"""Files of public archives among the captures.
+
+Here: the ledger of what was fetched, is not published or was set aside, one partition a UTC date x instrument.
+Not here: the captures themselves, which `assets.raw` reads whoever brought them.
+"""
+
+from collections.abc import Iterator
+from time import time_ns
+
+import dagster as dg
+import polars as pl
+
+from assets.checks import rule_results, rule_specs
+from assets.metadata import table
+from assets.partitions import date_and_instrument, instrument_day
+from ml.config import Config
+from ml.fingerprint import FETCHING, fingerprint
+from ml.paths import DataRoot
+
+
+@dg.asset(
+    partitions_def=instrument_day, group_name="archives", kinds={"parquet"}, io_manager_key="parquet",
+    owners=["team:data"], code_version=fingerprint(FETCHING), check_specs=rule_specs("archive_files"),
+)  # fmt: skip
+def archive_files(
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+    """What became of each file that the listed sources should have of the date; what was missing is fetched."""
+    from ml import fetch
+
+    date, instrument = date_and_instrument(context)
+    files = fetch.update(data_root, listed, instrument, date, time_ns())
+    states = {state: files.filter(state=state).height for state in fetch.STATES}
+    metadata = states | {"files": table(files.select("source", "state", "bytes", "detail", "url"))}
+    yield dg.MaterializeResult(value=files, metadata=metadata)
+    yield from rule_results("archive_files", files)

@@ -1,0 +1,72 @@
+"""Features of candles and what followed them, a month at a time.
+
+Here: the tables of `unified_240` and of the 20 targets, one partition a month x instrument; what lies before and after
+the month is read as far as they reach.
+Not here: the candles (`assets.candles`).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from assets.candles import candles
+from assets.checks import canary_results, canary_specs, rule_results, rule_specs
+from assets.conditions import ON_FRESH_INPUT
+from assets.metadata import image, table
+from assets.partitions import days_of_month, instrument_month, month_and_instrument
+from ml import candle_months, coverage
+from ml.features.unified.table import UNIFIED
+from ml.fingerprint import CANDLE_SETS, fingerprint
+from ml.labels import targets
+from ml.paths import DataRoot
+
+DAYS = dg.AssetDep(candles, partition_mapping=days_of_month)
+
+
+@dg.asset(
+    partitions_def=instrument_month, group_name="candle_sets", kinds={"parquet", "numba"}, io_manager_key="parquet",
+    owners=["team:research"], code_version=f"{UNIFIED.hash}-{fingerprint(CANDLE_SETS)}", deps=[DAYS],
+    check_specs=[*rule_specs("candle_features"), *canary_specs("candle_features")],
+    metadata={"feature set": UNIFIED.name, "feature set hash": UNIFIED.hash}, automation_condition=ON_FRESH_INPUT,
+)  # fmt: skip
+def candle_features(
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot]
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+    """240 features of each closed candle of 15 minutes; null with a reason where candles are missing before it."""
+    from ml import plots
+    from ml.evaluation import candle_canaries
+    from ml.features.unified.build import build
+
+    month, instrument = month_and_instrument(context)
+    source = candle_months.read(data_root, instrument, month, UNIFIED.timeframe, before=UNIFIED.look_back)
+    rows = build(source, instrument)
+    wanted = rows.filter(candle_months.inside(month))
+    shown = {"coverage": table(coverage.by_reason(wanted)), "by day": image(plots.known_days(coverage.by_day(wanted)))}
+    yield dg.MaterializeResult(value=wanted, metadata=shown)
+    yield from rule_results("candle_features", wanted)
+    yield from canary_results("candle_features", candle_canaries.run(source, instrument, rows, build, UNIFIED))
+
+
+@dg.asset(
+    partitions_def=instrument_month, group_name="candle_sets", kinds={"parquet", "polars"}, io_manager_key="parquet",
+    owners=["team:research"], code_version=fingerprint(CANDLE_SETS), deps=[DAYS],
+    check_specs=rule_specs("candle_targets"), automation_condition=ON_FRESH_INPUT,
+)  # fmt: skip
+def candle_targets(
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot]
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+    """The 20 targets of each candle of 15 minutes; null with a reason where a candle up to the horizon is missing."""
+    from ml import plots
+
+    month, instrument = month_and_instrument(context)
+    ahead = max(targets.HORIZONS.values())
+    source = candle_months.read(data_root, instrument, month, targets.TIMEFRAME, after=ahead)
+    rows = targets.label(source, instrument).filter(candle_months.inside(month))
+    metadata = {
+        "coverage": table(coverage.by_reason(rows)),
+        "by day": image(plots.known_days(coverage.by_day(rows))),
+        "classes": table(targets.classes(rows)),
+    }
+    yield dg.MaterializeResult(value=rows, metadata=metadata)
+    yield from rule_results("candle_targets", rows)

@@ -1,0 +1,55 @@
+"""What the predecessor bots left, as tables.
+
+Here: one asset a kind of file; each takes a folder and stores what it holds.
+Not here: reading the files (`ml.legacy`); the verb `lobforge migrate` does the same without Dagster.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from ml.config import Config
+from ml.fingerprint import LEGACY, fingerprint
+from ml.paths import DataRoot
+
+
+class Legacy(dg.Config):
+    """The predecessor's folder, and what its files do not say: the venue, and times and symbols of bare candles."""
+
+    folder: str
+    venue: str = "bybit-linear"
+    candles_start: str | None = None
+    candles_timeframe: str = "1m"
+    candles_symbols: str = ""
+
+    def result(self, root: DataRoot, table: str, listed: Config | None = None) -> dg.MaterializeResult[Any]:
+        """Migrate one table and show what became of every row."""
+        from ml.legacy.candles import grid
+        from ml.legacy.migration import migrate
+
+        given = (self.candles_start, self.candles_timeframe, self.candles_symbols)
+        times = grid(listed, self.venue, *given) if listed else None
+        report = migrate(root, Path(self.folder), self.venue, times, kinds=[table])["tables"][table]
+        shown: dict[str, Any] = {name: value for name, value in report.items() if value is not None}
+        return dg.MaterializeResult(metadata={"dagster/row_count": report["kept"], **shown})
+
+
+@dg.asset(group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=fingerprint(LEGACY))
+def legacy_samples(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[Any]:
+    """Samples of the predecessor by UTC date and instrument, each once, with labels made anew beside the old ones."""
+    return config.result(data_root, "legacy_samples")
+
+
+@dg.asset(group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=fingerprint(LEGACY))
+def legacy_layering(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[Any]:
+    """Layering patterns of the predecessor, each once with its best label; every copy is named."""
+    return config.result(data_root, "legacy_layering")
+
+
+@dg.asset(group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=fingerprint(LEGACY))
+def legacy_candles(
+    config: Legacy, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+) -> dg.MaterializeResult[Any]:
+    """Candles from bare arrays of high, low, close and quote volume, whose times and symbols the run gives."""
+    return config.result(data_root, "legacy_candles", listed)

@@ -1,0 +1,85 @@
+"""`lobforge features read`: rows of the feature store, as they could be known at a time.
+
+Here: the verb and its outputs: a summary, a file, or a kept dataset.
+Not here: what is read (`ml.feature_store`).
+"""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from live.console import fail
+from ml import settings
+from ml.errors import LobforgeError, SettingsError
+from ml.feature_store.datasets import keep as keep_dataset
+from ml.feature_store.query import Query
+from ml.feature_store.rows import polars
+from ml.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot
+
+WRITERS = {".parquet": pl.DataFrame.write_parquet, ".csv": pl.DataFrame.write_csv, ".arrow": pl.DataFrame.write_ipc}
+
+
+def main(argv: list[str]) -> int:
+    """Return 0, or 2 if nothing could be read."""
+    options = _parser().parse_args(argv)
+    try:
+        root = DataRoot(settings.load().data_root)
+        report = _read(root, _query(options), options.to, options.keep)
+    except LobforgeError as error:
+        return fail(error, options.json)
+    if options.json:
+        print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print("\n".join(f"{name}: {value}" for name, value in report.items()))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lobforge features read", description=__doc__)
+    parser.add_argument("--feature-group", default=FEATURE_GROUP, help=f"one of {', '.join(FEATURE_GROUPS)}")
+    parser.add_argument("--start-date", help="first UTC date (YYYY-MM-DD)")
+    parser.add_argument("--end-date", help="last UTC date")
+    parser.add_argument("--instrument", action="append", default=[], help="only this one; may be given again")
+    parser.add_argument("--columns", default="", help="by commas; all if left out")
+    parser.add_argument("--known-by", help="ISO time (UTC): no later row, and no label that was known later")
+    parser.add_argument("--to", type=Path, help=f"write the rows to this file ({', '.join(WRITERS)})")
+    parser.add_argument("--keep", action="store_true", help="keep the rows as a dataset and tell its id")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _query(options: argparse.Namespace) -> Query:
+    columns = tuple(name.strip() for name in options.columns.split(",") if name.strip())
+    known_by = None if options.known_by is None else _ns(options.known_by)
+    dates = options.start_date, options.end_date
+    return Query(options.feature_group, *dates, tuple(options.instrument), columns, known_by)
+
+
+def _ns(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"--known-by {text!r} is no time. Write it like 2025-03-03T12:00.") from error
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6) * 1000
+
+
+def _read(root: DataRoot, query: Query, to: Path | None, keep: bool) -> dict[str, Any]:
+    rows = polars(root, query)
+    report: dict[str, Any] = {
+        "feature_group": query.group,
+        "rows": rows.height,
+        "columns": rows.width,
+        "first_ts": rows["ts"].min(),
+        "last_ts": rows["ts"].max(),
+        "nulls": {name: n for name, n in rows.null_count().row(0, named=True).items() if n},
+    }
+    if to is not None:
+        if to.suffix not in WRITERS:
+            raise SettingsError(f"--to {to} is of no known format. Choose of {', '.join(WRITERS)}.")
+        WRITERS[to.suffix](rows, to)
+        report["file"] = str(to)
+    return report | ({"dataset": keep_dataset(root, query)} if keep else {})

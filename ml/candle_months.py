@@ -1,0 +1,81 @@
+"""A month of an instrument's candles, with as many before and after it as features and targets reach.
+
+Here: from the stored days, ours and the venue's, to candles of one length.
+Not here: what is computed of them (`ml.features.unified`, `ml.labels.targets`), storing candles (`ml.rest_candles`).
+
+A candle from prints counts where it is known, else the venue's own of the same length, else it is not known. A candle
+belongs to the month in which it opens; it is stamped with its close.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from ml import store
+from ml.candles import TIMEFRAMES, resample
+from ml.errors import SettingsError
+from ml.instruments import Instrument
+from ml.paths import DataRoot
+from ml.rest_candles import read_day
+from ml.schemas import TABLES
+
+
+def bounds(month: str) -> tuple[int, int]:
+    """First and one past the last ns of a month (YYYY-MM), UTC.
+
+    Raises:
+        SettingsError: it is no month.
+    """
+    try:
+        start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise SettingsError(f"{month!r} is no month. Write it as 2025-03.") from error
+    following = (start + timedelta(31)).replace(day=1)
+    return int(start.timestamp()) * 10**9, int(following.timestamp()) * 10**9
+
+
+def inside(month: str) -> pl.Expr:
+    """Whether a row of a table with the column `ts` belongs to a month (YYYY-MM)."""
+    start, end = bounds(month)
+    return (pl.col("ts") > start) & (pl.col("ts") <= end)
+
+
+def read(
+    root: DataRoot, instrument: Instrument, month: str, timeframe: str, before: int = 0, after: int = 0
+) -> pl.DataFrame:
+    """Every candle of a month in the columns of the table `candles`; those of which nothing is stored are left out.
+
+    Args:
+        root: where `candles` and `rest_candles` lie.
+        instrument: of which.
+        month: YYYY-MM.
+        timeframe: one of `ml.candles.TIMEFRAMES`.
+        before: candles of that length to be added before the month.
+        after: and after it.
+
+    Raises:
+        SettingsError: the month is none.
+    """
+    step = TIMEFRAMES[timeframe]
+    start, end = bounds(month)
+    start, end = start - before * step, end + after * step
+    days = [_day(root, instrument, date, timeframe) for date in _dates(start, end)]
+    wanted = (pl.col("ts") > start) & (pl.col("ts") <= end)
+    return pl.concat([day.filter(wanted) for day in days])
+
+
+def _dates(start: int, end: int) -> list[str]:
+    first, last = (datetime.fromtimestamp(ns // 10**9, UTC).date() for ns in (start, end - 1))
+    return [(first + timedelta(n)).isoformat() for n in range((last - first).days + 1)]
+
+
+def _day(root: DataRoot, instrument: Instrument, date: str, timeframe: str) -> pl.DataFrame:
+    """The candles of a UTC date: ours where they are known, else the venue's."""
+    empty = pl.DataFrame(schema=TABLES["candles"])
+    path = root.partition("candles", date, instrument.id)
+    ours = resample(store.read(path).collect(), [timeframe])[timeframe] if path.exists() else empty
+    theirs = read_day(root, date, instrument, timeframe).select(TABLES["candles"].names())
+    stored = theirs.join(ours.filter(pl.col("reason").is_null()), on="ts", how="anti")
+    known = pl.concat([ours.filter(pl.col("reason").is_null()), stored.filter(pl.col("reason").is_null())])
+    unknown = pl.concat([ours, theirs]).unique("ts", keep="first", maintain_order=True)
+    return pl.concat([known, unknown.join(known, on="ts", how="anti")]).sort("ts")

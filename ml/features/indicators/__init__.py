@@ -1,0 +1,1 @@
+"""Indicators of candles as compiled functions over arrays, by what they look at."""

@@ -1,0 +1,129 @@
+"""Volume: whether it goes with the price.
+
+Here: OBV, A/D, Chaikin oscillator and money flow, MFI, VWAP, VWMA, PVT, NVI, PVI, force index, ease of movement.
+Not here: sums of any array (`rolling`).
+
+Conventions of arrays: `ml.features.indicators.rolling`. OBV, A/D, PVT, NVI and PVI add up from the first row on: their
+level means nothing, only their changes do, and no settle time makes it so. A feature takes a window of them.
+"""
+
+from ml.features.indicators.averages import smooth
+from ml.features.indicators.rolling import F64, blank, total
+from ml.market.compiled import hot
+
+
+@hot
+def obv(close: F64, volume: F64, out: F64) -> None:
+    """On-balance volume: volume added where the close rose and taken where it fell, from that of row 0. TA-Lib OBV."""
+    level = out[0] = volume[0]
+    for i in range(1, close.size):
+        level += volume[i] if close[i] > close[i - 1] else (-volume[i] if close[i] < close[i - 1] else 0.0)
+        out[i] = level
+
+
+@hot
+def flow(high: F64, low: F64, close: F64, volume: F64, out: F64) -> None:
+    """Money flow volume: volume ((close - low) - (high - close)) / (high - low), 0 without a range. Source: Chaikin."""
+    for i in range(close.size):
+        reach = high[i] - low[i]
+        out[i] = volume[i] * (2.0 * close[i] - low[i] - high[i]) / reach if reach > 0.0 else 0.0
+
+
+@hot
+def accumulation(high: F64, low: F64, close: F64, volume: F64, out: F64) -> None:
+    """A/D line: money flow volume added up from row 0. Source: Chaikin; TA-Lib AD."""
+    flow(high, low, close, volume, out)
+    for i in range(1, close.size):
+        out[i] += out[i - 1]
+
+
+@hot
+def chaikin_oscillator(line: F64, fast: int, slow: int, out: F64) -> None:
+    """EMA fast - EMA slow of an A/D line, both beginning with its row 0.
+
+    Recursive, settles after `ema_settles(slow)`. Source: Chaikin; TA-Lib ADOSC.
+    """
+    quick, quiet, a, b = line[0], line[0], 2.0 / (fast + 1), 2.0 / (slow + 1)
+    blank(out, slow - 1)
+    for i in range(1, line.size):
+        quick = a * line[i] + (1.0 - a) * quick
+        quiet = b * line[i] + (1.0 - b) * quiet
+        if i >= slow - 1:
+            out[i] = quick - quiet
+
+
+@hot
+def cmf(high: F64, low: F64, close: F64, volume: F64, n: int, spare: F64, out: F64) -> None:
+    """Chaikin money flow: money flow volume / volume, each summed over n rows. Source: Chaikin."""
+    flow(high, low, close, volume, out)
+    total(out, n, spare)
+    total(volume, n, out)
+    for i in range(close.size):
+        out[i] = spare[i] / out[i]
+
+
+@hot
+def mfi(typical: F64, volume: F64, n: int, rises: F64, moves: F64, out: F64) -> None:
+    """Money flow index: 100 P / (P + N), sums over n rows of typical price x volume where it rose and where it fell.
+
+    `rises` and `moves` are overwritten. Source: Quong & Soudack 1989; TA-Lib MFI, which gives 0 where P + N < 1.
+    """
+    moves[0] = 0.0
+    for i in range(1, typical.size):
+        moves[i] = typical[i] * volume[i] if typical[i] != typical[i - 1] else 0.0
+    total(moves, n, out)
+    for i in range(1, typical.size):
+        moves[i] = moves[i] if typical[i] > typical[i - 1] else 0.0
+    total(moves, n, rises)
+    for i in range(typical.size):
+        out[i] = 100.0 * rises[i] / out[i]
+    blank(out, n)
+
+
+@hot
+def vwap(turnover: F64, volume: F64, n: int, spare: F64, out: F64) -> None:
+    """Volume-weighted average price: turnover / volume, each summed over n rows. VWMA for turnover = close x volume."""
+    total(turnover, n, spare)
+    total(volume, n, out)
+    for i in range(volume.size):
+        out[i] = spare[i] / out[i]
+
+
+@hot
+def pvt(close: F64, volume: F64, out: F64) -> None:
+    """Price-volume trend: volume x return, added up from row 1. Source: as by StockCharts; VPT is the same."""
+    level = out[0] = 0.0
+    for i in range(1, close.size):
+        level += volume[i] * (close[i] / close[i - 1] - 1.0)
+        out[i] = level
+
+
+@hot
+def volume_index(close: F64, volume: F64, sign: float, start: float, out: F64) -> None:
+    """Negative (sign -1) or positive (+1) volume index: compounds the return of rows whose volume fell or rose.
+
+    Source: Fosback 1976 (NVI, PVI), from `start`.
+    """
+    level = out[0] = start
+    for i in range(1, close.size):
+        if sign * (volume[i] - volume[i - 1]) > 0.0:
+            level *= close[i] / close[i - 1]
+        out[i] = level
+
+
+@hot
+def force(close: F64, volume: F64, n: int, spare: F64, out: F64) -> None:
+    """Force index: EMA of volume x change. Recursive, settles after `ema_settles(n) + 1`. Source: Elder 1993."""
+    spare[0] = 0.0
+    for i in range(1, close.size):
+        spare[i] = volume[i] * (close[i] - close[i - 1])
+    smooth(spare, n, 2.0 / (n + 1), 1, out)
+
+
+@hot
+def ease(high: F64, low: F64, volume: F64, out: F64) -> None:
+    """Ease of movement: change of the middle x range / volume, price^2 per volume. Source: Arms."""
+    blank(out, 1)
+    for i in range(1, high.size):
+        moved = (high[i] + low[i] - high[i - 1] - low[i - 1]) / 2.0
+        out[i] = moved * (high[i] - low[i]) / volume[i]

@@ -1,0 +1,1 @@
+"""What users of the predecessor bots have on disk, brought into current tables."""

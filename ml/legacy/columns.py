@@ -1,0 +1,125 @@
+"""The columns of migrated tables: the predecessor's names, and what we add to each row.
+
+Here: name lists and the schemas of the tables `legacy_samples`, `legacy_layering` and `legacy_candles`.
+Not here: which generation of files has which of them (`ml.legacy.batches`, `ml.legacy.offline`, `ml.legacy.patterns`).
+
+A row says where it comes from: `batch` (hash of its source files), `source` (path below the folder that was migrated)
+and `source_row`. Times are int64 ns UTC; prices of `legacy_samples` are in quote currency, since the sources hold
+floats and nothing says their decimals.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from ml.schemas import TABLES
+
+_ARRAY = """
+bid_ask_spread_abs bid_ask_spread_rel mid_price micro_price vwap_bid_5 vwap_ask_5 vwap_bid_10 vwap_ask_10 depth_bid_5
+depth_ask_5 depth_bid_10 depth_ask_10 total_bid_volume total_ask_volume book_depth_ratio imbalance_5 imbalance_10
+imbalance_total price_pressure volume_delta_5 order_flow_imbalance bid_intensity ask_intensity buy_sell_ratio
+smart_money_index largest_bid_cluster_price largest_bid_cluster_volume largest_ask_cluster_price
+largest_ask_cluster_volume num_bid_clusters num_ask_clusters support_level_1 resistance_level_1 distance_to_support
+distance_to_resistance liquidity_bid_5 liquidity_ask_5 liquidity_asymmetry effective_spread kyle_lambda
+amihud_illiquidity roll_spread depth_imbalance_ratio level_ttl_avg level_ttl_std orderbook_volatility update_frequency
+quote_intensity trade_arrival_rate spread_volatility open high low close volume typical_price returns log_returns
+high_low_range close_open_diff upper_shadow lower_shadow body_size realized_volatility parkinson_volatility
+garman_klass_volatility volume_ma_ratio volume_change_rate price_volume_trend volume_weighted_price money_flow
+doji_strength hammer_strength engulfing_strength gap_size sma_10 sma_20 sma_50 ema_10 ema_20 ema_50 macd macd_signal
+macd_histogram adx plus_di minus_di rsi_14 rsi_28 stochastic_k stochastic_d williams_r cci momentum_10 roc mfi
+bollinger_upper bollinger_middle bollinger_lower bollinger_width bollinger_pct atr_14 keltner_upper keltner_lower obv
+vwap ad_line cmf vpt nvi aroon_up aroon_down
+"""
+FEATURES_112 = tuple(_ARRAY.split())
+"""Columns of the arrays in their order; those written before November 2025 lack the last two."""
+_BASES = """
+imbalance_5 depth_imbalance_ratio imbalance_10 volume_delta_5 gap_size momentum_10 update_frequency quote_intensity
+rsi_28 roc orderbook_volatility bid_ask_spread_rel effective_spread trade_arrival_rate smart_money_index
+"""
+LAGGED = tuple(f"{name}_lag{lag}" for name in _BASES.split() for lag in (1, 2, 4, 8))
+_OTHERS = """
+imbalance_5_change imbalance_5_change_pct imbalance_5_momentum imbalance_ratio_5_10 imbalance_vol_adjusted
+imbalance_volume_weighted spread_change spread_momentum rsi_diff rsi_14_momentum composite_signal smart_money_momentum
+smart_money_acceleration trade_quote_ratio volatility_regime
+"""
+DERIVED = tuple(_OTHERS.split())
+FEATURES = (*FEATURES_112, *LAGGED, *DERIVED)
+"""All 187; a source that lacks some has nulls there."""
+HORIZONS = (10, 30, 60, 180, 300)
+"""Label horizons in seconds: those of any generation."""
+
+_I64, _F64, _TEXT = pl.Int64(), pl.Float64(), pl.String()
+_ORIGIN = {"batch": _TEXT, "source": _TEXT, "source_row": _I64}
+QUOTED: dict[str, pl.DataType] = {
+    "current_mid_price": _F64,
+    "spread": _F64,
+    "book_imbalance": _F64,
+    "signal_type": _TEXT,
+    "signal_confidence": _F64,
+    "signal_strength": _F64,
+    "manipulation_detected": pl.Boolean(),
+    "manipulation_types": _TEXT,
+    "market_regime": _TEXT,
+    "feature_quality": _F64,
+}
+"""What stood beside the features; `book_imbalance` lies in [0, 1] with 0.5 = balanced, unlike the features' own."""
+STORED = {
+    f"legacy_{what}_{h}s": dtype for h in HORIZONS for what, dtype in (("movement", _F64), ("direction", pl.Int8()))
+}
+"""Labels as the sources hold them, directions as 0 down, 1 neutral, 2 up."""
+FUTURE = {
+    f"{what}_{h}s": dtype
+    for h in HORIZONS
+    for what, dtype in (
+        ("future_movement", _F64),
+        ("future_direction", pl.Int8()),
+        ("future_age", _I64),
+        ("future_null_reason", pl.UInt8()),
+    )
+}
+"""Labels computed anew: movement (fraction), direction, age (ns) of the price at the target, `NullReason`."""
+ROWS = pl.Schema(
+    {"ts": _I64, "instrument": _TEXT}
+    | dict.fromkeys(FEATURES, _F64)
+    | {"features_scaled": pl.Boolean()}
+    | QUOTED
+    | STORED
+    | {"generation": _TEXT}
+    | _ORIGIN
+)
+"""A sample as it is read; `features_scaled` is null where no price tells."""
+SAMPLES = pl.Schema({**ROWS, **FUTURE})
+
+_COUNTED = ("layer_count", "total_orders", "hour_utc", "day_of_week", "execution_trade_count")
+_TEXTS = ("data_id", "symbol", "market_regime", "label_source", "notes")
+_FLAGS = ("is_true_layering", "price_moved_as_expected", "manipulation_successful")
+_FLOATS = """
+total_volume_btc total_volume_usdt placement_duration cancellation_rate spoofing_execution_ratio avg_order_size
+price_spread_bps volatility_24h volume_24h liquidity_score spread_bps price_change_bps expected_impact_bps
+impact_ratio execution_volume aggressive_ratio detector_confidence label_confidence volume_score timing_score
+cancellation_score execution_correlation_score price_impact_score
+"""
+_MEASURED = tuple(_FLOATS.split())
+OUTCOME = {
+    "outcome_label": _TEXT,
+    "outcome_movement_bps": _F64,
+    "outcome_source": _TEXT,
+    "outcome_confidence": _F64,
+}
+"""What a later script wrote beside a pattern."""
+PATTERN: Mapping[str, pl.DataType] = (
+    dict.fromkeys(_TEXTS, _TEXT)
+    | dict.fromkeys(_MEASURED, _F64)
+    | dict.fromkeys(_COUNTED, _I64)
+    | dict.fromkeys(_FLAGS, pl.Boolean())
+    | OUTCOME
+)
+"""The predecessor's columns of a layering pattern, without its time; `total_volume_btc` is base quantity."""
+PATTERNS = pl.Schema(
+    {"ts": _I64, "instrument": _TEXT}
+    | PATTERN
+    | {"outcome_from": _TEXT, "copies": pl.List(pl.String()), "generation": _TEXT}
+    | _ORIGIN
+)
+"""`copies` names every file row that held the pattern, with its label and the label's source."""
+CANDLES = pl.Schema({"timeframe": _TEXT, **TABLES["candles"], **_ORIGIN})

@@ -1,0 +1,46 @@
+"""The predecessor's files as Dagster materializes them."""
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from assets.legacy import Legacy
+from ml import config, store
+from ml.config import Config
+from ml.instruments import Instrument
+from ml.paths import DataRoot
+from tests import legacy_files, legacy_patterns
+from tests.assets.play import made, make, shown
+from tests.conftest import default_dates
+
+TABLES = ["legacy_samples", "legacy_layering", "legacy_candles"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A folder of every kind of file, materialized; data root, result, and what must become of the samples."""
+    folder, root = tmp_path_factory.mktemp("old"), DataRoot(tmp_path_factory.mktemp("new"))
+    truth = legacy_files.everything(folder)
+    legacy_patterns.every_pattern(folder)
+    np.save(folder / "hlcv.npy", np.full((3, 1, 4), 5.0))
+    listed = Config(root.captures, *default_dates(), (Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1),))
+    store.write_text(root.config, config.render(listed))
+    given = Legacy(folder=str(folder), candles_start="2025-03-01", candles_symbols="BTCUSDT")
+    settings = dg.RunConfig(ops=dict.fromkeys(TABLES, given))
+    return root, make(root, *TABLES, date=None, run_config=settings), truth
+
+
+def test_each_kind_is_an_asset(run):
+    """Materialized from the folder that the run names, through the commit protocol."""
+    root, result, _ = run
+    assert made(result) == set(TABLES)
+    assert all(store.manifest(root, table) for table in TABLES)
+
+
+def test_a_person_sees_what_became_of_the_rows(run):
+    """The counts of the report."""
+    _, result, truth = run
+    metadata = shown(result, "legacy_samples")
+    assert metadata["dagster/row_count"].value == len(truth.samples)
+    assert metadata["set_aside"].value == truth.set_aside
+    assert shown(result, "legacy_candles")["kept"].value == 3

@@ -1,0 +1,118 @@
+"""A whole day of BTCUSDT from raw .gz to features and labels: the recorded minutes one after the other for 24 h.
+
+Every copy goes on where the one before it ended, in times and in ids, and brings its snapshot. The steps are those of
+the assets, and tables are stored as assets store them; each measurement is a process of its own, so that the memory is
+the day's own.
+"""
+
+import gzip
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from datetime import date as day
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import dagster as dg
+import numpy as np
+
+from ml import config
+from ml.config import Config
+from ml.dates import SECOND, date_of
+from ml.market import index
+from ml.market.chain import link
+from ml.market.survey import survey
+from ml.paths import DataRoot
+from ml.store import write_text
+from tests.benchmarks.stream import COPY_NS
+
+DECODED = ("book_events", "trades", "validity", "quarantine")
+FROM = {
+    "from .gz": ["raw_frames", *DECODED, "book_samples", "features", "future_labels"],
+    "from parquet": ["book_samples", "features", "future_labels"],
+}
+INSTRUMENT = "binance-usdm.BTCUSDT"
+START = 1_721_347_200 * SECOND
+"""2024-07-19 00:00 UTC; the first recorded event is moved to shortly after it."""
+NUMBER = re.compile(rb'^(\d{19})|"(E|T|U|u|pu|t|lastUpdateId)":(\d+)')
+
+
+def measure(market: Path, hours: float = 24.0) -> dict[str, float]:
+    """Level updates; seconds, and peak memory in GB, from .gz and from stored events to features and labels."""
+    with TemporaryDirectory() as folder:
+        capture, data = Path(folder) / "captures" / "btcusdt.gz", Path(folder) / "data"
+        found: dict[str, float] = {"level updates": write(market, capture, round(hours * 3600 * SECOND / COPY_NS))}
+        environment = os.environ | {"LOBFORGE_DATA_ROOT": str(data)}
+        for name, assets in FROM.items():
+            command = [sys.executable, "-m", "tests.benchmarks.day", str(capture), name, *assets]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+            found |= json.loads(done.stdout.splitlines()[-1])
+        return found
+
+
+def write(market: Path, path: Path, copies: int) -> int:
+    """Write the copies; returns the level updates in them, snapshots included."""
+    paths = sorted((market / "binance_raw").glob("*btcusdt*"))
+    text = b"".join(gzip.decompress(one.read_bytes()) for one in paths)
+    parts, values, steps = _template(text)
+    path.parent.mkdir(parents=True)
+    with gzip.open(path, "wb", compresslevel=1) as sink:
+        for k in range(copies):
+            sink.write(parts % tuple((values + k * steps).tolist()))
+    return copies * len(re.findall(rb'\["[\d.]+","[\d.]+"\]', text))
+
+
+def _template(text: bytes) -> tuple[bytes, np.ndarray, np.ndarray]:
+    """The text with a place for every time and id, their values in the first copy, and what the next copy adds."""
+    kinds, values = list[bytes](), list[int]()
+
+    def place(match: re.Match[bytes]) -> bytes:
+        kinds.append(match[2] or b"recv")
+        values.append(int(match[1] or match[3]))
+        return b"%d" if match[1] else b'"' + match[2] + b'":%d'
+
+    lines = [re.sub(NUMBER, place, line) for line in text.replace(b"%", b"%%").splitlines(keepends=True)]
+    kind, value = np.array(kinds), np.array(values)
+    first, last = value[kind == b"pu"][0], value[(kind == b"u")][-1]
+    ids = {b"t": np.ptp(value[kind == b"t"]) + 1} | dict.fromkeys((b"u", b"U", b"pu", b"lastUpdateId"), last - first)
+    units = {b"recv": 1, b"E": 10**6, b"T": 10**6}
+    begin = int(value[kind == b"T"].min()) * 10**6
+    moved = {name: (START - begin) // SECOND * SECOND // unit for name, unit in units.items()}
+    ids |= {name: COPY_NS // unit for name, unit in units.items()}
+    step = np.array([ids[name] for name in kinds])
+    return b"".join(lines), value + np.array([moved.get(name, 0) for name in kinds]), step
+
+
+def materialize(capture: Path, name: str, assets: list[str]) -> dict[str, float]:
+    """Seconds of the steps and of all, and the peak memory, of assets as a user materializes them."""
+    root = DataRoot(Path(os.environ["LOBFORGE_DATA_ROOT"]))
+    started = perf_counter()
+    chain = link([capture], partial(index.load, root))
+    listed = (survey(chain, INSTRUMENT),)
+    date = date_of(START)
+    write_text(root.config, config.render(Config(capture.parent, *[day.fromisoformat(date)] * 2, listed)))
+    from pipelines.definitions import build_defs
+
+    defs = build_defs()
+    graph, given = list(defs.assets), defs.resources
+    key = dg.MultiPartitionKey({"date": date, "instrument": INSTRUMENT})
+    result = dg.materialize(
+        graph, selection=assets, partition_key=key, resources=given, instance=dg.DagsterInstance.ephemeral()
+    )
+    assert result.success
+    steps = {
+        f"{name}: {event.step_key}": event.step_success_data.duration_ms / 1e3
+        for event in result.all_events
+        if event.event_type_value == "STEP_SUCCESS"
+    }
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return steps | {name: perf_counter() - started, f"{name}: GB": peak}
+
+
+if __name__ == "__main__":
+    print(json.dumps(materialize(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])))

@@ -1,0 +1,90 @@
+"""`lobforge capture --mode FULL` beside a promoted model: it speaks, is silent over a gap, and equals a replay."""
+
+import json
+import time
+from datetime import date
+from types import SimpleNamespace
+
+import pytest
+
+from live.runner import Runner, promoted
+from ml import config
+from ml.config import Config
+from ml.instruments import Instrument
+from ml.models.lightgbm import load
+from ml.paths import DataRoot
+from ml.store import write_text
+from ml.training.candidate import train
+from tests.emulator.server import Emulator
+from tests.live.test_capture import Running, anchored, flows
+from tests.live.test_runner import register, with_kernels
+from tests.panels import PARAMS, panel
+from tests.scenario import chain_of
+
+INSTRUMENT = Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1)
+WARM_UP = 75
+"""Seconds after which every feature has its look-back."""
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory) -> DataRoot:
+    """A data root with a champion, and an instrument of an emulated venue."""
+    root = with_kernels(DataRoot(tmp_path_factory.mktemp("full") / "data"))
+    write_text(root.config, config.render(Config(root.captures, date(2025, 3, 3), None, (INSTRUMENT,))))
+    register(root, load(root.model(train(root, panel(2_000), {}, {"params": PARAMS, "rounds": 10}, 1))), "promote")
+    return root
+
+
+@pytest.fixture(scope="module")
+def said(serving) -> SimpleNamespace:
+    """What a capture said over a minute and a half of which one book frame was lost, when it was, and the summary."""
+    lost: list[int] = []
+
+    def tap(_: str, frame: str) -> list[str]:
+        if lost or "orderbook" not in frame:
+            return [frame]
+        lost.append(time.time_ns())
+        return []
+
+    venue = "bybit-linear"
+    with Emulator(venue, ["BTCUSDT"]) as emulator, Running(serving, venue, emulator, "--mode", "FULL") as running:
+        anchored(emulator)
+        time.sleep(WARM_UP)
+        emulator.tap = tap
+        flows(emulator, 400)
+        running.process.terminate()
+        out, err = running.process.communicate(timeout=240)
+    *rows, summary = map(json.loads, out.splitlines())
+    return SimpleNamespace(rows=rows, summary=summary, lost=lost[0], error=err)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+def test_a_promoted_model_speaks_once_it_is_warm(serving, said):
+    """One row a second: withheld while it warms up, then directions with their age; the capture itself is clean."""
+    assert (said.summary["overflows"], said.summary["signal_failure"], said.summary["breaks"]) == (0, "", 1), said.error
+    assert [b["ts"] - a["ts"] for a, b in zip(said.rows, said.rows[1:], strict=False)] == [10**9] * (len(said.rows) - 1)
+    assert {row["model"] for row in said.rows} == {promoted(serving, "champion").id}
+    spoken = [row for row in said.rows if "direction" in row]
+    assert len(spoken) > 5
+    assert all(abs(sum(row["probabilities"]) - 1) < 1e-5 and row["data_age_ms"] > 0 for row in spoken)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+def test_nothing_is_said_over_a_gap(said):
+    """From the lost frame on every row is withheld with its reason: the book is unknown, then it warms up anew."""
+    after = [row for row in said.rows if row["ts"] > said.lost]
+    assert len(after) >= 3
+    assert {row.get("withheld") for row in after} <= {"invalid_book", "warm_up"}
+    assert any("direction" in row for row in said.rows if row["ts"] < said.lost)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+def test_a_replay_of_the_capture_says_the_same(serving, said):
+    """Frame by frame from the sealed file, losses included."""
+    runner = Runner(INSTRUMENT, promoted(serving, "champion"))
+    replayed = list(runner.stream(chain_of(*serving.captures.glob("*.parquet"))))
+    keys = ("ts", "withheld", "direction", "probabilities", "valid_until")
+    assert [[row.get(k) for k in keys] for row in replayed] == [[row.get(k) for k in keys] for row in said.rows]

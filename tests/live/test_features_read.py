@@ -1,0 +1,56 @@
+"""`lobforge features read`: what it tells, writes and keeps."""
+
+import json
+
+import polars as pl
+import pytest
+
+from live.features import main as features
+from live.features_read import main
+from ml.feature_store import datasets
+from ml.feature_store.query import Query
+from tests.ml.feature_store.test_rows import put
+from tests.ml.labels.test_future import walk
+
+
+@pytest.fixture
+def stored(root, monkeypatch):
+    """One day in the store of the settings."""
+    monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
+    put(root, walk(100))
+    return root
+
+
+def run(capsys, *arguments):
+    code = main([*map(str, arguments), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.csv", "x.arrow"])
+def test_rows_are_told_and_written(stored, capsys, tmp_path, name):
+    """Counts and nulls; the file holds the rows of the query."""
+    code, told = run(capsys, "--columns", "ofi_30s,movement_10s", "--to", tmp_path / name)
+    assert (code, told["rows"], told["nulls"]) == (0, 100, {"movement_10s": 10})
+    reader = {"x.parquet": pl.read_parquet, "x.csv": pl.read_csv, "x.arrow": pl.read_ipc}[name]
+    assert reader(tmp_path / name)["ofi_30s"].to_list() == [float(k) for k in range(100)]
+
+
+def test_a_cut_and_a_kept_dataset(stored, capsys):
+    """The id is that of the same query in Python."""
+    code, told = run(capsys, "--known-by", "2025-03-03T23:59:00", "--keep")
+    query = Query(known_by=told["dataset"]["query"]["known_by"])
+    assert (code, told["rows"]) == (0, 40)
+    assert told["dataset"] == datasets.keep(stored, query)
+
+
+@pytest.mark.parametrize("wrong", [["--known-by", "noon"], ["--to", "x.pkl"], ["--columns", "nothing"]])
+def test_what_has_no_sense_is_two(stored, capsys, wrong):
+    """With the reason."""
+    code, answer = run(capsys, *wrong)
+    assert (code, set(answer)) == (2, {"error", "message"})
+
+
+def test_the_verb_reads(stored, capsys):
+    """`lobforge features read`."""
+    assert features(["read"]) == 0
+    assert "rows: 100" in capsys.readouterr().out

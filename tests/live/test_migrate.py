@@ -1,0 +1,64 @@
+"""`lobforge migrate`: return codes, the JSON contract and what people see."""
+
+import json
+
+import numpy as np
+import pytest
+
+from live.migrate import main
+from ml import config, store
+from ml.config import Config
+from ml.instruments import Instrument
+from tests import legacy_files as files
+from tests.conftest import default_dates
+
+
+@pytest.fixture
+def old(root, monkeypatch, tmp_path):
+    """A folder with one sound batch; the data root of the settings is empty."""
+    monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
+    files.batch(tmp_path / "old", "BTCUSDT", "2025-11-07_batch_0001", files.times(30), files.prices(30))
+    return tmp_path / "old"
+
+
+def run(capsys, *arguments):
+    code = main([*map(str, arguments), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_sound_folder_is_zero(old, root, capsys):
+    """What became of the rows, for programs and for people; first what would."""
+    code, report = run(capsys, old, "--dry-run")
+    assert (code, report["tables"]["legacy_samples"]["kept"]) == (0, 30)
+    assert not root.root.joinpath("feature_store").exists()
+    assert run(capsys, old)[0] == 0
+    assert store.manifest(root, "legacy_samples")
+    assert main([str(old)]) == 0
+    shown = capsys.readouterr().out
+    assert "labels made anew" in shown
+    assert "3 source files, unchanged" in shown
+
+
+def test_what_was_set_aside_is_one(old, capsys):
+    """With the file, the reason and how many rows."""
+    files.batch(old, "XRPUSDT", "b", [1], [1.0], array=np.zeros((1, 3), np.float32))
+    assert main([str(old)]) == 1
+    assert "set aside of legacy_samples: ml_training/XRPUSDT/features/b.npy: 1 bad_width" in capsys.readouterr().out
+
+
+def test_nothing_to_migrate_is_two(old, capsys):
+    """A misspelt path."""
+    code, answer = run(capsys, old / "absent")
+    assert (code, answer["error"]) == (2, "CaptureError")
+
+
+def test_candles_get_their_times_from_the_options(old, root, capsys):
+    """Start and symbols belong together, and the symbols must be listed."""
+    listed = Config(root.captures, *default_dates(), (Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1),))
+    store.write_text(root.config, config.render(listed))
+    np.save(old / "hlcv.npy", np.full((2, 1, 4), 5.0))
+    assert run(capsys, old, "--candles-start", "2025-03-01")[1]["error"] == "SettingsError"
+    options = ["--candles-start", "2025-03-01", "--candles-symbols"]
+    assert run(capsys, old, *options, "ETHUSDT")[1]["error"] == "InstrumentError"
+    code, report = run(capsys, old, *options, "BTCUSDT")
+    assert (code, report["tables"]["legacy_candles"]["kept"]) == (0, 2)
