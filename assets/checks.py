@@ -1,8 +1,8 @@
 """Rules of a table, and leak canaries, as Dagster asset checks, made inside the asset that makes the table.
 
-Here: the lines between a rule or a canary and a check.
-Not here: the rules (`ml.table_rules`), the canaries (`ml.evaluation.candle_canaries`). A separate check on a
-partitioned asset would load every partition.
+Here: the lines between a rule, a canary or the canaries of a feature set, and a check.
+Not here: the rules (`ml.table_rules`), the canaries (`ml.evaluation.leaks`, `ml.evaluation.candle_canaries`). A
+separate check on a partitioned asset would load every partition.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import polars as pl
 
+from assets.metadata import table as shown
+from ml.features.sets import SETS
 from ml.rules import evaluate
 from ml.table_rules import RULES
 
@@ -61,4 +63,23 @@ def rule_results(table: str, frame: pl.DataFrame) -> Iterator[dg.AssetCheckResul
             passed=verdict.passed,
             severity=dg.AssetCheckSeverity.ERROR if verdict.rule.blocking else dg.AssetCheckSeverity.WARN,
             metadata={"rows that break it": verdict.broken, "rows": verdict.rows},
+        )
+
+
+def leak_specs(table: str) -> list[dg.AssetCheckSpec]:
+    """Check specs of the leak canaries, one a feature set."""
+    said = "No value of {} changes with the future, or with a past longer than declared; a planted leak is caught."
+    return [
+        dg.AssetCheckSpec(f"no_leak_{name}", asset=table, description=said.format(name), blocking=True) for name in SETS
+    ]
+
+
+def leak_results(table: str, found: "dict[str, list[Canary]]") -> Iterator[dg.AssetCheckResult]:
+    """Check results of the canaries of each feature set."""
+    for name, canaries in found.items():
+        yield dg.AssetCheckResult(
+            check_name=f"no_leak_{name}",
+            asset_key=table,
+            passed=all(canary.passed for canary in canaries),
+            metadata={"canaries": shown(pl.DataFrame([vars(canary) for canary in canaries]))},
         )

@@ -9,29 +9,33 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from assets.checks import rule_results, rule_specs
+from assets.checks import leak_results, leak_specs, rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
-from assets.metadata import table
+from assets.metadata import feature_coverage
 from assets.partitions import date_and_instrument, instrument_day
-from ml.features.sets import BASE
+from ml.features.sets import WHOLE
 from ml.fingerprint import FEATURES, fingerprint
 
 
 @dg.asset(
     partitions_def=instrument_day, group_name="features", kinds={"parquet", "numba"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=f"{BASE.hash}-{fingerprint(FEATURES)}", automation_condition=ON_FRESH_INPUT,
-    check_specs=rule_specs("features"), metadata={"feature set": BASE.name, "feature set hash": BASE.hash},
+    owners=["team:research"], code_version=f"{WHOLE.hash}-{fingerprint(FEATURES)}", automation_condition=ON_FRESH_INPUT,
+    check_specs=[*rule_specs("features"), *leak_specs("features")],
+    metadata={"feature set": WHOLE.name, "feature set hash": WHOLE.hash},
 )  # fmt: skip
 def features(
     context: dg.AssetExecutionContext, raw_frames: pl.LazyFrame, book_samples: pl.LazyFrame
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """Book shape, order flow and trade flow of each sample; null with a reason where the book was not known."""
-    from ml.features.build import build, null_counts
+    """Book, flow, prints, price, minutes and context of each sample; null with a reason where they are not known."""
+    from ml.evaluation import leaks
+    from ml.features.build import build
     from ml.market.samples import tail
     from ml.market.tables import samples_array
 
     date, instrument = date_and_instrument(context)
     before = tail(raw_frames.filter(pl.col("kind") == "checkpoint").collect(), instrument, date)
-    rows = build(samples_array(book_samples.collect()), before, instrument)
-    yield dg.MaterializeResult(value=rows, metadata={"rows by null reason": table(null_counts(rows))})
+    samples = samples_array(book_samples.collect())
+    rows = build(samples, before, instrument)
+    yield dg.MaterializeResult(value=rows, metadata=feature_coverage(rows))
     yield from rule_results("features", rows)
+    yield from leak_results("features", leaks.by_set(samples, before, rows, instrument))

@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 
 from ml import ledger, plots
+from ml.features.sets import SETS
 
 
 def image(png: bytes) -> dg.MarkdownMetadataValue:
@@ -31,6 +32,16 @@ def known_time(intervals: pl.DataFrame, instrument: str) -> dict[str, Any]:
     own = ledger.coverage(intervals.filter(pl.col("instrument") == instrument)).row(0, named=True)
     picture = image(plots.known_hours(ledger.hours(intervals)))
     return {"share of the day known": own["share"], "gaps": own["gaps"], "known by hour": picture}
+
+
+def feature_coverage(rows: pl.DataFrame) -> dict[str, Any]:
+    """Of a day's features: rows by null reason, and the share of rows in which each has a value, and each set all."""
+    from ml.features.build import coverage, null_counts, whole_rows
+
+    shares = coverage(rows)
+    whole = {f"share of whole rows, {name}": whole_rows(rows, chosen.columns) for name, chosen in SETS.items()}
+    shown = {"coverage by feature": image(plots.known_features(shares)), "coverage": table(shares)}
+    return {"rows by null reason": table(null_counts(rows))} | whole | shown
 
 
 def _cell(value: object) -> str:

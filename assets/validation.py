@@ -4,6 +4,7 @@ Here: the leak canaries, and the live path replayed over every stored row.
 Not here: the walk-forward scores (`assets.training`).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -33,12 +34,17 @@ def canary_report(
 @dg.asset(
     group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features],
     code_version=fingerprint(LEARNING),
+    check_specs=[dg.AssetCheckSpec("parity", asset="parity_report", description="Batch = live in every row.")],
 )  # fmt: skip
 def parity_report(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
-) -> dg.MaterializeResult[dict[str, Any]]:
-    """Every stored feature row against the row that the live path gives for the same frames, bit for bit."""
+) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
+    """Every stored feature row against the row that the live path gives for the same frames, bit for bit.
+
+    The live path is stopped in the middle of each day and goes on from its checkpoint.
+    """
     from ml.evaluation.verdict import run_parity
 
     report = run_parity(data_root, listed, config.selection())
-    return dg.MaterializeResult(value=report, metadata=report)
+    yield dg.MaterializeResult(value=report, metadata=report)
+    yield dg.AssetCheckResult(check_name="parity", passed=report["mismatches"] == 0, metadata=report)

@@ -5,7 +5,6 @@ Not here: what is read (`ml.feature_store`).
 """
 
 import argparse
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,6 @@ from ml.feature_store.rows import polars
 from ml.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot
 
 WRITERS = {".parquet": pl.DataFrame.write_parquet, ".csv": pl.DataFrame.write_csv, ".arrow": pl.DataFrame.write_ipc}
-
-
-def features(argv: list[str]) -> int:
-    """Run `lobforge features read ...`."""
-    if argv[:1] != ["read"]:
-        print("usage: lobforge features read [OPTION...]", file=sys.stderr)
-        return 2
-    return main(argv[1:])
 
 
 def main(argv: list[str]) -> int:

@@ -156,12 +156,14 @@ class Runner:
 
     def __init__(self, instrument: Instrument, model: DirectionModel | None, batch: Any = None) -> None:
         from ml.features.online import OnlineFeatures
+        from ml.features.sets import feature_set
         from ml.market.feed import Feed
         from ml.market.sampler import Sampler
 
         self.instrument, self.model, self.batch = instrument, model, batch
         self.feed = Feed(instrument, sampler=Sampler(forget=True))
         self.online = OnlineFeatures(instrument)
+        self.positions = feature_set(model.card.feature_set).positions if model else []
         self.set_aside = 0
         self._done = 0
 
@@ -192,10 +194,10 @@ class Runner:
         if self.model is None:
             return row | {"model": None, "withheld": "no_model"}
         row["model"] = self.model.id
-        reason = self.online.withheld
+        reason = self.online.withheld(self.positions)
         if reason is not None:
             return row | {"withheld": reason}
-        p = self.model.probabilities(self.online.values[None, :])
+        p = self.model.probabilities(self.online.values[None, self.positions])
         direction = NAMES[int(self.model.directions(p)[0])]
         return row | {
             "direction": direction,

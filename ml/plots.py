@@ -81,6 +81,18 @@ def candles(frame: pl.DataFrame, instrument: Instrument) -> bytes:
     return _png(figure)
 
 
+def known_features(shares: pl.DataFrame) -> bytes:
+    """Share of rows with a value by feature, in the table's order, families apart (`ml.features.build.coverage`)."""
+    figure, axes = _figure(8, 2.6)
+    numbered = shares.with_row_index("at")
+    for (family,), own in numbered.group_by("family", maintain_order=True):
+        axes.bar(own["at"].to_numpy(), own["share"].to_numpy(), width=1.0, label=str(family))
+    axes.set(xlabel="feature", ylabel="share of rows", title="Features with a value", ylim=(0, 1.02))
+    if shares.height:
+        axes.legend(fontsize=7, ncols=6, loc="lower center")
+    return _png(figure)
+
+
 def label_shares(labels: pl.DataFrame) -> bytes:
     """Share of moves beyond each size by horizon, with the fixed 10 bps threshold marked."""
     figure, axes = _figure(5.5, 3)

@@ -29,13 +29,20 @@ SAMPLE_COLUMNS: tuple[str, ...] = (
     *(f"ofi_{k}" for k in range(1, OFI_LEVELS + 1)),
     *(f"{flow}_{side}_{band}" for flow in ("added", "cancelled", "traded") for side in SIDES for band in BANDS),
     "n_updates",
-    *(f"{what}_{aggressor}" for what in ("trade_count", "trade_volume", "trade_notional") for aggressor in AGGRESSORS),
+    *(f"trade_count_{aggressor}" for aggressor in AGGRESSORS),
+    "trade_price_high",
+    "trade_price_low",
+    *(f"{what}_{aggressor}" for what in ("trade_volume", "trade_notional") for aggressor in AGGRESSORS),
+    "trade_largest",
+    "trade_spread_notional",
     "last_trade_price",
     "book_age",
     "valid",
     "valid_run",
 )
 """The sample row, in the kernel's order; every column is int64 there. Sizes are lots of the instrument's size unit;
+`trade_largest` is the size of the largest print, `trade_spread_notional` the sum of size x |2 price - bid - ask| with
+the best prices just before each print: twice what was paid beyond the mid;
 `book_age` is ns; `valid` is 1 where the book is right at `ts`; `valid_run` counts the consecutive whole samples,
 up to 3 600, over which it was right, this one included."""
 

@@ -7,6 +7,7 @@ Not here: how a rule is evaluated (`ml.rules`); impossible data raise where the 
 import polars as pl
 
 from ml.candle_rules import CANDLE_RULES
+from ml.features.sets import BASE
 from ml.features.table import FAMILIES, FEATURES
 from ml.labels.classes import DOWN, NEUTRAL, UP
 from ml.rules import Rule
@@ -128,9 +129,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule(
             "covered",
-            pl.any_horizontal(pl.col(_NAMES).is_null()),
+            pl.any_horizontal(pl.col(BASE.columns).is_null()),
             False,
-            "At least 80 % of the rows have all their features.",
+            f"At least 80 % of the rows have all features of {BASE.name}.",
             tolerated=0.2,
         ),
     ),

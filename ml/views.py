@@ -30,6 +30,7 @@ _SIZES = (
     "cancelled_",
     "traded_",
     "trade_volume_",
+    "trade_largest",
 )
 
 

@@ -8,7 +8,8 @@ from ml.schemas import LEVELS, OFI_LEVELS, SAMPLE_COLUMNS
 HIGH = 10**6
 FLOWS = slice(layout.OFI, layout.LAST_TRADE)
 SIZES = [k for k, name in enumerate(SAMPLE_COLUMNS) if "_size_" in name]
-PRICES = [k for k, name in enumerate(SAMPLE_COLUMNS) if "_price_" in name]
+PRICES = [k for k, name in enumerate(SAMPLE_COLUMNS) if "_price" in name]
+NOTIONALS = [k for k, name in enumerate(SAMPLE_COLUMNS) if "notional" in name]
 
 
 def random_samples(n: int, seed: int, levels: int = LEVELS) -> np.ndarray:
@@ -23,6 +24,12 @@ def random_samples(n: int, seed: int, levels: int = LEVELS) -> np.ndarray:
         samples[:, size : size + levels] = rng.integers(1, 10_000, (n, levels))
     samples[:, FLOWS] = rng.integers(0, 5_000, samples[:, FLOWS].shape)
     samples[:, layout.OFI : layout.OFI + OFI_LEVELS] -= 2_500
+    samples[:, layout.LAST_TRADE] = touch + rng.integers(-2, 3, n)
+    samples[:, layout.TRADE_HIGH] = samples[:, layout.LAST_TRADE] + rng.integers(0, 4, n)
+    samples[:, layout.TRADE_LOW] = samples[:, layout.LAST_TRADE] - rng.integers(0, 4, n)
+    samples[:, layout.TRADE_LARGEST] = samples[:, layout.TRADE_VOLUME] // 2 + 1
+    for k in range(2):
+        samples[:, layout.TRADE_NOTIONAL + k] = samples[:, layout.TRADE_VOLUME + k] * touch
     samples[:, layout.VALID] = 1
     samples[:, layout.RUN] = np.minimum(np.arange(1, n + 1), layout.TAIL)
     return samples
@@ -38,13 +45,13 @@ def invalid(samples: np.ndarray, start: int, length: int) -> np.ndarray:
     return cut
 
 
-def mirrored(samples: np.ndarray) -> np.ndarray:
-    """Bids as asks and asks as bids, buys as sells, order-flow imbalance with its sign turned."""
+def mirrored(samples: np.ndarray, high: int = HIGH) -> np.ndarray:
+    """Bids as asks and asks as bids, buys as sells, prices upside down, order-flow imbalance with its sign turned."""
     other = samples.copy()
     for k, name in enumerate(SAMPLE_COLUMNS):
-        swap = {"bid": "ask", "ask": "bid", "buy": "sell", "sell": "buy"}
+        swap = {"bid": "ask", "ask": "bid", "buy": "sell", "sell": "buy", "high": "low", "low": "high"}
         other[:, k] = samples[:, SAMPLE_COLUMNS.index("_".join(swap.get(part, part) for part in name.split("_")))]
-    other[:, PRICES] = np.where(other[:, PRICES] > 0, HIGH - other[:, PRICES], 0)
+    other[:, PRICES] = np.where(other[:, PRICES] > 0, high - other[:, PRICES], 0)
     other[:, layout.OFI : layout.OFI + OFI_LEVELS] *= -1
     return other
 
@@ -61,5 +68,5 @@ def sizes_times(samples: np.ndarray, factor: int) -> np.ndarray:
 def prices_times(samples: np.ndarray, factor: int) -> np.ndarray:
     """The same market with prices in a smaller unit; the tick grows with it."""
     scaled = samples.copy()
-    scaled[:, PRICES] *= factor
+    scaled[:, PRICES + NOTIONALS] *= factor
     return scaled

@@ -8,10 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 
 from ml.config import Config, render
+from ml.instruments import Instrument
 from ml.market.chain import Chain, link
+from ml.market.feed import Feed
 from ml.market.index import scan
+from ml.market.survey import survey
 from ml.paths import DataRoot
 from ml.simulation.instrument import INSTRUMENT
 from ml.simulation.plants import Alpha
@@ -37,6 +41,16 @@ def chain_of(*paths: Path) -> Chain:
     """A chain of files, or of all files in a folder."""
     files = [p for path in paths for p in (sorted(path.iterdir()) if path.is_dir() else [path])]
     return link(files, lambda path: scan(path)[0])
+
+
+def recorded_samples(market: Path, symbol: str) -> tuple[np.ndarray, Instrument]:
+    """Samples of the recorded frames of a symbol, and its instrument as surveyed."""
+    chain = chain_of(*sorted((market / "binance_raw").glob(f"*{symbol}*")))
+    instrument = survey(chain, chain.instruments()[0])
+    feed = Feed(instrument)
+    for arrived in chain.frames(instrument.id):
+        feed.offer(arrived.doc, arrived.frame.recv_ts)
+    return feed.sampler.samples[: feed.sampler.released], instrument
 
 
 def ingest(root: DataRoot, listed: Config, dates: list[str]) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 
 from ml.evaluation.metrics import auc
 from ml.evaluation.walk_forward import Rows, Trainer
-from ml.features.row import feature_row
-from ml.features.table import FAMILIES, FEATURES
+from ml.features.row import feature_row, look_back
+from ml.features.table import FEATURES
+from ml.features.windows import empty_windows
 from ml.instruments import Instrument
 from ml.labels.classes import directions
 from ml.market import layout
@@ -38,12 +39,13 @@ class Canary:
 
 
 def feature_code(instrument: Instrument) -> FeatureCode:
-    """The product's own feature code, one row at a time."""
-    scratch = np.empty(layout.TAIL, np.int64)
+    """The product's own feature code, one row at a time, from nothing but the samples that it is given."""
+    windows = empty_windows(layout.TAIL)
 
     def compute(samples: np.ndarray, i: int) -> np.ndarray:
-        values, reasons = np.full(len(FEATURES), np.nan), np.zeros(len(FAMILIES), np.uint8)
-        feature_row(samples, i, instrument.tick, scratch, values, reasons)
+        values, codes = np.full(len(FEATURES), np.nan), np.zeros(len(FEATURES), np.uint8)
+        look_back(windows, samples, i)
+        feature_row(windows, samples[i], instrument.tick, values, codes)
         return values
 
     return compute

@@ -9,6 +9,7 @@ from time import perf_counter_ns
 import numpy as np
 
 from ml.features.online import OnlineFeatures
+from ml.features.sets import feature_set
 from ml.instruments import Instrument
 from ml.models.lightgbm import DirectionModel
 
@@ -21,13 +22,13 @@ def p99_ms(model: DirectionModel, samples: np.ndarray, instrument: Instrument) -
 
 
 def decision_times(model: DirectionModel, samples: np.ndarray, instrument: Instrument) -> np.ndarray:
-    """Milliseconds, f64, of feature row plus prediction for the last samples of an array i64 (n, columns)."""
-    online = OnlineFeatures(instrument)
+    """Milliseconds, f64, of feature row plus prediction for the last samples of an array i64 (n, columns), in order."""
+    online, positions = OnlineFeatures(instrument), feature_set(model.card.feature_set).positions
     times: list[int] = []
-    last = len(samples) - 1
-    for k in range(WARM_UP + MEASURED):
+    first = max(len(samples) - WARM_UP - MEASURED, 0)
+    for i in range(first, first + WARM_UP + MEASURED):
         started = perf_counter_ns()
-        online.compute(samples, last - k % min(last + 1, MEASURED))
-        model.directions(model.probabilities(online.values[None, :]))
+        online.compute(samples, i % len(samples))
+        model.directions(model.probabilities(online.values[None, positions]))
         times.append(perf_counter_ns() - started)
     return np.array(times[WARM_UP:]) / 1e6

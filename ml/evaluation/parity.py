@@ -17,8 +17,11 @@ from ml.features.online import OnlineFeatures
 from ml.features.table import FEATURES
 from ml.instruments import Instrument
 from ml.market import layout
+from ml.market.checkpoint import pack, unpack
 from ml.market.day import closing_frames, open_day
+from ml.market.decoder import Decoder
 from ml.market.feed import Feed
+from ml.market.sampler import Sampler
 
 SHORT = np.array([feature.look_back <= 60 for feature in FEATURES])
 
@@ -101,35 +104,43 @@ class Batch:
 def replay(raw_days: Iterable[pl.DataFrame], features: pl.DataFrame, instrument: Instrument) -> Parity:
     """Replay stored raw frames of consecutive days frame by frame, as live receives them, and compare every row.
 
-    The stream starts with the first day's checkpoint and runs through midnight without looking at another.
+    The stream starts with the first day's checkpoint and runs through midnight without looking at another. In the
+    middle of each day it stops and goes on from its own checkpoint, as a new process would.
     """
-    batch, online = Batch(features), OnlineFeatures(instrument)
-    days = iter(raw_days)
+    batch, days = Batch(features), iter(raw_days)
     raw = next(days)
     opening = open_day(raw, instrument)
-    feed = Feed(instrument, opening.decoder, opening.sampler)
-    feed.sampler.forget = True
-    done = feed.sampler.released
+    stream = _Stream(instrument, opening.decoder, opening.sampler)
     while raw is not None:
-        frames = raw.filter(pl.col("kind") != "checkpoint").sort("arrival").select("recv_ts", "payload").iter_rows()
+        frames = raw.filter(pl.col("kind") != "checkpoint").sort("arrival").select("recv_ts", "payload").rows()
         following = next(days, None)
-        for recv_ts, payload in chain(frames, closing_frames(raw) if following is None else ()):
-            feed.offer(orjson.loads(payload), recv_ts)
-            done = _compare_released(feed, online, batch, done)
+        for k, (recv_ts, payload) in enumerate(chain(frames, closing_frames(raw) if following is None else ())):
+            if k == len(frames) // 2:
+                stream = _Stream(instrument, *unpack(pack(stream.feed.decoder, stream.feed.sampler), instrument))
+            stream.feed.offer(orjson.loads(payload), recv_ts)
+            stream.compare_released(batch)
         raw = following
     return batch.finish(whole=True)
 
 
-def _compare_released(feed: Feed, online: OnlineFeatures, batch: Batch, done: int) -> int:
-    """Compare the rows released since `done`, counted from the start of the stream."""
-    sampler = feed.sampler
-    if sampler.released + sampler.dropped == done:
-        return done
-    samples = sampler.samples
-    for i in range(done - sampler.dropped, sampler.released):
-        online.compute(samples, i)
-        batch.compare(int(samples[i, layout.TS]), online)
-    return sampler.released + sampler.dropped
+class _Stream:
+    """The live path of one process."""
+
+    def __init__(self, instrument: Instrument, decoder: Decoder, sampler: Sampler) -> None:
+        self.feed, self.online = Feed(instrument, decoder, sampler), OnlineFeatures(instrument)
+        sampler.forget = True
+        self.done = sampler.released
+
+    def compare_released(self, batch: Batch) -> None:
+        """Compare the rows released since the last call."""
+        sampler = self.feed.sampler
+        if sampler.released + sampler.dropped == self.done:
+            return
+        samples = sampler.samples
+        for i in range(self.done - sampler.dropped, sampler.released):
+            self.online.compute(samples, i)
+            batch.compare(int(samples[i, layout.TS]), self.online)
+        self.done = sampler.released + sampler.dropped
 
 
 def _canonical(values: np.ndarray) -> np.ndarray:

@@ -4,11 +4,14 @@ Here: the table `features` from samples.
 Not here: one row (`ml.features.row`), the live driver (`ml.features.online`).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
 from ml.features.row import feature_rows
 from ml.features.table import FAMILIES, FEATURES
+from ml.features.windows import empty_windows
 from ml.instruments import Instrument
 from ml.market import layout
 from ml.schemas import NullReason
@@ -21,13 +24,24 @@ def build(samples: np.ndarray, tail: np.ndarray, instrument: Instrument) -> pl.D
     """The table `features` for samples i64 (n, columns), with the samples before them to look back on."""
     window = np.ascontiguousarray(np.concatenate([tail, samples]))
     values, reasons = np.empty((len(samples), len(NAMES))), np.empty((len(samples), len(REASONS)), np.uint8)
-    scratch = np.empty(layout.TAIL, np.int64)
-    feature_rows(window, len(tail), len(window), instrument.tick, scratch, values, reasons)
+    codes = np.zeros(len(NAMES), np.uint8)
+    feature_rows(empty_windows(len(window)), window, len(tail), instrument.tick, codes, values, reasons)
     return pl.DataFrame(
         {"ts": samples[:, layout.TS]}
         | {name: values[:, k] for k, name in enumerate(NAMES)}
         | {name: reasons[:, k] for k, name in enumerate(REASONS)}
     ).with_columns(pl.col(NAMES).fill_nan(None))
+
+
+def coverage(features: pl.DataFrame) -> pl.DataFrame:
+    """Share of rows in which each feature has a value: columns feature, family, share."""
+    shares = [1 - features[name].null_count() / max(features.height, 1) for name in NAMES]
+    return pl.DataFrame({"feature": NAMES, "family": [feature.family for feature in FEATURES], "share": shares})
+
+
+def whole_rows(features: pl.DataFrame, columns: Sequence[str]) -> float:
+    """Share of rows in which every one of these features has a value; 0 of no rows."""
+    return float(features.select(pl.all_horizontal(pl.col(columns).is_not_null()).mean()).item() or 0.0)
 
 
 def null_counts(features: pl.DataFrame) -> pl.DataFrame:

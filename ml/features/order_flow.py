@@ -1,64 +1,75 @@
 """Order flow: what was added to and taken from the book over a window of samples.
 
-Here: compiled functions of (samples, index, window in seconds).
-Add here: a function, its line in `ml.features.table` and in `ml.features.row`, and its oracle.
-Not here: prints (`trade_flow`), the shape of the book (`order_book`).
-
-Sums are of int64, so they are exact in any order.
+Here: compiled functions of running sums, now and before the window.
+Add here: a function, its line in `fill` and in `ml.features.table`, and its oracle.
+Not here: prints (`trade_flow`), the shape of the book (`order_book`), the sums (`ml.features.windows`).
 """
 
 from math import log, sqrt
 
-from ml.market import layout as at
+from ml.features import windows as of
 from ml.market.compiled import hot
 
-
-@hot
-def imbalance(samples, i, window, levels, scale):  # type: ignore[no-untyped-def]
-    """Order-flow imbalance of the best levels over a window / (scale sqrt(window)).
-
-    Cont, Kukanov, Stoikov (2014); summed over levels as in Xu, Gould, Howison (2018).
-    """
-    total = 0
-    for k in range(max(i - window + 1, 0), i + 1):
-        for level in range(levels):
-            total += samples[k, at.OFI + level]
-    return total / (scale * sqrt(window))
+WINDOWS = (1, 5, 30)
+WEIGHT = float(of.OFI_WEIGHTS.sum())
 
 
 @hot
-def _sum(samples, i, window, column):  # type: ignore[no-untyped-def]
-    """A flow within 20 basis points: the sum of its five bands over a window."""
-    total = 0
-    for k in range(max(i - window + 1, 0), i + 1):
-        for band in range(at.N_BANDS):
-            total += samples[k, column + band]
-    return total
+def fill(sums, end, long, scale, out):  # type: ignore[no-untyped-def]
+    """Write the thirty-two features in the table's order; `scale` is S, `long` the rows that tell what is usual."""
+    now, usual = sums[end], sums[max(end - long, 0)]
+    for k in range(3):
+        before = sums[max(end - WINDOWS[k], 0)]
+        unit = 1.0 / (scale * sqrt(WINDOWS[k]))
+        out[k] = (now[of.OFI_1] - before[of.OFI_1]) * unit
+        out[3 + k] = (now[of.OFI_5] - before[of.OFI_5]) * unit
+        out[6 + k] = (now[of.OFI_10] - before[of.OFI_10]) * unit
+        out[9 + k] = (now[of.OFI_WEIGHTED] - before[of.OFI_WEIGHTED]) * (unit / WEIGHT)
+        out[12 + k] = imbalance(now, before, of.ADDED_BID)
+        out[15 + k] = imbalance(now, before, of.CANCELLED_BID)
+        out[18 + k] = net_imbalance(now, before)
+        out[21 + k] = cancel_share(now, before, usual, 0)
+        out[24 + k] = cancel_share(now, before, usual, 1)
+    before5, before30 = sums[max(end - 5, 0)], sums[max(end - 30, 0)]
+    for side in range(2):
+        out[27 + 2 * side] = fleeting_share(now, before5, side)
+        out[28 + 2 * side] = fleeting_share(now, before30, side)
+    out[31] = log(1.0 + (now[of.UPDATES] - before5[of.UPDATES]) / 5)
 
 
 @hot
-def net_imbalance(samples, i, window):  # type: ignore[no-untyped-def]
+def imbalance(now, before, column):  # type: ignore[no-untyped-def]
+    """(first - second) / (first + second) of a column and the next, -1 to 1; 0 where nothing happened."""
+    first, second = now[column] - before[column], now[column + 1] - before[column + 1]
+    return (first - second) / (first + second) if first + second > 0 else 0.0
+
+
+@hot
+def net_imbalance(now, before):  # type: ignore[no-untyped-def]
     """(added - cancelled on the bid) - (same on the ask), over all four, within 20 bps; 0 where nothing happened."""
-    bid_added, ask_added = _sum(samples, i, window, at.ADDED), _sum(samples, i, window, at.ADDED + at.N_BANDS)
-    bid_cancelled, ask_cancelled = (
-        _sum(samples, i, window, at.CANCELLED),
-        _sum(samples, i, window, at.CANCELLED + at.N_BANDS),
-    )
-    total = bid_added + ask_added + bid_cancelled + ask_cancelled
-    return (bid_added - bid_cancelled - ask_added + ask_cancelled) / total if total > 0 else 0.0
+    bid_added, ask_added = now[of.ADDED_BID] - before[of.ADDED_BID], now[of.ADDED_ASK] - before[of.ADDED_ASK]
+    bid_gone = now[of.CANCELLED_BID] - before[of.CANCELLED_BID]
+    ask_gone = now[of.CANCELLED_ASK] - before[of.CANCELLED_ASK]
+    moved = bid_added + ask_added + bid_gone + ask_gone
+    return (bid_added - bid_gone - ask_added + ask_gone) / moved if moved > 0 else 0.0
 
 
 @hot
-def cancel_imbalance(samples, i, window):  # type: ignore[no-untyped-def]
-    """(cancelled on the bid - on the ask) / their sum, within 20 bps; 0 where nothing was cancelled."""
-    bid, ask = _sum(samples, i, window, at.CANCELLED), _sum(samples, i, window, at.CANCELLED + at.N_BANDS)
-    return (bid - ask) / (bid + ask) if bid + ask > 0 else 0.0
+def cancel_share(now, before, usual, side):  # type: ignore[no-untyped-def]
+    """Cancelled / (cancelled + traded) on a side within 20 bps, less the same of up to 30 min; 0 where nothing left."""
+    gone_column, traded_column = of.CANCELLED_BID + side, of.TRADED_BID + side
+    gone, traded = now[gone_column] - before[gone_column], now[traded_column] - before[traded_column]
+    if gone + traded == 0:
+        return 0.0
+    all_gone, all_traded = now[gone_column] - usual[gone_column], now[traded_column] - usual[traded_column]
+    return gone / (gone + traded) - all_gone / (all_gone + all_traded)
 
 
 @hot
-def update_rate(samples, i, window):  # type: ignore[no-untyped-def]
-    """ln(1 + level updates per second) over a window."""
-    total = 0
-    for k in range(max(i - window + 1, 0), i + 1):
-        total += samples[k, at.N_UPDATES]
-    return log(1.0 + total / window)
+def fleeting_share(now, before, side):  # type: ignore[no-untyped-def]
+    """How much of what was added on a side can have been cancelled within 2 s, at most; 0 where nothing was added.
+
+    Per band, what a second cancels is matched with what it added, then with what was left of the second before.
+    """
+    added = now[of.ADDED_BID + side] - before[of.ADDED_BID + side]
+    return (now[of.FLEETING_BID + side] - before[of.FLEETING_BID + side]) / added if added > 0 else 0.0

@@ -25,14 +25,29 @@ class FeatureSet:
         return [feature.id for feature in self.features]
 
     @property
+    def positions(self) -> list[int]:
+        """Where its columns stand among all features."""
+        return [FEATURES.index(feature) for feature in self.features]
+
+    @property
     def hash(self) -> str:
         """Hex sha256, 16 digits, over names, order, dtype, units, formulas, windows and null policies."""
         text = json.dumps([self.name, "float64", [asdict(feature) for feature in self.features]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-BASE = FeatureSet("base_35", FEATURES)
-SETS = {BASE.name: BASE}
+_SHORT = (
+    "spread_ticks", "spread_bps", "micro_dev_bps", "vwmid5_dev_bps", "qi_1", "qi_3", "qi_5", "qi_10", "depth_bid_5",
+    "depth_ask_5", "slope_bid", "slope_ask", "gap_bid_ticks", "gap_ask_ticks", "hhi_bid_10", "hhi_ask_10", "ofi_1_1s",
+    "ofi_1_5s", "ofi_1_30s", "ofi_5_1s", "ofi_5_5s", "ofi_5_30s", "net_imb_1s", "net_imb_5s", "net_imb_30s",
+    "cancel_imb_5s", "cancel_imb_30s", "update_rate_5s", "volume_imb_5s", "volume_imb_30s", "volume_imb_60s",
+    "count_imb_5s", "count_imb_30s", "trade_rate_5s", "trade_rate_30s",
+)  # fmt: skip
+WHOLE = FeatureSet("base_110", FEATURES)
+"""Every feature of the table; rows are whole an hour after a gap."""
+BASE = FeatureSet("base_35", tuple(feature for feature in FEATURES if feature.id in _SHORT))
+"""What models train on: rows are whole a minute after a gap."""
+SETS = {chosen.name: chosen for chosen in (WHOLE, BASE)}
 
 
 def feature_set(name: str) -> FeatureSet:

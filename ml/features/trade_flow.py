@@ -1,33 +1,71 @@
-"""Trade flow: who bought and sold over a window of samples.
+"""Trade flow: who bought and sold over a window of samples, how much and how often.
 
-Here: compiled functions of (samples, index, window in seconds).
-Add here: a function, its line in `ml.features.table` and in `ml.features.row`, and its oracle.
-Not here: changes of the book (`order_flow`).
+Here: compiled functions of running sums, now and before the window.
+Add here: a function, its line in `fill` and in `ml.features.table`, and its oracle.
+Not here: what the prints cost and moved (`impact`), changes of the book (`order_flow`).
 """
 
-from math import log
+from math import exp, log
 
-from ml.market import layout as at
+import numpy as np
+
+from ml.features import windows as of
+from ml.features.order_flow import imbalance
 from ml.market.compiled import hot
 
+WINDOWS = (1, 5, 30, 60)
+DECAY = np.array([exp(-k) for k in range(10)])
+"""Kernel of the intensities, cut off after ten seconds, at 0.00005."""
+DECAY_SUM = float(DECAY.sum())
+
 
 @hot
-def signed_imbalance(samples, i, window, column):  # type: ignore[no-untyped-def]
-    """(bought - sold) / (bought + sold) by aggressor, of counts or volumes; 0 where nothing traded.
+def fill(sums, end, long, out):  # type: ignore[no-untyped-def]
+    """Write the first thirteen and the last two of the table's trades; `long` rows tell what is usual."""
+    now, usual = sums[end], sums[max(end - long, 0)]
+    before5, before30 = sums[max(end - 5, 0)], sums[max(end - 30, 0)]
+    for k in range(4):
+        before = sums[max(end - WINDOWS[k], 0)]
+        out[k] = imbalance(now, before, of.VOLUME_BUY)
+        out[4 + k] = log(1.0 + both(now, before, of.COUNT_BUY) / WINDOWS[k])
+    out[8], out[9] = imbalance(now, before5, of.COUNT_BUY), imbalance(now, before30, of.COUNT_BUY)
+    out[10], out[11] = volume_ratio(now, before5, usual, long / 5), volume_ratio(now, before30, usual, long / 30)
+    out[12] = print_size(now, before30, usual)
+    for side in range(2):
+        out[19 + side] = intensity(sums, end, long, of.COUNT_BUY + side)
 
-    `column` is the buy column; the sell column follows it.
+
+@hot
+def both(now, before, column):  # type: ignore[no-untyped-def]
+    """A column and the next, for buyers and sellers, over a window."""
+    return now[column] - before[column] + now[column + 1] - before[column + 1]
+
+
+@hot
+def volume_ratio(now, before, usual, times):  # type: ignore[no-untyped-def]
+    """ln(1 + volume / usual volume), which is that of a window `times` as long; 0 where nothing traded in it."""
+    traded = both(now, usual, of.VOLUME_BUY)
+    return log(1.0 + both(now, before, of.VOLUME_BUY) * times / traded) if traded > 0 else 0.0
+
+
+@hot
+def print_size(now, before, usual):  # type: ignore[no-untyped-def]
+    """ln(mean print / the usual mean print); 0 where nothing traded."""
+    count, volume = both(now, before, of.COUNT_BUY), both(now, before, of.VOLUME_BUY)
+    if count == 0 or volume == 0:
+        return 0.0
+    return log(volume / count * (both(now, usual, of.COUNT_BUY) / both(now, usual, of.VOLUME_BUY)))
+
+
+@hot
+def intensity(sums, end, long, column):  # type: ignore[no-untyped-def]
+    """Exponentially weighted prints a second of one aggressor, decay 1/s, over the mean of up to 30 min.
+
+    The self-exciting part of a Hawkes process with that decay, on a grid of seconds; 0 where nothing traded.
     """
-    bought = sold = 0
-    for k in range(max(i - window + 1, 0), i + 1):
-        bought += samples[k, column]
-        sold += samples[k, column + 1]
-    return (bought - sold) / (bought + sold) if bought + sold > 0 else 0.0
-
-
-@hot
-def trade_rate(samples, i, window):  # type: ignore[no-untyped-def]
-    """ln(1 + prints per second) over a window."""
-    total = 0
-    for k in range(max(i - window + 1, 0), i + 1):
-        total += samples[k, at.TRADE_COUNT] + samples[k, at.TRADE_COUNT + 1]
-    return log(1.0 + total / window)
+    count, weighted = sums[end, column] - sums[max(end - long, 0), column], 0.0
+    if count == 0:
+        return 0.0
+    for k in range(min(DECAY.size, end)):
+        weighted += DECAY[k] * (sums[end - k, column] - sums[end - k - 1, column])
+    return weighted / DECAY_SUM * long / count

@@ -49,16 +49,21 @@ def book_diff(state: State, books: BookStream, start: int, end: int) -> None:
 
 @hot
 def book_print(state: State, aggressor: int, price: int, size: int) -> None:
-    """Book a print: counts and volumes by aggressor, the band it traded in, and the tape."""
+    """Book a print: counts and volumes by aggressor, extremes, its spread, the band it traded in, and the tape."""
     meta, flow = state.meta, state.flow
     which = 0 if aggressor > 0 else 1
     flow[at.TRADE_COUNT + which] += 1
     flow[at.TRADE_VOLUME + which] += size
     flow[at.TRADE_NOTIONAL + which] += price * size
+    flow[at.TRADE_HIGH] = max(flow[at.TRADE_HIGH], price)
+    flow[at.TRADE_LOW] = price if flow[at.TRADE_LOW] == 0 else min(flow[at.TRADE_LOW], price)
+    flow[at.TRADE_LARGEST] = max(flow[at.TRADE_LARGEST], size)
     if meta[at.ANCHORED] == 0:
         return
-    side = 1 - which
-    band = _band(side, price, state.top[0, 0, 0], state.top[1, 0, 0])
+    side, bid, ask = 1 - which, state.top[0, 0, 0], state.top[1, 0, 0]
+    if bid > 0 and ask > 0:
+        flow[at.TRADE_SPREAD] += size * abs(2 * price - bid - ask)
+    band = _band(side, price, bid, ask)
     if band < at.N_BANDS:
         flow[at.TRADED + side * at.N_BANDS + band] += size
     tape, n = state.tape, meta[at.ON_TAPE]

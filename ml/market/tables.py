@@ -11,8 +11,10 @@ from ml.market.events import LAST
 from ml.market.layout import BookStream, TradeStream
 from ml.schemas import LEVELS, SAMPLE_COLUMNS, SIDES, TABLES
 
-_ABSENT_AS_ZERO = [f"{side}_{what}_{k}" for side in SIDES for what in ("price", "size") for k in range(1, LEVELS + 1)]
-_ABSENT_AS_ZERO.append("last_trade_price")
+_ABSENT_AS_ZERO = [
+    *(f"{side}_{what}_{k}" for side in SIDES for what in ("price", "size") for k in range(1, LEVELS + 1)),
+    *("trade_price_high", "trade_price_low", "last_trade_price"),
+]
 
 
 def book_stream(book_events: pl.DataFrame) -> BookStream:

@@ -5,15 +5,19 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
-from assets.checks import rule_results, rule_specs
+from assets.checks import leak_results, rule_results, rule_specs
+from ml.evaluation.canaries import Canary
+from ml.features.sets import SETS
 from ml.table_rules import RULES
 from tests.assets.play import graph, stored
 
 
 @pytest.mark.parametrize("table", RULES)
 def test_every_rule_is_a_check_of_its_table(table):
-    """Name, statement and whether it blocks are the rule's own."""
+    """Name, statement and whether it blocks are the rule's own; a set's canaries are checks of the features."""
     specs = {s.name: s for asset in graph() for s in asset.check_specs if s.asset_key == dg.AssetKey(table)}
+    leaks = [specs.pop(f"no_leak_{name}") for name in (SETS if table == "features" else ())]
+    assert all(spec.blocking for spec in leaks)
     assert {name: (s.blocking, s.description) for name, s in specs.items()} == {
         rule.name: (rule.blocking, rule.description) for rule in RULES[table]
     }
@@ -53,3 +57,14 @@ def test_only_a_blocking_rule_stops_what_depends_on_it(blocking, ingested, monke
     assert [e.asset_key.path[-1] for e in result.get_asset_materialization_events()] == ["trades", "follower"][
         : 2 - blocking
     ]
+
+
+def test_one_dead_canary_fails_the_check_of_its_set():
+    """The others stand; a person sees which one died and of what."""
+    well, dead = Canary("truncation", True, 0, 0, ""), Canary("warm_up", False, 3, 0, "first qi_1")
+    results = {r.check_name: r for r in leak_results("features", {"base_110": [well, dead], "base_35": [well]})}
+    assert {name: result.passed for name, result in results.items()} == {
+        "no_leak_base_110": False,
+        "no_leak_base_35": True,
+    }
+    assert "first qi_1" in results["no_leak_base_110"].metadata["canaries"].value

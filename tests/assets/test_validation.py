@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from tests.assets.play import document, make, shown, spoil, stored
+from tests.assets.play import checks, document, make, shown, spoil, stored
 
 
 def test_every_canary_sings(learned):
@@ -21,6 +21,7 @@ def test_every_stored_row_was_compared(learned):
     rows = sum(stored(root, "features", date).height for date in ("2025-03-03", "2025-03-04"))
     assert (report["rows"], report["mismatches"], report["first_mismatch"]) == (rows, 0, "")
     assert shown(result, "parity_report")["rows_with_values"].value == report["rows_with_values"] > 0.8 * rows
+    assert checks(result)["parity_report", "parity"]
 
 
 def test_one_changed_value_is_a_mismatch(root):
@@ -28,7 +29,8 @@ def test_one_changed_value_is_a_mismatch(root):
     victim = stored(root, "features")["ts"][1_200]
     changed = pl.when(pl.col("ts") == victim).then(pl.col("spread_bps") + 1e-12).otherwise("spread_bps")
     spoil(root, "features", lambda f: f.with_columns(spread_bps=changed))
-    make(root, "parity_report", date=None)
+    result = make(root, "parity_report", date=None)
     report = document(root, "parity_report")
     assert report["mismatches"] == 1
+    assert not checks(result)["parity_report", "parity"]
     assert f"{victim} spread_bps" in report["first_mismatch"]

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ml.fingerprint import use_compiled
 from ml.settings import load
-from tests.benchmarks import alpha158, capture, demo, indicators, ingest, labels, replay, startup
+from tests.benchmarks import alpha158, capture, demo, features, indicators, ingest, labels, replay, startup
 from tests.benchmarks.goals import (
     CANDLES,
     CAPTURE,
     EVENT_BYTES,
+    FEATURES,
     INDICATORS,
     INGEST,
     LABELS,
@@ -37,6 +38,8 @@ def main() -> int:
         (INGEST, lambda: ingest.measure(market), "M level updates/s"),
         ((), lambda: ingest.sizes(market), f"bytes a level update on disk (goal {EVENT_BYTES})"),
         (LABELS, labels.measure, "M rows/s"),
+        (FEATURES, features.measure, "M rows/s"),
+        ((), features.measure_live, "s"),
         (INDICATORS, indicators.measure, "M rows/s"),
         (CANDLES, alpha158.measure, "M values/s"),
         (CAPTURE, lambda: capture.beside_ccxt(market), "frames/s of processor"),
@@ -102,6 +105,9 @@ NOTES = (
     "checked, against hftbacktest's converter on the same files. Storage: the second day's events as published, once",
     "and 8 times over; decoded to the columns that the kernel takes, and sampled each second with all flows. Processor",
     "time; with one thread for Polars (POLARS_MAX_THREADS=1) these are rates of one core.",
+    "",
+    "Features: a day of made-up samples with every level and prints in each second, an hour to look back on, one core.",
+    "The slow row is the tests' oracle in NumPy and plain loops. The newest row is timed from Python, one by one.",
     "",
     "Labels: 116 days of 86 400 rows, horizons 10, 30 and 60 s; equal results are checked. The compiled loop gives",
     "volatility, age and null reasons as well. Loading: whole processes, medians of 7.",

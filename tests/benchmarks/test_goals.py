@@ -2,18 +2,32 @@
 
 import pytest
 
-from tests.benchmarks import capture, indicators, ingest, labels, replay, startup
-from tests.benchmarks.goals import CAPTURE, CI_SHARE, EVENT_BYTES, INDICATORS, INGEST, LABELS, REPLAY, STARTUP, Goal
+from tests.benchmarks import capture, features, indicators, ingest, labels, replay, startup
+from tests.benchmarks.goals import (
+    CAPTURE,
+    CI_SHARE,
+    EVENT_BYTES,
+    FEATURES,
+    INDICATORS,
+    INGEST,
+    LABELS,
+    REPLAY,
+    STARTUP,
+    Goal,
+)
 from tests.benchmarks.stream import recorded
 
+MEASURED = ["replay", "ingest", "labels", "features", "indicators", "startup", "capture"]
 
-@pytest.mark.parametrize("goals_and_measure", ["replay", "ingest", "labels", "indicators", "startup", "capture"])
+
+@pytest.mark.parametrize("goals_and_measure", MEASURED)
 def test_goals_are_in_reach(goals_and_measure, request):
     """One retry, because a shared machine has bad moments."""
     goals, measure = {
         "replay": (REPLAY, lambda: replay.measure(recorded(request.getfixturevalue("market")), 3)),
         "ingest": (INGEST, lambda: ingest.measure(request.getfixturevalue("market"), 3)),
         "labels": (LABELS, lambda: labels.measure(20, 3)),
+        "features": (FEATURES, lambda: features.measure(20_000, 3)),
         "indicators": (INDICATORS, lambda: indicators.measure(200_000, 3, with_ta=False)),
         "startup": (STARTUP, lambda: startup.measure(2)),
         "capture": (CAPTURE, lambda: capture.beside_ccxt(request.getfixturevalue("market"), 2)),

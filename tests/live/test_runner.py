@@ -17,7 +17,8 @@ from live.runner import fits, main, promoted
 from ml import config
 from ml.config import Config
 from ml.errors import ModelRefused
-from ml.features.build import NAMES, build
+from ml.features.build import build
+from ml.features.sets import BASE
 from ml.market import layout
 from ml.market.day import decode_day
 from ml.market.raw import raw_day
@@ -123,7 +124,7 @@ def test_signals_are_the_models_answers_to_the_stored_rows(live, captures, champ
     """Direction, probabilities and end of validity follow from features, model and horizon; ages from arrival."""
     rows = [row for row in live("--replay", captures)[1][:-1] if "direction" in row]
     stored = read(serving.partition("features", DATE, INSTRUMENT.id)).collect()
-    known = stored.filter(pl.col("ts").is_in([row["ts"] for row in rows])).select(NAMES).to_numpy()
+    known = stored.filter(pl.col("ts").is_in([row["ts"] for row in rows])).select(BASE.columns).to_numpy()
     p = champion.probabilities(known)
     np.testing.assert_allclose([row["probabilities"] for row in rows], p, atol=1e-6)
     names = np.array(["down", "neutral", "up"])[champion.directions(p)]
@@ -137,7 +138,7 @@ def test_what_is_not_known_is_withheld_with_its_reason(live, captures, serving):
     """The first minute and the minute after the gap warm up, the gap has no book; each reason is the stored row's."""
     rows = [row for row in live("--replay", captures)[1][:-1] if "withheld" in row]
     stored = read(serving.partition("features", DATE, INSTRUMENT.id)).collect()
-    whole = stored.filter(pl.all_horizontal(pl.col(NAMES).is_not_null()))
+    whole = stored.filter(pl.all_horizontal(pl.col(BASE.columns).is_not_null()))
     assert {row["ts"] for row in rows} == set(stored["ts"]) - set(whole["ts"])
     assert {row["withheld"] for row in rows} == {"warm_up", "invalid_book"}
     gap = [row["ts"] for row in rows if row["withheld"] == "invalid_book" and row["ts"] > START + 200 * 10**9]
@@ -174,9 +175,9 @@ def test_without_a_champion_every_row_is_withheld(live, captures, root, serving)
     [
         ({"fingerprint": "0" * 16}, "its features may differ"),
         ({"feature_set_hash": "0" * 16}, "running is"),
-        ({"features": tuple(NAMES[1:])}, f"running only: \\['{NAMES[0]}'\\]"),
-        ({"features": ("brand_new", *NAMES[1:])}, "model only: \\['brand_new'\\]"),
-        ({"features": (NAMES[1], NAMES[0], *NAMES[2:])}, "Train and promote again"),
+        ({"features": tuple(BASE.columns[1:])}, f"running only: \\['{BASE.columns[0]}'\\]"),
+        ({"features": ("brand_new", *BASE.columns[1:])}, "model only: \\['brand_new'\\]"),
+        ({"features": (BASE.columns[1], BASE.columns[0], *BASE.columns[2:])}, "Train and promote again"),
     ],
 )
 def test_a_model_of_other_features_or_other_code_is_refused(champion, change, says):

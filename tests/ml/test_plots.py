@@ -49,6 +49,13 @@ def hours(*shares):
     return pl.DataFrame(frame, schema_overrides={"instrument": pl.String, "share": pl.Float64})
 
 
+def shares(value, features=12):
+    """Two families of features, all with the same share of rows."""
+    families = ["book" if k < features // 2 else "flow" for k in range(features)]
+    frame = {"feature": [f"f{k}" for k in range(features)], "family": families, "share": [value] * features}
+    return pl.DataFrame(frame, schema_overrides={"feature": pl.String, "family": pl.String, "share": pl.Float64})
+
+
 def labels(moves):
     return pl.DataFrame(
         {f"movement_{h}s": moves for h in HORIZONS}, schema_overrides={f"movement_{h}s": pl.Float64 for h in HORIZONS}
@@ -81,6 +88,7 @@ PICTURES = {
         lambda: plots.candles(minutes(), INSTRUMENT),
         lambda: plots.candles(minutes(known=False), INSTRUMENT),
     ),
+    "known_features": (lambda: plots.known_features(shares(1.0)), lambda: plots.known_features(shares(0.5))),
     "label_shares": (
         lambda: plots.label_shares(labels([1e-4, 2e-4, None])),
         lambda: plots.label_shares(labels([9e-4])),
@@ -110,6 +118,7 @@ def test_a_picture_depends_on_the_data_alone(name):
         lambda: plots.depth(samples(rows=1), INSTRUMENT),
         lambda: plots.known_hours(hours(0.5).clear()),
         lambda: plots.candles(minutes().with_columns(reason=pl.lit("silent"), close=None, volume=None), INSTRUMENT),
+        lambda: plots.known_features(shares(1.0, 0)),
         lambda: plots.label_shares(labels([])),
         lambda: plots.label_shares(labels([None])),
         lambda: plots.coverage(profile()),

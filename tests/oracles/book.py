@@ -103,7 +103,14 @@ class SlowSampler:
         self.count(f"trade_count_{name}", 1)
         self.count(f"trade_volume_{name}", size)
         self.count(f"trade_notional_{name}", price * size)
+        flow = self.flow
+        flow["trade_price_high"] = max(flow.get("trade_price_high", price), price)
+        flow["trade_price_low"] = min(flow.get("trade_price_low", price), price)
+        flow["trade_largest"] = max(flow.get("trade_largest", size), size)
         if self.known:
+            if self.ladder[1] and self.ladder[-1]:
+                mid = (self.ladder[1][0][0] + self.ladder[-1][0][0]) / 2
+                self.count("trade_spread_notional", int(size * 2 * abs(price - mid)))
             side = -1 if aggressor > 0 else 1
             self.in_band("traded", side, price, size)
             self.prints.append([side, price, size, 0])

@@ -1,4 +1,4 @@
-"""Every feature as a Polars expression over the stored samples: another engine, another order of computation."""
+"""The short set's features as Polars expressions over the stored samples: another engine, another order."""
 
 import polars as pl
 
@@ -92,18 +92,6 @@ def expressions(tick):
             for w in (5, 30)
         },
     }
-
-
-def slope(prices, sizes_, twice_mid):
-    """OLS slope by numpy's polynomial fit, one row at a time."""
-    import numpy as np
-
-    pairs = [(p, q) for p, q in zip(prices, sizes_, strict=True) if q]
-    if len(pairs) < 3:
-        return None
-    x = np.log([abs(2 * p - twice_mid) for p, _ in pairs])
-    y = np.log(np.cumsum([q for _, q in pairs]))
-    return float(np.polyfit(x, y, 1)[0])
 
 
 def median_size(samples, i):

@@ -49,14 +49,26 @@ def test_equal_rows_have_no_mismatch(stored, samples):
     assert found.first == ""
 
 
+@pytest.fixture(scope="module")
+def whole():
+    """The last rows of more than an hour: the newest has every feature, and the live row it must equal."""
+    samples = random_samples(layout.TAIL + 100, 3)
+    online = OnlineFeatures(INSTRUMENT)
+    online.compute(samples, len(samples) - 1)
+    return build(samples[-2:], samples[:-2], INSTRUMENT), online
+
+
 @each
-def test_one_changed_value_is_found_and_named(stored, samples, position):
+def test_one_changed_value_is_found_and_named(whole, position):
     """The smallest possible change of any column in any one row: its time, its name, both values."""
-    name, value = NAMES[position], stored[NAMES[position]][250]
-    found = compared(with_value(stored, 250, name, np.nextafter(value, np.inf)), samples)
-    assert found.mismatches == 1
-    assert found.first.startswith(f"{stored['ts'][250]} {name}: batch ")
-    assert repr(value) in found.first
+    stored, online = whole
+    name, value, ts = NAMES[position], stored[NAMES[position]][1], stored["ts"][1]
+    batch = Batch(with_value(stored, 1, name, np.nextafter(value, np.inf)))
+    batch.compare(int(stored["ts"][0]) - layout.SECOND, online)
+    batch.compare(int(ts), online)
+    assert batch.parity.mismatches == 1
+    assert batch.parity.first.startswith(f"{ts} {name}: batch ")
+    assert repr(value) in batch.parity.first
 
 
 @pytest.mark.parametrize(
@@ -152,5 +164,6 @@ def test_a_replay_of_other_frames_is_noticed(days):
     prints = raw[1].filter(pl.col("kind") == "ws", pl.col("payload").bin.contains(b"@trade"))
     found = replay([raw[1].filter(pl.col("arrival") != prints["arrival"][500])], features[1], INSTRUMENT)
     assert found.rows == features[1].height
-    assert 0 < found.mismatches <= 61
-    assert "_imb_" in found.first
+    # what is usual remembers it for half an hour, the last candles for an hour
+    assert 0 < found.mismatches < found.rows
+    assert ": batch " in found.first

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.features.build import NAMES, REASONS, build, null_counts
+from ml.features.build import NAMES, REASONS, build, coverage, null_counts, whole_rows
+from ml.features.sets import BASE, WHOLE
 from ml.features.table import FAMILIES, FEATURES
 from ml.instruments import Instrument
 from ml.market import layout
@@ -71,14 +72,33 @@ def test_a_row_has_a_reason_exactly_if_it_has_a_null(samples):
     assert not frame.select(pl.any_horizontal(pl.col(NAMES).is_nan().any())).item()
 
 
+SIGNED = ("qi_1", "qi_3", "qi_5", "qi_10", "ofi", "net", "cancel_imb", "add_imb", "volume_imb", "count_imb")
+EVEN = ("update_rate", "trade_rate", "spread_ticks", "volume_ratio", "print_size", "largest")
+
+
 def test_the_mirror_of_the_market_is_the_mirror_of_the_rows(samples, rows):
-    """The nulls stay where they are, order flow and trade flow change sign."""
+    """The nulls stay where they are, order flow and trade flow change sign, rates stay, returns turn round."""
     other = build(mirrored(samples), NO_TAIL, PAIR)
     assert other.select(REASONS).equals(rows.select(REASONS))
-    for name in [n for n in NAMES if n.startswith(("qi", "ofi", "net", "cancel", "volume", "count"))]:
+    for name in [n for n in NAMES if n.startswith(SIGNED) and not n.endswith("bps")]:
         np.testing.assert_allclose(other[name].to_numpy(), -rows[name].to_numpy(), rtol=1e-12, err_msg=name)
-    for name in [n for n in NAMES if "rate" in n or n == "spread_ticks"]:
+    for name in [n for n in NAMES if n.startswith(EVEN)]:
         np.testing.assert_array_equal(other[name].to_numpy(), rows[name].to_numpy(), err_msg=name)
+    for name in [n for n in NAMES if n.startswith("return_") and not n.endswith("bps")]:
+        np.testing.assert_array_equal(np.sign(other[name].to_numpy()), -np.sign(rows[name].to_numpy()), err_msg=name)
+
+
+def test_long_windows_return_exactly_when_they_are_whole():
+    """A gap in more than an hour: each feature, candles too, is null for its need after it and the same before it."""
+    samples = random_samples(layout.TAIL + 500, 6)
+    whole, cut = build(samples, NO_TAIL, PAIR), build(invalid(samples, 300, 4), NO_TAIL, PAIR)
+    for feature in FEATURES:
+        value, again = cut[feature.id], 304 + feature.needs
+        assert value[300:again].null_count() == again - 300, feature.id
+        assert value[again:].null_count() == 0, feature.id
+        assert value[:300].equals(whole[feature.id][:300]), feature.id
+        same = max(again, 304 + feature.look_back)
+        assert value[same:].equals(whole[feature.id][same:]) or feature.look_back in (1_800, 3_600), feature.id
 
 
 def test_the_table_conforms_and_a_day_without_samples_is_empty(rows):
@@ -91,9 +111,21 @@ def test_the_table_conforms_and_a_day_without_samples_is_empty(rows):
 def test_null_counts_sum_to_all_rows(samples):
     """Per family: rows by reason, `none` for the whole ones."""
     counts = null_counts(build(invalid(samples, 100, 7), NO_TAIL, PAIR))
-    assert counts.group_by("family").agg(pl.col("rows").sum())["rows"].to_list() == [ROWS] * 3
+    assert counts.group_by("family").agg(pl.col("rows").sum())["rows"].to_list() == [ROWS] * len(FAMILIES)
     found = {(family, reason): n for family, reason, n in counts.iter_rows()}
     assert found["book", "invalid_book"] == found["trades", "invalid_book"] == 7
     # the first 59 rows of the capture and 60 after the gap; the sample after a gap is a part of a second
     assert found["flow", "warm_up"] == 59 + 60
     assert found["flow", "none"] == ROWS - 7 - 59 - 60
+
+
+def test_coverage_is_the_share_of_rows_with_a_value(samples):
+    """By feature, and of all columns of a set together; a day without rows has none."""
+    frame = build(invalid(samples, 100, 7), NO_TAIL, PAIR)
+    found = {name: share for name, _, share in coverage(frame).iter_rows()}
+    assert found["spread_bps"] == pytest.approx(1 - 7 / ROWS)
+    assert found["volume_imb_30s"] == pytest.approx(1 - (30 + 7 + 30) / ROWS)
+    assert found["rsi_14"] == 0.0
+    assert (whole_rows(frame, BASE.columns), whole_rows(frame, WHOLE.columns)) == ((ROWS - 60 - 7 - 60) / ROWS, 0.0)
+    empty = build(NO_TAIL, NO_TAIL, PAIR)
+    assert (coverage(empty).height, whole_rows(empty, BASE.columns)) == (len(NAMES), 0.0)

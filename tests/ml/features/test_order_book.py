@@ -1,7 +1,6 @@
 """Book shape: hand-made books with known answers, and what must not change an answer."""
 
 from math import isnan, log, nan
-from statistics import median
 
 import numpy as np
 import pytest
@@ -9,47 +8,61 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.features import order_book as ob
+from ml.features.table import FEATURES
 from ml.market import layout as at
 from tests.samples import mirrored, prices_times, random_samples, sizes_times
 
 SEEDS = st.integers(0, 2**32 - 1)
 BID, ASK = (at.BID_PRICE, at.BID_SIZE), (at.ASK_PRICE, at.ASK_SIZE)
+NAMES = [feature.id for feature in FEATURES if feature.family == "book"]
 
 
 def book(bids, asks):
     """One sample with the given (price, size) levels, best first."""
-    samples = np.zeros((1, at.COLUMNS), np.int64)
+    row = np.zeros(at.COLUMNS, np.int64)
     for (price, size), levels in ((BID, bids), (ASK, asks)):
         for k, (p, s) in enumerate(levels):
-            samples[0, price + k], samples[0, size + k] = p, s
-    return samples
+            row[price + k], row[size + k] = p, s
+    return row
 
 
-HAND = book([(990, 30), (980, 10), (950, 60)], [(1010, 10), (1030, 10)])
+def shape(row, tick=1, scale=500.0):
+    """All of the family's numbers by name."""
+    out = np.full(len(NAMES), -7.0)
+    ob.fill(row, tick, scale, np.zeros((2, 6), np.int64), out)
+    return dict(zip(NAMES, out.tolist(), strict=True))
 
 
-@pytest.mark.parametrize(
-    ("function", "arguments", "expected"),
-    [
-        (ob.spread_ticks, (5,), 4.0),
-        (ob.spread_bps, (), 200.0),
-        (ob.micro_dev_bps, (), 50.0),  # (990 * 10 + 1010 * 30) / 40 = 1005
-        (ob.vwmid_dev_bps, (5,), -75.0),  # bids 965, asks 1020: their midpoint is 992.5
-        (ob.queue_imbalance, (1,), 0.5),
-        (ob.queue_imbalance, (2,), 1 / 3),
-        (ob.queue_imbalance, (10,), 2 / 3),
-        (ob.depth, (at.BID_SIZE, 50.0), log(3)),
-        (ob.depth, (at.ASK_SIZE, 20.0), log(2)),
-        (ob.gap_ticks, (at.BID_PRICE, 5), 2.0),
-        (ob.gap_ticks, (at.ASK_PRICE, 5), 4.0),
-        (ob.concentration, (at.BID_SIZE,), 0.46),
-        (ob.concentration, (at.ASK_SIZE,), 0.5),
-        (ob.slope, ASK, nan),
-    ],
-)
-def test_a_hand_made_book(function, arguments, expected):
+def test_a_hand_made_book():
     """Three bids, two asks: each number can be checked on paper."""
-    assert function(HAND, 0, *arguments) == pytest.approx(expected, nan_ok=True)
+    bids, asks = [(99_990, 30), (99_980, 10), (99_850, 60)], [(100_010, 10), (100_060, 20)]
+    expected = {
+        "spread_ticks": 4.0, "spread_bps": 2.0, "micro_dev_bps": 0.5, "vwmid5_dev_bps": (26.0 + 1 / 3) / 10,
+        "qi_1": 0.5, "qi_3": 70 / 130, "qi_5": 70 / 130, "qi_10": 70 / 130, "qi_2bps": 0.6, "qi_5bps": 0.6,
+        "qi_10bps": 10 / 70, "qi_20bps": 70 / 130, "depth_bid_5": log(3), "depth_ask_5": log(1.6),
+        "depth_bid_20bps": log(3), "depth_ask_20bps": log(1.6), "slope_ask": nan,
+        "gap_bid_ticks": 2.0, "gap_ask_ticks": 10.0, "hhi_bid_10": 0.46, "hhi_ask_10": 5 / 9,
+        "wall_bid": 1.2, "wall_ask": 0.4, "wall_bid_bps": 15.0, "wall_ask_bps": 6.0,
+    }  # fmt: skip
+    found = shape(book(bids, asks), tick=5, scale=50.0)
+    expected["vwmid5_dev_bps"] = 1e4 * (((99_990 * 30 + 99_980 * 10 + 99_850 * 60) / 100
+                                         + (100_010 * 10 + 100_060 * 20) / 30) / 2 - 1e5) / 1e5  # fmt: skip
+    assert {name: found[name] for name in expected} == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_level_counts_up_to_the_edge_of_its_band_and_the_best_always():
+    """Exactly 2 bps is within; a touch 30 bps away is near all the same, and is its own wall."""
+    edge = shape(book([(99_980, 1), (99_979, 8)], [(100_020, 3)]))
+    assert (edge["qi_2bps"], edge["qi_5bps"]) == (-0.5, 0.5)
+    wide = shape(book([(99_700, 6), (99_690, 50)], [(100_300, 2)]))
+    assert [wide[f"qi_{x}bps"] for x in (2, 5, 10, 20)] == [0.5] * 4
+    assert (wide["wall_bid"], wide["wall_bid_bps"]) == (6 / 500, 30.0)
+
+
+def test_of_equal_walls_the_nearest_is_meant():
+    """Sizes 5, 9, 9."""
+    found = shape(book([(99_990, 5), (99_960, 9), (99_930, 9)], [(100_010, 1)]))
+    assert (found["wall_bid"], found["wall_bid_bps"]) == (9 / 500, 4.0)
 
 
 def test_a_power_law_has_its_exponent_as_slope():
@@ -58,8 +71,8 @@ def test_a_power_law_has_its_exponent_as_slope():
     sizes = np.diff([0, *(d**2 for d in distances)]).tolist()
     bids = [(1_000 - d, s) for d, s in zip(distances, sizes, strict=True)]
     asks = [(1_000 + d, s) for d, s in zip(distances, sizes, strict=True)]
-    assert ob.slope(book(bids, asks), 0, *BID) == pytest.approx(2.0)
-    assert ob.slope(book(bids, asks), 0, *ASK) == pytest.approx(2.0)
+    assert ob.slope(book(bids, asks), *BID) == pytest.approx(2.0)
+    assert ob.slope(book(bids, asks), *ASK) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(
@@ -68,47 +81,29 @@ def test_a_power_law_has_its_exponent_as_slope():
 )
 def test_a_slope_needs_three_levels_away_from_the_mid(bids, asks):
     """Two points are no fit, and the logarithm of a distance of zero is no number."""
-    assert isnan(ob.slope(book(bids, asks), 0, *BID))
-    assert isnan(ob.slope(book(bids, asks), 0, *ASK))
+    found = shape(book(bids, asks))
+    assert isnan(found["slope_bid"])
+    assert isnan(found["slope_ask"])
 
 
 def test_one_level_has_no_gap():
     """There is nothing to measure to."""
-    lone = book([(990, 1)], [(1010, 1)])
-    assert isnan(ob.gap_ticks(lone, 0, at.BID_PRICE, 1))
-    assert isnan(ob.gap_ticks(lone, 0, at.ASK_PRICE, 1))
-
-
-def shape(samples, i, tick=1, scale=500.0):
-    """All of the book's numbers that hold for both sides together, and those per side."""
-    signed = [ob.micro_dev_bps(samples, i), ob.vwmid_dev_bps(samples, i, 5)]
-    signed += [ob.queue_imbalance(samples, i, n) for n in (1, 3, 5, 10)]
-    even = [ob.spread_ticks(samples, i, tick)]
-    sides = [
-        (
-            ob.depth(samples, i, size, scale),
-            ob.slope(samples, i, price, size),
-            ob.gap_ticks(samples, i, price, tick),
-            ob.concentration(samples, i, size),
-        )
-        for price, size in (BID, ASK)
-    ]
-    return np.array(signed), np.array(even), np.array(sides)
+    lone = shape(book([(990, 1)], [(1010, 1)]))
+    assert isnan(lone["gap_bid_ticks"])
+    assert isnan(lone["gap_ask_ticks"])
 
 
 @settings(max_examples=60, deadline=None)
 @given(SEEDS, st.integers(3, 20))
 def test_the_mirror_turns_signs_and_sides(seed, levels):
-    """With bids and asks exchanged, signed numbers change sign and each side's become the other's."""
+    """Upside down around its mid, signed numbers change sign and each side's become the other's."""
     samples = random_samples(1, seed, levels)
-    signed, even, sides = shape(samples, 0)
-    turned, same, other = shape(mirrored(samples), 0)
-    # a deviation is over the mid, which the mirror moves: from m to HIGH - m
-    mid = samples[0, at.BID_PRICE] + samples[0, at.ASK_PRICE]
-    turned[:2] *= (2 * 10**6 - mid) / mid
-    np.testing.assert_allclose(turned, -signed, rtol=1e-12, atol=1e-15)
-    np.testing.assert_array_equal(same, even)
-    np.testing.assert_allclose(other, sides[::-1], rtol=1e-9)
+    one = shape(samples[0])
+    other = shape(mirrored(samples, high=int(samples[0, at.BID_PRICE] + samples[0, at.ASK_PRICE]))[0])
+    for name in NAMES:
+        swapped = name.replace("bid", "#").replace("ask", "bid").replace("#", "ask")
+        sign = -1 if name.startswith(("micro", "vwmid", "qi")) else 1
+        assert other[swapped] == pytest.approx(sign * one[name], rel=1e-9, abs=1e-12), name
 
 
 @settings(max_examples=40, deadline=None)
@@ -116,44 +111,15 @@ def test_the_mirror_turns_signs_and_sides(seed, levels):
 def test_units_of_size_and_price_do_not_matter(seed, factor):
     """Sizes and their scale in other lots, prices and tick in another unit: the same numbers."""
     samples = random_samples(1, seed)
-    parts = shape(samples, 0)
-    in_lots = shape(sizes_times(samples, factor), 0, scale=500.0 * factor)
-    in_units = shape(prices_times(samples, factor), 0, tick=factor)
-    for one, lots, units in zip(parts, in_lots, in_units, strict=True):
-        np.testing.assert_allclose(lots, one, rtol=1e-9)
-        np.testing.assert_allclose(units, one, rtol=1e-9)
+    one = shape(samples[0])
+    assert shape(sizes_times(samples, factor)[0], scale=500.0 * factor) == pytest.approx(one, rel=1e-9)
+    assert shape(prices_times(samples, factor)[0], tick=factor) == pytest.approx(one, rel=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
 @given(SEEDS, st.integers(1, 20))
 def test_shares_stay_in_their_bounds(seed, levels):
     """An imbalance lies between -1 and 1, a concentration between one over the levels and 1."""
-    samples = random_samples(1, seed, levels)
-    for n in (1, 3, 5, 10):
-        assert -1 <= ob.queue_imbalance(samples, 0, n) <= 1
-    for _, size in (BID, ASK):
-        assert 1 / min(levels, 10) - 1e-12 <= ob.concentration(samples, 0, size) <= 1
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(60, 400), st.integers(0, 450), st.integers(1, 40), SEEDS)
-def test_the_scale_is_the_exact_median_of_the_valid_run(n, run, distinct, seed):
-    """Selection gives what sorting gives, with many ties or none, over no more rows than are valid; NaN below 60."""
-    samples, rng = random_samples(n, seed), np.random.default_rng(seed)
-    samples[:, [at.BID_SIZE, at.ASK_SIZE]] = rng.integers(1, distinct + 1, (n, 2))
-    samples[n - 1, at.RUN] = run
-    before, rows = samples.copy(), min(run, n)
-    found = ob.size_scale(samples, n - 1, np.empty(at.TAIL, np.int64))
-    window = samples[n - rows :, [at.BID_SIZE, at.ASK_SIZE]].ravel().tolist()
-    assert found == median(window) if rows >= ob.SCALE_MIN else isnan(found)
-    np.testing.assert_array_equal(samples, before)
-
-
-def test_the_scale_looks_back_half_an_hour_at_most():
-    """The 1 801st sample before counts no more."""
-    samples, scratch = random_samples(2_000, 1), np.empty(at.TAIL, np.int64)
-    now = ob.size_scale(samples, 1_999, scratch)
-    samples[:200, [at.BID_SIZE, at.ASK_SIZE]] = 10**9
-    assert ob.size_scale(samples, 1_999, scratch) == now
-    samples[200:400, [at.BID_SIZE, at.ASK_SIZE]] = 10**9
-    assert ob.size_scale(samples, 1_999, scratch) > now
+    found = shape(random_samples(1, seed, levels)[0])
+    assert all(-1 <= found[name] <= 1 for name in NAMES if name.startswith("qi"))
+    assert all(1 / min(levels, 10) - 1e-12 <= found[f"hhi_{side}_10"] <= 1 for side in ("bid", "ask"))

@@ -1,24 +1,20 @@
 """Order flow: which columns count, over which window, and in which direction."""
 
-from math import log, sqrt
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.features import order_flow as of
+from ml.features import order_flow
+from ml.features import windows as of
+from ml.features.table import FEATURES
+from ml.features.windows import empty_windows, push, usual
 from ml.market import layout as at
-from ml.schemas import SAMPLE_COLUMNS
+from ml.schemas import BANDS, SAMPLE_COLUMNS, SIDES
 from tests.samples import mirrored, random_samples, sizes_times
 
-BANDS = range(at.N_BANDS)
-FLOWS = {
-    ("added", "bid"): at.ADDED,
-    ("added", "ask"): at.ADDED + at.N_BANDS,
-    ("cancelled", "bid"): at.CANCELLED,
-    ("cancelled", "ask"): at.CANCELLED + at.N_BANDS,
-}
+NAMES = [feature.id for feature in FEATURES if feature.family == "flow"]
+FIRST = {"added": at.ADDED, "cancelled": at.CANCELLED, "traded": at.TRADED}
 
 
 def flat(n=40):
@@ -28,84 +24,101 @@ def flat(n=40):
     return samples
 
 
-def everything(samples, i, window):
-    """The numbers of all functions at one row and window."""
-    return {
-        "imbalance_1": of.imbalance(samples, i, window, 1, 100.0),
-        "imbalance_5": of.imbalance(samples, i, window, 5, 100.0),
-        "net": of.net_imbalance(samples, i, window),
-        "cancel": of.cancel_imbalance(samples, i, window),
-        "rate": of.update_rate(samples, i, window),
-    }
+def flow(samples, scale=100.0):
+    """The family at the last sample, by name."""
+    windows, out = empty_windows(len(samples)), np.full(len(NAMES), -7.0)
+    for sample in samples:
+        push(windows, sample)
+    order_flow.fill(windows.sums, windows.meta[of.COUNT], usual(windows), scale, out)
+    return dict(zip(NAMES, out.tolist(), strict=True))
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000), st.integers(0, 79), st.sampled_from([1, 5, 30, 60]))
-def test_sums_over_the_window(seed, i, window):
-    """The last `window` samples, this one included; where the array starts later, those that there are."""
-    samples = random_samples(80, seed)
-    part = samples[max(i + 1 - window, 0) : i + 1]
-    flow = {name: int(part[:, first : first + at.N_BANDS].sum()) for name, first in FLOWS.items()}
-    bid, ask = flow["cancelled", "bid"], flow["cancelled", "ask"]
-    net = flow["added", "bid"] - bid - flow["added", "ask"] + ask
-    expected = {
-        "imbalance_1": part[:, at.OFI].sum() / (100 * sqrt(window)),
-        "imbalance_5": part[:, at.OFI : at.OFI + 5].sum() / (100 * sqrt(window)),
-        "net": net / sum(flow.values()),
-        "cancel": (bid - ask) / (bid + ask),
-        "rate": log(1 + part[:, at.N_UPDATES].sum() / window),
-    }
-    assert everything(samples, i, window) == pytest.approx(expected, rel=1e-12)
+def with_flow(what, side, band, amount=700, row=-5):
+    samples = flat()
+    samples[row, FIRST[what] + SIDES.index(side) * at.N_BANDS + band] = amount
+    return samples
 
 
 @pytest.mark.parametrize(
-    ("flow", "net", "cancel"),
+    ("what", "side", "net", "add", "cancel"),
     [
-        (("added", "bid"), 1.0, 0.0),
-        (("added", "ask"), -1.0, 0.0),
-        (("cancelled", "bid"), -1.0, 1.0),
-        (("cancelled", "ask"), 1.0, -1.0),
+        ("added", "bid", 1.0, 1.0, 0.0),
+        ("added", "ask", -1.0, -1.0, 0.0),
+        ("cancelled", "bid", -1.0, 0.0, 1.0),
+        ("cancelled", "ask", 1.0, 0.0, -1.0),
     ],
 )
-@pytest.mark.parametrize("band", BANDS)
-def test_what_supports_the_price_counts_positive(flow, net, cancel, band):
+@pytest.mark.parametrize("band", range(at.N_BANDS))
+def test_what_supports_the_price_counts_positive(what, side, net, add, cancel, band):
     """Adding bids and cancelling asks pushes up; every band counts, and one alone gives the extreme."""
-    samples = flat()
-    samples[35, FLOWS[flow] + band] = 700
-    assert (of.net_imbalance(samples, 39, 5), of.cancel_imbalance(samples, 39, 5)) == (net, cancel)
+    found = flow(with_flow(what, side, band))
+    assert (found["net_imb_5s"], found["add_imb_5s"], found["cancel_imb_5s"]) == (net, add, cancel)
+    assert (found["net_imb_1s"], found["net_imb_30s"]) == (0.0, net)
 
 
 def test_only_its_own_columns_move_a_number():
-    """Prints and the book's shape are no order flow; the sixth level is not among the best five."""
-    moved = {name: set() for name in everything(flat(), 39, 5)}
-    for column, name in enumerate(SAMPLE_COLUMNS[1:], start=1):
+    """Prints and the book's shape are no order flow; deeper levels weigh less."""
+    moved, before = {name: set() for name in NAMES}, flow(flat())
+    for column, name in enumerate(SAMPLE_COLUMNS[1 : at.VALID], start=1):
         samples = flat()
-        samples[38, column] += 7
-        after, before = everything(samples, 39, 5), everything(flat(), 39, 5)
-        for number in moved:
-            if after[number] != before[number]:
+        samples[-2, column] += 7
+        for number, value in flow(samples).items():
+            if value != before[number]:
                 moved[number].add(name)
-    bands = ("touch", "2bps", "5bps", "10bps", "20bps")
-    cancelled, added = ({f"{what}_{s}_{b}" for s in ("bid", "ask") for b in bands} for what in ("cancelled", "added"))
-    assert moved["imbalance_1"] == {"ofi_1"}
-    assert moved["imbalance_5"] == {f"ofi_{k}" for k in range(1, 6)}
-    assert (moved["net"], moved["cancel"], moved["rate"]) == (cancelled | added, cancelled, {"n_updates"})
+    bands = {what: {f"{what}_{s}_{b}" for s in SIDES for b in BANDS} for what in ("added", "cancelled")}
+    assert moved["ofi_1_5s"] == {"ofi_1"}
+    assert moved["ofi_5_5s"] == {f"ofi_{k}" for k in range(1, 6)}
+    assert moved["ofi_10_5s"] == moved["ofi_weighted_5s"] == {f"ofi_{k}" for k in range(1, 11)}
+    assert moved["net_imb_5s"] == bands["added"] | bands["cancelled"]
+    assert (moved["cancel_imb_5s"], moved["update_rate_5s"]) == (bands["cancelled"], {"n_updates"})
+
+
+def test_weights_fall_with_the_level_and_add_up_to_one():
+    """Level 4 counts a quarter of level 1; the same flow on all levels counts once."""
+    samples = flat()
+    samples[-1, at.OFI] = 8
+    one = flow(samples)["ofi_weighted_1s"]
+    samples[-1, at.OFI], samples[-1, at.OFI + 3] = 0, 8
+    assert flow(samples)["ofi_weighted_1s"] == pytest.approx(one / 4)
+    samples[-1, at.OFI : at.OFI + 10] = 8
+    assert flow(samples)["ofi_weighted_1s"] == pytest.approx(flow(samples)["ofi_1_1s"])
+
+
+def test_the_share_of_cancellations_against_its_usual():
+    """All traded where usually half is: minus a half. On the other side nothing left, so nothing to say."""
+    samples = flat()
+    samples[20, [at.CANCELLED, at.TRADED]] = 10, 0
+    samples[-1, [at.CANCELLED, at.TRADED]] = 0, 10
+    found = flow(samples)
+    assert (found["cancel_share_bid_1s"], found["cancel_share_bid_30s"]) == (-0.5, 0.0)
+    assert found["cancel_share_ask_1s"] == 0.0
+
+
+@pytest.mark.parametrize(("wait", "share"), [(0, 1.0), (1, 1.0), (2, 0.0)])
+def test_what_is_gone_within_two_seconds_is_fleeting(wait, share):
+    """In the same band of the same side, the same second or the next."""
+    samples = flat()
+    samples[-4, at.ADDED + 2] = 9
+    samples[-4 + wait, at.CANCELLED + 2] = 9
+    samples[-4, at.CANCELLED + 3] = samples[-4, at.CANCELLED + at.N_BANDS + 2] = 9
+    assert flow(samples)["fleeting_bid_5s"] == share
 
 
 def test_a_quiet_window_is_balanced():
     """Nothing added, cancelled or updated is zero, not a division by zero."""
-    assert set(everything(flat(), 39, 30).values()) == {0.0}
+    assert set(flow(flat()).values()) == {0.0}
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([1, 5, 30]))
-def test_the_mirror_turns_the_sign(seed, window):
-    """Exchanged sides: imbalances change sign, the rate of updates does not; sums of integers are exact."""
-    samples = random_samples(40, seed)
-    one, other = everything(samples, 39, window), everything(mirrored(samples), 39, window)
-    rate = one.pop("rate"), other.pop("rate")
-    assert rate[0] == rate[1]
-    assert other == {name: -value for name, value in one.items()}
+@given(st.integers(0, 10_000))
+def test_the_mirror_turns_signs_and_sides(seed):
+    """Exchanged sides: imbalances change sign, shares change side; sums of integers are exact."""
+    samples = random_samples(70, seed)
+    one, other = flow(samples), flow(mirrored(samples))
+    for name in NAMES:
+        swapped = name.replace("bid", "#").replace("ask", "bid").replace("#", "ask")
+        sign = -1 if "imb" in name or name.startswith("ofi") else 1
+        assert other[swapped] == sign * one[name], name
 
 
 @settings(max_examples=40, deadline=None)
@@ -113,17 +126,4 @@ def test_the_mirror_turns_the_sign(seed, window):
 def test_lots_do_not_matter(seed, factor):
     """Flows and scale in other lots give the same numbers."""
     samples = random_samples(40, seed)
-    scaled = sizes_times(samples, factor)
-    one, other = everything(samples, 39, 5), everything(scaled, 39, 5)
-    assert of.imbalance(scaled, 39, 5, 5, 100.0 * factor) == pytest.approx(one["imbalance_5"], rel=1e-12)
-    assert [other[n] for n in ("net", "cancel", "rate")] == pytest.approx([one[n] for n in ("net", "cancel", "rate")])
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.integers(0, 60))
-def test_samples_outside_the_window_do_not_count(seed, i):
-    """Neither the future nor what lies further back."""
-    samples = random_samples(80, seed)
-    changed = np.random.default_rng(seed).permutation(samples)
-    changed[max(i - 4, 0) : i + 1] = samples[max(i - 4, 0) : i + 1]
-    assert everything(changed, i, 5) == everything(samples, i, 5)
+    assert flow(sizes_times(samples, factor), 100.0 * factor) == pytest.approx(flow(samples), rel=1e-12)

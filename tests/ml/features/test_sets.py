@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from ml.errors import SettingsError
-from ml.features.sets import BASE, feature_set
+from ml.features.sets import BASE, SETS, WHOLE, feature_set
+from ml.features.table import FEATURES
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,7 @@ from ml.features.sets import BASE, feature_set
         {"needs": 7},
         {"undefined": "x"},
         {"family": "flow"},
+        {"source": "x"},
     ],
 )
 def test_any_change_of_a_feature_changes_the_hash(change):
@@ -34,6 +36,14 @@ def test_the_order_counts():
 def test_a_set_is_found_by_its_name():
     """Its name says how many features it has."""
     assert feature_set("base_35") is BASE
-    assert len(BASE.features) == 35
+    assert feature_set("base_110") is WHOLE
+    assert {name: len(chosen.features) for name, chosen in SETS.items()} == {"base_110": 110, "base_35": 35}
+    assert len({chosen.hash for chosen in SETS.values()}) == len(SETS)
     with pytest.raises(SettingsError, match="base_35"):
         feature_set("base_1")
+
+
+def test_positions_find_the_columns_in_a_whole_row():
+    """A model of a subset picks its values out of the row that live computes."""
+    assert [FEATURES[k].id for k in BASE.positions] == BASE.columns
+    assert WHOLE.positions == list(range(110))

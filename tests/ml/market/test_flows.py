@@ -78,8 +78,13 @@ def test_a_decrease_is_cancelled_or_explained_by_a_print_never_both_never_neithe
 @given(st.lists(st.tuples(st.sampled_from([BUY, SELL]), st.integers(2, 80), st.integers(1, 9)), max_size=8))
 @settings(max_examples=50, deadline=None)
 def test_prints_are_summed_by_aggressor(prints):
-    """Count, volume and notional, and the side of the book that each of them took from."""
+    """Count, volume and notional, the side of the book that each of them took from, extremes and distance paid."""
     row = samples_frame(play(prints).samples).row(0, named=True)
+    prices, sizes = [MID + s * distance for s, distance, _ in prints], [size for *_, size in prints]
+    assert (row["trade_price_high"], row["trade_price_low"]) == (max(prices, default=None), min(prices, default=None))
+    assert row["trade_largest"] == max(sizes, default=0)
+    paid = [2 * abs(price - MID) * size for price, size in zip(prices, sizes, strict=True)]
+    assert row["trade_spread_notional"] == sum(paid)
     for side, name, book in ((BUY, "buy", "ask"), (SELL, "sell", "bid")):
         mine = [(MID + s * distance, size) for s, distance, size in prints if s == side]
         assert row[f"trade_count_{name}"] == len(mine)

@@ -1,0 +1,35 @@
+"""`lobforge features list`: every feature set with its columns, their units, windows and formulas.
+
+Here: the verb and its outputs, a table for people, JSON for programs, the page for the documentation.
+Not here: the features (`ml.features.table`), `lobforge features read` (`live.features_read`).
+"""
+
+import argparse
+
+import orjson
+
+from live import features_read
+from live.console import show_table
+from ml.features.page import as_dicts, markdown
+
+
+def main(argv: list[str]) -> int:
+    """Return 0; of `read`, what that returns."""
+    if argv[:1] == ["read"]:
+        return features_read.main(argv[1:])
+    parser = argparse.ArgumentParser(prog="lobforge features", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="{list,read}")
+    listing = verbs.add_parser("list", help="every set and its columns")
+    shown = listing.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print one JSON object")
+    shown.add_argument("--markdown", action="store_true", help="print docs/features.md")
+    options = parser.parse_args(argv)
+    if options.markdown:
+        print(markdown(), end="")
+    elif options.json:
+        print(orjson.dumps({"sets": as_dicts()}, option=orjson.OPT_INDENT_2).decode())
+    else:
+        for one in as_dicts():
+            rows = [[c["id"], c["unit"], str(c["look_back"]), c["formula"]] for c in one["columns"]]
+            show_table(f"{one['name']} {one['hash']}", ["feature", "unit", "looks back s", "formula"], rows)
+    return 0

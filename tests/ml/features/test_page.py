@@ -1,0 +1,27 @@
+"""The page for readers is the table's."""
+
+from ml.features.page import as_dicts, markdown
+from ml.features.sets import SETS
+from ml.features.table import FAMILIES, FEATURES
+from tests.house.sources import PROJECT
+
+
+def test_the_documentation_is_current():
+    """`lobforge features list --markdown > docs/features.md` after a change of the table."""
+    assert (PROJECT / "docs" / "features.md").read_text() == markdown()
+
+
+def test_every_feature_stands_once_with_all_its_cells():
+    """A bar within a formula must not begin a cell."""
+    lines = [line for line in markdown().splitlines() if line.startswith("| `") and line.count(" | ") == 6]
+    assert [line.split("`")[1] for line in lines] == [feature.id for feature in FEATURES]
+    assert all(f"## {title}" in markdown() for title in ("Book shape (26)", "Order flow (32)", "Trades (21)"))
+    assert len(FAMILIES) == markdown().count("\n## ")
+
+
+def test_sets_tell_all_that_their_hash_covers():
+    """Each field of a feature, and its dtype."""
+    for listed, chosen in zip(as_dicts(), SETS.values(), strict=True):
+        assert (listed["name"], listed["hash"]) == (chosen.name, chosen.hash)
+        fields = {"id", "family", "formula", "unit", "look_back", "needs", "undefined", "source", "dtype"}
+        assert all(set(column) == fields for column in listed["columns"])
