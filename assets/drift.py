@@ -28,7 +28,7 @@ AS_TRAINED = dg.AssetCheckSpec(
 def feature_profile(features: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame]:
     """Coverage and distribution of each feature over a day."""
     rows = drift.profile(features.collect(), BASE.columns)
-    return dg.MaterializeResult(value=rows, metadata={"profile": table(rows), "coverage": image(plots.coverage(rows))})
+    return dg.MaterializeResult(value=rows, metadata={"profile": table(rows)})
 
 
 @dg.asset(

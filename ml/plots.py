@@ -128,14 +128,6 @@ def class_shares(panel: pl.DataFrame) -> bytes:
     return _png(figure)
 
 
-def coverage(profile: pl.DataFrame) -> bytes:
-    """Share of a day's rows in which each feature is known (`ml.drift.profile`)."""
-    figure, axes = _figure(8, 2.4)
-    axes.bar(range(profile.height), profile["coverage"].fill_null(0).to_numpy(), width=1.0)
-    axes.set(xlabel="feature, in the set's order", ylabel="share known", title="Coverage", ylim=(0, 1))
-    return _png(figure)
-
-
 def distances(drift: pl.DataFrame) -> bytes:
     """Each feature's distance from the baseline over the bar that means nothing (`ml.drift.compare`); 1 is the bar."""
     figure, axes = _figure(8, 2.8)

@@ -67,6 +67,14 @@ class Levels(NamedTuple):
         """Some of them in a row."""
         return Levels(self.side[rows], self.price[rows], self.size[rows])
 
+    def joined(self, others: "Levels") -> "Levels":
+        """With others behind them."""
+        return Levels(
+            np.concatenate([self.side, others.side]),
+            np.concatenate([self.price, others.price]),
+            np.concatenate([self.size, others.size]),
+        )
+
 
 def of_frames(given: Sequence[RawFrame]) -> Frames:
     """Single frames as columns."""

@@ -154,7 +154,7 @@ def _text_end(text: U8, here: Any, without: int) -> Any:
 
 
 @inlined
-def _integer(text: U8, here: Any) -> tuple[int, Any]:
+def _integer(text: U8, here: Any) -> tuple[Any, Any]:
     """An integer as JSON writes it, without sign, and the place behind it."""
     begin, value, digits = here, 0, 0
     while text[here] >= ZERO and text[here] <= NINE and digits <= MOST_DIGITS:

@@ -183,7 +183,7 @@ class Tail(NamedTuple):
         return Tail(
             np.concatenate([self.books[len(self.books) - len(kept) :], given.fields[books]]),
             np.concatenate([kept, counts]),
-            Levels(*map(np.concatenate, zip(old, added, strict=True))),
+            old.joined(added),
             np.concatenate([self.prints, given.fields[prints]])[-REMEMBERED_TRADES:],
         )
 

@@ -69,11 +69,6 @@ def pixels(png):
     return imread(io.BytesIO(png))
 
 
-def profile(*coverage):
-    names = [f"f{k}" for k in range(len(coverage))]
-    return pl.DataFrame({"feature": names, "coverage": coverage}, schema_overrides={"coverage": pl.Float64()})
-
-
 def distances(*distance):
     found = {"feature": [f"f{k}" for k in range(len(distance))], "distance": distance, "bar": [0.2] * len(distance)}
     drifted = [d is not None and d > 0.2 for d in distance]
@@ -93,7 +88,6 @@ PICTURES = {
         lambda: plots.label_shares(labels([1e-4, 2e-4, None])),
         lambda: plots.label_shares(labels([9e-4])),
     ),
-    "coverage": (lambda: plots.coverage(profile(0.5, 1.0)), lambda: plots.coverage(profile(0.5, 0.9))),
     "distances": (lambda: plots.distances(distances(0.1, 0.4)), lambda: plots.distances(distances(0.1, 0.2))),
     "folds": (lambda: plots.folds(scores()), lambda: plots.folds(scores(5))),
     "reliability": (lambda: plots.reliability(BINS), lambda: plots.reliability(BINS[:1])),
@@ -121,7 +115,6 @@ def test_a_picture_depends_on_the_data_alone(name):
         lambda: plots.known_features(shares(1.0, 0)),
         lambda: plots.label_shares(labels([])),
         lambda: plots.label_shares(labels([None])),
-        lambda: plots.coverage(profile()),
         lambda: plots.distances(distances()),
         lambda: plots.distances(distances(None)),
         lambda: plots.folds(scores(0)),
