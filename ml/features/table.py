@@ -111,7 +111,7 @@ def _flow() -> list[Feature]:
     return features
 
 
-def _trades() -> list[Feature]:
+def _counts() -> list[Feature]:
     signed, features = "(buy - sell) / (buy + sell)", list[Feature]()
     for w in (1, 5, 30, 60):
         features.append(Feature(f"volume_imb_{w}s", "trades", f"{signed} volume, w = {w} s", "1", w, w, "0"))
@@ -122,8 +122,12 @@ def _trades() -> list[Feature]:
     for w in (5, 30):
         formula = f"ln(1 + volume, w = {w} s / mean volume of {w} s over 30 min)"
         features.append(_scaled(f"volume_ratio_{w}s", "trades", formula, undefined="0"))
+    return features
+
+
+def _trades() -> list[Feature]:
     return [
-        *features,
+        *_counts(),
         _scaled("print_size_30s", "trades", "ln(mean print, w = 30 s / mean print of 30 min)", undefined="0"),
         Feature("largest_share_60s", "trades", "largest print / volume, w = 60 s", "1", 60, 60, "0"),
         Feature(

@@ -126,6 +126,7 @@ def test_a_picture_depends_on_the_data_alone(name):
         "one sample",
         "no hour",
         "no candle",
+        "no share",
         "no label",
         "null labels",
         "no feature",
