@@ -5,19 +5,18 @@ Not here: where they are shown (`assets.metadata`, `ml.registry`).
 """
 
 import io
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from ml.depth import depth_grid
 from ml.instruments import Instrument
-from ml.schemas import LEVELS, horizons_of
+from ml.schemas import horizons_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLUMNS, ROWS = 240, 80
 BLOCKS = 20
 DPI = 80
 
@@ -25,7 +24,7 @@ DPI = 80
 def depth(samples: pl.DataFrame, instrument: Instrument) -> bytes:
     """Depth heat-map of a day: resting size by time and distance from the mid; white where the book is unknown."""
     figure, axes = _figure(8, 3.2)
-    times, distances, grid = _depth_grid(samples, instrument)
+    times, distances, grid = depth_grid(samples, instrument)
     if len(times) > 1:
         extent = (times[0], times[-1], distances[0], distances[-1])
         drawn = axes.imshow(
@@ -164,36 +163,6 @@ def reliability(bins: list[tuple[float, float, int]]) -> bytes:
         axes.scatter(predicted, observed, s=10 + 120 * count / count.max())
     axes.set(xlabel="predicted", ylabel="observed", title="Reliability", xlim=(0, 1), ylim=(0, 1))
     return _png(figure)
-
-
-def _depth_grid(samples: pl.DataFrame, instrument: Instrument) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Hours, distances (quote currency) and mean size; NaN where the book is unknown."""
-    if samples.is_empty():
-        return np.zeros(0), np.zeros(0), np.zeros((0, 0))
-    step = max(samples.height // COLUMNS, 1)
-    picked = samples.gather_every(step)
-    # one unknown second makes its whole column white: a gap of seconds must show on a day's plot
-    known = np.minimum.reduceat(samples["valid"].to_numpy(), np.arange(0, samples.height, step))
-    prices, sizes = (
-        np.hstack(
-            [
-                picked.select(f"{side}_{what}_{k}" for k in range(1, LEVELS + 1)).to_numpy().astype(float)
-                for side in ("bid", "ask")
-            ]
-        )
-        for what in ("price", "size")
-    )
-    mid = (picked["bid_price_1"] + picked["ask_price_1"]).to_numpy() / 2
-    distance = prices - mid[:, None]
-    reach = float(np.nanmax(np.abs(distance))) if np.isfinite(distance).any() else 1.0
-    index = ((distance / reach + 1) / 2 * (ROWS - 1)).round()
-    grid = np.zeros((ROWS, picked.height))
-    row, column = np.nonzero(np.isfinite(index) & np.isfinite(sizes))
-    np.add.at(grid, (index[row, column].astype(int), row), sizes[row, column])
-    grid[:, ~known] = np.nan
-    day = datetime.fromtimestamp(int(samples["ts"][0]) // 10**9, UTC).replace(hour=0, minute=0, second=0)
-    hours = (picked["ts"].to_numpy() / 1e9 - day.timestamp()) / 3600
-    return hours, np.linspace(-reach, reach, ROWS) / 10**instrument.price_decimals, grid
 
 
 def _figure(width: float, height: float) -> tuple["Figure", Any]:

@@ -57,7 +57,8 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
     panel_entry = manifest(root, "dataset_panel")[str(root.whole("dataset_panel").relative_to(root.root))]
     model = load(root.model(evidence.model_id)) if evidence.model_id else None
     asked = _data_gates(root, evidence, panel_entry.rows, panel_entry.sha256)
-    asked += _model_gates(root, listed, registry, evidence, model) if model else _no_model(panel_entry.sha256)
+    judged = _model_gates(root, listed, registry, evidence, model) if model else None
+    asked += judged or gates.no_candidate(panel_entry.sha256)
     content = {
         "decision": gates.decide(asked),
         "candidate": evidence.model_id,
@@ -113,10 +114,6 @@ def _model_gates(
         gates.sharpe(test, source),
         gates.slices(rows, rival, PRIMARY, source),
     ]
-
-
-def _no_model(source: str) -> list[Gate]:
-    return [gates.no_candidate(name, source) for name in gates.MODEL_BARS]
 
 
 def _baseline(evidence: Evidence, test: pl.DataFrame) -> Rival:

@@ -19,18 +19,14 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from filelock import FileLock, Timeout
 
+from ml import parquet
 from ml.errors import StoreError
 from ml.paths import DataRoot
 
-ROW_GROUP = 1 << 18
-LEVEL = 3
-SPLIT = ("price",)
-"""Integer columns that are smaller byte by byte than in a dictionary, see docs/decisions/007."""
 LOCK_SECONDS = 600
 
 
@@ -219,12 +215,9 @@ def sha256_file(path: Path) -> str:
 
 
 def _stage(staged: Path, frame: pl.DataFrame) -> None:
-    import pyarrow.parquet as pq
-
     staged.parent.mkdir(parents=True, exist_ok=True)
-    arrow = frame.rechunk().to_arrow()
     with staged.open("wb") as sink:
-        pq.write_table(arrow, sink, row_group_size=ROW_GROUP, write_page_checksum=True, **_encoding(frame))
+        parquet.write(frame, sink)
         _crash("staged")
         sink.flush()
         os.fsync(sink.fileno())
@@ -232,21 +225,6 @@ def _stage(staged: Path, frame: pl.DataFrame) -> None:
     back = load(staged)
     if back.schema != frame.schema or not back.equals(frame):
         raise StoreError(f"{staged} does not read back as it was written. Check the disk and run the step again.")
-
-
-def _encoding(frame: pl.DataFrame) -> dict[str, Any]:
-    """How columns are written: in dictionaries, but for raw bytes and for columns of SPLIT.
-
-    Raw bytes do not repeat: looking for their dictionary takes longer than all the rest, and makes the file larger.
-    """
-    split = [name for name in SPLIT if frame.schema.get(name) == pl.Int64]
-    repeating = [name for name, dtype in frame.schema.items() if name not in split and dtype != pl.Binary]
-    return {
-        "compression": "zstd",
-        "compression_level": LEVEL,
-        "use_dictionary": repeating,
-        "column_encoding": dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
-    }
 
 
 def _put(root: DataRoot, table: str, staged: Path, path: Path, entry: Entry, replaces: bool) -> None:

@@ -169,15 +169,6 @@ def records(path: Path) -> Iterator[Record]:
         yield Record(kinds[kind], connection, recv_ts, payload)
 
 
-def extent(path: Path) -> Extent:
-    """How much of a journal is good.
-
-    Raises:
-        CaptureError: the file is no journal.
-    """
-    return read(path)[1]
-
-
 def in_use(path: Path) -> bool:
     """Whether a living process writes the journal."""
     with path.open("rb") as source:

@@ -185,9 +185,10 @@ def slices(test: pl.DataFrame, rival: Rival, horizon_s: int, source: str) -> Gat
     return Gate("slices", _at_least(gains[worst], -MAX_SLICE_LOSS), gains[worst], -MAX_SLICE_LOSS, False, source, worst)
 
 
-def no_candidate(name: str, source: str) -> Gate:
-    """A required gate of MODEL_BARS that cannot be asked, because the rows were too few to train a candidate."""
-    return Gate(name, "insufficient", None, MODEL_BARS[name], True, source, "no candidate was trained")
+def no_candidate(source: str) -> list[Gate]:
+    """The gates that cannot be asked, because the rows were too few to train a candidate."""
+    why = "no candidate was trained"
+    return [Gate(name, "insufficient", None, bar, True, source, why) for name, bar in MODEL_BARS.items()]
 
 
 def decide(gates: Sequence[Gate]) -> Literal["promote", "refuse", "insufficient"]:

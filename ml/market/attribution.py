@@ -143,13 +143,12 @@ def _attribute(frames: Frames, owners: Owners, decimals: tuple[int, int] | None)
 def _said(doc: dict[str, Any], venue: str) -> tuple[int, int, bool]:
     """Kind, time and whether the book begins anew, of a frame that `route` accepted."""
     spoken = dialect(venue)
-    kind, moves = spoken.kind(doc), 0
-    if kind in MOVING:
-        try:
-            moves = spoken.event_ts(doc)
-        except FrameError:
-            return KINDS[kind], 0, False  # the decoder sets it aside, with its offset
-    return KINDS[kind], moves, kind == "book" and "snapshot" in (doc.get("type"), doc.get("action"))
+    kind = spoken.kind(doc)
+    begins = kind == "book" and "snapshot" in (doc.get("type"), doc.get("action"))
+    try:
+        return KINDS[kind], spoken.event_ts(doc) if kind in MOVING else 0, begins
+    except FrameError:
+        return KINDS[kind], 0, False  # the decoder sets it aside, with its offset
 
 
 @hot

@@ -71,7 +71,7 @@ def open_day(raw: pl.DataFrame, instrument: Instrument) -> Stream:
     """The decoder and sampler with which a day of raw frames opens."""
     opening = raw.filter(pl.col("conn") == OPENING, pl.col("kind") == "checkpoint")
     if opening.is_empty():
-        return Stream.new(instrument)
+        return Stream.of(instrument)
     return Stream(*unpack(opening["payload"][0], instrument))
 
 

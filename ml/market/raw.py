@@ -90,7 +90,7 @@ class _LeadIn:
     """The frames before a day, decoded in stretches so that memory stays small."""
 
     def __init__(self, instrument: Instrument) -> None:
-        self.stream = Stream.new(instrument, forget=True)
+        self.stream = Stream.of(instrument, forget=True)
         self.log, self.taken, self.held = EventLog(), 0, 0
 
     def take(self, run: Run) -> None:

@@ -32,7 +32,7 @@ class Stream:
     breaks: dict[int, Step] = field(default_factory=dict)
 
     @classmethod
-    def new(cls, instrument: Instrument, forget: bool = False) -> "Stream":
+    def of(cls, instrument: Instrument, forget: bool = False) -> "Stream":
         """One that has seen nothing; `forget` as in `Sampler`."""
         return cls(Decoder(instrument), Sampler(forget=forget))
 

@@ -76,7 +76,7 @@ def sizes(market: Path) -> dict[str, float]:
 
 
 def _events(chain: Chain, instrument: Instrument) -> tuple[BookStream, TradeStream]:
-    stream, log, count = Stream.new(instrument), EventLog(), 0
+    stream, log, count = Stream.of(instrument), EventLog(), 0
     for run in chain.runs(instrument.id, instrument.decimals):
         for _, error in stream.decode(run.frames, arrivals(count, run.length), log, run.read):
             raise error

@@ -15,8 +15,8 @@ from ml.models.lightgbm import load
 from ml.paths import DataRoot
 from ml.store import write_text
 from ml.training.candidate import train
+from tests.emulator.running import Running, anchored, flows
 from tests.emulator.server import Emulator
-from tests.live.test_capture import Running, anchored, flows
 from tests.live.test_runner import register, with_kernels
 from tests.panels import PARAMS, panel
 from tests.scenario import chain_of

@@ -11,8 +11,8 @@ from ml.capture import journal
 from ml.capture.journal import Kind
 from ml.capture.seal import TABLE, recover
 from ml.paths import DataRoot
+from tests.emulator.running import Running, until
 from tests.emulator.server import Emulator
-from tests.live.test_capture import Running, until
 
 VENUE, ROLL = "bybit-linear", "20000"
 STEPS = ("staged", "synced", "verified", "renamed", "folder_synced", "listed")

@@ -15,6 +15,7 @@ THEIRS = {
     "pipelines/io_managers.py": "Dagster calls it IO manager",
     "pipelines/io_managers.py:handle_output": "Dagster calls it",
     "ml/exchange.py:handle_text_or_binary_message": "ccxt calls it",
+    "ml/exchange.py:handle_message": "ccxt calls it",
 }
 """Names that another system gives, with whose."""
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "_pickle"}

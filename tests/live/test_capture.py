@@ -1,95 +1,16 @@
 """`lobforge capture` against a local exchange through the real ccxt client: rows and gaps together are the truth."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ml.paths import DataRoot
 from tests.emulator.protocols import PROTOCOLS
+from tests.emulator.running import SYMBOLS, Running, anchored, emulated, flows, truth, until
 from tests.emulator.server import Emulator
-from tests.emulator.truth import check
-from tests.scenario import chain_of
-
-SYMBOLS = {"okx-swap": ["BTC-USDT-SWAP"], "okx-spot": ["BTC-USDT"], "binance-coinm": ["TRXUSD_PERP"]}
-
-CAPTURE = """
-import os, sys
-from functools import partial
-from live import capture
-from ml.capture.recorder import ROLL_BYTES, Recorder
-capture.Recorder = partial(Recorder, roll_bytes=int(os.environ.get("ROLL_BYTES", ROLL_BYTES)))
-sys.exit(capture.main(sys.argv[1:]))
-"""
-"""The verb, with journals that may be rolled sooner."""
-
-
-class Running:
-    """A capture process over an emulator."""
-
-    def __init__(self, root: DataRoot, venue: str, emulator: Emulator, *more: str, **environment: str) -> None:
-        command = [sys.executable, "-c", CAPTURE, "--venue", venue, "--json", *emulator.arguments, *more]
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            [*command, "--symbols", ",".join(emulator.markets)],
-            env=os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)} | environment,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def __enter__(self) -> "Running":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def stop(self) -> dict:
-        """SIGTERM: it must end cleanly, all sealed within five seconds."""
-        self.process.send_signal(signal.SIGTERM)
-        out, err = self.process.communicate(timeout=60)
-        assert self.process.returncode == 0, err
-        summary = json.loads(out.splitlines()[-1])
-        assert summary["stop_s"] < 5
-        return summary
-
-
-def until(happened: Callable[[], bool], seconds: float = 240.0) -> None:
-    """Wait for something that must happen."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
-
-
-def flows(emulator: Emulator, frames: int = 60) -> None:
-    """Wait until so many more frames were delivered."""
-    target = emulator.sent + frames
-    until(lambda: emulator.sent >= target)
-
-
-def anchored(emulator: Emulator) -> None:
-    """Wait until every book can be known: the stream runs, and snapshots were served where they are asked for."""
-    until(lambda: emulator.sent > 20)
-    if emulator.protocol.rest:
-        until(lambda: emulator.served >= len(emulator.markets))
-    flows(emulator, 200)
-
-
-def emulated(venue: str) -> Emulator:
-    return Emulator(venue, SYMBOLS.get(venue, ["BTCUSDT", "ETHUSDT"]))
-
-
-def truth(root: DataRoot, venue: str, emulator: Emulator):
-    """What each symbol's capture holds, checked against what happened."""
-    chain = chain_of(*sorted(root.captures.glob("*.parquet")))
-    return [check(chain, f"{venue}.{name}", market) for name, market in emulator.markets.items()]
-
 
 SLOW = [pytest.mark.slow]
 FEW = ["binance-usdm", "bybit-linear"]

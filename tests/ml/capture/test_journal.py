@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.capture.journal import MAGIC, Journal, Kind, Record, extent, in_use, records
+from ml.capture.journal import MAGIC, Journal, Kind, Record, in_use, read, records
 from ml.errors import CaptureError
 
 FRAMES = st.lists(
@@ -44,8 +44,8 @@ def test_what_is_written_reads_back(tmp_path_factory, frames):
     path = tmp_path_factory.mktemp("j") / "a.journal"
     written(path, frames)
     assert list(records(path)) == frames
-    assert extent(path).torn == 0
-    assert extent(path).records == len(frames)
+    assert read(path)[1].torn == 0
+    assert read(path)[1].records == len(frames)
 
 
 @pytest.mark.promise("A1")
@@ -59,7 +59,7 @@ def test_any_cut_gives_an_exact_prefix(tmp_path_factory, frames, data):
     os.truncate(path, cut)
     kept = list(records(path))
     assert kept == frames[: len(kept)]
-    found = extent(path)
+    found = read(path)[1]
     assert (found.records, found.whole + found.torn) == (len(kept), cut)
 
 
@@ -100,9 +100,9 @@ def test_a_clean_stop_is_told_from_a_death(tmp_path):
     journal = Journal(tmp_path / "a.journal")
     journal.append(Kind.FRAME, 0, 1, b"{}")
     journal.flush()
-    assert not extent(journal.path).ended
+    assert not read(journal.path)[1].ended
     journal.end(2)
-    assert extent(journal.path).ended
+    assert read(journal.path)[1].ended
 
 
 @pytest.mark.promise("A10")
@@ -120,4 +120,4 @@ def test_another_file_is_refused(tmp_path):
     """The message says what to do."""
     (tmp_path / "a.journal").write_bytes(b"something else")
     with pytest.raises(CaptureError, match="Set it aside"):
-        extent(tmp_path / "a.journal")
+        read(tmp_path / "a.journal")[1]

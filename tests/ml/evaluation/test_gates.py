@@ -191,6 +191,6 @@ def test_the_decision_follows_from_the_required_gates(outcomes, decision):
 
 def test_gates_are_plain_json():
     """For records and for programs."""
-    asked = [gates.rows(5, 1, "s"), gates.no_candidate("latency", "s")]
+    asked = [gates.rows(5, 1, "s"), *gates.no_candidate("s")]
     assert json.loads(json.dumps(gates.as_dicts(asked))) == gates.as_dicts(asked)
     assert (asked[1].outcome, asked[1].required, gates.decide(asked)) == (INSUFFICIENT, True, "insufficient")

@@ -14,7 +14,7 @@ def test_errors_come_with_the_number_of_their_frame():
     docs = [diff(2, 1, T), snapshot(2, T), diff(3, 2, T), diff(4, 3, T, [("99.0001", "1")]), trade(1, T, "0.0")]
     docs += [diff(5, 3, T), diff(6, 5, T)]
     frames = of_frames([RawFrame(k, "", T * 10**6, text(doc)) for k, doc in enumerate(docs)])
-    stream, log = Stream.new(BTC), EventLog()
+    stream, log = Stream.of(BTC), EventLog()
     refused = [(k, error.reason) for k, error in stream.decode(frames, arrivals(10, len(docs)), log)]
     assert refused == [(3, "off_grid"), (4, "off_market")]
     assert [(k, step.reason, step.from_id, step.to_id) for k, step in stream.breaks.items()] == []
@@ -25,7 +25,7 @@ def test_breaks_are_kept_by_arrival():
     """With the ids that are missing."""
     docs = [diff(2, 1, T), snapshot(2, T), diff(3, 2, T), diff(5, 4, T), diff(6, 5, T)]
     frames = of_frames([RawFrame(k, "", T * 10**6, text(doc)) for k, doc in enumerate(docs)])
-    stream = Stream.new(BTC)
+    stream = Stream.of(BTC)
     assert list(stream.decode(frames, arrivals(10, len(docs)), EventLog())) == []
     ((arrival, step),) = stream.breaks.items()
     assert (arrival, step.from_id, step.to_id, step.reason) == (13, 3, 4, "sequence_gap")

@@ -31,7 +31,7 @@ def columns(stream):
 
 def decoded(given_, instrument=BTC, compiled=True, parts=1):
     """The stream, its log and what was set aside; without the compiled path every frame is declined."""
-    stream, log, refused = Stream.new(instrument), EventLog(), []
+    stream, log, refused = Stream.of(instrument), EventLog(), []
     bounds = np.linspace(0, len(given_.start), parts + 1).astype(int)
     for first, behind in pairwise(bounds):
         part = given_.take(slice(first, behind))
