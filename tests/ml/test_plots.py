@@ -128,7 +128,6 @@ def test_a_picture_depends_on_the_data_alone(name):
         "no share",
         "no label",
         "null labels",
-        "no feature",
         "no baseline",
         "nothing compared",
         "no fold",
