@@ -15,7 +15,7 @@ from ml.market import layout
 from ml.market.book import levels
 from ml.market.checkpoint import unpack
 from ml.market.continuity import NO_ID
-from ml.market.decoder import BookEvent, Tally
+from ml.market.decoded import BookEvent, Tally
 from ml.market.eventlog import EventLog
 from ml.market.events import CHECKPOINT, CLEAR, SNAPSHOT, TIME, BookMessage
 from ml.market.feed import Interval, intervals

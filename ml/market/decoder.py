@@ -6,53 +6,19 @@ Not here: collecting the events of a day (`ml.market.day`), sampling (`ml.market
 The same object serves a stored day and a live stream, so both see the same events.
 """
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ml.errors import FrameError
 from ml.instruments import Instrument
 from ml.market.clock import Clock
 from ml.market.continuity import NO_ID, RULES, Continuity, Step, Verdict
+from ml.market.decoded import BookEvent, Event, Tally, TradeEvent
 from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, BookMessage, Trade
 from ml.market.unfit import LARGEST
 from ml.market.venues.dialects import BOOK, LOSS, MOVING, dialect
 from ml.schemas import END_REASONS
 
 REMEMBERED_TRADES = 4096
-
-
-@dataclass(slots=True)
-class BookEvent:
-    """A book message to apply, with its message flags; a break carries what is missing."""
-
-    message: BookMessage
-    flags: int
-    broken: Step | None = None
-
-
-@dataclass(slots=True)
-class TradeEvent:
-    """The prints of one frame to count; `event_ts` is the frame's time, the latest of theirs."""
-
-    trades: list[Trade]
-    event_ts: int
-    flags: int
-
-
-Event = BookEvent | TradeEvent | FrameError
-
-
-@dataclass
-class Tally:
-    """What has been decoded so far."""
-
-    book_messages: int = 0
-    level_updates: int = 0
-    trades: int = 0
-    off_market_trades: int = 0
-    dropped_before_snapshot: int = 0
-    repeats: int = 0
-    late: int = 0
 
 
 class Owed(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from ml.market.decoder import BookEvent, TradeEvent
+from ml.market.decoded import BookEvent, TradeEvent
 from ml.market.events import CLEAR, LAST
 from ml.market.frames import Levels
 from ml.market.layout import BookStream, TradeStream

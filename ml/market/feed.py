@@ -10,7 +10,8 @@ from ml.errors import FrameError
 from ml.instruments import Instrument
 from ml.market import layout
 from ml.market.continuity import Step
-from ml.market.decoder import BookEvent, Decoder, TradeEvent
+from ml.market.decoded import BookEvent, TradeEvent
+from ml.market.decoder import Decoder
 from ml.market.sampler import Sampler, one_message, trades_of
 
 SPAN_REASONS = {

@@ -7,7 +7,7 @@ Not here: what the kernel does (`ml.market.kernel`), the stored tables (`ml.mark
 import numpy as np
 
 from ml.market import kernel, layout
-from ml.market.decoder import TradeEvent
+from ml.market.decoded import TradeEvent
 from ml.market.events import BookMessage
 from ml.market.layout import BookStream, State, TradeStream
 

@@ -16,7 +16,8 @@ from ml.instruments import Instrument
 from ml.market import shapes as at
 from ml.market import stretch
 from ml.market.continuity import Step
-from ml.market.decoder import BookEvent, Decoder, TradeEvent
+from ml.market.decoded import BookEvent, TradeEvent
+from ml.market.decoder import Decoder
 from ml.market.eventlog import EventLog
 from ml.market.frames import Frames, Levels, scanned, tried_on
 from ml.market.sampler import Sampler

@@ -4,7 +4,8 @@ import pytest
 
 from ml.errors import FrameError
 from ml.instruments import Instrument
-from ml.market.decoder import BookEvent, Decoder, TradeEvent
+from ml.market.decoded import BookEvent, TradeEvent
+from ml.market.decoder import Decoder
 from ml.market.events import BUY, CLEAR, LATE, SELL, SNAPSHOT, TIME
 from tests.scenario import USDM, diff, snapshot, trade
 

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 from hypothesis import given, settings
 
-from ml.market.decoder import BookEvent, Decoder, TradeEvent
+from ml.market.decoded import BookEvent, TradeEvent
+from ml.market.decoder import Decoder
 from ml.market.eventlog import EventLog
 from ml.market.events import BUY, CHECKPOINT, CLEAR, LAST, LATE, SELL, SNAPSHOT, TIME, BookMessage, Trade
 from ml.market.feed import Feed

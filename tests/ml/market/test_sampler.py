@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.market import layout
-from ml.market.decoder import TradeEvent
+from ml.market.decoded import TradeEvent
 from ml.market.events import BUY, CLEAR, SELL, SNAPSHOT, BookMessage, Trade
 from ml.market.layout import BookStream, TradeStream
 from ml.market.sampler import SECOND, Sampler, one_message, trades_of

@@ -1,0 +1,45 @@
+"""What comes out of decoding: events to apply and to count, and the tally of them.
+
+Here: their types.
+Not here: decoding (`ml.market.decoder`), the messages inside (`ml.market.events`).
+"""
+
+from dataclasses import dataclass
+
+from ml.errors import FrameError
+from ml.market.continuity import Step
+from ml.market.events import BookMessage, Trade
+
+
+@dataclass(slots=True)
+class BookEvent:
+    """A book message to apply, with its message flags; a break carries what is missing."""
+
+    message: BookMessage
+    flags: int
+    broken: Step | None = None
+
+
+@dataclass(slots=True)
+class TradeEvent:
+    """The prints of one frame to count; `event_ts` is the frame's time, the latest of theirs."""
+
+    trades: list[Trade]
+    event_ts: int
+    flags: int
+
+
+Event = BookEvent | TradeEvent | FrameError
+
+
+@dataclass
+class Tally:
+    """What has been decoded so far."""
+
+    book_messages: int = 0
+    level_updates: int = 0
+    trades: int = 0
+    off_market_trades: int = 0
+    dropped_before_snapshot: int = 0
+    repeats: int = 0
+    late: int = 0
