@@ -17,7 +17,6 @@ from assets.partitions import date_and_instrument, instrument_day
 from ml import ledger
 from ml.config import Config
 from ml.fingerprint import KERNEL, fingerprint
-from ml.market import captures
 from ml.paths import DataRoot
 
 DECODED = {
@@ -36,7 +35,7 @@ def raw_frames(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """Frames of the day as received, with the file and offset they came from, and the checkpoint the day opens with."""
-    from ml.market import index
+    from ml.market import captures, index
     from ml.market.chain import link
     from ml.market.raw import raw_day
 

@@ -12,7 +12,6 @@ import dagster as dg
 from assets.partitions import instrument_day
 from ml import config
 from ml.errors import CaptureError
-from ml.market import captures
 from ml.paths import DataRoot
 from pipelines.jobs import ingest
 
@@ -42,7 +41,7 @@ def capture_arrivals(data_root: dg.ResourceParam[DataRoot]) -> Iterator[dg.RunRe
 
 def partition_contents(root: DataRoot) -> dict[str, str]:
     """Per partition key (date|instrument) the hash over the capture files that it reads."""
-    from ml.market import index
+    from ml.market import captures, index
 
     listed = config.load(root)
     try:

@@ -31,10 +31,9 @@ def check_levels(*sides: Levels) -> None:
         if USUAL.fullmatch(";".join([*map(" ".join, levels), ""])):
             continue
         for price_text, size_text in levels:
-            price, size = _number(price_text), _number(size_text)
-            if price <= 0:
+            if _number(price_text) <= 0:
                 raise FrameError("price_zero", f"a level at price {price_text}")
-            if size < 0:
+            if _number(size_text) < 0:
                 raise FrameError("bad_number", f"size {size_text} is negative")
 
 
@@ -48,9 +47,9 @@ def add_levels(message: BookMessage, bids: Levels, asks: Levels, instrument: Ins
     for side, levels in ((BID, bids), (ASK, asks)):
         for price_text, size_text in levels:
             price = to_units(price_text, price_decimals)
-            size = to_units(size_text, size_decimals)
             if price <= 0:
                 raise FrameError("price_zero", f"a level at price {price_text}")
+            size = to_units(size_text, size_decimals)
             if size < 0:
                 raise FrameError("bad_number", f"size {size_text} is negative")
             message.side.append(side)

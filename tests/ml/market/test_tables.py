@@ -28,12 +28,16 @@ def test_samples_survive_the_table_and_back(seed, rows, share):
     assert_frame_equal(samples_frame(samples_array(frame)), frame)
 
 
+PRINTED = ["trade_price_high", "trade_price_low", "last_trade_price"]
+
+
 def test_what_is_absent_is_null_and_what_is_zero_is_zero():
-    """No level and no age are null; no flow in a second is 0, and a book just changed has age 0."""
+    """No level, no print and no age are null; no flow in a second is 0, and a book just changed has age 0."""
     row = np.zeros((1, layout.COLUMNS), np.int64)
     frame = samples_frame(row)
     absent = [name for name in frame.columns if frame[name][0] is None]
-    assert len(absent) == 4 * LEVELS + 1
+    assert [name for name in absent if not name.startswith(("bid_", "ask_"))] == PRINTED
+    assert len(absent) == 4 * LEVELS + len(PRINTED)
     assert (frame["book_age"][0], frame["n_updates"][0], frame["valid"][0]) == (0, 0, False)
     row[0, layout.BOOK_AGE] = -1
     assert samples_frame(row)["book_age"][0] is None

@@ -55,7 +55,7 @@ def test_other_spellings_are_the_same_column():
 
 def test_a_plain_format_says_what_it_lacks():
     """No name, no snapshot, no ids, no send time."""
-    form, row = Format(), {}
+    form, row = One(), {}
     assert (form.file(None, ()), form.type(row), form.send_ts(row), tuple(form.ids(row))) == (
         File(),
         "",
