@@ -34,9 +34,9 @@ def test_a_table_follows_a_sound_input_only(passed):
 
 
 def test_what_is_derived_follows_and_what_is_received_does_not():
-    """Raw frames wait for the sensor; every other partitioned table follows its inputs by itself."""
+    """Raw frames wait for the sensor, archives for somebody who asks; every other table follows its inputs."""
     from tests.assets.play import graph
 
     specs = [spec for asset in graph() if asset.partitions_def is not None for spec in asset.specs]
-    assert {s.key.path[-1] for s in specs if s.automation_condition is None} == {"raw_frames"}
+    assert {s.key.path[-1] for s in specs if s.automation_condition is None} == {"archive_files", "raw_frames"}
     assert {s.automation_condition for s in specs if s.automation_condition} == {ON_FRESH_INPUT}

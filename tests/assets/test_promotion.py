@@ -6,7 +6,7 @@ import pytest
 from assets.datasets import Dataset
 from ml import decisions
 from ml.registry import Registry
-from tests.assets.play import DATE, copy_of, document, graph, make, shown
+from tests.assets.play import DATE, copy_of, document, make, shown
 
 SELECTING = ("label_spec", "dataset_panel", "canary_report", "parity_report", "promotion_decision")
 
@@ -43,11 +43,12 @@ def test_the_same_evidence_is_decided_once(learned, tmp_path):
 
 def test_too_little_data_promotes_nothing(learned, tmp_path, monkeypatch):
     """On forty minutes: no candidate, insufficient, how much is missing, and the champion stays."""
+    from pipelines.jobs import learn
+
     root = copy_of(learned[0], tmp_path)
     monkeypatch.setattr("ml.evaluation.verdict.STRONG_ROUNDS", 5)
     config = dg.RunConfig(ops={name: Dataset(start=DATE) for name in SELECTING})
-    whole = [asset for asset in graph() if asset.partitions_def is None]
-    make(root, *whole, date=None, run_config=config)
+    make(root, learn.selection, date=None, run_config=config)
     record = document(root, "promotion_decision")
     assert (record["decision"], record["candidate"], record["trials"]) == ("insufficient", None, 0)
     (rows,) = [gate for gate in record["gates"] if gate["name"] == "rows"]

@@ -119,7 +119,7 @@ class Link:
         if sent.trade:
             self.trades.add(sent.trade)
         conn = self.rest if sent.holds == "rest" else self.conn
-        for text in self.watch.of_books([sent.text.encode()]) if sent.holds != "rest" else [sent.text.encode()]:
+        for text in self.watch.telling([sent.text.encode()]) if sent.holds != "rest" else [sent.text.encode()]:
             self.must_redial |= self.watch.take(text, conn, self.now * 10**6)[1] and not self.rest
         try:
             doc = orjson.loads(sent.text)

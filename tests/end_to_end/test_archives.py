@@ -64,6 +64,7 @@ def imported(market, tmp_path_factory) -> DataRoot:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("key", "counts"), PARTITIONS.items(), ids=map("|".join, PARTITIONS))
 def test_a_partition_holds_what_the_archive_holds(imported, key, counts):

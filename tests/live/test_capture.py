@@ -84,6 +84,7 @@ def test_a_silent_connection_is_found_within_six_seconds(root):
     assert truth(root, "bybit-linear", emulator)[0].gaps[0]["reason"] == "silent"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("A6", "A8")
 def test_a_half_open_connection_holds_up_neither_the_next_nor_the_stop(root):
     """The venue's end is dead and answers no goodbye: dialled again within six seconds, stopped within five."""
@@ -115,7 +116,8 @@ def swapped() -> Callable[[str, str], list[str]]:
 
 
 @pytest.mark.promise("A2")
-@pytest.mark.parametrize("venue", ["bybit-linear", pytest.param("okx-swap", marks=SLOW)])
+@pytest.mark.slow
+@pytest.mark.parametrize("venue", ["bybit-linear", "okx-swap"])
 def test_frames_out_of_order_late_and_of_a_new_epoch_are_the_truth(root, venue):
     """A swap breaks the chain, a delay does nothing; a restart is a gap only where the book is reset."""
     symbol = SYMBOLS.get(venue, ["BTCUSDT"])
@@ -138,6 +140,7 @@ def test_frames_out_of_order_late_and_of_a_new_epoch_are_the_truth(root, venue):
     assert ("restart" in reasons) == venue.startswith("bybit")
 
 
+@pytest.mark.slow
 def test_a_book_whose_first_snapshot_was_lost_is_asked_for_again(root):
     """Its diffs come and break nothing; after five seconds without the book its line is dialled anew."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
@@ -180,6 +183,7 @@ def test_a_killed_capture_is_recovered_by_the_next(root):
     assert len(found.gaps) == 1
 
 
+@pytest.mark.slow
 def test_a_lost_line_without_books_loses_no_book(root):
     """USD-M sends candles and mark prices over a line of their own: it is dialled again, the books go on."""
     with emulated("binance-usdm") as emulator, Running(root, "binance-usdm", emulator) as running:

@@ -47,7 +47,7 @@ def test_frames_are_the_text_that_was_sent():
 
         emulator.tap = tap
         heard, lost, _ = listen(emulator, 0.2)
-    texts = [text.decode() for _, text in heard]
+    texts = [text.decode() for _, together in heard for text in together]
     delivered = [text for text in texts if text in set(sent)]
     assert len(delivered) > 25
     assert json.loads(texts[0])["op"] == "subscribe"
@@ -61,7 +61,8 @@ def test_a_cut_line_is_dialled_again_and_subscribed():
         heard, lost, line = listen(emulator, 2.0, lambda _: emulator.cut())
         assert emulator.connections == 2
     assert (lost, line.reconnects) == (["reconnect"], 1)
-    assert sum(b'"snapshot"' in text and b"orderbook" in text for _, text in heard) == 2
+    texts = [text for _, together in heard for text in together]
+    assert sum(b'"snapshot"' in text and b"orderbook" in text for text in texts) == 2
 
 
 def test_a_line_can_be_told_to_dial_again():

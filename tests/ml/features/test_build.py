@@ -124,8 +124,8 @@ def test_coverage_is_the_share_of_rows_with_a_value(samples):
     frame = build(invalid(samples, 100, 7), NO_TAIL, PAIR)
     found = {name: share for name, _, share in coverage(frame).iter_rows()}
     assert found["spread_bps"] == pytest.approx(1 - 7 / ROWS)
-    assert found["volume_imb_30s"] == pytest.approx(1 - (30 + 7 + 30) / ROWS)
+    assert found["volume_imb_30s"] == pytest.approx(1 - (29 + 7 + 30) / ROWS)
     assert found["rsi_14"] == 0.0
-    assert (whole_rows(frame, BASE.columns), whole_rows(frame, WHOLE.columns)) == ((ROWS - 60 - 7 - 60) / ROWS, 0.0)
+    assert (whole_rows(frame, BASE.columns), whole_rows(frame, WHOLE.columns)) == ((ROWS - 59 - 7 - 60) / ROWS, 0.0)
     empty = build(NO_TAIL, NO_TAIL, PAIR)
     assert (coverage(empty).height, whole_rows(empty, BASE.columns)) == (len(NAMES), 0.0)
