@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml.fingerprint import use_compiled
 from ml.settings import load
-from tests.benchmarks import alpha158, capture, demo, features, indicators, ingest, labels, replay, startup
+from tests.benchmarks import alpha158, capture, day, demo, features, indicators, ingest, labels, replay, startup
 from tests.benchmarks.goals import (
     CANDLES,
     CAPTURE,
@@ -44,6 +44,7 @@ def main() -> int:
         (CANDLES, alpha158.measure, "M values/s"),
         (CAPTURE, lambda: capture.beside_ccxt(market), "frames/s of processor"),
         (LOAD, lambda: capture.under_load(market), ""),
+        ((), lambda: day.measure(market), ""),
         (STARTUP, startup.measure, "s"),
         ((), demo.measure, "s"),
     ):
@@ -108,6 +109,9 @@ NOTES = (
     "",
     "Features: a day of made-up samples with every level and prints in each second, an hour to look back on, one core.",
     "The slow row is the tests' oracle in NumPy and plain loops. The newest row is timed from Python, one by one.",
+    "",
+    "A day: the recorded minutes of BTCUSDT for 24 h, 72 M level updates, as Dagster materializes them, with rules,",
+    "pictures and stored tables; whole processes.",
     "",
     "Labels: 116 days of 86 400 rows, horizons 10, 30 and 60 s; equal results are checked. The compiled loop gives",
     "volatility, age and null reasons as well. Loading: whole processes, medians of 7.",

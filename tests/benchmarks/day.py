@@ -46,7 +46,7 @@ def measure(market: Path, hours: float = 24.0) -> dict[str, float]:
     """Level updates; seconds, and peak memory in GB, from .gz and from stored events to features and labels."""
     with TemporaryDirectory() as folder:
         capture, data = Path(folder) / "captures" / "btcusdt.gz", Path(folder) / "data"
-        found: dict[str, float] = {"level updates": write(market, capture, round(hours * 3600 * SECOND / COPY_NS))}
+        found: dict[str, float] = {"day, level updates": write(market, capture, round(hours * 3600 * SECOND / COPY_NS))}
         environment = os.environ | {"LOBFORGE_DATA_ROOT": str(data)}
         for name, assets in FROM.items():
             command = [sys.executable, "-m", "tests.benchmarks.day", str(capture), name, *assets]
@@ -106,12 +106,12 @@ def materialize(capture: Path, name: str, assets: list[str]) -> dict[str, float]
     )
     assert result.success
     steps = {
-        f"{name}: {event.step_key}": event.step_success_data.duration_ms / 1e3
+        f"day {name}: {event.step_key}, s": event.step_success_data.duration_ms / 1e3
         for event in result.all_events
         if event.event_type_value == "STEP_SUCCESS"
     }
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return steps | {name: perf_counter() - started, f"{name}: GB": peak}
+    return steps | {f"day {name}, s": perf_counter() - started, f"day {name}, GB at most": peak}
 
 
 if __name__ == "__main__":

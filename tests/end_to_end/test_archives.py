@@ -46,6 +46,9 @@ for key in sys.argv[2:]:
 """
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def imported(market, tmp_path_factory) -> DataRoot:
     """A data root with the partitions of all recorded archives; links to their files are its captures."""
@@ -64,7 +67,6 @@ def imported(market, tmp_path_factory) -> DataRoot:
     return root
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("key", "counts"), PARTITIONS.items(), ids=map("|".join, PARTITIONS))
 def test_a_partition_holds_what_the_archive_holds(imported, key, counts):
