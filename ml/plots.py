@@ -108,7 +108,7 @@ def label_shares(labels: pl.DataFrame) -> bytes:
         xlim=(0, 15),
         ylim=(0, 1),
     )
-    axes.legend()
+    axes.legend(loc="upper right")
     return _png(figure)
 
 
@@ -150,7 +150,7 @@ def folds(scores: pl.DataFrame) -> bytes:
         axes.bar(scores["fold"].to_numpy() + k * width, scores[name].to_numpy(), width, label=name)
     axes.axhline(1 / 3, color="grey", linestyle=":")
     axes.set(xlabel="fold", ylabel="macro-accuracy", title="Walk-forward", ylim=(0.25, None))
-    axes.legend(fontsize=7, ncols=2)
+    axes.legend(fontsize=7, ncols=2, loc="lower right")
     return _png(figure)
 
 
