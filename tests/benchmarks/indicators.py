@@ -47,7 +47,7 @@ def measure(rows: int = ROWS, runs: int = RUNS, with_ta: bool = True) -> dict[st
     """Rows per second of each contender, thirty arrays each, medians over interleaved runs; `ta` if it installs."""
     candles = walk(rows)
     ours(*walk(1_000))  # compiles
-    kept = np.zeros((ARRAYS, rows))
+    kept = list(np.zeros((ARRAYS, rows)))
     contenders = {NEW: ours, KEPT: lambda *given: ours(*given, kept), "TA-Lib": theirs}
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(runs):
@@ -73,9 +73,9 @@ def _ta() -> dict[str, float]:
     return {"ta": TA_ROWS / float(np.median(taken))}
 
 
-def ours(o, h, x, c, v, kept=None) -> np.ndarray:
-    """Thirty rows, and what is worked in below them; into arrays that are kept, or into new ones."""
-    out = np.empty((ARRAYS, c.size)) if kept is None else kept
+def ours(o, h, x, c, v, kept=None) -> list[np.ndarray]:
+    """Thirty arrays, and what is worked in behind them: kept ones, or new ones, each by itself as TA-Lib makes them."""
+    out = [np.empty(c.size) for _ in range(ARRAYS)] if kept is None else kept
     r, spare = out[:30], out[30:]
     typical = (h + x + c) / 3
     rolling.sma(c, 20, r[0])
