@@ -28,7 +28,9 @@ def check_levels(*sides: Levels) -> None:
         FrameError: as `add_levels`, but for numbers that only the listed decimals refuse.
     """
     for levels in sides:
-        if USUAL.fullmatch(";".join([*map(" ".join, levels), ""])):
+        text = ";".join([*map(" ".join, levels), ""])
+        # the counts tell levels from texts that hold the separators
+        if text.count(";") == len(levels) and set(map(len, levels)) <= {2} and USUAL.fullmatch(text):
             continue
         for price_text, size_text in levels:
             if _number(price_text) <= 0:

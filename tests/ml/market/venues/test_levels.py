@@ -1,7 +1,7 @@
 """Levels as texts into exact units."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml.errors import FrameError
@@ -75,6 +75,9 @@ NUMBER = st.one_of(
 
 
 @given(st.lists(st.lists(NUMBER, min_size=1, max_size=3), max_size=3))
+@example([["1", "1;2", "0"]])
+@example([["1 2"]])
+@example([["1", "2;3 4"]])
 def test_levels_are_checked_as_they_are_read(levels):
     """What the check refuses cannot be read; what it lets through can, but for decimals and range of an instrument."""
     read = refused(lambda: add_levels(message(), levels, [], Instrument(USDM, 4, 4, 1, 1)))
