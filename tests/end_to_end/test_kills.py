@@ -29,7 +29,10 @@ def recorded(root: DataRoot, since: int, until_ns: int) -> list[str]:
     """All frames on disk of the run that began between two times; a journal that is being sealed counts once."""
     paths = {path.stem: path for path in [*root.journals.glob("*.journal"), *root.captures.glob("*.parquet")]}
     mine = sorted(stem for stem in paths if since <= int(stem.rpartition("__")[2]) < until_ns)
-    return [text for stem in mine for text in payloads(paths[stem])]
+    try:
+        return [text for stem in mine for text in payloads(paths[stem])]
+    except FileNotFoundError:  # a journal was sealed meanwhile, and stands among the captures now
+        return recorded(root, since, until_ns)
 
 
 def kill(root: DataRoot, emulator: Emulator, seconds: float, **environment: str) -> tuple[int, int]:
