@@ -21,7 +21,8 @@ test: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/pytest -m slow --timeout 7200 --write-promises
+	$(BIN)/pytest -m slow --timeout 7200 --write-promises --hypothesis-profile explore
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --timeout 7200 --hypothesis-profile explore
 
 # every test that proves a promise; the results stand in docs/promises.md
 promises: setup

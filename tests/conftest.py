@@ -1,9 +1,14 @@
-"""Shared fixtures: recorded market files, simulated captures, and a data root for code that needs one at import."""
+"""Shared fixtures: recorded market files, simulated captures, and a data root for code that needs one at import.
+
+`make test` draws the same property examples at each run, so that it fails for a change alone; `make test-slow` looks
+for new ones.
+"""
 
 import os
 from pathlib import Path
 from tempfile import mkdtemp
 
+import hypothesis
 import pytest
 
 from ml import settings
@@ -13,6 +18,10 @@ from ml.paths import DataRoot
 from ml.store import write_text
 
 PROJECT = Path(__file__).parents[1]
+
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("explore", print_blob=True)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_addoption(parser):

@@ -7,8 +7,12 @@ Not here: the features (`ml.features.table`).
 from dataclasses import asdict
 from typing import Any
 
+from ml.candles import TIMEFRAMES
+from ml.dates import SECOND
+from ml.features.candle_sets import CandleSet
 from ml.features.sets import SETS, FeatureSet
 from ml.features.table import FAMILIES, FEATURES, Feature
+from ml.features.unified.table import UNIFIED
 
 TITLES = {
     "book": "Book shape",
@@ -36,11 +40,10 @@ of candles back. Nothing depends on what lay before *looks back*.
 
 
 def as_dicts() -> list[dict[str, Any]]:
-    """Every set: name, hash, and its columns in order."""
-    return [
-        {"name": chosen.name, "hash": chosen.hash, "columns": [_column(feature) for feature in chosen.features]}
-        for chosen in SETS.values()
-    ]
+    """Every set, of samples and of candles: name, hash, and its columns in order; look-back and needs in seconds."""
+    sets = [(chosen, [_column(feature) for feature in chosen.features]) for chosen in SETS.values()]
+    sets.append((UNIFIED, _candle_columns(UNIFIED)))
+    return [{"name": chosen.name, "hash": chosen.hash, "columns": columns} for chosen, columns in sets]
 
 
 def markdown() -> str:
@@ -60,6 +63,15 @@ def markdown() -> str:
 
 def _column(feature: Feature) -> dict[str, Any]:
     return asdict(feature) | {"dtype": "float64"}
+
+
+def _candle_columns(chosen: CandleSet) -> list[dict[str, Any]]:
+    step = TIMEFRAMES[chosen.timeframe] // SECOND
+    return [
+        {"id": column.id, "family": family, "formula": column.formula, "unit": column.unit, "dtype": "float64"}
+        | {"look_back": column.needs * step, "needs": column.needs * step, "undefined": "null"}
+        for column, family in zip(chosen.columns, chosen.families, strict=True)
+    ]
 
 
 def _needs(chosen: FeatureSet) -> int:

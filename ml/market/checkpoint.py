@@ -17,6 +17,7 @@ from ml.instruments import Instrument
 from ml.market import layout
 from ml.market.book import clear, levels, set_levels, settle
 from ml.market.clock import Clock
+from ml.market.continuity import NO_ID
 from ml.market.decoder import Decoder
 from ml.market.events import BookMessage, Trade
 from ml.market.layout import State
@@ -113,6 +114,7 @@ def _decoder_state(decoder: Decoder) -> dict[str, Any]:
         "suspect": decoder.suspect,
         "last_id": chain.last_id,
         "last_ts": chain.last_ts,
+        "left_at": NO_ID if chain.last_id is not None else chain.left_at,
         "held": chain.held,
         "moved": chain.moved,
         "pending": [m for m in chain.pending if m.event_ts >= since],
@@ -126,6 +128,7 @@ def _decoder(kept: dict[str, Any], instrument: Instrument) -> Decoder:
     chain = decoder.continuity
     decoder.clock, decoder.suspect = Clock(**kept["clock"]), kept["suspect"]
     chain.last_id, chain.last_ts, chain.moved = kept["last_id"], kept["last_ts"], kept["moved"]
+    chain.left_at = kept["left_at"]
     chain.held = BookMessage(**kept["held"]) if kept["held"] else None
     chain.pending.extend(BookMessage(**message) for message in kept["pending"])
     chain.recent = {message["last_id"]: BookMessage(**message) for message in kept["recent"]}

@@ -146,6 +146,8 @@ class Continuity:
         self.last_id: int | None = None
         self.last_ts = 0
         """Latest event time that was applied, ns UTC."""
+        self.left_at = NO_ID
+        """The last id before the break, while the book is unknown."""
         self.held: BookMessage | None = None
         self.recent: dict[int, BookMessage] = {}
         self.pending: deque[BookMessage] = deque(maxlen=REMEMBERED)
@@ -204,6 +206,8 @@ class Continuity:
         return [self._break(diff, to_id, "restart" if behind else "sequence_gap"), *self._wait(diff)]
 
     def _wait(self, diff: BookMessage) -> list[Step]:
+        if diff.last_id <= self.left_at and diff.event_ts <= self.last_ts:
+            return [_repeat(diff, None)]  # a late frame from before the break: with an old snapshot it would anchor
         if self.held is not None:
             if self.rule.precedes(diff, self.held.last_id):
                 return [Step(Verdict.DROPPED, diff)]
@@ -274,7 +278,7 @@ class Continuity:
     def _break(self, refused: BookMessage, to_id: int, reason: str) -> Step:
         last = self.last_id
         assert last is not None  # noqa: S101 - only a running chain can break
-        self.last_id = None
+        self.last_id, self.left_at = None, last
         self.recent.clear()
         return Step(Verdict.BREAK, refused, last, to_id, reason)
 

@@ -9,6 +9,7 @@ import pytest
 from live.features import main
 from ml.features.page import markdown
 from ml.features.sets import SETS
+from ml.features.unified.table import UNIFIED
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "features.json").read_text())
 
@@ -19,7 +20,8 @@ def test_every_set_with_its_columns(capsys):
     listed = json.loads(capsys.readouterr().out)
     jsonschema.validate(listed, SCHEMA)
     found = {s["name"]: (s["hash"], [c["id"] for c in s["columns"]]) for s in listed["sets"]}
-    assert found == {name: (chosen.hash, chosen.columns) for name, chosen in SETS.items()}
+    samples = {name: (chosen.hash, chosen.columns) for name, chosen in SETS.items()}
+    assert found == samples | {UNIFIED.name: (UNIFIED.hash, UNIFIED.names)}
 
 
 def test_people_see_a_table_a_set(capsys, monkeypatch):

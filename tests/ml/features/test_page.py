@@ -3,6 +3,7 @@
 from ml.features.page import as_dicts, markdown
 from ml.features.sets import SETS
 from ml.features.table import FAMILIES, FEATURES
+from ml.features.unified.table import UNIFIED
 from tests.house.sources import PROJECT
 
 
@@ -21,7 +22,16 @@ def test_every_feature_stands_once_with_all_its_cells():
 
 def test_sets_tell_all_that_their_hash_covers():
     """Each field of a feature, and its dtype."""
-    for listed, chosen in zip(as_dicts(), SETS.values(), strict=True):
-        assert (listed["name"], listed["hash"]) == (chosen.name, chosen.hash)
+    *listed, _ = as_dicts()
+    for told, chosen in zip(listed, SETS.values(), strict=True):
+        assert (told["name"], told["hash"]) == (chosen.name, chosen.hash)
         fields = {"id", "family", "formula", "unit", "look_back", "needs", "undefined", "source", "dtype"}
-        assert all(set(column) == fields for column in listed["columns"])
+        assert all(set(column) == fields for column in told["columns"])
+
+
+def test_the_candle_set_is_told_in_the_same_words():
+    """Its needs are candles of a quarter of an hour, and are told in seconds like all others."""
+    *_, told = as_dicts()
+    assert (told["name"], told["hash"]) == (UNIFIED.name, UNIFIED.hash)
+    assert [column["id"] for column in told["columns"]] == UNIFIED.names
+    assert [column["needs"] for column in told["columns"]] == [column.needs * 900 for column in UNIFIED.columns]

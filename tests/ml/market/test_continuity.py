@@ -185,6 +185,16 @@ def test_a_restart_whose_beginning_was_lost_is_seen_by_its_times(unseen):
     assert verdicts(chain, at(snap(7), 10), at(diff(8, 9, 7), 11)) == ["DROPPED", "ANCHOR", "APPLY"]
 
 
+def test_a_late_frame_from_before_a_break_is_no_anchor():
+    """Beside a late snapshot it would make an old book known, and no newer snapshot would be asked for."""
+    chain = Continuity(FUTURES)
+    verdicts(chain, snap(3), diff(1, 5, 0), diff(7, 9, 5))
+    chain.lose("reconnect")
+    assert verdicts(chain, snap(3), diff(1, 5, 0)) == ["REPEAT"]
+    assert chain.last_id is None
+    assert verdicts(chain, diff(11, 14, 9), snap(12)) == ["WAIT", "ANCHOR"]
+
+
 def test_a_restart_while_the_book_is_unknown_begins_the_buffer_anew():
     """What waits for a REST snapshot are the changes that it can be laid under."""
     chain = Continuity(FUTURES)
