@@ -43,8 +43,8 @@ class Judge:
         assert chain.last_id in (None, self.link.feed.decoder.continuity.last_id), "the capture asks for no snapshot"
 
     def ts(self, position: int) -> int:
-        """When the book had that many changes, ns UTC."""
-        return self.link.market.history[position - 1].ts_ms * 10**6 if position else 0
+        """When the book had that many changes, as its frames say, ns UTC."""
+        return (self.link.market.history[position - 1].ts_ms + self.link.protocol.lag_ms) * 10**6 if position else 0
 
     def _learn(self) -> None:
         for change in self.link.market.history[len(self.books) - 1 :]:
@@ -101,7 +101,7 @@ class Judge:
 
     def _row(self, row: np.ndarray) -> None:
         t = int(row[layout.TS])
-        held = sum(change.ts_ms * 10**6 < t for change in self.link.market.history)
+        held = sum(self.ts(position + 1) < t for position in range(len(self.link.market.history)))
         for side, _, price, size in SIDES:
             best = sorted(self.books[held][side].items(), reverse=side > 0)[:LEVELS]
             stored = list(zip(row[price : price + LEVELS].tolist(), row[size : size + LEVELS].tolist(), strict=True))

@@ -34,6 +34,8 @@ class Binance:
 
     def __init__(self, venue: str) -> None:
         self.spot, self.coin = venue == "binance-spot", venue == "binance-coinm"
+        self.lag_ms = int(self.spot)
+        """How long after a change its frames are stamped: spot's say only when they were sent."""
         if self.spot or self.coin:
             self.path = "/stream"
         self.rest = {"binance-spot": "/api/v3/depth", "binance-coinm": "/dapi/v1/depth"}.get(venue, "/fapi/v1/depth")
@@ -87,6 +89,7 @@ class Bybit:
     """V5; a subscription is answered with a snapshot in the stream."""
 
     gap_ids = 1
+    lag_ms = 0
     rest = None
 
     def __init__(self, venue: str) -> None:
@@ -135,6 +138,7 @@ class Okx:
 
     path = "/ws/v5/public"
     gap_ids = 7
+    lag_ms = 0
     rest = None
 
     def __init__(self, venue: str) -> None:
