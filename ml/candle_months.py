@@ -1,4 +1,4 @@
-"""A month of an instrument's candles, with as many before and after it as features and targets reach.
+"""An instrument's candles of a month or any stretch, with as many before and after as features and targets reach.
 
 Here: from the stored days, ours and the venue's, to candles of one length.
 Not here: what is computed of them (`ml.features.unified`, `ml.labels.targets`), storing candles (`ml.rest_candles`).
@@ -58,7 +58,11 @@ def read(
     """
     step = TIMEFRAMES[timeframe]
     start, end = bounds(month)
-    start, end = start - before * step, end + after * step
+    return between(root, instrument, start - before * step, end + after * step, timeframe)
+
+
+def between(root: DataRoot, instrument: Instrument, start: int, end: int, timeframe: str) -> pl.DataFrame:
+    """Every candle that opens at `start` (ns UTC) or later and closes by `end`, where something of it is stored."""
     days = [_day(root, instrument, date, timeframe) for date in _dates(start, end)]
     wanted = (pl.col("ts") > start) & (pl.col("ts") <= end)
     return pl.concat([day.filter(wanted) for day in days])

@@ -19,7 +19,14 @@ CANDLES = ("dates.py", "schemas.py", "candles.py")
 FEATURES = (*KERNEL, "features/*.py")
 CANDLE_SETS = (*CANDLES, "market/compiled.py", "features/indicators/*.py", "features/unified/*.py", "labels/targets.py")
 LABELS = (*KERNEL, "labels/*.py")
-LEGACY = ("schemas.py", "candles.py", "klines.py", "legacy/*.py", "labels/*.py")
+LEGACY = (
+    "schemas.py", "candles.py", "klines.py", "features/legacy/*_columns.py", "features/legacy/table.py", "legacy/*.py",
+    "labels/*.py",
+)  # fmt: skip
+LEGACY_SETS = (
+    *KERNEL, "candles.py", "bars.py", "features/table.py", "features/sets.py", "features/candle_sets.py",
+    "features/legacy/*.py", "features/indicators/*.py", "features/unified/columns.py", "features/unified/series.py",
+)  # fmt: skip
 DATASETS = (*FEATURES, "labels/*.py", "datasets/*.py")
 DRIFT = (*FEATURES, "drift.py")
 LEARNING = (*DATASETS, "evaluation/*.py", "models/*.py", "training/*.py", "tuning/*.py", "promotion.py")

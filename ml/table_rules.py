@@ -4,18 +4,20 @@ Here: the rules. A blocking rule that is broken stops what depends on the table;
 Not here: how a rule is evaluated (`ml.rules`); impossible data raise where the table is made, before it is stored.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import polars as pl
 
 from ml.candle_rules import CANDLE_RULES
+from ml.features.legacy.table import ABSENT, LEGACY_SETS
 from ml.features.sets import BASE
-from ml.features.table import FAMILIES, FEATURES
+from ml.features.table import FEATURES, Feature
 from ml.labels.classes import DOWN, NEUTRAL, UP
 from ml.rules import Rule
 from ml.schemas import HORIZONS
 
 LEAST_CLASS = 0.05
 SECOND, MINUTE = 10**9, 60 * 10**9
-_NAMES = [feature.id for feature in FEATURES]
 
 
 def _irregular(frame: pl.DataFrame) -> int:
@@ -39,6 +41,36 @@ def _rare_class(frame: pl.DataFrame) -> int:
     """Classes that have less than 5 % of the rows; none where there are no rows."""
     shares = [(frame["direction"] == code).mean() or 0.0 for code in (DOWN, NEUTRAL, UP)]
     return sum(share < LEAST_CLASS for share in shares) if frame.height else 0  # type: ignore[operator]
+
+
+def _feature_rules(families: Mapping[str, Sequence[str]]) -> tuple[Rule, ...]:
+    """Of a table with a row a second, whose null reasons cover these columns by family."""
+    names = [name for columns in families.values() for name in columns]
+    return (
+        Rule("one_row_a_second", _irregular, True, "Feature rows follow each other by exactly one second."),
+        Rule(
+            "finite_or_null",
+            ~pl.all_horizontal(pl.col(names).is_finite().fill_null(value=True)),
+            True,
+            "Every feature is a finite number or null.",
+        ),
+        Rule(
+            "reasons_given",
+            pl.any_horizontal(
+                pl.any_horizontal(pl.col(columns).is_null()) & (pl.col(f"null_reason_{family}") == 0)
+                for family, columns in families.items()
+            ),
+            True,
+            "Every null has a reason.",
+        ),
+    )
+
+
+def _by_family(features: Iterable[Feature]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for feature in features:
+        found.setdefault(feature.family, []).append(feature.id)
+    return found
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -110,23 +142,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "features": (
-        Rule("one_row_a_second", _irregular, True, "Feature rows follow each other by exactly one second."),
-        Rule(
-            "finite_or_null",
-            ~pl.all_horizontal(pl.col(_NAMES).is_finite().fill_null(value=True)),
-            True,
-            "Every feature is a finite number or null.",
-        ),
-        Rule(
-            "reasons_given",
-            pl.any_horizontal(
-                pl.any_horizontal(pl.col([f.id for f in FEATURES if f.family == family]).is_null())
-                & (pl.col(f"null_reason_{family}") == 0)
-                for family in FAMILIES
-            ),
-            True,
-            "Every null has a reason.",
-        ),
+        *_feature_rules(_by_family(FEATURES)),
         Rule(
             "covered",
             pl.any_horizontal(pl.col(BASE.columns).is_null()),
@@ -150,4 +166,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("has_rows", lambda frame: int(frame.is_empty()), True, "The partition has rows."),
         Rule("times_ascend", pl.col("ts").diff() <= 0, True, "Rows are sorted by time and each time stands once."),
     ),
+    **{
+        chosen.name: _feature_rules(_by_family(f for f in chosen.features if f.id not in ABSENT))
+        for chosen in LEGACY_SETS.values()
+    },
 } | CANDLE_RULES

@@ -10,6 +10,8 @@ from typing import Any
 from ml.candles import TIMEFRAMES
 from ml.dates import SECOND
 from ml.features.candle_sets import CandleSet
+from ml.features.legacy.feature import LegacyFeature
+from ml.features.legacy.table import BEGUN, LEGACY_110, LEGACY_112, LEGACY_SETS
 from ml.features.sets import SETS, FeatureSet
 from ml.features.table import FAMILIES, FEATURES, Feature
 from ml.features.unified.table import UNIFIED
@@ -37,19 +39,41 @@ book that is not known, is one-sided or has not changed for 60 s gives no featur
 Windows add up whole numbers, which is exact, or pass over the window itself. Recursive averages begin a declared number
 of candles back. Nothing depends on what lay before *looks back*.
 """
+LEGACY = f"""
+## The predecessor's columns ({len(LEGACY_112.columns)})
+
+`legacy_112`, and `legacy_110` without the last two, are the columns of the predecessor's arrays in their order,
+`feature_000` and on: the assets of those names make them for models that were trained on them. Nothing of ours is
+trained on them. Columns of the book and of prints are made of the samples, those of candles of the stored minutes, the
+last closed one and those behind it; prices and sizes are in currency. o h l c v are open, high, low, close and volume,
+x_n is x n candles ago, recursive averages begin {BEGUN["legacy_110"]} candles back in `legacy_110` and
+{BEGUN["legacy_112"]} in `legacy_112`. *fault* is what is wrong with a column and kept, *null:* why it cannot be had.
+The predecessor's files may hold scaled values; these are not scaled.
+
+| k | column | formula | unit | needs | nothing | fault |
+|---|---|---|---|---|---|---|"""
+PLAIN = """
+Arrays of 110 columns have plain forms of some indicators:
+
+| k | column | formula | unit | needs | nothing | fault |
+|---|---|---|---|---|---|---|"""
 
 
 def as_dicts() -> list[dict[str, Any]]:
     """Every set, of samples and of candles: name, hash, and its columns in order; look-back and needs in seconds."""
-    sets = [(chosen, [_column(feature) for feature in chosen.features]) for chosen in SETS.values()]
-    sets.append((UNIFIED, _candle_columns(UNIFIED)))
-    return [{"name": chosen.name, "hash": chosen.hash, "columns": columns} for chosen, columns in sets]
+    of_samples = (*SETS.values(), *LEGACY_SETS.values())
+    told = [(chosen.name, chosen.hash, [_column(feature) for feature in chosen.features]) for chosen in of_samples]
+    told.append((UNIFIED.name, UNIFIED.hash, _candle_columns(UNIFIED)))
+    return [{"name": name, "hash": identity, "columns": columns} for name, identity, columns in told]
 
 
 def markdown() -> str:
     """The page `docs/features.md`."""
     lines = [HEAD, "| set | features | hash | rows are whole after |", "|---|---|---|---|"]
-    lines += [f"| `{s.name}` | {len(s.features)} | `{s.hash}` | {_needs(s)} s |" for s in SETS.values()]
+    lines += [
+        f"| `{s.name}` | {len(s.features)} | `{s.hash}` | {_needs(s)} s |"
+        for s in (*SETS.values(), *LEGACY_SETS.values())
+    ]
     for family in FAMILIES:
         own = [feature for feature in FEATURES if feature.family == family]
         lines += ["", f"## {TITLES[family]} ({len(own)})", ""]
@@ -58,6 +82,9 @@ def markdown() -> str:
             "|---|---|---|---|---|---|---|",
         ]
         lines += [_row(feature) for feature in own]
+    plain = [k for k, column in enumerate(LEGACY_110.features) if column != LEGACY_112.features[k]]
+    lines += [LEGACY, *(_legacy_row(LEGACY_112, k) for k in range(len(LEGACY_112.columns)))]
+    lines += [PLAIN, *(_legacy_row(LEGACY_110, k) for k in plain)]
     return "\n".join(lines) + "\n"
 
 
@@ -78,7 +105,25 @@ def _needs(chosen: FeatureSet) -> int:
     return max(feature.needs for feature in chosen.features)
 
 
+def _legacy_row(chosen: FeatureSet, k: int) -> str:
+    column = chosen.features[k]
+    assert isinstance(column, LegacyFeature)  # noqa: S101 - these sets hold no other
+    fault = f"null: {column.absent}" if column.absent else column.fault
+    cells = [k, f"`{column.id}`", _text(column.formula), column.unit, column.needs, column.undefined, _text(fault)]
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _text(formula: str) -> str:
+    return formula.replace("|", "\\|").replace("*", "\\*")
+
+
 def _row(feature: Feature) -> str:
-    formula = feature.formula.replace("|", "\\|").replace("*", "\\*")
-    cells = [f"`{feature.id}`", formula, feature.unit, feature.look_back, feature.needs, feature.undefined]
+    cells = [
+        f"`{feature.id}`",
+        _text(feature.formula),
+        feature.unit,
+        feature.look_back,
+        feature.needs,
+        feature.undefined,
+    ]
     return "| " + " | ".join(str(cell) for cell in [*cells, feature.source]) + " |"

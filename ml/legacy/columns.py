@@ -12,25 +12,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from ml.features.legacy.table import LEGACY_112
 from ml.schemas import TABLES
 
-_ARRAY = """
-bid_ask_spread_abs bid_ask_spread_rel mid_price micro_price vwap_bid_5 vwap_ask_5 vwap_bid_10 vwap_ask_10 depth_bid_5
-depth_ask_5 depth_bid_10 depth_ask_10 total_bid_volume total_ask_volume book_depth_ratio imbalance_5 imbalance_10
-imbalance_total price_pressure volume_delta_5 order_flow_imbalance bid_intensity ask_intensity buy_sell_ratio
-smart_money_index largest_bid_cluster_price largest_bid_cluster_volume largest_ask_cluster_price
-largest_ask_cluster_volume num_bid_clusters num_ask_clusters support_level_1 resistance_level_1 distance_to_support
-distance_to_resistance liquidity_bid_5 liquidity_ask_5 liquidity_asymmetry effective_spread kyle_lambda
-amihud_illiquidity roll_spread depth_imbalance_ratio level_ttl_avg level_ttl_std orderbook_volatility update_frequency
-quote_intensity trade_arrival_rate spread_volatility open high low close volume typical_price returns log_returns
-high_low_range close_open_diff upper_shadow lower_shadow body_size realized_volatility parkinson_volatility
-garman_klass_volatility volume_ma_ratio volume_change_rate price_volume_trend volume_weighted_price money_flow
-doji_strength hammer_strength engulfing_strength gap_size sma_10 sma_20 sma_50 ema_10 ema_20 ema_50 macd macd_signal
-macd_histogram adx plus_di minus_di rsi_14 rsi_28 stochastic_k stochastic_d williams_r cci momentum_10 roc mfi
-bollinger_upper bollinger_middle bollinger_lower bollinger_width bollinger_pct atr_14 keltner_upper keltner_lower obv
-vwap ad_line cmf vpt nvi aroon_up aroon_down
-"""
-FEATURES_112 = tuple(_ARRAY.split())
+FEATURES_112 = tuple(LEGACY_112.columns)
 """Columns of the arrays in their order; those written before November 2025 lack the last two."""
 _BASES = """
 imbalance_5 depth_imbalance_ratio imbalance_10 volume_delta_5 gap_size momentum_10 update_frequency quote_intensity

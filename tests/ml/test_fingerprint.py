@@ -8,7 +8,7 @@ from shutil import copytree
 import pytest
 
 from ml import fingerprint as module
-from ml.fingerprint import FEATURES, KERNEL, LABELS, ROOM, fingerprint, use_compiled
+from ml.fingerprint import FEATURES, KERNEL, LABELS, LEGACY_SETS, ROOM, fingerprint, use_compiled
 
 HARMLESS = {"errors.py", "fingerprint.py", "parquet.py", "paths.py", "store.py"}
 """Imported on the way, without a say in the numbers: what is refused, marked and kept."""
@@ -54,8 +54,9 @@ def closure(*names):
         (KERNEL, ["market/day.py", "market/samples.py", "market/feed.py"]),
         (FEATURES, ["features/build.py", "features/online.py"]),
         (LABELS, ["labels/kernel.py", "labels/spec.py"]),
+        (LEGACY_SETS, ["features/legacy/build.py"]),
     ],
-    ids=["kernel", "features", "labels"],
+    ids=["kernel", "features", "labels", "legacy_sets"],
 )
 def test_every_source_behind_a_result_is_in_its_group(group, results):
     """A module that the results import, at whatever depth, is hashed; one that is split off cannot be forgotten."""

@@ -5,6 +5,7 @@ import pytest
 
 from ml.candle_rules import CANDLE_RULES
 from ml.datasets import panel
+from ml.features.legacy.table import ABSENT, LEGACY_SETS
 from ml.features.sets import BASE
 from ml.paths import FEATURE_GROUP
 from ml.rules import evaluate
@@ -14,7 +15,7 @@ from ml.table_rules import RULES, SECOND
 from tests.scenario import INSTRUMENT
 
 DATE = "2025-03-04"
-NOT_INGESTED = ("archive_files", "dataset_panel", *CANDLE_RULES)
+NOT_INGESTED = ("archive_files", "dataset_panel", *CANDLE_RULES, *LEGACY_SETS)
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +108,24 @@ def test_a_change_breaks_its_rule(stored, table, rule, change):
 
 def test_every_rule_has_its_damage():
     """A rule that is added needs a change that breaks it here; those of candles have a file of their own."""
-    rules = {(table, rule.name) for table in RULES if table not in CANDLE_RULES for rule in RULES[table]}
+    elsewhere = {*CANDLE_RULES, *LEGACY_SETS}
+    rules = {(table, rule.name) for table in RULES if table not in elsewhere for rule in RULES[table]}
     assert rules == {(table, rule) for table, rule, _ in CHANGES}
+
+
+@pytest.mark.parametrize("table", LEGACY_SETS)
+def test_the_predecessors_columns_have_the_rules_of_features(table):
+    """A null that has no reason breaks one, but not that of a column which cannot be had; infinity breaks another."""
+    names, families = LEGACY_SETS[table].columns, ("orderbook", "candle", "indicator")
+    whole = pl.DataFrame({"ts": [0, SECOND, 2 * SECOND]}).with_columns(
+        *(pl.lit(None if name in ABSENT else 1.0, pl.Float64).alias(name) for name in names),
+        *(pl.lit(0, pl.UInt8).alias(f"null_reason_{family}") for family in families),
+    )
+    assert failed(whole, table) == []
+    assert failed(set_row(whole, 1, sma_50=None), table) == ["reasons_given"]
+    assert failed(set_row(whole, 1, sma_50=None, null_reason_indicator=3), table) == []
+    assert failed(set_row(whole, 1, sma_50=float("inf")), table) == ["finite_or_null"]
+    assert failed(whole[[0, 2]], table) == ["one_row_a_second"]
 
 
 @pytest.mark.parametrize(("crossed", "passed"), [(1, True), (10, True), (11, False)])

@@ -1,0 +1,58 @@
+"""The predecessor's columns of each sample, for models that were trained on them.
+
+Here: the tables `legacy_110` and `legacy_112`, one partition a UTC date x instrument, made when they are asked for;
+minutes before the day are read where they are stored.
+Not here: the predecessor's own files (`assets.legacy`).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from assets.candles import candles
+from assets.checks import canary_results, canary_specs, rule_results, rule_specs
+from assets.metadata import table
+from assets.partitions import date_and_instrument, instrument_day
+from ml import candle_months, coverage
+from ml.candles import MINUTE
+from ml.dates import bounds
+from ml.features.legacy.table import BEGUN, LEGACY_110, LEGACY_112
+from ml.features.sets import FeatureSet
+from ml.fingerprint import LEGACY_SETS, fingerprint
+from ml.paths import DataRoot
+
+
+def _asset(chosen: FeatureSet) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=chosen.name, partitions_def=instrument_day, group_name="legacy_sets", kinds={"parquet", "numpy"},
+        io_manager_key="parquet", owners=["team:research"], code_version=f"{chosen.hash}-{fingerprint(LEGACY_SETS)}",
+        deps=[candles], check_specs=[*rule_specs(chosen.name), *canary_specs(chosen.name)],
+        metadata={"feature set": chosen.name, "feature set hash": chosen.hash},
+        description=f"The predecessor's {len(chosen.columns)} columns of each sample; their faults: docs/features.md.",
+    )  # fmt: skip
+    def rows(
+        context: dg.AssetExecutionContext,
+        raw_frames: pl.LazyFrame,
+        book_samples: pl.LazyFrame,
+        data_root: dg.ResourceParam[DataRoot],
+    ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+        from ml.evaluation import legacy_leaks
+        from ml.features.legacy.build import Day, build
+        from ml.market.samples import tail
+        from ml.market.tables import samples_array
+
+        date, instrument = date_and_instrument(context)
+        start, end = bounds(date)
+        before = tail(raw_frames.filter(pl.col("kind") == "checkpoint").collect(), instrument, date)
+        minutes = candle_months.between(data_root, instrument, start - BEGUN[chosen.name] * MINUTE, end, "1m")
+        day = Day(samples_array(book_samples.collect()), before, minutes, instrument, chosen)
+        made = build(day)
+        yield dg.MaterializeResult(value=made, metadata={"coverage": table(coverage.by_reason(made))})
+        yield from rule_results(chosen.name, made)
+        yield from canary_results(chosen.name, legacy_leaks.run(day, made))
+
+    return rows
+
+
+legacy_110, legacy_112 = _asset(LEGACY_110), _asset(LEGACY_112)

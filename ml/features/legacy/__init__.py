@@ -1,0 +1,1 @@
+"""The predecessor's columns, for models that were trained on them."""
