@@ -231,7 +231,7 @@ def _say(options: argparse.Namespace, state: dict[str, Any], last: bool = False)
 
 
 def _signals(root: DataRoot, options: argparse.Namespace) -> Callable[[str, dict[str, Any], int], None]:
-    """A function that feeds frames to one live runner per symbol and prints what it says."""
+    """A function that feeds frames to one live runner per symbol, keeps the newest rows, and prints what it says."""
     from live.runner import Runner, promoted
     from ml import config
     from ml.fingerprint import use_compiled
@@ -239,7 +239,7 @@ def _signals(root: DataRoot, options: argparse.Namespace) -> Callable[[str, dict
     use_compiled(root.compiled)
     listed, model = config.load(root), promoted(root, "champion")
     names = options.symbols.split(",")
-    runners = {name: Runner(listed.instrument(f"{options.venue}.{name}"), model) for name in names if name}
+    runners = {name: Runner(listed.instrument(f"{options.venue}.{name}"), model, store=root) for name in names if name}
 
     def take(symbol: str, doc: dict[str, Any], recv_ts: int) -> None:
         for row in runners[symbol].take(doc, recv_ts):

@@ -1,10 +1,11 @@
-"""`lobforge features read`: rows of the feature store, as they could be known at a time.
+"""`lobforge features read`: rows of the feature store, as they could be known at a time, or the newest one.
 
-Here: the verb and its outputs: a summary, a file, or a kept dataset.
+Here: the verb and its outputs: a summary, a file, or a kept dataset; with `--last` the rows of the online store.
 Not here: what is read (`ml.feature_store`).
 """
 
 import argparse
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import polars as pl
 
 from live.console import fail
 from ml import settings
-from ml.errors import LobforgeError, SettingsError
+from ml.errors import DatasetError, LobforgeError, SettingsError
 from ml.feature_store.datasets import keep as keep_dataset
+from ml.feature_store.newest import newest, published
 from ml.feature_store.query import Query
 from ml.feature_store.rows import polars
 from ml.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot
@@ -24,18 +26,21 @@ WRITERS = {".parquet": pl.DataFrame.write_parquet, ".csv": pl.DataFrame.write_cs
 
 
 def main(argv: list[str]) -> int:
-    """Return 0, or 2 if nothing could be read."""
+    """Return 0, 1 if a newest row is old, or 2 if nothing could be read."""
     options = _parser().parse_args(argv)
     try:
         root = DataRoot(settings.load().data_root)
-        report = _read(root, _query(options), options.to, options.keep)
+        if options.last:
+            reports = _newest(root, options.instrument, options.max_age)
+        else:
+            reports = [_read(root, _query(options), options.to, options.keep)]
     except LobforgeError as error:
         return fail(error, options.json)
     if options.json:
-        print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+        print(orjson.dumps({"rows": reports} if options.last else reports[0], option=orjson.OPT_INDENT_2).decode())
     else:
-        print("\n".join(f"{name}: {value}" for name, value in report.items()))
-    return 0
+        print("\n".join(f"{name}: {value}" for report in reports for name, value in report.items()))
+    return 1 if any(report.get("old") for report in reports) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--known-by", help="ISO time (UTC): no later row, and no label that was known later")
     parser.add_argument("--to", type=Path, help=f"write the rows to this file ({', '.join(WRITERS)})")
     parser.add_argument("--keep", action="store_true", help="keep the rows as a dataset and tell its id")
+    parser.add_argument("--last", action="store_true", help="the newest row of each instrument that runs live")
+    parser.add_argument("--max-age", type=float, default=5.0, help="seconds after which a newest row is old (5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -65,6 +72,17 @@ def _ns(text: str) -> int:
     except ValueError as error:
         raise SettingsError(f"--known-by {text!r} is no time. Write it like 2025-03-03T12:00.") from error
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6) * 1000
+
+
+def _newest(root: DataRoot, instruments: list[str], max_age: float) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for instrument in instruments or published(root):
+        row = newest(root, instrument)
+        age = row.age() / 1e9
+        found.append(asdict(row) | {"age_s": round(age, 3), "old": age > max_age})
+    if not found:
+        raise DatasetError("No instrument has a newest row. Run `lobforge capture --mode FULL`.")
+    return found
 
 
 def _read(root: DataRoot, query: Query, to: Path | None, keep: bool) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from live.console import fail
 from ml import config, settings
 from ml.config import Config
 from ml.errors import InstrumentError, LobforgeError, ModelRefused, StoreError
+from ml.feature_store.newest import NewestWriter
 from ml.fingerprint import use_compiled
 from ml.instruments import Instrument
 from ml.market import captures, index
@@ -152,9 +153,16 @@ class Runner:
         instrument: whose frames.
         model: who speaks; None withholds every row.
         batch: stored rows to compare each feature row with.
+        store: a data root in whose online store each feature row is put; None puts it nowhere.
     """
 
-    def __init__(self, instrument: Instrument, model: DirectionModel | None, batch: Any = None) -> None:
+    def __init__(
+        self,
+        instrument: Instrument,
+        model: DirectionModel | None,
+        batch: Any = None,
+        store: DataRoot | None = None,
+    ) -> None:
         from ml.features.online import OnlineFeatures
         from ml.features.sets import feature_set
         from ml.market.feed import Feed
@@ -164,6 +172,7 @@ class Runner:
         self.feed = Feed(instrument, sampler=Sampler(forget=True))
         self.online = OnlineFeatures(instrument)
         self.positions = feature_set(model.card.feature_set).positions if model else []
+        self.newest = _newest_writer(store, instrument) if store else None
         self.set_aside = 0
         self._done = 0
 
@@ -180,6 +189,8 @@ class Runner:
             i = self._done - sampler.dropped
             ts = int(sampler.samples[i, 0])
             self.online.compute(sampler.samples, i)
+            if self.newest is not None:
+                self.newest.put(ts, recv_ts, self.online.values, self.online.reasons)
             if self.batch is not None:
                 self.batch.compare(ts, self.online)
             yield self._signal(ts, recv_ts)
@@ -204,6 +215,13 @@ class Runner:
             "probabilities": np.round(p[0], 6).tolist(),
             "valid_until": ts + self.model.card.horizon * SECOND,
         }
+
+
+def _newest_writer(root: DataRoot, instrument: Instrument) -> NewestWriter:
+    from ml.features.sets import WHOLE
+    from ml.features.table import FAMILIES
+
+    return NewestWriter(root, instrument.id, (WHOLE.name, WHOLE.hash), WHOLE.columns, FAMILIES)
 
 
 def _stored_features(root: DataRoot, listed: Config, chain: Chain, instrument_id: str) -> pl.DataFrame | None:

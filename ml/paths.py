@@ -128,6 +128,10 @@ class DataRoot:
         dimension = "month" if len(date) == len("YYYY-MM") else "date"
         return self.table(table) / f"{dimension}={date}" / f"{stem}_{instrument}.parquet"
 
+    def newest(self, instrument: str) -> Path:
+        """The newest feature row of an instrument, which the live runner writes."""
+        return self.root / "feature_store" / "online" / f"features_{instrument}.row"
+
     def whole(self, table: str) -> Path:
         """The one file of a table without partitions."""
         return self.table(table) / f"{table}.parquet"

@@ -1,12 +1,19 @@
 """All features of a day of samples: the compiled row against the slow one, and how long the newest row takes live.
 
+Also how long it takes from there until another program has read it.
+
 The slow row is the tests' oracle, one row at a time over its window, as a research notebook would do it.
 """
 
-from time import perf_counter, perf_counter_ns
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic_ns, perf_counter, perf_counter_ns, sleep
 
 import numpy as np
 
+from ml.errors import DatasetError, StoreError
+from ml.feature_store.newest import NewestWriter, newest
 from ml.features.build import build
 from ml.features.online import OnlineFeatures
 from ml.features.row import feature_rows
@@ -14,11 +21,14 @@ from ml.features.table import FAMILIES, FEATURES
 from ml.features.windows import empty_windows, forget
 from ml.instruments import Instrument
 from ml.market import layout
+from ml.paths import DataRoot
 from tests.oracles import feature_row
 from tests.samples import random_samples
 
 ROWS, SLOW_ROWS, RUNS = 86_400, 40, 7
 PAIR = Instrument("sim.PAIR", price_decimals=0, size_decimals=0, tick=1, lot=1)
+READ_P50, READ_P99 = "newest row computed to read by another program, p50", "the same, p99"
+PROMISED = "ten milliseconds"
 COMPILED, SLOW = "compiled row, 110 features", "slow row, 110 features"
 
 
@@ -57,6 +67,42 @@ def measure_live(rows: int = 5_000) -> dict[str, float]:
     assert online.values.tolist() == list(batch.row(-1)[1 : 1 + len(FEATURES)])
     p50, p99 = np.quantile(taken, [0.5, 0.99]).tolist()
     return {"newest row, p50": p50, "newest row, p99": p99, "fifty newest rows": _fifty(samples)}
+
+
+def measure_read(rows: int = 1_000, pause: float = 0.005) -> dict[str, float]:
+    """Seconds from a row computed in one program until another has read it; the reader looks once a millisecond."""
+    with TemporaryDirectory() as folder:
+        root = DataRoot(Path(folder))
+        context = get_context("spawn")
+        writer = context.Process(target=_write, args=(folder, rows, pause))
+        writer.start()
+        taken, last = list[float](), 0
+        while last < rows:
+            try:
+                row = newest(root, PAIR.id)
+            except (DatasetError, StoreError):  # nothing was written yet
+                sleep(0.001)
+                continue
+            if row.ts != last:
+                # the stamp is of the clock that both programs share
+                taken.append((monotonic_ns() - row.recv_ts) / 1e9)
+                last = row.ts
+            sleep(0.001)
+        writer.join()
+    p50, p99 = np.quantile(taken, [0.5, 0.99]).tolist()
+    assert len(taken) > rows / 2, f"{len(taken)} of {rows} rows were seen"
+    return {READ_P50: p50, READ_P99: p99, PROMISED: 0.010}
+
+
+def _write(folder: str, rows: int, pause: float) -> None:
+    """The other program: rows 1, 2, ... with the moment at which each was computed."""
+    samples, online = random_samples(layout.TAIL, 1), OnlineFeatures(PAIR)
+    names = [feature.id for feature in FEATURES]
+    writer = NewestWriter(DataRoot(Path(folder)), PAIR.id, ("base_110", ""), names, FAMILIES)
+    online.compute(samples, layout.TAIL - 1)
+    for k in range(1, rows + 1):
+        writer.put(k, monotonic_ns(), online.values, online.reasons)
+        sleep(pause)
 
 
 def _fifty(samples: np.ndarray) -> float:

@@ -40,6 +40,7 @@ REPLAY = (
 )
 LABELS = (Goal("labels for three horizons", "compiled loop", "pandas.merge_asof", 6),)
 FEATURES = (Goal("all features of a sample", "compiled row, 110 features", "slow row, 110 features", 5_000),)
+READ = (Goal("newest row, to another program", "the same, p99", "ten milliseconds", 1, at_most=True),)
 INDICATORS = (
     Goal("30 indicators of a million candles", "compiled indicators", "TA-Lib", 1),
     Goal("30 indicators of a million candles", "compiled indicators, arrays kept", "TA-Lib", 1.3),

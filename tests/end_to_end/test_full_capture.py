@@ -10,6 +10,7 @@ import pytest
 from live.runner import Runner, promoted
 from ml import config
 from ml.config import Config
+from ml.feature_store.newest import newest
 from ml.instruments import Instrument
 from ml.models.lightgbm import load
 from ml.paths import DataRoot
@@ -88,3 +89,12 @@ def test_a_replay_of_the_capture_says_the_same(serving, said):
     replayed = list(runner.stream(chain_of(*serving.captures.glob("*.parquet"))))
     keys = ("ts", "withheld", "direction", "probabilities", "valid_until")
     assert [[row.get(k) for k in keys] for row in replayed] == [[row.get(k) for k in keys] for row in said.rows]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+def test_another_program_finds_the_last_row(serving, said):
+    """In the online store, long after the capture has ended: it says how old it is."""
+    row = newest(serving, INSTRUMENT.id)
+    assert row.ts == said.rows[-1]["ts"]
+    assert row.age() > 0

@@ -1,13 +1,16 @@
 """`lobforge features read`: what it tells, writes and keeps."""
 
 import json
+from time import time_ns
 
+import numpy as np
 import polars as pl
 import pytest
 
 from live.features import main as features
 from live.features_read import main
 from ml.feature_store import datasets
+from ml.feature_store.newest import NewestWriter
 from ml.feature_store.query import Query
 from tests.ml.feature_store.test_rows import put
 from tests.ml.labels.test_future import walk
@@ -48,6 +51,45 @@ def test_what_has_no_sense_is_two(stored, capsys, wrong):
     """With the reason."""
     code, answer = run(capsys, *wrong)
     assert (code, set(answer)) == (2, {"error", "message"})
+
+
+def put_newest(root, name, age):
+    """A row of so many seconds ago."""
+    now = time_ns()
+    writer = NewestWriter(root, name, ("base_110", "0" * 16), ["qi_1", "vpin"], ["book", "trades"])
+    writer.put(now - round(age * 1e9), now, np.array([0.5, np.nan]), np.array([0, 3], np.uint8))
+
+
+def test_the_newest_rows(root, capsys, monkeypatch):
+    """Values, reasons, times and age of each instrument; one that is old makes it 1."""
+    monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
+    put_newest(root, "sim.A", 0.0)
+    put_newest(root, "sim.B", 9.0)
+    code, told = run(capsys, "--last")
+    assert (code, [row["instrument"] for row in told["rows"]]) == (1, ["sim.A", "sim.B"])
+    assert [row["old"] for row in told["rows"]] == [False, True]
+    assert told["rows"][1]["age_s"] >= 9.0
+    assert told["rows"][0]["values"] == {"qi_1": 0.5, "vpin": None}
+    assert told["rows"][0]["reasons"] == {"book": None, "trades": "warm_up"}
+    assert run(capsys, "--last", "--instrument", "sim.A")[0] == 0
+    assert run(capsys, "--last", "--instrument", "sim.B", "--max-age", "60")[0] == 0
+
+
+def test_people_see_the_newest_row(root, capsys, monkeypatch):
+    """A line a part."""
+    monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
+    put_newest(root, "sim.A", 0.0)
+    assert main(["--last"]) == 0
+    assert "instrument: sim.A" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--last"], ["--last", "--instrument", "sim.A"]])
+def test_nobody_runs_live(root, capsys, monkeypatch, arguments):
+    """An error that says what to start."""
+    monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
+    code, answer = run(capsys, *arguments)
+    assert (code, answer["error"]) == (2, "DatasetError")
+    assert "--mode FULL" in answer["message"]
 
 
 def test_the_verb_reads(stored, capsys):

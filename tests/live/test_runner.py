@@ -13,12 +13,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from live.runner import fits, main, promoted
+from live.runner import Runner, fits, main, promoted
 from ml import config
 from ml.config import Config
 from ml.errors import ModelRefused
+from ml.feature_store.newest import newest, published
 from ml.features.build import build
-from ml.features.sets import BASE
+from ml.features.sets import BASE, WHOLE
 from ml.market import layout
 from ml.market.day import decode_day
 from ml.market.raw import raw_day
@@ -161,6 +162,21 @@ def test_live_rows_are_the_batch_rows(live, captures, serving):
     assert summary["parity"]["first_mismatch"].startswith(f"{stored['ts'][400]} qi_1: batch 0.5, live ")
 
 
+def test_the_newest_row_lies_in_the_online_store(captures, tmp_path):
+    """After each sample another program finds its row, with the reasons of what is not known."""
+    root = DataRoot(tmp_path)
+    runner, found = Runner(INSTRUMENT, None, store=root), []
+    for row in runner.stream(chain_of(captures)):
+        found.append(newest(root, INSTRUMENT.id))
+        assert (found[-1].ts, row["data_age_ms"]) == (row["ts"], round((found[-1].recv_ts - row["ts"]) / 1e6, 3))
+    last = [np.nan if value is None else value for value in found[-1].values.values()]
+    np.testing.assert_array_equal(last, runner.online.values)
+    assert (found[-1].feature_set, found[-1].feature_set_hash) == (WHOLE.name, WHOLE.hash)
+    assert {row.reasons["book"] for row in found} == {None, "invalid_book", "warm_up"}
+    assert found[0].reasons["price"] == "warm_up"
+    assert published(root) == [INSTRUMENT.id]
+
+
 def test_without_a_champion_every_row_is_withheld(live, captures, root, serving):
     """Nothing was promoted yet: no signal, no stored row to compare with, no error."""
     write_text(with_kernels(root).config, serving.config.read_text())
@@ -168,6 +184,7 @@ def test_without_a_champion_every_row_is_withheld(live, captures, root, serving)
     assert (code, summary["model"], summary["signals"]) == (0, None, 0)
     assert summary["withheld"] == {"no_model": len(rows)}
     assert summary["parity"]["rows"] == 0
+    assert published(root) == []  # a replay is not live
 
 
 @pytest.mark.parametrize(
