@@ -38,7 +38,10 @@ REPLAY = (
     Goal("replay, best 20 levels every 100 ms", "kernel, book only", "ccxt order book", 150),
     Goal("the same with all flow accumulators", "kernel, all flows", "hftbacktest ROI", 2),
 )
-LABELS = (Goal("labels for three horizons", "compiled loop", "pandas.merge_asof", 6),)
+LABELS = (
+    Goal("labels for three horizons", "compiled loop", "pandas.merge_asof", 6),
+    Goal("labels for three horizons", "compiled loop", "DuckDB ASOF JOIN", 13),
+)
 FEATURES = (Goal("all features of a sample", "compiled row, 110 features", "slow row, 110 features", 5_000),)
 READ = (Goal("newest row, to another program", "the same, p99", "ten milliseconds", 1, at_most=True),)
 INDICATORS = (
