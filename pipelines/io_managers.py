@@ -12,7 +12,8 @@ import polars as pl
 
 from ml import store
 from ml.paths import DataRoot
-from ml.schemas import conform, schema_of
+from ml.schemas import conform
+from ml.table_schemas import schema_of
 
 
 class ParquetTables(dg.IOManager):

@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 from ml.errors import StoreError
 from ml.schemas import TABLES
 from ml.store import manifest, read, sha256_file
+from ml.table_schemas import schema_of
 from pipelines.definitions import resources_of
 
 FRAME = pl.DataFrame({"ts": [1, 2], "x": [0.5, None]})
@@ -80,6 +81,19 @@ def test_a_table_that_does_not_conform_is_not_stored(root):
     with pytest.raises(StoreError, match="trades: column price is Float64, not Int64"):
         run(root, trades)
     assert manifest(root, "trades") == {}
+
+
+def test_a_table_of_a_set_that_does_not_conform_is_not_stored(root):
+    """Its columns follow from the set."""
+
+    @dg.asset(io_manager_key="parquet")
+    def candle_features():
+        rows = schema_of("candle_features", []).to_frame()
+        return rows.with_columns(pl.col("rsi").cast(pl.Float32))
+
+    with pytest.raises(StoreError, match="candle_features: column rsi is Float32, not Float64"):
+        run(root, candle_features)
+    assert manifest(root, "candle_features") == {}
 
 
 def test_the_columns_are_stored_in_their_documented_order(root):
