@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ml.errors import ModelRefused
+from ml.models.width import check_width
 from ml.store import write_text
 
 CLASSES = 3
@@ -65,7 +66,12 @@ class DirectionModel:
         self._priors = np.array(card.priors)
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Probabilities f64 (n, 3) of down, neutral, up for features f64 (n, all columns of the set)."""
+        """Probabilities f64 (n, 3) of down, neutral, up for features f64 (n, all columns of the set).
+
+        Raises:
+            ModelRefused: the rows are not as wide as the set.
+        """
+        check_width(features, self.card.features, self.card.feature_set)
         return self.booster.predict(features[:, self._columns], num_threads=1)
 
     def directions(self, probabilities: np.ndarray) -> np.ndarray:
@@ -81,9 +87,8 @@ class DirectionModel:
         }
         for name, text in files.items():
             write_text(folder / name, text)
-        write_text(
-            folder / "manifest.json", json.dumps({name: _sha256(text) for name, text in files.items()}, sort_keys=True)
-        )
+        hashes = {name: _sha256(text) for name, text in files.items()}
+        write_text(folder / "manifest.json", json.dumps(hashes, sort_keys=True))
 
     @cached_property
     def id(self) -> str:
@@ -105,14 +110,11 @@ def load(folder: Path) -> DirectionModel:
         for name, expected in manifest.items():
             texts[name] = (folder / name).read_text()
             if _sha256(texts[name]) != expected:
-                raise ModelRefused(
-                    f"{folder / name} is not the file that was saved: its sha256 differs. Promote again."
-                )
+                raise ModelRefused(f"{folder / name} is not the file that was saved: its hash differs. Promote again.")
         document = json.loads(texts["card.json"])
     except (FileNotFoundError, json.JSONDecodeError, KeyError) as error:
         raise ModelRefused(f"The model in {folder} is incomplete: {error}. Promote again.") from error
-    for name in ("features", "used", "priors"):
-        document[name] = tuple(document[name])
+    document |= {name: tuple(document[name]) for name in ("features", "used", "priors")}
     return DirectionModel(lgb.Booster(model_str=texts["model.txt"]), ModelCard(**document))
 
 
