@@ -224,11 +224,14 @@ class Continuity:
         return [Step(Verdict.WAIT, diff)]
 
     def _stream_snapshot(self, snapshot: BookMessage) -> list[Step]:
+        last = self.left_at if self.last_id is None else self.last_id
+        if snapshot.last_id < last and snapshot.event_ts <= self.last_ts:
+            return [_repeat(snapshot, None)]  # late: the book was newer
         steps: list[Step] = []
         # an id of 1 is a restart, and what went before it is not known even where the last id was 1 or 0, too
-        if self.last_id is not None and (snapshot.last_id == 1 or snapshot.last_id - self.last_id not in (0, 1)):
-            reason = "restart" if snapshot.last_id == 1 else "sequence_gap"
-            steps.append(self._break(snapshot, snapshot.first_id - 1, reason))
+        anew = snapshot.last_id == 1 and snapshot.event_ts > self.last_ts
+        if self.last_id is not None and (anew or snapshot.last_id - self.last_id not in (0, 1)):
+            steps.append(self._break(snapshot, snapshot.first_id - 1, "restart" if anew else "sequence_gap"))
         return steps + self._anchor(snapshot, [], on_stream=True)
 
     def _rest_snapshot(self, snapshot: BookMessage) -> list[Step]:
