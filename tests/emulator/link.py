@@ -129,6 +129,10 @@ class Link:
         if routed is not None:
             self._feed(doc, conn)
 
+    def positions(self) -> list[int]:
+        """How many changes had happened when each frame in flight was sent."""
+        return [sent.position for sent in self.flight]
+
     def spoil(self, how: Callable[[str], str]) -> None:
         """What the next frame in flight says is changed on its way."""
         sent = self.flight.popleft()
