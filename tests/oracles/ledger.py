@@ -2,7 +2,7 @@
 
 Binance futures and the simulated venue: a diff follows if its `pu` is the `u` before it. Stretches of diffs that follow
 one another are islands; in each the book is known from the first snapshot that one of its diffs straddles. It begins
-at the largest `T` so far and ends at that of its diffs. What ids cannot show (a crossed or one-sided book) is not in it.
+at the largest `T` so far and ends at that of its diffs. What ids cannot show (a crossed or one-sided book) is not here.
 """
 
 import duckdb
