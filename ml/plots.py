@@ -148,6 +148,14 @@ def folds(scores: pl.DataFrame) -> bytes:
     return png(figure)
 
 
+def fates(rows: dict[str, int]) -> bytes:
+    """Bars of rows by what became of them: kept, a duplicate, set aside for a reason."""
+    figure, axes = empty(8, 1.0 + 0.3 * len(rows))
+    axes.barh(list(rows)[::-1], list(rows.values())[::-1])
+    axes.set(xlabel="rows", title="What became of the rows")
+    return png(figure)
+
+
 def reliability(bins: list[tuple[float, float, int]]) -> bytes:
     """Predicted probability against observed share; the size of a dot is its count."""
     figure, axes = empty(3.6, 3.4)
