@@ -240,6 +240,8 @@ def _signals(root: DataRoot, options: argparse.Namespace) -> Callable[[str, dict
     listed, model = config.load(root), promoted(root, "champion")
     names = options.symbols.split(",")
     runners = {name: Runner(listed.instrument(f"{options.venue}.{name}"), model) for name in names if name}
+    for runner in runners.values():
+        runner.prepare()  # before the first dial: who compiles hears nothing, and his lines fall silent
 
     def take(symbol: str, doc: dict[str, Any], recv_ts: int) -> None:
         for row in runners[symbol].take(doc, recv_ts):
