@@ -3,8 +3,9 @@
 Here: taking frames without waiting, writing them in order, syncing at most a second apart, rolling and sealing.
 Not here: the journal's format (`ml.capture.journal`), connections (`ml.exchange`).
 
-The queue is bounded in bytes. Where the disk does not keep up, a frame is refused, and a LOSS record `overflow` for its
-instruments stands where it would have been: memory stays bounded and the gap is on record.
+The queue is bounded in bytes. Where the disk does not keep up, frames are refused, and where the first of them would
+have been stands a LOSS record `overflow` for each instrument of the connection: memory stays bounded, the gap is on
+record. These notes alone are taken beyond the bound, once until a frame of the connection is taken again.
 """
 
 import threading
@@ -39,6 +40,14 @@ class Waiting(NamedTuple):
     recv_ts: int
 
 
+class Source(NamedTuple):
+    """A connection: its name, the instruments whose frames are lost with it, and whether books are among them."""
+
+    name: str
+    symbols: tuple[str, ...]
+    books: bool
+
+
 class Recorder:
     """Writes one venue's frames; `offer` may be called from the event loop, it never waits for the disk.
 
@@ -66,9 +75,9 @@ class Recorder:
         self.delays = Delays()
         self.failure: OSError | StoreError | None = None
         """Why frames cannot be written, or a journal not sealed; what the journals hold is kept for the next start."""
-        self._names: dict[int, str] = {}
+        self._sources: dict[int, Source] = {}
         self._queue: deque[Waiting] = deque()
-        self._lost: dict[int, tuple[str, ...]] = {}
+        self._refusing: set[int] = set()
         self._wake, self._stopping = threading.Condition(), False
         self._sealer = Sealer(root, sealed, self._fail)
         self._journal, self._begun = self._next(), monotonic()
@@ -84,34 +93,35 @@ class Recorder:
         """Journals that were rolled and are not sealed yet."""
         return self._sealer.waiting
 
-    def connection(self, number: int, name: str) -> None:
-        """Name a connection before its first frame."""
-        self._names[number] = name
+    def connection(self, number: int, name: str, symbols: tuple[str, ...] = (), *, books: bool = True) -> None:
+        """Name a connection before its first frame, and say what is lost with it, as in `Source`."""
+        self._sources[number] = Source(name, symbols, books)
         self._note(Kind.CONNECTION, number, name.encode())
 
-    def offer(self, connection: int, recv_ts: int, frames: Sequence[bytes], symbols: tuple[str, ...]) -> bool:
-        """Take frames that came together; False if there is no room, which is put on record as a loss for `symbols`."""
+    def offer(self, connection: int, recv_ts: int, frames: Sequence[bytes]) -> bool:
+        """Take frames that came together; False if there is no room, which is put on record as a loss."""
         rendered = render(Kind.FRAME, connection, recv_ts, frames)
         if self.waiting_bytes + len(rendered) > self.queue_bytes:
-            self._lost[connection] = symbols
+            if connection not in self._refusing:
+                self._refusing.add(connection)
+                self.loss(connection, "overflow")
             self.overflows += len(frames)
             return False
-        for symbol in self._lost.pop(connection, ()):
-            self.loss(connection, symbol, "overflow")
+        self._refusing.discard(connection)
         self._put(Waiting(rendered, len(frames), recv_ts))
         self.frames += len(frames)
         self.bytes += sum(map(len, frames))
         return True
 
-    def loss(self, connection: int, symbol: str, reason: str) -> None:
-        """Note that frames of an instrument may be missing here."""
-        self._note(Kind.LOSS, connection, orjson.dumps({"loss": reason, "symbol": symbol}))
+    def loss(self, connection: int, reason: str) -> None:
+        """Note that frames of a connection may be missing here: one record for each of its instruments."""
+        source = self._sources[connection]
+        beside = {} if source.books else {"books": False}
+        for symbol in source.symbols:
+            self._note(Kind.LOSS, connection, orjson.dumps({"loss": reason, "symbol": symbol} | beside))
 
     def stop(self) -> None:
         """Write what waits, note the clean end, seal, and return when all is in place."""
-        for connection, symbols in self._lost.items():
-            for symbol in symbols:
-                self.loss(connection, symbol, "overflow")
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -202,8 +212,8 @@ class Recorder:
         """Begin the next journal; the one before it is ended and sealed beside the writing."""
         finished = self._journal
         self._journal, self._begun = self._next(), monotonic()
-        for number, name in self._names.items():
-            self._journal.append(Kind.CONNECTION, number, time_ns(), name.encode())
+        for number, source in self._sources.items():
+            self._journal.append(Kind.CONNECTION, number, time_ns(), source.name.encode())
         self._finished.append(finished)
 
     def _seal(self, path: Path) -> None:

@@ -34,8 +34,8 @@ class Watch:
         beside = self.beside
         return [frame for frame in frames if beside not in frame]
 
-    def take(self, payload: bytes, conn: str, recv_ts: int) -> tuple[str | None, bool, Doc | None]:
-        """Follow a frame; returns its symbol, whether its chain just broke, and its JSON if it is market data.
+    def take(self, payload: bytes, conn: str, recv_ts: int) -> tuple[str | None, Doc | None]:
+        """Follow a frame; returns its symbol and its JSON if it is market data.
 
         `recv_ts` is ns UTC by our clock.
         """
@@ -43,10 +43,10 @@ class Watch:
             doc = orjson.loads(payload)
             routed = route(doc, conn)
             if routed is None or routed[1] not in self.chains:
-                return None, False, None
+                return None, None
         except (orjson.JSONDecodeError, FrameError):
             self.unreadable += 1  # kept by the journal; the index sets it aside with its reason
-            return None, False, None
+            return None, None
         try:
             if self.dialect.kind(doc) in MOVING:
                 self.clocks[routed[1]].admit(self.dialect.event_ts(doc), recv_ts)
@@ -54,10 +54,9 @@ class Watch:
             steps = [step for bare in self.dialect.outline(doc) for step in self.chains[routed[1]].offer(bare)]
         except FrameError:
             self.unreadable += 1  # the decoder, too, sets it aside
-            return routed[1], False, doc
-        broken = any(step.verdict == Verdict.BREAK for step in steps)
-        self.breaks += broken
-        return routed[1], broken, doc
+            return routed[1], doc
+        self.breaks += any(step.verdict == Verdict.BREAK for step in steps)
+        return routed[1], doc
 
     def lose(self, symbol: str, reason: str) -> None:
         """Forget a book whose connection ended: only a snapshot makes it known again."""
@@ -66,3 +65,7 @@ class Watch:
     def unknown(self) -> list[str]:
         """Symbols whose book waits for a snapshot."""
         return [symbol for symbol, chain in self.chains.items() if chain.last_id is None]
+
+    def waiting(self) -> set[str]:
+        """Those of them whose diffs come: what is missing is the snapshot alone."""
+        return {symbol for symbol in self.unknown() if self.chains[symbol].pending}

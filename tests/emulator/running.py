@@ -20,10 +20,20 @@ import os, sys
 from functools import partial
 from live import capture
 from ml.capture.recorder import ROLL_BYTES, Recorder
-capture.Recorder = partial(Recorder, roll_bytes=int(os.environ.get("ROLL_BYTES", ROLL_BYTES)))
+refused = os.environ.get("REFUSED", "").encode()
+class Filled(Recorder):
+    def offer(self, connection, recv_ts, frames):
+        global refused
+        if refused and len(frames) == 1 and refused in frames[0]:
+            refused, self.queue_bytes = b"", 0
+        try:
+            return super().offer(connection, recv_ts, frames)
+        finally:
+            self.queue_bytes = 1 << 26
+capture.Recorder = partial(Filled, roll_bytes=int(os.environ.get("ROLL_BYTES", ROLL_BYTES)))
 sys.exit(capture.main(sys.argv[1:]))
 """
-"""The verb, with journals that may be rolled sooner."""
+"""The verb, with journals that may be rolled sooner, and a queue that is full when a frame with REFUSED comes alone."""
 
 
 class Running:

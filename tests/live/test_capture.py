@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
+import polars as pl
 import pytest
 
+from ml.capture.journal import Kind
 from tests.emulator.protocols import PROTOCOLS
 from tests.emulator.running import SYMBOLS, Running, anchored, emulated, flows, truth, until
 from tests.emulator.server import Emulator
@@ -44,9 +47,9 @@ def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
                 return []
             return [frame]
 
-        served, connected = emulator.served, emulator.connections
+        before = emulator.served + emulator.renewed
         emulator.tap = drop_one_book_frame
-        until(lambda: emulator.served > served or emulator.connections > connected)
+        until(lambda: emulator.served + emulator.renewed > before)
         flows(emulator, 80)
         emulator.tap = lambda _, frame: [frame, frame]
         flows(emulator)
@@ -123,9 +126,8 @@ def test_frames_out_of_order_late_and_of_a_new_epoch_are_the_truth(root, venue):
     symbol = SYMBOLS.get(venue, ["BTCUSDT"])
     with Emulator(venue, symbol) as emulator, Running(root, venue, emulator) as running:
         anchored(emulator)
-        connected = emulator.connections
         emulator.tap = swapped()
-        until(lambda: emulator.connections > connected)
+        until(lambda: emulator.renewed == 1)
         flows(emulator, 100)
         emulator.delay = 0.5
         flows(emulator, 60)
@@ -140,17 +142,101 @@ def test_frames_out_of_order_late_and_of_a_new_epoch_are_the_truth(root, venue):
     assert ("restart" in reasons) == venue.startswith("bybit")
 
 
+LONE = "print-of-its-own"
+PAIR = [("bybit-linear", ["BTCUSDT", "ETHUSDT"]), ("okx-swap", ["BTC-USDT-SWAP", "ETH-USDT-SWAP"])]
+
+
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize(("venue", "symbols"), PAIR)
+def test_one_books_break_leaves_the_other_books_alone(root, venue, symbols):
+    """It is subscribed anew on the running connection; what came before is not applied, prints go on."""
+    with Emulator(venue, symbols) as emulator, Running(root, venue, emulator) as running:
+        anchored(emulator)
+        emulator.tap = dropping(symbols[0], emulator.protocol.book)
+        until(lambda: emulator.renewed == 1)
+        flows(emulator, 100)
+        summary = running.stop()
+        assert emulator.connections == 1
+    assert (summary["reconnects"], summary["renewals"], summary["unknown_books"]) == (0, 1, [])
+    broken, whole = truth(root, venue, emulator)
+    (gap,) = broken.gaps
+    assert gap["reason"] == "sequence_gap"
+    assert gap["end"] - gap["start"] < 5 * 10**9
+    assert whole.gaps == []
+    for found, name in ((broken, symbols[0]), (whole, symbols[1])):
+        ids = prints(root, name)
+        assert found.trades == len(ids) == ids[-1] - ids[0] + 1
+
+
+def prints(root, symbol: str) -> list[int]:
+    """Ids of the emulator's prints of a symbol, from the capture file."""
+    payloads = pl.read_parquet(next(root.captures.iterdir()))["payload"].cast(pl.String)
+    texts = payloads.filter(payloads.str.contains(f'"{symbol}"') & payloads.str.contains("rade"))
+    return texts.str.extract(r'"(?:i|tradeId)": "(?:\w+-)?(\d+)"').drop_nulls().cast(pl.Int64).to_list()
+
+
+def dropping(symbol: str, mark: str) -> Callable[[str, str], list[str]]:
+    """A tap that drops one book frame of a symbol."""
+    dropped: list[str] = []
+
+    def tap(name: str, frame: str) -> list[str]:
+        if name != symbol or dropped or mark not in frame:
+            return [frame]
+        dropped.append(frame)
+        return []
+
+    return tap
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize(("venue", "symbols"), PAIR)
+def test_a_snapshot_that_does_not_come_is_dialled_for(root, venue, symbols):
+    """The renewal stays unanswered: five seconds later the line is dialled anew."""
+    with Emulator(venue, symbols) as emulator, Running(root, venue, emulator) as running:
+        anchored(emulator)
+        emulator.withheld_openings = 1
+        emulator.tap = dropping(symbols[0], emulator.protocol.book)
+        until(lambda: emulator.connections == 2)
+        flows(emulator, 100)
+        summary = running.stop()
+    assert (summary["reconnects"], summary["renewals"], summary["unknown_books"]) == (1, 1, [])
+    broken, beside = truth(root, venue, emulator)
+    assert [gap["reason"] for gap in broken.gaps] == ["sequence_gap"]
+    assert [gap["reason"] for gap in beside.gaps] == ["reconnect"]
+
+
 def test_a_book_whose_first_snapshot_was_lost_is_asked_for_again(root):
-    """Its diffs come and break nothing; after five seconds without the book its line is dialled anew."""
+    """Its diffs come and break nothing: the book is subscribed anew."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
         emulator.withheld_openings = 1
         with Running(root, "bybit-linear", emulator) as running:
-            until(lambda: emulator.connections == 2)
+            until(lambda: emulator.renewed == 1)
             flows(emulator)
             summary = running.stop()
-    assert (summary["reconnects"], summary["unknown_books"]) == (1, [])
+    assert (summary["reconnects"], summary["renewals"], summary["unknown_books"]) == (0, 1, [])
     assert len(truth(root, "bybit-linear", emulator)[0].applied) > 20
+
+
+@pytest.mark.promise("A7")
+def test_prints_that_a_full_queue_refused_are_a_gap(root):
+    """Not one book message is missing; the ledger says so by its ids, and the book is anchored anew."""
+    venue, more = "bybit-linear", {"REFUSED": LONE}
+    with Emulator(venue, ["BTCUSDT"]) as emulator, Running(root, venue, emulator, **more) as running:
+        anchored(emulator)
+
+        def renewed() -> bool:
+            entry = {"T": time.time_ns() // 10**6, "s": "BTCUSDT", "S": "Buy", "v": "1.000", "p": "1000.0", "i": LONE}
+            told = {"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": entry["T"], "data": [entry]}
+            emulator.inject(json.dumps(told))
+            return emulator.renewed == 1
+
+        until(renewed)
+        flows(emulator, 100)
+        running.process.send_signal(signal.SIGTERM)
+        out, err = running.process.communicate(timeout=60)
+    assert (running.process.returncode, json.loads(out.splitlines()[-1])["overflows"]) == (1, 1), err
+    (gap,) = truth(root, venue, emulator)[0].gaps
+    assert (gap["reason"], gap["from_id"] == gap["to_id"], gap["end"] is not None) == ("overflow", True, True)
 
 
 def test_refused_and_stale_snapshots_are_asked_for_again(root):
@@ -185,7 +271,10 @@ def test_a_killed_capture_is_recovered_by_the_next(root):
 
 @pytest.mark.slow
 def test_a_lost_line_without_books_loses_no_book(root):
-    """USD-M sends candles and mark prices over a line of their own: it is dialled again, the books go on."""
+    """USD-M sends candles and mark prices over a line of their own: it is dialled again, the books go on.
+
+    What is lost with it is on record for each symbol, with its bounds.
+    """
     with emulated("binance-usdm") as emulator, Running(root, "binance-usdm", emulator) as running:
         anchored(emulator)
         connected = emulator.connections
@@ -195,6 +284,9 @@ def test_a_lost_line_without_books_loses_no_book(root):
         summary = running.stop()
     assert (summary["reconnects"], summary["breaks"], summary["unknown_books"]) == (1, 0, [])
     assert [found.gaps for found in truth(root, "binance-usdm", emulator)] == [[], []]
+    frames = pl.read_parquet(next(root.captures.iterdir()))
+    noted = [orjson.loads(payload) for payload in frames.filter(pl.col("kind") == Kind.LOSS)["payload"]]
+    assert noted == [{"loss": "reconnect", "symbol": symbol, "books": False} for symbol in emulator.markets]
 
 
 def test_a_capture_that_cannot_be_sealed_fails_and_is_recovered(root):
