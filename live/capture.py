@@ -31,6 +31,8 @@ from ml.paths import DataRoot
 
 SNAPSHOT_AFTER = 1.0
 """Seconds between a subscription and its snapshot, so that the diffs around it are on record."""
+REFRESH_SECONDS = 3_600.0
+"""How old the snapshot of a book may be that REST serves: none can be wrong for longer, though its ids follow."""
 PROGRESS_SECONDS = 5.0
 MODES = ("ONLY_TRAINING", "FULL")
 
@@ -119,6 +121,7 @@ class Capture:
             "unsealed": recorder.unsealed,
             "reconnects": sum(line.reconnects for line in self.lines),
             "breaks": self.watch.breaks,
+            "crossed": self.watch.crossed,
             "renewals": self.renewals,
             "snapshots": self.snapshots,
             "snapshot_failures": self.snapshot_failures,
@@ -178,32 +181,35 @@ class Capture:
             await asyncio.sleep(0.1)
 
     async def _ask_for_snapshots(self, address: Callable[[str], str]) -> None:
-        """Ask for the snapshot of each book that is not known, one after the other, as long as it is not."""
+        """Ask for the snapshot of each book that is not known, as long as it is not, and of each other once an hour."""
         numbers = {symbol: len(self.lines) + position for position, symbol in enumerate(self.symbols)}
         for symbol, number in numbers.items():
             self.recorder.connection(number, f"{self.options.venue} {address(symbol)}")
-        buffering: dict[str, float] = {}
+        since, asked = dict[str, float](), dict.fromkeys(numbers, monotonic())
         while True:
-            for symbol in self.watch.unknown():
-                if not self.watch.chains[symbol].pending:
-                    buffering.pop(symbol, None)
-                elif monotonic() - buffering.setdefault(symbol, monotonic()) > SNAPSHOT_AFTER:
-                    await self._snapshot(symbol, address(symbol), numbers[symbol])
-                    await asyncio.sleep(self.plan.snapshot_pause)
+            now = monotonic()
+            since = {symbol: since.get(symbol, now) for symbol in self.watch.waiting()}
+            due = [symbol for symbol, begun in since.items() if now - begun > SNAPSHOT_AFTER]
+            old = [symbol for symbol, when in asked.items() if now - when > REFRESH_SECONDS]
+            for symbol in due or old[:1]:  # what is not known comes first
+                if await self._snapshot(symbol, address(symbol), numbers[symbol]):
+                    asked[symbol] = monotonic()
+                await asyncio.sleep(self.plan.snapshot_pause)
             await asyncio.sleep(0.1)
 
-    async def _snapshot(self, symbol: str, address: str, number: int) -> None:
+    async def _snapshot(self, symbol: str, address: str, number: int) -> bool:
         try:
             recv_ts, text = await self.venue.text(address)
         except VenueRefused as error:
             self.snapshot_failures += 1
             await asyncio.sleep(error.retry_after or 1.0)
-            return
+            return False
         self.snapshots += 1
         if not self.recorder.offer(number, recv_ts, (text,)):
-            return  # it is not on record, so it makes nothing known
+            return False  # it is not on record, so it makes nothing known
         _, doc = self.watch.take(text, f"{self.options.venue} {address}", recv_ts)
         self._speak(symbol, doc, recv_ts)
+        return True
 
     def _stored(self) -> None:
         if self.recorder.failure is not None:

@@ -30,10 +30,12 @@ class Filled(Recorder):
             return super().offer(connection, recv_ts, frames)
         finally:
             self.queue_bytes = 1 << 26
+capture.REFRESH_SECONDS = float(os.environ.get("REFRESH_SECONDS", capture.REFRESH_SECONDS))
 capture.Recorder = partial(Filled, roll_bytes=int(os.environ.get("ROLL_BYTES", ROLL_BYTES)))
 sys.exit(capture.main(sys.argv[1:]))
 """
-"""The verb, with journals that may be rolled sooner, and a queue that is full when a frame with REFUSED comes alone."""
+"""The verb; journals may be rolled sooner, the queue is full when a frame with REFUSED comes alone, and snapshots may
+be fetched anew sooner."""
 
 
 class Running:

@@ -142,6 +142,41 @@ def test_frames_out_of_order_late_and_of_a_new_epoch_are_the_truth(root, venue):
     assert ("restart" in reasons) == venue.startswith("bybit")
 
 
+def crossing(symbol: str, side: str) -> Callable[[str, str], list[str]]:
+    """A tap that adds a far too high bid to one book frame: the ids follow, the book is wrong from then on."""
+    told: list[str] = []
+
+    def tap(name: str, frame: str) -> list[str]:
+        if name != symbol or told or f'"{side}": [[' not in frame or "rade" in frame:
+            return [frame]
+        told.append(frame)
+        level = '["5000.0", "1.000"' + (', "0", "1"]' if side == "bids" else "]")
+        return [frame.replace(f'"{side}": [[', f'"{side}": [{level}, [', 1)]
+
+    return tap
+
+
+CROSSED = [("bybit-linear", "b"), ("binance-usdm", "b"), pytest.param("okx-swap", "bids", marks=SLOW)]
+
+
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize(("venue", "side"), CROSSED)
+def test_a_book_that_is_wrong_though_its_ids_follow_comes_back(root, venue, side):
+    """By its subscription, or by the snapshot that REST serves now and then: one gap, and no other book has any."""
+    with emulated(venue) as emulator, Running(root, venue, emulator, REFRESH_SECONDS="2") as running:
+        anchored(emulator)
+        wrong = next(iter(emulator.markets))
+        served = emulator.served
+        emulator.tap = crossing(wrong, side)
+        until(lambda: emulator.renewed == 1 or emulator.served >= served + 2 * len(emulator.markets))
+        flows(emulator, 100)
+        summary = running.stop()
+    assert (summary["reconnects"], summary["unknown_books"]) == (0, [])
+    assert summary["crossed"] == summary["renewals"] == int(not emulator.protocol.rest)
+    gaps = [gap for found in truth(root, venue, emulator) for gap in found.gaps]
+    assert [(gap["reason"], gap["end"] is not None) for gap in gaps] == [("crossed", True)]
+
+
 LONE = "print-of-its-own"
 PAIR = [("bybit-linear", ["BTCUSDT", "ETHUSDT"]), ("okx-swap", ["BTC-USDT-SWAP", "ETH-USDT-SWAP"])]
 

@@ -56,6 +56,25 @@ def test_a_lost_connection_makes_the_book_unknown(watch):
     assert (watch.unknown(), watch.waiting()) == (["BTCUSDT"], {"BTCUSDT"})
 
 
+def test_a_crossed_book_of_a_stream_is_unknown_after_two_messages():
+    """Its ids follow; the kernel will say the same, and nothing else would ask for a snapshot."""
+    watch, conn = Watch("bybit-linear", ("BTCUSDT",)), "bybit-linear ws://x"
+
+    def take(kind, update, bids, asks):
+        data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": update, "seq": update}
+        watch.take(text({"topic": "orderbook.200.BTCUSDT", "type": kind, "ts": T, "cts": T, "data": data}), conn, RECV)
+
+    take("snapshot", 5, [["1", "1"]], [["2", "1"]])
+    take("delta", 6, [["3", "1"]], [])
+    assert watch.unknown() == []
+    take("delta", 7, [], [])
+    assert (watch.unknown(), watch.breaks, watch.crossed) == (["BTCUSDT"], 0, 1)
+    take("delta", 8, [], [])
+    assert watch.waiting() == {"BTCUSDT"}
+    take("snapshot", 9, [["1", "1"]], [["2", "1"]])
+    assert watch.unknown() == []
+
+
 @pytest.mark.promise("A9")
 @pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"\xff\xfe"])
 def test_garbage_breaks_nothing(watch, payload):
