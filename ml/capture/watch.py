@@ -2,7 +2,7 @@
 
 Here: following the ids of every symbol of a venue, and which of them wait for a snapshot. What the decoder will set
 aside is left out here too: else the book would be unknown there, and no snapshot asked for.
-Not here: the rules (`ml.market.continuity`), asking for snapshots (`live.capture`).
+Not here: the rules (`ml.market.id_rules`), asking for snapshots (`live.capture`).
 """
 
 from typing import Any
@@ -13,8 +13,9 @@ from ml.capture.feeds import plan
 from ml.capture.tops import Tops
 from ml.errors import FrameError
 from ml.market.clock import Clock
-from ml.market.continuity import RULES, Continuity, Verdict
+from ml.market.continuity import Continuity, Verdict
 from ml.market.events import BookMessage
+from ml.market.id_rules import RULES
 from ml.market.venues.dialects import MOVING, dialect, route
 from ml.market.venues.levels import Levels
 

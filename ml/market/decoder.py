@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from ml.errors import FrameError
 from ml.instruments import Instrument
 from ml.market.clock import Clock
-from ml.market.continuity import NO_ID, RULES, Continuity, Step, Verdict
+from ml.market.continuity import NO_ID, Continuity, Step, Verdict
 from ml.market.decoded import BookEvent, Event, Tally, TradeEvent
 from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, BookMessage, Trade
+from ml.market.id_rules import RULES
 from ml.market.unfit import LARGEST
 from ml.market.venues.dialects import BOOK, LOSS, MOVING, dialect
 from ml.schemas import END_REASONS

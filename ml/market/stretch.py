@@ -14,11 +14,12 @@ from ml.dates import DAY_NS
 from ml.market import shapes as at
 from ml.market.clock import MAX_AHEAD_NS, MAX_BACK_NS, Clock
 from ml.market.compiled import hot
-from ml.market.continuity import REMEMBERED, Link
+from ml.market.continuity import REMEMBERED
 from ml.market.decoder import REMEMBERED_TRADES, Decoder
 from ml.market.eventlog import EventLog
 from ml.market.events import LATE, BookMessage, Trade
 from ml.market.frames import Levels
+from ml.market.id_rules import Link
 from ml.market.shapes import I64
 
 WATERMARK, RECV, LAST_ID, LAST_TRADE = range(4)

@@ -43,7 +43,7 @@ class Link:
     """One book of one venue.
 
     `steps` are the verdicts so far, each with the count of changes at which
-    its frame was sent, None for a REST answer.
+    its frame was sent, None for a REST answer, and the latest event time then (ns UTC).
     """
 
     def __init__(self, venue: str, seed: int) -> None:
@@ -58,7 +58,7 @@ class Link:
         self.flight: deque[Sent] = deque()
         self.arrived: list[Sent] = []
         self.answers: list[Sent] = []
-        self.steps: list[tuple[Step, int | None]] = []
+        self.steps: list[tuple[Step, int | None, int]] = []
         self.trades: set[int] = set()
         self._at: int | None = 0
         self._listen()
@@ -155,7 +155,7 @@ class Link:
 
         def noted(message: Any) -> list[Step]:
             found = offer(message)
-            self.steps += [(step, self._at) for step in found]
+            self.steps += [(step, self._at, self.feed.decoder.clock.watermark) for step in found]
             return found
 
         self.feed.decoder.continuity.offer = noted

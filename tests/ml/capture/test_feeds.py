@@ -6,7 +6,7 @@ import pytest
 
 from ml.capture.feeds import PER_CONNECTION, PLANS, plan
 from ml.errors import SettingsError
-from ml.market.continuity import RULES
+from ml.market.id_rules import RULES
 
 MANY = [f"S{k}USDT" for k in range(2 * PER_CONNECTION + 3)]
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.market.continuity import BY_ONE, CHAINED, FUTURES, NO_ID, RULES, UNNUMBERED, Continuity, Verdict
+from ml.market.continuity import NO_ID, Continuity, Verdict
 from ml.market.events import BookMessage
+from ml.market.id_rules import BY_ONE, CHAINED, FUTURES, RULES, UNNUMBERED
 
 
 def diff(first, last, prev, size=1):
@@ -110,7 +111,16 @@ def test_a_stream_snapshot_tells_whether_something_was_missed(last, expected):
     """The same id again or the next one is no break; a restart (u = 1) or a jump is."""
     chain = Continuity(BY_ONE)
     verdicts(chain, snap(7), by_one(8))
-    assert verdicts(chain, snap(last)) == expected
+    assert verdicts(chain, at(snap(last), 99)) == expected
+
+
+def test_a_late_stream_snapshot_replaces_no_newer_book():
+    """Neither while the book is known nor while it waits for another; the same book again is no late one."""
+    chain = Continuity(BY_ONE)
+    verdicts(chain, snap(1), by_one(2), by_one(3))
+    assert verdicts(chain, snap(1), by_one(4)) == ["REPEAT", "APPLY"]
+    chain.lose("reconnect")
+    assert verdicts(chain, snap(1), by_one(2), snap(4), by_one(5)) == ["REPEAT", "REPEAT", "ANCHOR", "APPLY"]
 
 
 @pytest.mark.promise("A2")
@@ -206,4 +216,5 @@ def test_a_restart_while_the_book_is_unknown_begins_the_buffer_anew():
 def test_a_second_restart_is_a_break_too():
     """What came between two snapshots of id 1 is not known, though the ids look alike."""
     chain = Continuity(BY_ONE)
-    assert verdicts(chain, snap(7), snap(1), snap(1)) == ["ANCHOR", "BREAK", "ANCHOR", "BREAK", "ANCHOR"]
+    again = [at(snap(1), 20), at(snap(1), 30)]
+    assert verdicts(chain, snap(7), *again) == ["ANCHOR", "BREAK", "ANCHOR", "BREAK", "ANCHOR"]
