@@ -21,6 +21,7 @@ import orjson
 from ml.capture import journal
 from ml.capture.delays import Delays
 from ml.capture.journal import Journal, Kind, render
+from ml.capture.memory import give_back
 from ml.capture.seal import Sealed, seal
 from ml.capture.sealer import Sealer
 from ml.errors import StoreError
@@ -28,6 +29,8 @@ from ml.paths import DataRoot
 
 SYNC_SECONDS = 0.5
 QUEUE_BYTES = 64 << 20
+BACKLOG_BYTES = 8 << 20
+"""What waits together only where the disk stood still; its memory is given back."""
 ROLL_BYTES = 128 << 20
 ROLL_SECONDS = 3_600.0
 
@@ -175,9 +178,12 @@ class Recorder:
             for waiting in taken:
                 self._journal.write(waiting.rendered)
             self._journal.flush()
-            self._count(taken)
+            written = self._count(taken)
             if stopping and not taken:
                 return
+            if written >= BACKLOG_BYTES:
+                taken.clear()
+                give_back()
             if self._journal.size >= self.roll_bytes or monotonic() - self._begun >= ROLL_SECONDS:
                 self._roll()
 
@@ -198,15 +204,17 @@ class Recorder:
         except OSError as error:
             self._fail(error)
 
-    def _count(self, written: list[Waiting]) -> None:
-        """Note that these are with the kernel now."""
+    def _count(self, written: list[Waiting]) -> int:
+        """Note that these are with the kernel now; returns their bytes."""
         now = time_ns()
         for waiting in written:
             seconds = (now - waiting.recv_ts) / 1e9
             self.delays.add(seconds, waiting.frames)
             self.slowest_ms = max(self.slowest_ms, seconds * 1e3)
+        size = sum(len(waiting.rendered) for waiting in written)
         with self._wake:
-            self.waiting_bytes -= sum(len(waiting.rendered) for waiting in written)
+            self.waiting_bytes -= size
+        return size
 
     def _roll(self) -> None:
         """Begin the next journal; the one before it is ended and sealed beside the writing."""
