@@ -71,6 +71,8 @@ class Continuity:
         self.held: BookMessage | None = None
         self.recent: dict[int, BookMessage] = {}
         self.pending: deque[BookMessage] = deque(maxlen=REMEMBERED)
+        self.doubted = False
+        """Whether more than book messages may be missing: the next one breaks the chain, whatever its id."""
         self.moved = False
         """Whether a diff without ids was applied since the snapshot."""
 
@@ -112,7 +114,7 @@ class Continuity:
     def _diff(self, diff: BookMessage) -> list[Step]:
         if self.last_id is None:
             return self._wait(diff)
-        if self.rule.follows(diff, self.last_id):
+        if self.rule.follows(diff, self.last_id) and not self.doubted:
             self.remember(diff)
             steps = [Step(Verdict.APPLY, diff, messages=1, levels=len(diff.side))]
             if self.held is not None and not self.rule.precedes(diff, self.held.last_id):
@@ -149,7 +151,8 @@ class Continuity:
         steps: list[Step] = []
         # an id of 1 is a restart, and what went before it is not known even where the last id was 1 or 0, too
         anew = snapshot.last_id == 1 and snapshot.event_ts > self.last_ts
-        if self.last_id is not None and (anew or snapshot.last_id - self.last_id not in (0, 1)):
+        follows = self.last_id is not None and snapshot.last_id - self.last_id in (0, 1) and not self.doubted
+        if self.last_id is not None and (anew or not follows):
             steps.append(self._break(snapshot, snapshot.first_id - 1, "restart" if anew else "sequence_gap"))
         return steps + self._anchor(snapshot, [], on_stream=True)
 
@@ -207,7 +210,7 @@ class Continuity:
     def _break(self, refused: BookMessage, to_id: int, reason: str) -> Step:
         last = self.last_id
         assert last is not None  # noqa: S101 - only a running chain can break
-        self.last_id, self.left_at = None, last
+        self.last_id, self.left_at, self.doubted = None, last, False
         self.recent.clear()
         return Step(Verdict.BREAK, refused, last, to_id, reason)
 

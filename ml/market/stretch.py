@@ -132,7 +132,8 @@ def _move(state: I64, event_ts: int, recv_ts: int) -> None:
 
 def _state(decoder: Decoder) -> I64:
     chain, clock = decoder.continuity, decoder.clock
-    known = chain.last_id is not None and chain.last_id >= 0 and chain.held is None and chain.rule.link is not Link.NONE
+    sure = chain.last_id is not None and chain.last_id >= 0 and not chain.doubted
+    known = sure and chain.held is None and chain.rule.link is not Link.NONE
     return np.array(
         [clock.watermark, clock.last_recv, chain.last_id if known else UNKNOWN, decoder.highest_trade], np.int64
     )

@@ -136,7 +136,9 @@ def ask_until_known(link: Link, asks: int = 3) -> None:
         if link.rest and link.watch.unknown():
             link.ask()
             link.arrive(link.answers[-1])
-        elif link.must_redial or (link.watch.unknown() and not link.rest):
+        elif link.watch.waiting():
+            link.renew()
+        elif link.watch.unknown():
             link.fall("reconnect")
         calm(link)
 

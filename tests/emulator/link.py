@@ -77,7 +77,10 @@ class Link:
     def dial(self) -> None:
         """A new connection: what was in flight is lost with the old one, and the stream opens."""
         self.flight.clear()
-        self.must_redial = False
+        self.renew()
+
+    def renew(self) -> None:
+        """The book is subscribed anew on the running connection: its snapshot comes after what is in flight."""
         self._send(self.protocol.opening(self.market))
 
     def fall(self, reason: str) -> None:
@@ -120,7 +123,7 @@ class Link:
             self.trades.add(sent.trade)
         conn = self.rest if sent.holds == "rest" else self.conn
         for text in self.watch.telling([sent.text.encode()]) if sent.holds != "rest" else [sent.text.encode()]:
-            self.must_redial |= self.watch.take(text, conn, self.now * 10**6)[1] and not self.rest
+            self.watch.take(text, conn, self.now * 10**6)
         try:
             doc = orjson.loads(sent.text)
             routed = route(doc, conn)
