@@ -8,6 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from ml.errors import StoreError
+from ml.parquet import Parts, Stored
 from ml.schemas import TABLES
 from ml.store import manifest, read, sha256_file
 from pipelines.definitions import resources_of
@@ -80,6 +81,41 @@ def test_a_table_that_does_not_conform_is_not_stored(root):
     with pytest.raises(StoreError, match="trades: column price is Float64, not Int64"):
         run(root, trades)
     assert manifest(root, "trades") == {}
+
+
+def test_a_table_goes_and_comes_in_parts(root):
+    """Where the asset gives parts, and its follower asks for them; what was counted on the way is shown."""
+    received, counted = [], {}
+
+    def frames():
+        yield from FRAME.iter_slices(1)
+        counted["slices"] = FRAME.height
+
+    @dg.asset(io_manager_key="parquet")
+    def sizes():
+        return Parts(FRAME.schema, frames(), counted)
+
+    @dg.asset
+    def follower(sizes: Stored) -> None:
+        received.extend(sizes.parts())
+
+    metadata = shown(run(root, sizes, follower), "sizes")
+    assert (metadata["slices"].value, metadata["dagster/row_count"].value) == (2, 2)
+    assert_frame_equal(pl.concat(received), FRAME)
+
+
+def test_a_part_that_does_not_conform_leaves_nothing(root):
+    """The parts before it were written, and are no table."""
+    good = TABLES["trades"].to_frame()
+
+    @dg.asset(io_manager_key="parquet")
+    def trades():
+        return Parts(good.schema, [good, good.drop("price")])
+
+    with pytest.raises(StoreError, match="trades: column price is missing"):
+        run(root, trades)
+    assert manifest(root, "trades") == {}
+    assert not list((root.staging / "trades").iterdir())
 
 
 def test_the_columns_are_stored_in_their_documented_order(root):
