@@ -9,8 +9,11 @@ from typing import Any
 
 import dagster as dg
 
+from assets.metadata import columns, image
+from ml import plots
 from ml.config import Config
 from ml.fingerprint import LEGACY, fingerprint
+from ml.legacy.columns import SCHEMAS
 from ml.paths import DataRoot
 
 
@@ -32,6 +35,8 @@ class Legacy(dg.Config):
         times = grid(listed, self.venue, *given) if listed else None
         report = migrate(root, Path(self.folder), self.venue, times, kinds=[table])["tables"][table]
         shown: dict[str, Any] = {name: value for name, value in report.items() if value is not None}
+        rows = {"kept": report["kept"], "duplicates": report["duplicates"], **report["set_aside"]}
+        shown |= {"dagster/column_schema": columns(SCHEMAS[table]), "rows by fate": image(plots.fates(rows))}
         return dg.MaterializeResult(metadata={"dagster/row_count": report["kept"], **shown})
 
 

@@ -27,6 +27,11 @@ def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     )
 
 
+def columns(schema: pl.Schema) -> dg.TableSchema:
+    """The columns of a table and their types."""
+    return dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()])
+
+
 def known_time(intervals: pl.DataFrame, instrument: str) -> dict[str, Any]:
     """Of a day's intervals (`ml.ledger.of_day`): a heat-map of all instruments, share and gaps of one."""
     own = ledger.coverage(intervals.filter(pl.col("instrument") == instrument)).row(0, named=True)

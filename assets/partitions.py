@@ -14,6 +14,8 @@ from ml.paths import DataRoot
 
 ROOT = DataRoot(settings.load().data_root)
 _CONFIG = config.load(ROOT)
+FETCHED = ["archive_files"] if _CONFIG.sources else []
+"""What brings captures; nobody is told to materialize it first where no source is listed."""
 
 
 def _after(last: date) -> str:

@@ -13,7 +13,7 @@ import polars as pl
 from assets.checks import rule_results, rule_specs, verdict_results
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import known_time
-from assets.partitions import date_and_instrument, instrument_day
+from assets.partitions import FETCHED, date_and_instrument, instrument_day
 from ml import ledger
 from ml.ahead import ahead
 from ml.config import Config
@@ -34,7 +34,7 @@ DECODED = {
 
 @dg.asset(
     partitions_def=instrument_day, group_name="raw", kinds={"parquet"}, io_manager_key="parquet",
-    owners=["team:data"], code_version=fingerprint(KERNEL), deps=["archive_files"],
+    owners=["team:data"], code_version=fingerprint(KERNEL), deps=FETCHED,
 )  # fmt: skip
 def raw_frames(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]

@@ -22,6 +22,7 @@ from live.console import fail
 from ml import settings
 from ml.capture import feeds
 from ml.capture.recorder import Recorder
+from ml.capture.renewal import Renewal
 from ml.capture.seal import Sealed, recover
 from ml.capture.watch import Watch
 from ml.errors import CaptureError, LobforgeError, VenueRefused
@@ -30,10 +31,9 @@ from ml.paths import DataRoot
 
 SNAPSHOT_AFTER = 1.0
 """Seconds between a subscription and its snapshot, so that the diffs around it are on record."""
+REFRESH_SECONDS = 3_600.0
+"""How old the snapshot of a book may be that REST serves: none can be wrong for longer, though its ids follow."""
 PROGRESS_SECONDS = 5.0
-PATIENCE_SECONDS, MOST_PATIENCE = 5.0, 600.0
-"""How long a book may stay unknown whose snapshot comes in the stream, before its line is dialled anew; doubled after
-each time that this did not help."""
 MODES = ("ONLY_TRAINING", "FULL")
 
 
@@ -78,7 +78,7 @@ class Capture:
         self.recorder = Recorder(root, options.venue, sealed=self.files.append)
         asked = self.plan.connections(self.endpoints, self.symbols)
         self.lines = [self._line(number, connection) for number, connection in enumerate(asked)]
-        self.snapshots = self.snapshot_failures = 0
+        self.snapshots = self.snapshot_failures = self.renewals = 0
 
     async def run(self) -> dict[str, Any]:
         """Capture until told to stop; returns the summary."""
@@ -93,8 +93,8 @@ class Capture:
         if self.plan.snapshot is not None:
             address = partial(self.plan.snapshot, self.endpoints)
             tasks.append(asyncio.create_task(self._ask_for_snapshots(address)))
-        else:
-            tasks.append(asyncio.create_task(self._dial_for_snapshots()))
+        elif self.plan.renew is not None:
+            tasks.append(asyncio.create_task(self._renew_books(self.plan.renew)))
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([waiting, *tasks], timeout=self.options.seconds, return_when="FIRST_COMPLETED")
         stopping = monotonic()
@@ -121,6 +121,8 @@ class Capture:
             "unsealed": recorder.unsealed,
             "reconnects": sum(line.reconnects for line in self.lines),
             "breaks": self.watch.breaks,
+            "crossed": self.watch.crossed,
+            "renewals": self.renewals,
             "snapshots": self.snapshots,
             "snapshot_failures": self.snapshot_failures,
             "unknown_books": self.watch.unknown(),
@@ -130,27 +132,29 @@ class Capture:
 
     def _line(self, number: int, asked: feeds.Connection) -> Line:
         name = f"{self.options.venue} {asked.url}"
-        self.recorder.connection(number, name)
+        self.recorder.connection(number, name, asked.symbols, books=bool(asked.books))
 
         def lost(reason: str) -> None:
-            for symbol in asked.books:
-                self.watch.lose(symbol, reason)
-                self.recorder.loss(number, symbol, reason)
-                self._speak(symbol, {"loss": reason, "symbol": symbol}, time_ns())
+            self.recorder.loss(number, reason)
+            self._forget(asked.books, reason)
 
         def heard(recv_ts: int, frames: list[bytes]) -> None:
-            self._take(number, line, recv_ts, frames, name)
+            if self.recorder.offer(number, recv_ts, frames):
+                self._take(recv_ts, frames, name)
+            else:
+                self._forget(asked.books, "overflow")
 
-        line = Line(self.venue, asked, heard, lost)
-        return line
+        return Line(self.venue, asked, heard, lost)
 
-    def _take(self, number: int, line: Line, recv_ts: int, frames: list[bytes], name: str) -> None:
-        if not self.recorder.offer(number, recv_ts, frames, line.asked.books):
-            return
+    def _forget(self, books: tuple[str, ...], reason: str) -> None:
+        """Frames of these books may be missing: what is known of them ends, for the signals too."""
+        for symbol in set(books).difference(self.watch.unknown()):
+            self.watch.lose(symbol, reason)
+            self._speak(symbol, {"loss": reason, "symbol": symbol}, time_ns())
+
+    def _take(self, recv_ts: int, frames: list[bytes], name: str) -> None:
         for text in frames if self.signals is not None else self.watch.telling(frames):
-            symbol, broken, doc = self.watch.take(text, name, recv_ts)
-            if broken and self.plan.snapshot is None:
-                line.redial()  # the stream sends its snapshot with a new subscription
+            symbol, doc = self.watch.take(text, name, recv_ts)
             self._speak(symbol, doc, recv_ts)
 
     def _speak(self, symbol: str | None, doc: dict[str, Any] | None, recv_ts: int) -> None:
@@ -163,48 +167,49 @@ class Capture:
             self.signals, self.signal_failure = None, repr(error)
             _say(self.options, {"signals_ended": self.signal_failure})
 
-    async def _dial_for_snapshots(self) -> None:
-        """Dial a line anew on which a book stays unknown though its diffs come: its snapshot was lost or unfit."""
-        since, patience = dict[Line, float](), dict[Line, float]()
+    async def _renew_books(self, messages: Callable[[str], feeds.Messages]) -> None:
+        """Subscribe anew to books that stay unknown though their diffs come, then dial their line anew."""
+        renewal = Renewal([line.asked.books for line in self.lines])
         while True:
-            unknown = {symbol for symbol in self.watch.unknown() if self.watch.chains[symbol].pending}
+            books, lines = renewal.due(self.watch.waiting(), monotonic())
+            for number in lines:
+                self.lines[number].redial()
             for line in self.lines:
-                if not unknown.intersection(line.asked.books):
-                    since.pop(line, None)
-                    patience.pop(line, None)
-                elif monotonic() - since.setdefault(line, monotonic()) > patience.get(line, PATIENCE_SECONDS):
-                    patience[line] = min(2 * patience.get(line, PATIENCE_SECONDS), MOST_PATIENCE)
-                    del since[line]
-                    line.redial()
-            await asyncio.sleep(0.5)
+                for symbol in set(line.asked.books).intersection(books):
+                    line.say(messages(symbol))
+            self.renewals += len(books)
+            await asyncio.sleep(0.1)
 
     async def _ask_for_snapshots(self, address: Callable[[str], str]) -> None:
-        """Ask for the snapshot of each book that is not known, one after the other, as long as it is not."""
+        """Ask for the snapshot of each book that is not known, as long as it is not, and of each other once an hour."""
         numbers = {symbol: len(self.lines) + position for position, symbol in enumerate(self.symbols)}
         for symbol, number in numbers.items():
             self.recorder.connection(number, f"{self.options.venue} {address(symbol)}")
-        buffering: dict[str, float] = {}
+        since, asked = dict[str, float](), dict.fromkeys(numbers, monotonic())
         while True:
-            for symbol in self.watch.unknown():
-                if not self.watch.chains[symbol].pending:
-                    buffering.pop(symbol, None)
-                elif monotonic() - buffering.setdefault(symbol, monotonic()) > SNAPSHOT_AFTER:
-                    await self._snapshot(symbol, address(symbol), numbers[symbol])
-                    await asyncio.sleep(self.plan.snapshot_pause)
+            now = monotonic()
+            since = {symbol: since.get(symbol, now) for symbol in self.watch.waiting()}
+            due = [symbol for symbol, begun in since.items() if now - begun > SNAPSHOT_AFTER]
+            old = [symbol for symbol, when in asked.items() if now - when > REFRESH_SECONDS]
+            for symbol in due or old[:1]:  # what is not known comes first
+                if await self._snapshot(symbol, address(symbol), numbers[symbol]):
+                    asked[symbol] = monotonic()
+                await asyncio.sleep(self.plan.snapshot_pause)
             await asyncio.sleep(0.1)
 
-    async def _snapshot(self, symbol: str, address: str, number: int) -> None:
+    async def _snapshot(self, symbol: str, address: str, number: int) -> bool:
         try:
             recv_ts, text = await self.venue.text(address)
         except VenueRefused as error:
             self.snapshot_failures += 1
             await asyncio.sleep(error.retry_after or 1.0)
-            return
+            return False
         self.snapshots += 1
-        if not self.recorder.offer(number, recv_ts, (text,), (symbol,)):
-            return  # it is not on record, so it makes nothing known
-        _, _, doc = self.watch.take(text, f"{self.options.venue} {address}", recv_ts)
+        if not self.recorder.offer(number, recv_ts, (text,)):
+            return False  # it is not on record, so it makes nothing known
+        _, doc = self.watch.take(text, f"{self.options.venue} {address}", recv_ts)
         self._speak(symbol, doc, recv_ts)
+        return True
 
     def _stored(self) -> None:
         if self.recorder.failure is not None:
@@ -240,6 +245,8 @@ def _signals(root: DataRoot, options: argparse.Namespace) -> Callable[[str, dict
     listed, model = config.load(root), promoted(root, "champion")
     names = options.symbols.split(",")
     runners = {name: Runner(listed.instrument(f"{options.venue}.{name}"), model) for name in names if name}
+    for runner in runners.values():
+        runner.prepare()  # before the first dial: who compiles hears nothing, and his lines fall silent
 
     def take(symbol: str, doc: dict[str, Any], recv_ts: int) -> None:
         for row in runners[symbol].take(doc, recv_ts):

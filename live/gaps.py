@@ -1,4 +1,4 @@
-"""`lobforge gaps`: how much of each day the book was known, and every gap with its reason.
+"""`lobforge gaps`: how much of each day the book was known, every gap with its reason, and what was lost beside books.
 
 Here: the verb and its two outputs, tables for people and JSON for programs.
 Not here: the ledger (`ml.ledger`).
@@ -26,7 +26,8 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     first, last = (None if day is None else day.isoformat() for day in (options.first, options.last))
     try:
-        validity = ledger.stored(DataRoot(settings.load().data_root), options.instrument)
+        root = DataRoot(settings.load().data_root)
+        validity = ledger.stored(root, options.instrument)
     except LobforgeError as error:
         return fail(error, options.json)
     days = ledger.coverage(validity).filter(
@@ -34,14 +35,16 @@ def main(argv: list[str]) -> int:
         pl.lit(True) if last is None else pl.col("date") <= last,
     )
     gaps = ledger.within(ledger.gaps(validity), first, last)
+    beside = ledger.within(ledger.beside(root, options.instrument), first, last)
     if options.json:
-        print(orjson.dumps({"days": days.to_dicts(), "gaps": gaps.to_dicts()}, option=orjson.OPT_INDENT_2).decode())
+        told = {"days": days.to_dicts(), "gaps": gaps.to_dicts(), "beside": beside.to_dicts()}
+        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(days, gaps)
+        _show(days, gaps, beside)
     return 0
 
 
-def _show(days: pl.DataFrame, gaps: pl.DataFrame) -> None:
+def _show(days: pl.DataFrame, gaps: pl.DataFrame, beside: pl.DataFrame) -> None:
     rows = [
         [day, instrument, f"{known:.1f}", f"{share:.2%}", str(count)]
         for day, instrument, known, share, count in days.iter_rows()
@@ -60,6 +63,9 @@ def _show(days: pl.DataFrame, gaps: pl.DataFrame) -> None:
         for instrument, start, end, seconds, last, next_, reason in gaps.iter_rows()
     ]
     show_table("gaps", ["instrument", "start", "end", "seconds", "from id", "to id", "reason"], found)
+    if beside.height:
+        lost = [[name, conn, _time(start), _time(end), reason] for name, conn, start, end, reason in beside.iter_rows()]
+        show_table("lost beside the books", ["instrument", "connection", "start", "end", "reason"], lost)
 
 
 def _time(ts: int | None) -> str:

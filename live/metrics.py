@@ -18,6 +18,8 @@ COUNTERS = {
     "overflows": ("lobforge_capture_overflows", "Frames refused because the disk did not keep up."),
     "reconnects": ("lobforge_capture_reconnects", "Connections that ended and were dialled again."),
     "breaks": ("lobforge_capture_breaks", "Breaks of update ids."),
+    "crossed": ("lobforge_capture_crossed", "Books whose sides crossed though their ids follow, asked for anew."),
+    "renewals": ("lobforge_capture_renewals", "Books subscribed anew on their running connection."),
     "snapshots": ("lobforge_capture_snapshots", "Snapshots fetched."),
     "snapshot_failures": ("lobforge_capture_snapshot_failures", "Snapshots that were refused or failed."),
 }

@@ -80,8 +80,10 @@ def _show(report: dict[str, Any]) -> None:
     told = [
         [h, str(n["labelled"]), str(n["compared"]), "" if n["agreement"] is None else f"{n['agreement']:.1%}"]
         for h, n in labels.items()
+        if n["labelled"]
     ]
-    show_table("labels made anew", ["horizon", "rows", "with a stored one", "agree"], told)
+    if told:
+        show_table("labels made anew", ["horizon", "rows", "with a stored one", "agree"], told)
     for name, table in report["tables"].items():
         for entry in table["refused"]:
             reasons = ", ".join(f"{n} {reason}" for reason, n in entry["reasons"].items())

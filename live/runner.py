@@ -167,6 +167,20 @@ class Runner:
         self.set_aside = 0
         self._done = 0
 
+    def prepare(self) -> None:
+        """Have everything that a frame needs loaded or compiled, so that no frame of a live stream waits for it."""
+        from ml.features.online import OnlineFeatures
+        from ml.market import layout
+        from ml.market.sampler import Sampler
+
+        Sampler().run()
+        online, samples = OnlineFeatures(self.instrument), np.zeros((2, layout.COLUMNS), np.int64)
+        samples[1, layout.TS] = SECOND
+        for i in range(2):  # the first takes its look-back in, the next one goes on
+            online.compute(samples, i)
+        if self.model is not None:
+            self.model.probabilities(online.values[None, self.positions])
+
     def stream(self, chain: Chain) -> Iterator[dict[str, Any]]:
         """Signals of all frames in the chain, in order."""
         for arrived in chain.frames(self.instrument.id):

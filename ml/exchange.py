@@ -10,12 +10,13 @@ update ids and may lose updates between two watches.
 import asyncio
 import random
 from asyncio import sleep as _sleep
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic, time_ns
 from typing import Any
 
-from ml.capture.feeds import Connection, Plan
+from ml.capture.feeds import Connection, Messages, Plan
 from ml.errors import CaptureError, VenueRefused
 
 SILENCE_SECONDS = 5.0
@@ -89,6 +90,7 @@ class Line:
         self.reconnects = 0
         self._client: Any = None
         self._redial = False
+        self._unsaid = deque[dict[str, Any]]()
         self._open_since: float | None = None
 
     async def run(self) -> None:
@@ -110,8 +112,12 @@ class Line:
             await _sleep(min(0.1 * 2 ** min(failures, 9), MAX_BACK_OFF) * random.uniform(0.5, 1.0))  # noqa: S311
 
     def redial(self) -> None:
-        """Give the connection up and subscribe anew: the way to a fresh snapshot where the stream sends its own."""
+        """Give the connection up and subscribe to everything anew."""
         self._redial = True
+
+    def say(self, messages: Messages) -> None:
+        """Have messages sent over the connection as it stands; a new one would begin without them."""
+        self._unsaid.extend(messages)
 
     def _stood(self) -> bool:
         """Whether the last connection was more than a venue's opening and closing the door."""
@@ -119,6 +125,7 @@ class Line:
 
     async def _dial(self) -> None:
         self._redial, self._open_since = False, None
+        self._unsaid.clear()
         exchange = self.venue.exchange
         exchange.open()
         self._client = _client(exchange, self.asked.url, self._hear)
@@ -137,6 +144,8 @@ class Line:
             quiet = monotonic() - self.last_heard
             if quiet >= SILENCE_SECONDS:
                 return "silent"
+            while self._unsaid:
+                await self._client.send(self._unsaid.popleft())
             await _sleep(min(0.05, SILENCE_SECONDS - quiet))
         return "reconnect"
 

@@ -1,6 +1,6 @@
 """The gap ledger: when the book was known, by day, hour and instrument, and every gap as a row.
 
-Here: reading the stored `validity` tables, and what follows from them, as frames.
+Here: reading the stored `validity` tables, and what follows from them, as frames; losses beside the books.
 Add here: another question to the same rows.
 Not here: how validity is found (`ml.market`), how it is shown (`live.gaps`, `ml.plots`).
 
@@ -108,6 +108,30 @@ def hours(validity: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def beside(root: DataRoot, instrument: str | None = None) -> pl.DataFrame:
+    """What captures lost on connections that carry no books, as noted in the stored raw frames, by instrument and time.
+
+    Columns: instrument, conn str; start, end i64 ns UTC by our clock, at which the connection was heard last before the
+    loss and first after it, null where it was not heard again that day; reason str.
+    """
+    found = [pl.DataFrame(schema={"instrument": pl.String, "conn": pl.String, "start": pl.Int64, "end": pl.Int64,
+                                  "reason": pl.String})]  # fmt: skip
+    for path in sorted(manifest(root, "raw_frames")):
+        name = _keys(path)[1]
+        frames = read(root.root / path)
+        noted = frames.filter(_NOTED).select("arrival", "conn", reason=_said("loss")).collect()
+        if noted.is_empty() or instrument not in (None, name):
+            continue
+        heard = frames.filter(pl.col("conn").is_in(noted["conn"].to_list())).select("arrival", "conn", "recv_ts")
+        around = heard.sort("arrival").with_columns(
+            start=pl.coalesce(pl.col("recv_ts").shift(1).over("conn"), "recv_ts"),
+            end=pl.col("recv_ts").shift(-1).over("conn"),
+        )
+        rows = noted.join(around.collect(), on=["arrival", "conn"]).sort("start", "conn")
+        found.append(rows.select(pl.lit(name).alias("instrument"), "conn", "start", "end", "reason"))
+    return pl.concat(found)
+
+
 def within(found: pl.DataFrame, first: str | None, last: str | None) -> pl.DataFrame:
     """The gaps that touch the dates from `first` to `last` (YYYY-MM-DD, both included, None for no bound)."""
     begins = pl.lit(True) if last is None else pl.col("start") < bounds(last)[1]
@@ -127,7 +151,17 @@ def of_day(root: DataRoot, date: str, instrument: str, validity: pl.DataFrame) -
 def _keys(path: str) -> tuple[str, str]:
     """Date and instrument of a partition's path."""
     place = PurePosixPath(path)
-    return place.parent.name.removeprefix("date="), place.stem.removeprefix(f"{TABLE}_")
+    table = place.parent.parent.name
+    return place.parent.name.removeprefix("date="), place.stem.removeprefix(f"{table}_")
+
+
+def _said(key: str) -> pl.Expr:
+    """A member of the JSON that a raw frame's payload is."""
+    return pl.col("payload").cast(pl.String).str.json_path_match(f"$.{key}")
+
+
+_NOTED = (pl.col("kind") == "loss") & (_said("books") == "false")
+"""Raw frames that note a loss of a connection without books."""
 
 
 def _seconds(ns: pl.Expr) -> pl.Expr:

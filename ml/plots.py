@@ -4,26 +4,20 @@ Here: one function a plot.
 Not here: where they are shown (`assets.metadata`, `ml.registry`).
 """
 
-import io
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import polars as pl
 
 from ml.depth import depth_grid
+from ml.figures import empty, png
 from ml.instruments import Instrument
 from ml.schemas import horizons_of
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 BLOCKS = 20
-DPI = 80
 
 
 def depth(samples: pl.DataFrame, instrument: Instrument) -> bytes:
     """Depth heat-map of a day: resting size by time and distance from the mid; white where the book is unknown."""
-    figure, axes = _figure(8, 3.2)
+    figure, axes = empty(8, 3.2)
     times, distances, grid = depth_grid(samples, instrument)
     if len(times) > 1:
         extent = (times[0], times[-1], distances[0], distances[-1])
@@ -32,26 +26,26 @@ def depth(samples: pl.DataFrame, instrument: Instrument) -> bytes:
         )
         figure.colorbar(drawn, ax=axes, label="ln(1 + size)")
     axes.set(xlabel="hour (UTC)", ylabel="distance from mid", title=f"Resting size, {instrument.id}")
-    return _png(figure)
+    return png(figure)
 
 
 def known_hours(hours: pl.DataFrame) -> bytes:
     """Heat-map of a day: share of each hour in which the book was known, one row an instrument (`ml.ledger.hours`)."""
     names = hours["instrument"].unique().sort().to_list()
-    figure, axes = _figure(8, 1.4 + 0.25 * len(names))
+    figure, axes = empty(8, 1.4 + 0.25 * len(names))
     if names:
         grid = hours.sort("instrument", "hour")["share"].to_numpy().reshape(len(names), -1)
         drawn = axes.imshow(grid, aspect="auto", cmap="RdYlGn", vmin=0, vmax=1, interpolation="nearest")
         figure.colorbar(drawn, ax=axes, label="share known")
     axes.set(xlabel="hour (UTC)", title=f"Book known, {', '.join(hours['date'].unique().sort())}")
     axes.set(yticks=range(len(names)), yticklabels=names, xticks=range(0, 24, 2))
-    return _png(figure)
+    return png(figure)
 
 
 def known_days(shares: pl.DataFrame) -> bytes:
     """Heat-map of a month: share of each day's rows that are known, one row a family or horizon (`ml.coverage`)."""
     names = shares["of"].unique(maintain_order=True).to_list()
-    figure, axes = _figure(8, 1.4 + 0.25 * len(names))
+    figure, axes = empty(8, 1.4 + 0.25 * len(names))
     days = shares["date"].unique(maintain_order=True).to_list()
     if days:
         grid = shares["share"].to_numpy().reshape(len(names), len(days))
@@ -60,12 +54,12 @@ def known_days(shares: pl.DataFrame) -> bytes:
     axes.set(xlabel="day", title="Rows without a null, by day")
     axes.set(yticks=range(len(names)), yticklabels=names, xticks=range(len(days)))
     axes.set_xticklabels([day[-2:] for day in days], fontsize=7)
-    return _png(figure)
+    return png(figure)
 
 
 def candles(frame: pl.DataFrame, instrument: Instrument) -> bytes:
     """Close and volume of a day's candles by minute; grey where they are not known."""
-    figure, axes = _figure(8, 2.4)
+    figure, axes = empty(8, 2.4)
     hours = np.arange(1, frame.height + 1) / 60
     unknown = frame["reason"].is_not_null().to_numpy()
     axes.fill_between(
@@ -77,24 +71,24 @@ def candles(frame: pl.DataFrame, instrument: Instrument) -> bytes:
     volume.fill_between(hours, 0, sizes, step="pre", alpha=0.4, linewidth=0)
     volume.set(ylabel="volume")
     axes.set(xlabel="hour (UTC)", ylabel="close", title=f"Minutes, {instrument.id}", xlim=(0, frame.height / 60))
-    return _png(figure)
+    return png(figure)
 
 
 def known_features(shares: pl.DataFrame) -> bytes:
     """Share of rows with a value by feature, in the table's order, families apart (`ml.features.build.coverage`)."""
-    figure, axes = _figure(8, 2.6)
+    figure, axes = empty(8, 2.6)
     numbered = shares.with_row_index("at")
     for (family,), own in numbered.group_by("family", maintain_order=True):
         axes.bar(own["at"].to_numpy(), own["share"].to_numpy(), width=1.0, label=str(family))
     axes.set(xlabel="feature", ylabel="share of rows", title="Features with a value", ylim=(0, 1.02))
     if shares.height:
         axes.legend(fontsize=7, ncols=6, loc="lower center")
-    return _png(figure)
+    return png(figure)
 
 
 def label_shares(labels: pl.DataFrame) -> bytes:
     """Share of moves beyond each size by horizon, with the fixed 10 bps threshold marked."""
-    figure, axes = _figure(5.5, 3)
+    figure, axes = empty(5.5, 3)
     for h in horizons_of(labels.columns):
         moves = labels[f"movement_{h}s"].drop_nulls().abs().sort().to_numpy() * 1e4
         if moves.size:
@@ -109,12 +103,12 @@ def label_shares(labels: pl.DataFrame) -> bytes:
         ylim=(0, 1),
     )
     axes.legend(loc="upper right")
-    return _png(figure)
+    return png(figure)
 
 
 def class_shares(panel: pl.DataFrame) -> bytes:
     """Shares of down, neutral and up over time, in twenty stretches of equal rows."""
-    figure, axes = _figure(5.5, 3)
+    figure, axes = empty(5.5, 3)
     if panel.height >= BLOCKS:
         block = np.arange(panel.height) * BLOCKS // panel.height
         shares = np.array([np.bincount(block[panel["direction"] == k], minlength=BLOCKS) for k in range(3)], float)
@@ -124,12 +118,12 @@ def class_shares(panel: pl.DataFrame) -> bytes:
     axes.set(
         xlabel="stretch of rows, by time", ylabel="share", title="Classes over time", xlim=(0, BLOCKS - 1), ylim=(0, 1)
     )
-    return _png(figure)
+    return png(figure)
 
 
 def distances(drift: pl.DataFrame) -> bytes:
     """Each feature's distance from the baseline over the bar that means nothing (`ml.drift.compare`); 1 is the bar."""
-    figure, axes = _figure(8, 2.8)
+    figure, axes = empty(8, 2.8)
     over = drift.filter(pl.col("distance").is_not_null() & (pl.col("bar") > 0)).with_columns(
         over=pl.col("distance") / pl.col("bar")
     )
@@ -138,12 +132,12 @@ def distances(drift: pl.DataFrame) -> bytes:
     axes.axhline(1, color="grey", linestyle=":")
     axes.set(ylabel="distance / bar", title="Furthest from the baseline")
     axes.set_xticks(range(top.height), top["feature"].to_list(), rotation=90, fontsize=6)
-    return _png(figure)
+    return png(figure)
 
 
 def folds(scores: pl.DataFrame) -> bytes:
     """Macro-accuracy per fold: training block, test block and baselines."""
-    figure, axes = _figure(5.5, 3)
+    figure, axes = empty(5.5, 3)
     series = ["train", "test", "majority", "last_direction", "logistic_imbalance"]
     width = 0.8 / len(series)
     for k, name in enumerate(series):
@@ -151,30 +145,23 @@ def folds(scores: pl.DataFrame) -> bytes:
     axes.axhline(1 / 3, color="grey", linestyle=":")
     axes.set(xlabel="fold", ylabel="macro-accuracy", title="Walk-forward", ylim=(0.25, None))
     axes.legend(fontsize=7, ncols=2, loc="lower right")
-    return _png(figure)
+    return png(figure)
+
+
+def fates(rows: dict[str, int]) -> bytes:
+    """Bars of rows by what became of them: kept, a duplicate, set aside for a reason."""
+    figure, axes = empty(8, 1.0 + 0.3 * len(rows))
+    axes.barh(list(rows)[::-1], list(rows.values())[::-1])
+    axes.set(xlabel="rows", title="What became of the rows")
+    return png(figure)
 
 
 def reliability(bins: list[tuple[float, float, int]]) -> bytes:
     """Predicted probability against observed share; the size of a dot is its count."""
-    figure, axes = _figure(3.6, 3.4)
+    figure, axes = empty(3.6, 3.4)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
     if bins:
         predicted, observed, count = (np.array(values) for values in zip(*bins, strict=True))
         axes.scatter(predicted, observed, s=10 + 120 * count / count.max())
     axes.set(xlabel="predicted", ylabel="observed", title="Reliability", xlim=(0, 1), ylim=(0, 1))
-    return _png(figure)
-
-
-def _figure(width: float, height: float) -> tuple["Figure", Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots()
-
-
-def _png(figure: "Figure") -> bytes:
-    sink = io.BytesIO()
-    figure.savefig(sink, format="png", metadata={"Software": None})
-    return sink.getvalue()
+    return png(figure)

@@ -14,6 +14,8 @@ from typing import Any
 
 from ml.errors import SettingsError
 
+Messages = tuple[dict[str, Any], ...]
+
 
 @dataclass(frozen=True)
 class Endpoints:
@@ -31,7 +33,7 @@ class Connection:
     """
 
     url: str
-    subscribe: tuple[dict[str, Any], ...]
+    subscribe: Messages
     symbols: tuple[str, ...]
     books: tuple[str, ...]
 
@@ -47,6 +49,8 @@ class Plan:
         beside: what the frequent frames hold that are neither book nor print.
         snapshot: (endpoints, symbol) -> address of the REST snapshot; None where the stream sends snapshots itself.
         snapshot_pause: seconds between two of them, so that they stay below the venue's weight limit.
+        renew: symbol -> messages that end its book's subscription and begin it anew, which brings a fresh snapshot;
+            None where the stream sends none.
     """
 
     exchange: str
@@ -55,6 +59,7 @@ class Plan:
     beside: bytes
     snapshot: Callable[[Endpoints, str], str] | None = None
     snapshot_pause: float = 0.6
+    renew: Callable[[str], Messages] | None = None
 
 
 def plan(venue: str) -> Plan:
@@ -109,6 +114,14 @@ def _bybit(market: str) -> Callable[[Endpoints, Sequence[str]], list[Connection]
     return connections
 
 
+def _bybit_anew(symbol: str) -> Messages:
+    return tuple({"op": op, "args": [f"orderbook.200.{symbol}"]} for op in ("unsubscribe", "subscribe"))
+
+
+def _okx_anew(symbol: str) -> Messages:
+    return tuple({"op": op, "args": [{"channel": "books", "instId": symbol}]} for op in ("unsubscribe", "subscribe"))
+
+
 def _okx(endpoints: Endpoints, symbols: Sequence[str]) -> list[Connection]:
     found: list[Connection] = []
     for batch in _batches(symbols):
@@ -148,9 +161,9 @@ PLANS: dict[str, Plan] = {
         b"@bookTicker",
         _binance_depth("/dapi/v1/depth", 1000),
     ),
-    "bybit-linear": Plan("bybit", _BYBIT, _bybit("linear"), b'"tickers.'),
-    "bybit-inverse": Plan("bybit", _BYBIT, _bybit("inverse"), b'"tickers.'),
-    "bybit-spot": Plan("bybit", _BYBIT, _bybit("spot"), b'"tickers.'),
-    "okx-swap": Plan("okx", _OKX, _okx, b'"bbo-tbt"'),
-    "okx-spot": Plan("okx", _OKX, _okx, b'"bbo-tbt"'),
+    "bybit-linear": Plan("bybit", _BYBIT, _bybit("linear"), b'"tickers.', renew=_bybit_anew),
+    "bybit-inverse": Plan("bybit", _BYBIT, _bybit("inverse"), b'"tickers.', renew=_bybit_anew),
+    "bybit-spot": Plan("bybit", _BYBIT, _bybit("spot"), b'"tickers.', renew=_bybit_anew),
+    "okx-swap": Plan("okx", _OKX, _okx, b'"bbo-tbt"', renew=_okx_anew),
+    "okx-spot": Plan("okx", _OKX, _okx, b'"bbo-tbt"', renew=_okx_anew),
 }

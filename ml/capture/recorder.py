@@ -3,8 +3,9 @@
 Here: taking frames without waiting, writing them in order, syncing at most a second apart, rolling and sealing.
 Not here: the journal's format (`ml.capture.journal`), connections (`ml.exchange`).
 
-The queue is bounded in bytes. Where the disk does not keep up, a frame is refused, and a LOSS record `overflow` for its
-instruments stands where it would have been: memory stays bounded and the gap is on record.
+The queue is bounded in bytes. Where the disk does not keep up, frames are refused, and where the first of them would
+have been stands a LOSS record `overflow` for each instrument of the connection: memory stays bounded, the gap is on
+record. These notes alone are taken beyond the bound, once until a frame of the connection is taken again.
 """
 
 import threading
@@ -20,6 +21,7 @@ import orjson
 from ml.capture import journal
 from ml.capture.delays import Delays
 from ml.capture.journal import Journal, Kind, render
+from ml.capture.memory import give_back
 from ml.capture.seal import Sealed, seal
 from ml.capture.sealer import Sealer
 from ml.errors import StoreError
@@ -27,6 +29,8 @@ from ml.paths import DataRoot
 
 SYNC_SECONDS = 0.5
 QUEUE_BYTES = 64 << 20
+BACKLOG_BYTES = 8 << 20
+"""What waits together only where the disk stood still; its memory is given back."""
 ROLL_BYTES = 128 << 20
 ROLL_SECONDS = 3_600.0
 
@@ -37,6 +41,14 @@ class Waiting(NamedTuple):
     rendered: bytes
     frames: int
     recv_ts: int
+
+
+class Source(NamedTuple):
+    """A connection: its name, the instruments whose frames are lost with it, and whether books are among them."""
+
+    name: str
+    symbols: tuple[str, ...]
+    books: bool
 
 
 class Recorder:
@@ -66,9 +78,9 @@ class Recorder:
         self.delays = Delays()
         self.failure: OSError | StoreError | None = None
         """Why frames cannot be written, or a journal not sealed; what the journals hold is kept for the next start."""
-        self._names: dict[int, str] = {}
+        self._sources: dict[int, Source] = {}
         self._queue: deque[Waiting] = deque()
-        self._lost: dict[int, tuple[str, ...]] = {}
+        self._refusing: set[int] = set()
         self._wake, self._stopping = threading.Condition(), False
         self._sealer = Sealer(root, sealed, self._fail)
         self._journal, self._begun = self._next(), monotonic()
@@ -84,34 +96,35 @@ class Recorder:
         """Journals that were rolled and are not sealed yet."""
         return self._sealer.waiting
 
-    def connection(self, number: int, name: str) -> None:
-        """Name a connection before its first frame."""
-        self._names[number] = name
+    def connection(self, number: int, name: str, symbols: tuple[str, ...] = (), *, books: bool = True) -> None:
+        """Name a connection before its first frame, and say what is lost with it, as in `Source`."""
+        self._sources[number] = Source(name, symbols, books)
         self._note(Kind.CONNECTION, number, name.encode())
 
-    def offer(self, connection: int, recv_ts: int, frames: Sequence[bytes], symbols: tuple[str, ...]) -> bool:
-        """Take frames that came together; False if there is no room, which is put on record as a loss for `symbols`."""
+    def offer(self, connection: int, recv_ts: int, frames: Sequence[bytes]) -> bool:
+        """Take frames that came together; False if there is no room, which is put on record as a loss."""
         rendered = render(Kind.FRAME, connection, recv_ts, frames)
         if self.waiting_bytes + len(rendered) > self.queue_bytes:
-            self._lost[connection] = symbols
+            if connection not in self._refusing:
+                self._refusing.add(connection)
+                self.loss(connection, "overflow")
             self.overflows += len(frames)
             return False
-        for symbol in self._lost.pop(connection, ()):
-            self.loss(connection, symbol, "overflow")
+        self._refusing.discard(connection)
         self._put(Waiting(rendered, len(frames), recv_ts))
         self.frames += len(frames)
         self.bytes += sum(map(len, frames))
         return True
 
-    def loss(self, connection: int, symbol: str, reason: str) -> None:
-        """Note that frames of an instrument may be missing here."""
-        self._note(Kind.LOSS, connection, orjson.dumps({"loss": reason, "symbol": symbol}))
+    def loss(self, connection: int, reason: str) -> None:
+        """Note that frames of a connection may be missing here: one record for each of its instruments."""
+        source = self._sources[connection]
+        beside = {} if source.books else {"books": False}
+        for symbol in source.symbols:
+            self._note(Kind.LOSS, connection, orjson.dumps({"loss": reason, "symbol": symbol} | beside))
 
     def stop(self) -> None:
         """Write what waits, note the clean end, seal, and return when all is in place."""
-        for connection, symbols in self._lost.items():
-            for symbol in symbols:
-                self.loss(connection, symbol, "overflow")
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -165,9 +178,12 @@ class Recorder:
             for waiting in taken:
                 self._journal.write(waiting.rendered)
             self._journal.flush()
-            self._count(taken)
+            written = self._count(taken)
             if stopping and not taken:
                 return
+            if written >= BACKLOG_BYTES:
+                taken.clear()
+                give_back()
             if self._journal.size >= self.roll_bytes or monotonic() - self._begun >= ROLL_SECONDS:
                 self._roll()
 
@@ -188,22 +204,24 @@ class Recorder:
         except OSError as error:
             self._fail(error)
 
-    def _count(self, written: list[Waiting]) -> None:
-        """Note that these are with the kernel now."""
+    def _count(self, written: list[Waiting]) -> int:
+        """Note that these are with the kernel now; returns their bytes."""
         now = time_ns()
         for waiting in written:
             seconds = (now - waiting.recv_ts) / 1e9
             self.delays.add(seconds, waiting.frames)
             self.slowest_ms = max(self.slowest_ms, seconds * 1e3)
+        size = sum(len(waiting.rendered) for waiting in written)
         with self._wake:
-            self.waiting_bytes -= sum(len(waiting.rendered) for waiting in written)
+            self.waiting_bytes -= size
+        return size
 
     def _roll(self) -> None:
         """Begin the next journal; the one before it is ended and sealed beside the writing."""
         finished = self._journal
         self._journal, self._begun = self._next(), monotonic()
-        for number, name in self._names.items():
-            self._journal.append(Kind.CONNECTION, number, time_ns(), name.encode())
+        for number, source in self._sources.items():
+            self._journal.append(Kind.CONNECTION, number, time_ns(), source.name.encode())
         self._finished.append(finished)
 
     def _seal(self, path: Path) -> None:

@@ -1,8 +1,8 @@
-"""Whether the captured books can be rebuilt: by times, update ids and the shape of levels; no book is kept.
+"""Whether the captured books can be rebuilt: by times, update ids and the shape of levels, and by their best prices.
 
 Here: following the ids of every symbol of a venue, and which of them wait for a snapshot. What the decoder will set
 aside is left out here too: else the book would be unknown there, and no snapshot asked for.
-Not here: the rules (`ml.market.continuity`), asking for snapshots (`live.capture`).
+Not here: the rules (`ml.market.id_rules`), asking for snapshots (`live.capture`).
 """
 
 from typing import Any
@@ -10,10 +10,14 @@ from typing import Any
 import orjson
 
 from ml.capture.feeds import plan
+from ml.capture.tops import Tops
 from ml.errors import FrameError
 from ml.market.clock import Clock
-from ml.market.continuity import RULES, Continuity, Verdict
+from ml.market.continuity import Continuity, Verdict
+from ml.market.events import BookMessage
+from ml.market.id_rules import RULES
 from ml.market.venues.dialects import MOVING, dialect, route
+from ml.market.venues.levels import Levels
 
 Doc = dict[str, Any]
 
@@ -27,15 +31,16 @@ class Watch:
         self.beside = plan(venue).beside
         self.chains = {symbol: Continuity(RULES[venue]) for symbol in symbols}
         self.clocks = {symbol: Clock() for symbol in symbols}
-        self.breaks = self.unreadable = 0
+        self.tops = {symbol: Tops() for symbol in symbols if RULES[venue].on_stream}
+        self.breaks = self.unreadable = self.crossed = 0
 
     def telling(self, frames: list[bytes]) -> list[bytes]:
         """Those frames that may hold ids or move the clock; the others, which are most, need not be read at all."""
         beside = self.beside
         return [frame for frame in frames if beside not in frame]
 
-    def take(self, payload: bytes, conn: str, recv_ts: int) -> tuple[str | None, bool, Doc | None]:
-        """Follow a frame; returns its symbol, whether its chain just broke, and its JSON if it is market data.
+    def take(self, payload: bytes, conn: str, recv_ts: int) -> tuple[str | None, Doc | None]:
+        """Follow a frame; returns its symbol and its JSON if it is market data.
 
         `recv_ts` is ns UTC by our clock.
         """
@@ -43,26 +48,40 @@ class Watch:
             doc = orjson.loads(payload)
             routed = route(doc, conn)
             if routed is None or routed[1] not in self.chains:
-                return None, False, None
+                return None, None
         except (orjson.JSONDecodeError, FrameError):
             self.unreadable += 1  # kept by the journal; the index sets it aside with its reason
-            return None, False, None
+            return None, None
         try:
             if self.dialect.kind(doc) in MOVING:
                 self.clocks[routed[1]].admit(self.dialect.event_ts(doc), recv_ts)
-            self.dialect.check(doc)
-            steps = [step for bare in self.dialect.outline(doc) for step in self.chains[routed[1]].offer(bare)]
+            levels = self.dialect.check(doc)
+            messages = self.dialect.outline(doc)
         except FrameError:
             self.unreadable += 1  # the decoder, too, sets it aside
-            return routed[1], False, doc
-        broken = any(step.verdict == Verdict.BREAK for step in steps)
-        self.breaks += broken
-        return routed[1], broken, doc
+            return routed[1], doc
+        for k, message in enumerate(messages):
+            self._follow(routed[1], message, levels[k] if k < len(levels) else ((), ()), recv_ts)
+        return routed[1], doc
+
+    def _follow(self, symbol: str, message: BookMessage, levels: tuple[Levels, Levels], recv_ts: int) -> None:
+        steps, tops = self.chains[symbol].offer(message), self.tops.get(symbol)
+        self.breaks += any(step.verdict == Verdict.BREAK for step in steps)
+        if tops is None or not steps or steps[-1].verdict not in (Verdict.APPLY, Verdict.ANCHOR):
+            return
+        tops.take(*levels, anew=message.snapshot)
+        if tops.must_mend(recv_ts):
+            self.crossed += 1
+            self.lose(symbol, "crossed")
 
     def lose(self, symbol: str, reason: str) -> None:
-        """Forget a book whose connection ended: only a snapshot makes it known again."""
+        """Forget a book that may be wrong: only a snapshot makes it known again."""
         self.chains[symbol].lose(reason)
 
     def unknown(self) -> list[str]:
         """Symbols whose book waits for a snapshot."""
         return [symbol for symbol, chain in self.chains.items() if chain.last_id is None]
+
+    def waiting(self) -> set[str]:
+        """Those of them whose diffs come: what is missing is the snapshot alone."""
+        return {symbol for symbol in self.unknown() if self.chains[symbol].pending}

@@ -123,3 +123,4 @@ PATTERNS = pl.Schema(
 )
 """`copies` names every file row that held the pattern, with its label and the label's source."""
 CANDLES = pl.Schema({"timeframe": _TEXT, **TABLES["candles"], **_ORIGIN})
+SCHEMAS = {"legacy_samples": SAMPLES, "legacy_layering": PATTERNS, "legacy_candles": CANDLES}

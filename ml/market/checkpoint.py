@@ -117,6 +117,7 @@ def _decoder_state(decoder: Decoder) -> dict[str, Any]:
         "left_at": NO_ID if chain.last_id is not None else chain.left_at,
         "held": chain.held,
         "moved": chain.moved,
+        "doubted": chain.doubted,
         "pending": [m for m in chain.pending if m.event_ts >= since],
         "recent": [m for m in chain.recent.values() if m.event_ts >= since],
         "trades": [t for t in decoder.recent_trades.values() if t.event_ts >= since],
@@ -128,7 +129,7 @@ def _decoder(kept: dict[str, Any], instrument: Instrument) -> Decoder:
     chain = decoder.continuity
     decoder.clock, decoder.suspect = Clock(**kept["clock"]), kept["suspect"]
     chain.last_id, chain.last_ts, chain.moved = kept["last_id"], kept["last_ts"], kept["moved"]
-    chain.left_at = kept["left_at"]
+    chain.left_at, chain.doubted = kept["left_at"], kept["doubted"]
     chain.held = BookMessage(**kept["held"]) if kept["held"] else None
     chain.pending.extend(BookMessage(**message) for message in kept["pending"])
     chain.recent = {message["last_id"]: BookMessage(**message) for message in kept["recent"]}

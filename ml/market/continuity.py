@@ -1,19 +1,17 @@
-"""Update-id rules: which book messages may be applied, and where the chain of ids breaks.
+"""Following the update ids of one book: which messages may be applied, and where the chain of ids breaks.
 
-Here: one rule per feed and the state machine that follows a chain.
-Add here: the rule of another feed.
-Not here: whether the book that results makes sense (crossed, one-sided): the kernel sees that (`ml.market.kernel`).
-
-Sources: Binance "How to manage a local order book correctly" (USD-M, COIN-M, spot); Bybit V5 "Orderbook" (snapshot,
-delta, u = 1); OKX V5 "Order book channel" (seqId, prevSeqId).
+Here: the state machine.
+Not here: the rules of each feed (`ml.market.id_rules`), whether the book that results makes sense (crossed, one-sided):
+the kernel sees that (`ml.market.kernel`).
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from ml.market.events import BookMessage
+from ml.market.id_rules import IdRule
 
 NO_ID = -1
 REMEMBERED = 512
@@ -56,84 +54,6 @@ class Step:
     levels: int = 0
 
 
-class Link(Enum):
-    """How a diff names the one before it."""
-
-    PREV = auto()
-    """By its last id."""
-    NEXT = auto()
-    """Its own first id is the next."""
-    NONE = auto()
-    """Not at all."""
-
-
-@dataclass(frozen=True)
-class IdRule:
-    """How the ids of one feed connect.
-
-    Args:
-        link: what of a diff names the last applied id if it is the next of the chain.
-        precedes: (diff, snapshot id) -> the diff lies wholly inside the snapshot.
-        straddles: (diff, snapshot id) -> the diff is the first to apply after the snapshot.
-        on_stream: snapshots come in the stream itself and need no straddling diff.
-    """
-
-    link: Link
-    precedes: Callable[[BookMessage, int], bool]
-    straddles: Callable[[BookMessage, int], bool]
-    on_stream: bool
-
-    def follows(self, diff: BookMessage, last: int) -> bool:
-        """Whether a diff is the next of the chain after the id that was applied last."""
-        return diff.prev_id == last if self.link is Link.PREV else self.link is Link.NEXT and diff.first_id == last + 1
-
-
-FUTURES = IdRule(
-    link=Link.PREV,
-    precedes=lambda diff, snapshot: diff.last_id < snapshot,
-    # ids are shared by all symbols, so a snapshot's id may fall between two diffs: from pu on, nothing is missing
-    straddles=lambda diff, snapshot: diff.prev_id <= snapshot <= diff.last_id,
-    on_stream=False,
-)
-BY_ONE = IdRule(
-    link=Link.NEXT,
-    precedes=lambda diff, snapshot: diff.last_id <= snapshot,
-    straddles=lambda diff, snapshot: diff.first_id == snapshot + 1,
-    on_stream=True,
-)
-SPOT = IdRule(
-    link=Link.NEXT,
-    precedes=lambda diff, snapshot: diff.last_id <= snapshot,
-    straddles=lambda diff, snapshot: diff.first_id <= snapshot + 1 <= diff.last_id,
-    on_stream=False,
-)
-CHAINED = IdRule(
-    link=Link.PREV,
-    precedes=lambda diff, snapshot: diff.last_id <= snapshot,
-    straddles=lambda diff, snapshot: diff.prev_id == snapshot,
-    on_stream=True,
-)
-UNNUMBERED = IdRule(
-    link=Link.NONE, precedes=lambda diff, snapshot: False, straddles=lambda diff, snapshot: False,
-    on_stream=True,
-)  # fmt: skip
-"""Venues that we read from archives alone, whose messages have no ids: see `Continuity`."""
-RULES = {
-    "binance-usdm": FUTURES,
-    "binance-coinm": FUTURES,
-    "binance-spot": SPOT,
-    "okx-swap": CHAINED,
-    "okx-spot": CHAINED,
-    "sim": FUTURES,
-    "bybit-linear": BY_ONE,
-    "bybit-spot": BY_ONE,
-    "bybit-inverse": BY_ONE,
-    "coinbase-spot": UNNUMBERED,
-    "deribit": UNNUMBERED,
-    "bitmex": UNNUMBERED,
-}
-
-
 class Continuity:
     """Follows the ids of one book; `last_id` is None while the book is unknown, NO_ID where its messages have none.
 
@@ -151,6 +71,8 @@ class Continuity:
         self.held: BookMessage | None = None
         self.recent: dict[int, BookMessage] = {}
         self.pending: deque[BookMessage] = deque(maxlen=REMEMBERED)
+        self.doubted = False
+        """Whether more than book messages may be missing: the next one breaks the chain, whatever its id."""
         self.moved = False
         """Whether a diff without ids was applied since the snapshot."""
 
@@ -192,7 +114,7 @@ class Continuity:
     def _diff(self, diff: BookMessage) -> list[Step]:
         if self.last_id is None:
             return self._wait(diff)
-        if self.rule.follows(diff, self.last_id):
+        if self.rule.follows(diff, self.last_id) and not self.doubted:
             self.remember(diff)
             steps = [Step(Verdict.APPLY, diff, messages=1, levels=len(diff.side))]
             if self.held is not None and not self.rule.precedes(diff, self.held.last_id):
@@ -224,15 +146,22 @@ class Continuity:
         return [Step(Verdict.WAIT, diff)]
 
     def _stream_snapshot(self, snapshot: BookMessage) -> list[Step]:
-        last = self.left_at if self.last_id is None else self.last_id
-        if snapshot.last_id < last and snapshot.event_ts <= self.last_ts:
-            return [_repeat(snapshot, None)]  # late: the book was newer
+        if self._is_late(snapshot):
+            return [_repeat(snapshot, None)]
         steps: list[Step] = []
         # an id of 1 is a restart, and what went before it is not known even where the last id was 1 or 0, too
         anew = snapshot.last_id == 1 and snapshot.event_ts > self.last_ts
-        if self.last_id is not None and (anew or snapshot.last_id - self.last_id not in (0, 1)):
+        follows = self.last_id is not None and snapshot.last_id - self.last_id in (0, 1) and not self.doubted
+        if self.last_id is not None and (anew or not follows):
             steps.append(self._break(snapshot, snapshot.first_id - 1, "restart" if anew else "sequence_gap"))
         return steps + self._anchor(snapshot, [], on_stream=True)
+
+    def _is_late(self, snapshot: BookMessage) -> bool:
+        """Whether a newer message was seen: the book would go back, and no newer snapshot would be asked for."""
+        seen = self.pending[-1] if self.pending else None
+        last_id = seen.last_id if seen else self.left_at if self.last_id is None else self.last_id
+        last_ts = max(self.last_ts, seen.event_ts) if seen else self.last_ts
+        return snapshot.last_id != last_id and (snapshot.event_ts, snapshot.last_id) < (last_ts, last_id)
 
     def _rest_snapshot(self, snapshot: BookMessage) -> list[Step]:
         known = list(self.pending) if self.last_id is None else list(self.recent.values())
@@ -281,7 +210,7 @@ class Continuity:
     def _break(self, refused: BookMessage, to_id: int, reason: str) -> Step:
         last = self.last_id
         assert last is not None  # noqa: S101 - only a running chain can break
-        self.last_id, self.left_at = None, last
+        self.last_id, self.left_at, self.doubted = None, last, False
         self.recent.clear()
         return Step(Verdict.BREAK, refused, last, to_id, reason)
 

@@ -12,14 +12,17 @@ from typing import Any, Protocol
 from ml.errors import FrameError
 from ml.instruments import Instrument
 from ml.market.clock import Clock
-from ml.market.continuity import NO_ID, RULES, Continuity, Step, Verdict
+from ml.market.continuity import NO_ID, Continuity, Step, Verdict
 from ml.market.decoded import BookEvent, Event, Tally, TradeEvent
 from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, BookMessage, Trade
+from ml.market.id_rules import RULES
 from ml.market.unfit import LARGEST
 from ml.market.venues.dialects import BOOK, LOSS, MOVING, dialect
 from ml.schemas import END_REASONS
 
 REMEMBERED_TRADES = 4096
+OF_LINES = ("reconnect", "silent", "overflow")
+"""Losses of all that a capture's connection carries."""
 
 
 class Owed(Protocol):
@@ -58,8 +61,7 @@ class Decoder:
         self.catch_up()
         kind = self.dialect.kind(doc)
         if kind == LOSS:
-            self.suspect = str(doc[LOSS])
-            return self._lose_unseen()
+            return self._lose(str(doc[LOSS])) if doc.get("books", True) else []
         flags, frame_ts, events = 0, 0, list[Event]()
         try:
             if kind in MOVING:
@@ -143,6 +145,12 @@ class Decoder:
         if fresh:
             events.append(TradeEvent(fresh, max(trade.event_ts for trade in prints if isinstance(trade, Trade)), late))
         return events
+
+    def _lose(self, reason: str) -> list[Event]:
+        """Frames may be missing here: ids show it of books, nothing shows it of prints on the same connection."""
+        self.suspect = reason
+        self.continuity.doubted |= reason in OF_LINES and self.continuity.last_id not in (None, NO_ID)
+        return self._lose_unseen()
 
     def _lose_unseen(self) -> list[Event]:
         """Where messages have no ids, nothing else will show that one is missing: the book is unknown at once."""

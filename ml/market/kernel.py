@@ -5,7 +5,7 @@ Not here: the arrays (`ml.market.layout`), what flows between samples (`ml.marke
 (`ml.market.continuity`) comes as a CLEAR without levels; driving the kernel (`ml.market.sampler`).
 
 Sample t covers [t - period, t) and is *closed* by the first event whose time is t or later. It is *released* by the
-first book message after that which continues the chain: only then is it known that nothing was missing before t. A
+first book message of t or later that continues the chain: only then is it known that nothing was missing before t. A
 break turns what is closed but not released invalid, so no row is ever given out as valid and found wrong later.
 A book that stays crossed over two messages is unknown until the next snapshot; a one-sided book is invalid while so.
 """
@@ -73,10 +73,14 @@ def advance(state: State, ts: int) -> None:
 
 
 @inlined
-def release(state: State, arrival: int) -> None:
-    """Declare all closed samples final: the chain goes on, so nothing was missing."""
+def release(state: State, ts: int, arrival: int) -> None:
+    """Declare the samples closed up to a time final: the chain goes on there, so nothing was missing before."""
     meta = state.meta
-    meta[at.RELEASED], meta[at.RELEASE_TS], meta[at.RELEASE_ARRIVAL] = meta[at.CLOSED], meta[at.WATERMARK], arrival
+    meta[at.RELEASE_TS], meta[at.RELEASE_ARRIVAL] = max(meta[at.RELEASE_TS], ts), arrival
+    if ts >= meta[at.WATERMARK]:
+        meta[at.RELEASED] = meta[at.CLOSED]
+    while meta[at.RELEASED] < meta[at.CLOSED] and state.samples[meta[at.RELEASED], at.TS] <= ts:
+        meta[at.RELEASED] += 1
 
 
 @hot
@@ -111,10 +115,10 @@ def _on_book(state: State, books: BookStream, i: int, start: int) -> None:
         return
     else:
         if meta[at.CROSSED] == 0:
-            release(state, arrival)
+            release(state, books.ts[i], arrival)
         book_diff(state, books, start, end)
     meta[at.BOOK_TS] = books.ts[i]
-    _judge(state, arrival, flags & SNAPSHOT == 0)
+    _judge(state, arrival, books.ts[i] if flags & SNAPSHOT == 0 else 0)
 
 
 @hot
@@ -144,8 +148,11 @@ def _anchor(state: State, books: BookStream, start: int, end: int, arrival: int)
 
 
 @inlined
-def _judge(state: State, arrival: int, in_chain: bool) -> None:
-    """After a message: is the book one-sided or crossed, or larger than we can hold?"""
+def _judge(state: State, arrival: int, chained_ts: int) -> None:
+    """After a message: is the book one-sided or crossed, or larger than we can hold?
+
+    `chained_ts` is the time of a message that continues the chain, else 0.
+    """
     meta = state.meta
     if state.book.head[FULL] == 1:
         break_book(state, arrival, at.OVERFLOW_BREAK)
@@ -164,8 +171,8 @@ def _judge(state: State, arrival: int, in_chain: bool) -> None:
     if bid <= ask:
         if meta[at.CROSSED] == 1:
             meta[at.CROSSED] = 0
-            if in_chain:
-                release(state, arrival)
+            if chained_ts > 0:
+                release(state, chained_ts, arrival)
     elif meta[at.CROSSED] == 1:
         break_book(state, arrival, at.CROSSED_BREAK)
     else:
@@ -199,7 +206,7 @@ def _close(state: State, t: int) -> None:
 @hot
 def _start_span(state: State, arrival: int) -> None:
     state.meta[at.START_TS], state.meta[at.START_ARRIVAL] = state.meta[at.WATERMARK], arrival
-    release(state, arrival)
+    release(state, state.meta[at.WATERMARK], arrival)
 
 
 @hot

@@ -78,6 +78,6 @@ def _finish(sampler: Sampler, validity: pl.DataFrame) -> None:
     """What no book message of the day confirmed: the validity table knows whether the next day's did."""
     reason = validity["end_reason"][-1] if validity.height else None
     if reason is None:
-        kernel.release(sampler.state, -1)
+        kernel.release(sampler.state, sampler.state.meta[layout.WATERMARK], -1)
     elif reason != "capture_end":
         kernel.break_book(sampler.state, -1, layout.EXTERNAL_BREAK)

@@ -14,11 +14,12 @@ from ml.dates import DAY_NS
 from ml.market import shapes as at
 from ml.market.clock import MAX_AHEAD_NS, MAX_BACK_NS, Clock
 from ml.market.compiled import hot
-from ml.market.continuity import REMEMBERED, Link
+from ml.market.continuity import REMEMBERED
 from ml.market.decoder import REMEMBERED_TRADES, Decoder
 from ml.market.eventlog import EventLog
 from ml.market.events import LATE, BookMessage, Trade
 from ml.market.frames import Levels
+from ml.market.id_rules import Link
 from ml.market.shapes import I64
 
 WATERMARK, RECV, LAST_ID, LAST_TRADE = range(4)
@@ -131,7 +132,8 @@ def _move(state: I64, event_ts: int, recv_ts: int) -> None:
 
 def _state(decoder: Decoder) -> I64:
     chain, clock = decoder.continuity, decoder.clock
-    known = chain.last_id is not None and chain.last_id >= 0 and chain.held is None and chain.rule.link is not Link.NONE
+    sure = chain.last_id is not None and chain.last_id >= 0 and not chain.doubted
+    known = sure and chain.held is None and chain.rule.link is not Link.NONE
     return np.array(
         [clock.watermark, clock.last_recv, chain.last_id if known else UNKNOWN, decoder.highest_trade], np.int64
     )

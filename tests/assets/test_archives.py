@@ -1,5 +1,10 @@
 """Fetching as Dagster sees it: a partition, its ledger, and a backfill over its dates."""
 
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
 import pytest
 
 from ml import config, download, fetch
@@ -7,7 +12,7 @@ from ml.config import Config
 from ml.paths import DataRoot
 from ml.sources import Source
 from ml.store import write_text
-from tests.assets.play import DATE, DAY_BEFORE, checks, graph, make, shown
+from tests.assets.play import DATE, DAY_BEFORE, checks, make, shown
 from tests.conftest import default_dates
 from tests.file_server import Archive
 from tests.kline_server import served
@@ -66,7 +71,18 @@ def test_a_source_that_refuses_fails_the_step(asking, archive):
     assert fetch.read_day(root, DATE, INSTRUMENT).is_empty()
 
 
-def test_frames_follow_from_files():
-    """A backfill of both fetches a date before it reads its frames."""
-    (raw,) = [asset for asset in graph() if "raw_frames" in {key.path[-1] for key in asset.keys}]
-    assert {key.path[-1] for key in raw.dependency_keys} == {"archive_files"}
+DEPENDENCIES = """
+from assets.raw import raw_frames
+print([key.to_user_string() for key in raw_frames.dependency_keys])
+"""
+
+
+@pytest.mark.parametrize("fetches", [True, False])
+def test_frames_follow_from_files_where_a_source_is_listed(asking, fetches):
+    """A backfill of both fetches a date before it reads its frames; without a source nobody is told to fetch first."""
+    root, listed = asking
+    if not fetches:
+        write_text(root.config, config.render(replace(listed, sources=())))
+    environment = os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)}
+    told = subprocess.run([sys.executable, "-c", DEPENDENCIES], env=environment, check=True, stdout=subprocess.PIPE)
+    assert told.stdout.split() == ([b"['archive_files']"] if fetches else [b"[]"])

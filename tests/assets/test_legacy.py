@@ -2,6 +2,7 @@
 
 import dagster as dg
 import numpy as np
+import polars as pl
 import pytest
 
 from assets.legacy import Legacy
@@ -44,3 +45,14 @@ def test_a_person_sees_what_became_of_the_rows(run):
     assert metadata["dagster/row_count"].value == len(truth.samples)
     assert metadata["set_aside"].value == truth.set_aside
     assert shown(result, "legacy_candles")["kept"].value == 3
+
+
+def test_a_person_sees_columns_and_a_picture(run):
+    """The columns are those of the stored files."""
+    root, result, _ = run
+    for table in TABLES:
+        metadata = shown(result, table)
+        (stored, *_) = (pl.read_parquet_schema(root.root / path) for path in store.manifest(root, table))
+        told = {column.name for column in metadata["dagster/column_schema"].value.columns}
+        assert set(stored) == told, table
+        assert "data:image/png" in metadata["rows by fate"].value

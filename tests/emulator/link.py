@@ -43,7 +43,7 @@ class Link:
     """One book of one venue.
 
     `steps` are the verdicts so far, each with the count of changes at which
-    its frame was sent, None for a REST answer.
+    its frame was sent, None for a REST answer, and the latest event time then (ns UTC).
     """
 
     def __init__(self, venue: str, seed: int) -> None:
@@ -58,7 +58,7 @@ class Link:
         self.flight: deque[Sent] = deque()
         self.arrived: list[Sent] = []
         self.answers: list[Sent] = []
-        self.steps: list[tuple[Step, int | None]] = []
+        self.steps: list[tuple[Step, int | None, int]] = []
         self.trades: set[int] = set()
         self._at: int | None = 0
         self._listen()
@@ -77,7 +77,10 @@ class Link:
     def dial(self) -> None:
         """A new connection: what was in flight is lost with the old one, and the stream opens."""
         self.flight.clear()
-        self.must_redial = False
+        self.renew()
+
+    def renew(self) -> None:
+        """The book is subscribed anew on the running connection: its snapshot comes after what is in flight."""
         self._send(self.protocol.opening(self.market))
 
     def fall(self, reason: str) -> None:
@@ -120,7 +123,7 @@ class Link:
             self.trades.add(sent.trade)
         conn = self.rest if sent.holds == "rest" else self.conn
         for text in self.watch.telling([sent.text.encode()]) if sent.holds != "rest" else [sent.text.encode()]:
-            self.must_redial |= self.watch.take(text, conn, self.now * 10**6)[1] and not self.rest
+            self.watch.take(text, conn, self.now * 10**6)
         try:
             doc = orjson.loads(sent.text)
             routed = route(doc, conn)
@@ -152,7 +155,7 @@ class Link:
 
         def noted(message: Any) -> list[Step]:
             found = offer(message)
-            self.steps += [(step, self._at) for step in found]
+            self.steps += [(step, self._at, self.feed.decoder.clock.watermark) for step in found]
             return found
 
         self.feed.decoder.continuity.offer = noted

@@ -46,6 +46,10 @@ class Binance:
         symbols = {name.partition("@")[0].upper() for name in books}
         return sorted(symbols), [json.dumps({"result": None, "id": message.get("id")})]
 
+    def unsubscribed(self, message: dict) -> tuple[list[str], list[str]]:
+        """The capture ends no subscription to a book of Binance."""
+        return [], []
+
     def opening(self, market: Market) -> list[str]:
         """The stream sends no snapshot."""
         return []
@@ -98,8 +102,12 @@ class Bybit:
     def subscribed(self, message: dict) -> tuple[list[str], list[str]]:
         """Symbols whose book was asked for, and the answers."""
         books = [topic for topic in message.get("args", []) if topic.startswith("orderbook.")]
-        answer = {"success": True, "ret_msg": "", "op": "subscribe", "conn_id": "x"}
+        answer = {"success": True, "ret_msg": "", "op": message.get("op"), "conn_id": "x"}
         return [topic.rpartition(".")[2] for topic in books], [json.dumps(answer)]
+
+    unsubscribed = subscribed
+    book = '"topic": "orderbook.'
+    """What a frame of the book says, and no other."""
 
     def opening(self, market: Market) -> list[str]:
         """The snapshot that begins the stream."""
@@ -147,7 +155,10 @@ class Okx:
     def subscribed(self, message: dict) -> tuple[list[str], list[str]]:
         """Symbols whose book was asked for, and the answers."""
         books = [arg["instId"] for arg in message.get("args", []) if arg["channel"] == "books"]
-        return books, [json.dumps({"event": "subscribe", "arg": arg}) for arg in message.get("args", [])]
+        return books, [json.dumps({"event": message["op"], "arg": arg}) for arg in message.get("args", [])]
+
+    unsubscribed = subscribed
+    book = '"channel": "books"'
 
     def opening(self, market: Market) -> list[str]:
         """The snapshot that begins the stream."""

@@ -20,10 +20,22 @@ import os, sys
 from functools import partial
 from live import capture
 from ml.capture.recorder import ROLL_BYTES, Recorder
-capture.Recorder = partial(Recorder, roll_bytes=int(os.environ.get("ROLL_BYTES", ROLL_BYTES)))
+refused = os.environ.get("REFUSED", "").encode()
+class Filled(Recorder):
+    def offer(self, connection, recv_ts, frames):
+        global refused
+        if refused and len(frames) == 1 and refused in frames[0]:
+            refused, self.queue_bytes = b"", 0
+        try:
+            return super().offer(connection, recv_ts, frames)
+        finally:
+            self.queue_bytes = 1 << 26
+capture.REFRESH_SECONDS = float(os.environ.get("REFRESH_SECONDS", capture.REFRESH_SECONDS))
+capture.Recorder = partial(Filled, roll_bytes=int(os.environ.get("ROLL_BYTES", ROLL_BYTES)))
 sys.exit(capture.main(sys.argv[1:]))
 """
-"""The verb, with journals that may be rolled sooner."""
+"""The verb; journals may be rolled sooner, the queue is full when a frame with REFUSED comes alone, and snapshots may
+be fetched anew sooner."""
 
 
 class Running:

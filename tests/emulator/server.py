@@ -36,7 +36,9 @@ class Emulator:
         self.said: dict[web.WebSocketResponse, list[str]] = {}
         """All that each connection was sent, in order of the connections."""
         self.aside: set[web.WebSocketResponse] = set()
-        self.connections = self.sent = self.served = 0
+        self.ended: set[tuple[web.WebSocketResponse, str]] = set()
+        """Books that were unsubscribed on a connection, which still brings the symbol's prints."""
+        self.connections = self.sent = self.served = self.renewed = 0
         self.delay, self.withheld_openings = 0.0, 0
         self.late: deque[tuple[float, str, str]] = deque()
         self.port = 0
@@ -129,7 +131,14 @@ class Emulator:
         if alive is not None:
             await self._say(socket, alive)
             return
+        if str(message.get("op", message.get("method"))).lower() == "unsubscribe":
+            await self._end(socket, message)
+            return
         symbols, answers = self.protocol.subscribed(message)
+        again = self.sockets[socket].intersection(symbols).difference(one for at, one in self.ended if at is socket)
+        if again:  # as Bybit says it: a second subscription brings no snapshot
+            await self._say(socket, json.dumps({"success": False, "ret_msg": "error: already subscribed"}))
+            return
         for answer in answers:
             await self._say(socket, answer)
         if not symbols and not self.sockets[socket]:
@@ -141,8 +150,16 @@ class Emulator:
                 else:
                     for frame in self.protocol.opening(self.markets[symbol]):
                         await self._say(socket, frame)
+                self.renewed += symbol in self.sockets[socket]
                 self.sockets[socket].add(symbol)
+                self.ended.discard((socket, symbol))
                 self.aside.discard(socket)
+
+    async def _end(self, socket: web.WebSocketResponse, message: dict) -> None:
+        symbols, answers = self.protocol.unsubscribed(message)
+        self.ended |= {(socket, symbol) for symbol in symbols if symbol in self.sockets[socket]}
+        for answer in answers:
+            await self._say(socket, answer)
 
     async def _tick(self) -> None:
         period = 1.0 / self.rate
@@ -166,7 +183,8 @@ class Emulator:
 
     async def _send_all(self, text: str, symbol: str | None = None) -> None:
         for socket, symbols in list(self.sockets.items()):
-            if (symbol is None or symbol in symbols) and not socket.closed:
+            ended = (socket, symbol) in self.ended and self.protocol.book in text
+            if (symbol is None or symbol in symbols) and not socket.closed and not ended:
                 self.sent += 1
                 try:
                     await self._say(socket, text)

@@ -115,10 +115,10 @@ class Faults(RuleBasedStateMachine):
     def answer(self, back: int) -> None:
         self.link.arrive(self.link.answers[-min(back, len(self.link.answers))])
 
-    @precondition(lambda self: self.link.must_redial)
+    @precondition(lambda self: not self.link.rest and self.link.watch.waiting())
     @rule()
-    def redial(self) -> None:
-        self.link.fall("reconnect")
+    def renew(self) -> None:
+        self.link.renew()
 
     @invariant()
     def truth(self) -> None:

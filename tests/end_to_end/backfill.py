@@ -1,9 +1,11 @@
-"""A Dagster backfill as the UI asks for one, by the daemon's own code: `python -m ... COMPILED KEY...`.
+"""A Dagster backfill as the UI asks for one, by the daemon's own code: `python -m ... COMPILED TOLD KEY...`.
 
 In a process of its own: the definitions list the dates and instruments of the data root that the environment names.
-Runs are executed one after the other by this process.
+Runs are executed one after the other by this process. The file TOLD then holds, as JSON, the tally of each partition
+that the materialization of its events shows in the UI.
 """
 
+import json
 import logging
 import sys
 import time
@@ -25,9 +27,11 @@ SERIAL = {
     "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
 }
 ASSETS = ("archive_files", "raw_frames", "book_events", "trades", "validity", "quarantine")
+TALLIED = "book_events"
+"""The asset whose metadata are the decoder's tally."""
 
 
-def backfill(keys: list[str]) -> BulkActionStatus:
+def backfill(keys: list[str], told: Path) -> BulkActionStatus:
     """Backfill the partitions of the assets that follow from files; returns how it ended."""
     from pipelines.definitions import defs
 
@@ -46,9 +50,18 @@ def backfill(keys: list[str]) -> BulkActionStatus:
             assert errors == [], errors
         failed = [run.run_id for run in instance.get_runs() if run.status != dg.DagsterRunStatus.SUCCESS]
         print(found.status, len(instance.get_runs()), "runs", failed)
+        told.write_text(json.dumps(tallies(instance)))
         return found.status if not failed else BulkActionStatus.FAILED
+
+
+def tallies(instance: dg.DagsterInstance) -> dict[str, dict[str, int]]:
+    """What the materializations of events have counted, by partition."""
+    made = instance.fetch_materializations(dg.AssetKey(TALLIED), limit=1_000).records
+    shown = ((record.partition_key, record.asset_materialization) for record in made)
+    return {key: {name: value.value for name, value in one.metadata.items() if isinstance(value.value, int)}
+            for key, one in shown if key is not None and one is not None}  # fmt: skip
 
 
 if __name__ == "__main__":
     use_compiled(Path(sys.argv[1]))
-    sys.exit(backfill(sys.argv[2:]) != BulkActionStatus.COMPLETED_SUCCESS)
+    sys.exit(backfill(sys.argv[3:], Path(sys.argv[2])) != BulkActionStatus.COMPLETED_SUCCESS)

@@ -2,66 +2,28 @@
 
 import os
 import re
-import shutil
-import signal
-import socket
 import subprocess
-import sys
-from pathlib import Path
 from time import monotonic, sleep
-from urllib.request import urlopen
 
 import pytest
 
+from tests.end_to_end.browser import LOBFORGE, opened, served
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-LOBFORGE = str(Path(sys.executable).with_name("lobforge"))
 GROUPS = ("raw", "samples", "features", "labels", "dataset", "training", "validation", "promotion")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """The UI over the data root of a short demo; the server is stopped with all its children."""
+def page(tmp_path_factory):
+    """A page of the UI over the data root of a short demo."""
     base = tmp_path_factory.mktemp("ui")
     subprocess.run(
         [LOBFORGE, "demo", "--hours", "0.2", "--json"],
         env=os.environ | {"LOBFORGE_DATA_ROOT": str(base)}, check=True, capture_output=True,
     )  # fmt: skip
     (root,) = (base / "variants").iterdir()
-    port = _free_port()
-    environment = os.environ | {"LOBFORGE_DATA_ROOT": str(root)}
-    command = [LOBFORGE, "ui", "--port", str(port)]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
-    url, deadline = f"http://127.0.0.1:{port}", monotonic() + 120
-    while True:
-        try:
-            urlopen(f"{url}/server_info", timeout=2).close()  # noqa: S310
-            break
-        except OSError:
-            assert monotonic() < deadline, "the UI did not start within two minutes"
-            sleep(0.5)
-    yield url
-    os.killpg(server.pid, signal.SIGTERM)
-    server.wait(60)
-
-
-@pytest.fixture(scope="module")
-def page(address):
-    """A page of headless Chromium, the system's own or Playwright's."""
-    from playwright.sync_api import Error, sync_playwright
-
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        except Error as error:
-            pytest.skip(f"NO BROWSER: install Chromium, or run `playwright install chromium` ({error})")
-        yield browser.new_page(base_url=address, viewport={"width": 1600, "height": 1000})
-        browser.close()
+    with served(root) as address, opened(address) as page:
+        yield page
 
 
 def test_the_graph_shows_every_group(page):

@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
+import polars as pl
 import pytest
 
+from ml.capture.journal import Kind
 from tests.emulator.protocols import PROTOCOLS
 from tests.emulator.running import SYMBOLS, Running, anchored, emulated, flows, truth, until
 from tests.emulator.server import Emulator
@@ -44,9 +47,9 @@ def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
                 return []
             return [frame]
 
-        served, connected = emulator.served, emulator.connections
+        before = emulator.served + emulator.renewed
         emulator.tap = drop_one_book_frame
-        until(lambda: emulator.served > served or emulator.connections > connected)
+        until(lambda: emulator.served + emulator.renewed > before)
         flows(emulator, 80)
         emulator.tap = lambda _, frame: [frame, frame]
         flows(emulator)
@@ -123,9 +126,8 @@ def test_frames_out_of_order_late_and_of_a_new_epoch_are_the_truth(root, venue):
     symbol = SYMBOLS.get(venue, ["BTCUSDT"])
     with Emulator(venue, symbol) as emulator, Running(root, venue, emulator) as running:
         anchored(emulator)
-        connected = emulator.connections
         emulator.tap = swapped()
-        until(lambda: emulator.connections > connected)
+        until(lambda: emulator.renewed == 1)
         flows(emulator, 100)
         emulator.delay = 0.5
         flows(emulator, 60)
@@ -138,19 +140,6 @@ def test_frames_out_of_order_late_and_of_a_new_epoch_are_the_truth(root, venue):
     reasons = [gap["reason"] for found in truth(root, venue, emulator) for gap in found.gaps]
     assert "sequence_gap" in reasons
     assert ("restart" in reasons) == venue.startswith("bybit")
-
-
-@pytest.mark.slow
-def test_a_book_whose_first_snapshot_was_lost_is_asked_for_again(root):
-    """Its diffs come and break nothing; after five seconds without the book its line is dialled anew."""
-    with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
-        emulator.withheld_openings = 1
-        with Running(root, "bybit-linear", emulator) as running:
-            until(lambda: emulator.connections == 2)
-            flows(emulator)
-            summary = running.stop()
-    assert (summary["reconnects"], summary["unknown_books"]) == (1, [])
-    assert len(truth(root, "bybit-linear", emulator)[0].applied) > 20
 
 
 def test_refused_and_stale_snapshots_are_asked_for_again(root):
@@ -185,7 +174,10 @@ def test_a_killed_capture_is_recovered_by_the_next(root):
 
 @pytest.mark.slow
 def test_a_lost_line_without_books_loses_no_book(root):
-    """USD-M sends candles and mark prices over a line of their own: it is dialled again, the books go on."""
+    """USD-M sends candles and mark prices over a line of their own: it is dialled again, the books go on.
+
+    What is lost with it is on record for each symbol, with its bounds.
+    """
     with emulated("binance-usdm") as emulator, Running(root, "binance-usdm", emulator) as running:
         anchored(emulator)
         connected = emulator.connections
@@ -195,6 +187,9 @@ def test_a_lost_line_without_books_loses_no_book(root):
         summary = running.stop()
     assert (summary["reconnects"], summary["breaks"], summary["unknown_books"]) == (1, 0, [])
     assert [found.gaps for found in truth(root, "binance-usdm", emulator)] == [[], []]
+    frames = pl.read_parquet(next(root.captures.iterdir()))
+    noted = [orjson.loads(payload) for payload in frames.filter(pl.col("kind") == Kind.LOSS)["payload"]]
+    assert noted == [{"loss": "reconnect", "symbol": symbol, "books": False} for symbol in emulator.markets]
 
 
 def test_a_capture_that_cannot_be_sealed_fails_and_is_recovered(root):

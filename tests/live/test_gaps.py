@@ -72,6 +72,27 @@ def test_dates_and_instrument_choose(stored, capsys, arguments, days, gaps):
     assert (code, len(ledger["days"]), len(ledger["gaps"])) == (0, days, gaps)
 
 
+def test_losses_beside_the_books_are_told_with_their_bounds(stored, capsys):
+    """From the last frame of that connection to the next; what is lost with books is a gap, and not this."""
+    books, candles, noted = "sim ws://x/books", "sim ws://x/candles", '{"loss":"%s","symbol":"A"%s}'
+    rows = [
+        (0, books, T0, "ws", b"{}"), (1, candles, T0 + SECOND, "ws", b"{}"), (2, books, T0 + 2 * SECOND, "ws", b"{}"),
+        (3, candles, T0 + 3 * SECOND, "loss", (noted % ("silent", ',"books":false')).encode()),
+        (4, books, T0 + 4 * SECOND, "loss", (noted % ("overflow", "")).encode()),
+        (5, candles, T0 + 5 * SECOND, "ws", b"{}"),
+        (6, candles, T0 + 6 * SECOND, "loss", (noted % ("reconnect", ',"books":false')).encode()),
+    ]  # fmt: skip
+    frame = pl.DataFrame([(*row, "", 0) for row in rows], schema=TABLES["raw_frames"], orient="row")
+    publish(stored, "raw_frames", stored.partition("raw_frames", "2025-03-04", "sim.A"), frame, "v")
+    found = run(capsys)[1]["beside"]
+    assert [(one["conn"], one["start"] - T0, one["end"] and one["end"] - T0, one["reason"]) for one in found] == [
+        (candles, SECOND, 5 * SECOND, "silent"), (candles, 5 * SECOND, None, "reconnect"),
+    ]  # fmt: skip
+    assert run(capsys, "--instrument", "sim.B")[1]["beside"] == []
+    assert main([]) == 0
+    assert "lost beside the books" in capsys.readouterr().out
+
+
 def test_people_see_two_tables(stored, capsys):
     """Times as times, shares in percent."""
     assert main([]) == 0

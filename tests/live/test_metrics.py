@@ -9,8 +9,9 @@ from ml.schemas import END_REASONS
 from tests.house.sources import PROJECT
 
 STATE = {
-    "venue": "sim", "frames": 7, "bytes": 70, "overflows": 1, "reconnects": 2, "breaks": 3, "snapshots": 4,
-    "snapshot_failures": 5, "waiting_bytes": 6, "unsealed": 2, "unknown_books": ["A", "B"], "slowest_ms": 1.0,
+    "venue": "sim", "frames": 7, "bytes": 70, "overflows": 1, "reconnects": 2, "breaks": 3, "crossed": 9, "renewals": 8,
+    "snapshots": 4, "snapshot_failures": 5, "waiting_bytes": 6, "unsealed": 2, "unknown_books": ["A", "B"],
+    "slowest_ms": 1.0,
 }  # fmt: skip
 
 

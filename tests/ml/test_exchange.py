@@ -66,11 +66,21 @@ def test_a_cut_line_is_dialled_again_and_subscribed():
 
 
 def test_a_line_can_be_told_to_dial_again():
-    """Where the stream sends its own snapshots, this is how a new one is asked for."""
+    """The last way to a snapshot where the stream sends its own."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
         _, lost, _ = listen(emulator, 2.0, lambda line: line.redial())
         assert emulator.connections == 2
     assert lost == ["reconnect"]
+
+
+def test_a_book_is_subscribed_anew_on_the_running_connection():
+    """The prints go on, a fresh snapshot comes, nothing is lost."""
+    with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
+        heard, lost, _ = listen(emulator, 1.0, lambda line: line.say(feeds.plan("bybit-linear").renew("BTCUSDT")))
+        assert (emulator.connections, emulator.renewed) == (1, 1)
+    texts = [text for _, together in heard for text in together]
+    assert sum(b'"snapshot"' in text and b"orderbook" in text for text in texts) == 2
+    assert lost == []
 
 
 def test_a_venue_that_closes_the_door_at_once_is_left_in_peace(monkeypatch):

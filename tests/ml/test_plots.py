@@ -90,6 +90,7 @@ PICTURES = {
     "distances": (lambda: plots.distances(distances(0.1, 0.4)), lambda: plots.distances(distances(0.1, 0.2))),
     "folds": (lambda: plots.folds(scores()), lambda: plots.folds(scores(5))),
     "reliability": (lambda: plots.reliability(BINS), lambda: plots.reliability(BINS[:1])),
+    "fates": (lambda: plots.fates({"kept": 5, "no_time": 1}), lambda: plots.fates({"kept": 1, "no_time": 5})),
 }
 
 
@@ -118,6 +119,7 @@ def test_a_picture_depends_on_the_data_alone(name):
         lambda: plots.distances(distances(None)),
         lambda: plots.folds(scores(0)),
         lambda: plots.reliability([]),
+        lambda: plots.fates({}),
     ],
     ids=[
         "no sample",
@@ -132,6 +134,7 @@ def test_a_picture_depends_on_the_data_alone(name):
         "nothing compared",
         "no fold",
         "no bin",
+        "no row",
     ],
 )
 def test_without_data_the_picture_is_empty(draw):

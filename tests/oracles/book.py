@@ -1,7 +1,7 @@
 """A slow and obvious book and sampler: dictionaries, sorted lists, plain loops.
 
 It follows the written contract (sample t covers [t - period, t), is closed by the first event at t or later, is
-released by the next book message of the chain), with the bookkeeping done the long way round.
+released by the next book message of the chain whose time is t or later), with the bookkeeping done the long way round.
 """
 
 BPS = (0, 2, 5, 10, 20)
@@ -77,13 +77,13 @@ class SlowSampler:
         self.rows.append(row)
         self.unreleased.append(row)
 
-    def release(self):
-        self.unreleased = []
-        self.released_at = self.watermark
+    def release(self, ts):
+        self.unreleased = [row for row in self.unreleased if row["ts"] > ts]
+        self.released_at = ts if self.released_at is None else max(self.released_at, ts)
 
     def begin(self):
         self.start = self.watermark
-        self.release()
+        self.release(self.watermark)
 
     def lose(self, reason):
         if self.known:
@@ -128,10 +128,10 @@ class SlowSampler:
             return
         else:
             if not self.crossed:
-                self.release()
+                self.release(ts)
             self.apply(levels)
         self.last_book = ts
-        self.judge(in_chain=not snapshot)
+        self.judge(ts if not snapshot else None)
 
     def anchor(self, levels):
         self.book = DictBook()
@@ -163,7 +163,7 @@ class SlowSampler:
                 self.count(f"ofi_{m + 1}", side * imbalance(side, self.ladder[side], after, m))
             self.ladder[side] = after
 
-    def judge(self, in_chain):
+    def judge(self, chained_ts):
         bid, ask = self.book.best(1), self.book.best(-1)
         if bid is None or ask is None:
             if not self.one_sided and self.start < self.watermark:
@@ -174,8 +174,8 @@ class SlowSampler:
             self.one_sided = False
             self.begin()
         if bid <= ask:
-            if self.crossed and in_chain:
-                self.release()
+            if self.crossed and chained_ts is not None:
+                self.release(chained_ts)
             self.crossed = False
         elif self.crossed:
             self.lose("crossed")

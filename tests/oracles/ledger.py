@@ -1,8 +1,8 @@
 """The gap ledger by one DuckDB query over the raw ids: no parser, no state machine, no kernel.
 
 Binance futures and the simulated venue: a diff follows if its `pu` is the `u` before it. Stretches of diffs that follow
-one another are islands; in each the book is known from the first snapshot that one of its diffs straddles. Times are
-the largest `T` so far. What ids cannot show (a crossed or one-sided book) is not in it.
+one another are islands; in each the book is known from the first snapshot that one of its diffs straddles. It begins
+at the largest `T` so far and ends at that of its diffs. What ids cannot show (a crossed or one-sided book) is not here.
 """
 
 import duckdb
@@ -28,7 +28,7 @@ with frames as (
 ), numbered as (
     select *, sum(breaks::int) over (order by n) as island from chained
 ), islands as (
-    select island, max(n) as last, max(u) as from_id, max(clock) as end_ts from numbered group by island
+    select island, max(n) as last, max(u) as from_id, max(ts) as end_ts from numbered group by island
 ), refused as (
     select island - 1 as island, n, pu as to_id from numbered where breaks
 ), anchors as (

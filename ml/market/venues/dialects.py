@@ -13,7 +13,7 @@ from ml.instruments import Instrument
 from ml.market.archives import dialect as archived
 from ml.market.events import BookMessage, Trade
 from ml.market.venues import binance, bybit, okx
-from ml.market.venues.levels import check_levels
+from ml.market.venues.levels import Levels, check_levels
 
 BOOK, TRADE, SNAPSHOT_ASKED, LOSS, OTHER = "book", "trade", "snapshot", "loss", "other"
 """Kinds of frame: book message of the stream, prints, snapshot that was asked for (REST), a note of the capture that
@@ -50,13 +50,15 @@ class Dialect:
         """Book messages without their levels; raises FrameError for an unfit field."""
         return self.of(doc).outline(doc)
 
-    def check(self, doc: dict[str, Any]) -> None:
-        """Raises FrameError for levels of the stream or a snapshot that no book can take."""
-        for both in self.own.sides(doc):
+    def check(self, doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
+        """Bids and asks of each book message; raises FrameError for levels that no book can take."""
+        found = self.own.sides(doc)
+        for both in found:
             try:
                 check_levels(*both)
             except (TypeError, ValueError, AttributeError) as error:
                 raise FrameError("bad_frame", f"{type(error).__name__}: {error}") from error
+        return found
 
     def parse(self, doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
         """Book messages and prints; raises FrameError for an unfit field."""

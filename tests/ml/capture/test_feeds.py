@@ -6,7 +6,7 @@ import pytest
 
 from ml.capture.feeds import PER_CONNECTION, PLANS, plan
 from ml.errors import SettingsError
-from ml.market.continuity import RULES
+from ml.market.id_rules import RULES
 
 MANY = [f"S{k}USDT" for k in range(2 * PER_CONNECTION + 3)]
 
@@ -44,7 +44,19 @@ def test_every_book_is_carried_by_one_connection(venue):
 @pytest.mark.parametrize("venue", PLANS)
 def test_a_snapshot_is_asked_for_where_the_stream_sends_none(venue):
     """By the same rule that the decoder follows."""
-    assert (PLANS[venue].snapshot is None) == RULES[venue].on_stream
+    assert (PLANS[venue].snapshot is None) == RULES[venue].on_stream == (PLANS[venue].renew is not None)
+
+
+@pytest.mark.parametrize("venue", [name for name, found in PLANS.items() if found.snapshot is None])
+def test_a_book_is_renewed_by_the_very_topic_that_was_subscribed(venue):
+    """It ends and begins, and names one symbol and nothing but its book."""
+    found = PLANS[venue]
+    assert found.renew is not None
+    end, begin = found.renew("BTCUSDT")
+    assert (end["op"], begin["op"], end["args"]) == ("unsubscribe", "subscribe", begin["args"])
+    (topic,), connections = begin["args"], found.connections(found.endpoints, ["BTCUSDT"])
+    assert topic in [arg for connection in connections for message in connection.subscribe for arg in message["args"]]
+    assert "book" in str(topic)
 
 
 def test_bybit_takes_ten_topics_a_message():

@@ -25,7 +25,7 @@ def test_frames_are_taken_down_in_order(root):
     recorder = Recorder(root, "sim", sealed=sealed.append)
     recorder.connection(0, "sim ws://x")
     for k in range(1_000):
-        assert recorder.offer(0, k, [b"%d" % k], ("A",))
+        assert recorder.offer(0, k, [b"%d" % k])
     recorder.stop()
     assert rows(sealed) == [(0, "sim ws://x", k, b"%d" % k) for k in range(1_000)]
     assert [one.state for one in sealed] == [State.ENDED]
@@ -38,7 +38,7 @@ def test_a_roll_loses_and_doubles_nothing(root, monkeypatch):
     recorder = Recorder(root, "sim", roll_bytes=2_000, sealed=sealed.append)
     recorder.connection(0, "sim ws://x")
     for k in range(3_000):
-        recorder.offer(0, k, [b"frame %d" % k], ("A",))
+        recorder.offer(0, k, [b"frame %d" % k])
         if k % 100 == 0:
             threading.Event().wait(0.002)
     recorder.stop()
@@ -50,7 +50,7 @@ def test_a_roll_loses_and_doubles_nothing(root, monkeypatch):
 
 @pytest.mark.promise("A7")
 def test_a_disk_that_does_not_keep_up_is_a_loss_on_record(root, monkeypatch):
-    """Memory stays bounded; where frames were refused stands one loss per instrument, before the next frame."""
+    """Memory stays bounded; where frames were refused stands one loss per instrument, and once until one is taken."""
     go = threading.Event()
     write = Journal.write
 
@@ -61,20 +61,24 @@ def test_a_disk_that_does_not_keep_up_is_a_loss_on_record(root, monkeypatch):
     sealed = []
     recorder = Recorder(root, "sim", queue_bytes=1_000, sealed=sealed.append)
     monkeypatch.setattr(Journal, "write", slow)
-    recorder.connection(0, "sim ws://x")
-    taken = [recorder.offer(0, k, [b"x" * 100], ("A", "B")) for k in range(50)]
-    assert recorder.waiting_bytes <= 1_000
+    recorder.connection(0, "sim ws://x", ("A", "B"))
+    recorder.connection(1, "sim ws://x/candles", ("A",), books=False)
+    taken = [recorder.offer(k % 2, k, [b"x" * 100]) for k in range(50)]
+    assert recorder.waiting_bytes <= 1_000 + 3 * 100
     go.set()
     while recorder.waiting_bytes:
         threading.Event().wait(0.01)
-    assert recorder.offer(0, 99, [b"after"], ("A", "B"))
+    assert recorder.offer(0, 99, [b"after"])
     recorder.stop()
     kinds = [(row[0], row[3]) for row in rows(sealed)]
     accepted = sum(taken)
-    assert 0 < accepted < 50
+    assert 0 < accepted < 49
     assert recorder.overflows == 50 - accepted
-    losses = [orjson.loads(payload) for kind, payload in kinds[accepted : accepted + 2] if kind == Kind.LOSS]
-    assert losses == [{"loss": "overflow", "symbol": "A"}, {"loss": "overflow", "symbol": "B"}]
+    losses = [orjson.loads(payload) for kind, payload in kinds if kind == Kind.LOSS]
+    assert sorted((one["symbol"], one["loss"], one.get("books", True)) for one in losses) == [
+        ("A", "overflow", False), ("A", "overflow", True), ("B", "overflow", True),
+    ]  # fmt: skip
+    assert [kind for kind, _ in kinds[accepted:]] == [Kind.LOSS] * 3 + [Kind.FRAME]
     assert kinds[-1] == (Kind.FRAME, b"after")
 
 
@@ -83,7 +87,7 @@ def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch):
     """A kill loses nothing that was handed over: the journal holds the frame long before the stop."""
     monkeypatch.setattr(recorders, "SYNC_SECONDS", 0.05)
     recorder = Recorder(root, "sim")
-    recorder.offer(0, 1, [b"kept"], ("A",))
+    recorder.offer(0, 1, [b"kept"])
     (path,) = root.journals.iterdir()
     for _ in range(200):
         if b"kept" in path.read_bytes():
@@ -97,7 +101,7 @@ def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch):
 def test_a_disk_that_fails_is_told_and_what_was_written_stays(root, monkeypatch):
     """The reason is there to be read; the journal can be recovered."""
     recorder = Recorder(root, "sim")
-    recorder.offer(0, 1, [b"kept"], ("A",))
+    recorder.offer(0, 1, [b"kept"])
     while recorder.waiting_bytes:
         threading.Event().wait(0.01)
 
@@ -105,7 +109,7 @@ def test_a_disk_that_fails_is_told_and_what_was_written_stays(root, monkeypatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Journal, "write", full)
-    recorder.offer(0, 2, [b"lost"], ("A",))
+    recorder.offer(0, 2, [b"lost"])
     recorder.stop()
     assert recorder.failure is not None
     monkeypatch.undo()
@@ -120,7 +124,7 @@ def test_a_journal_that_cannot_be_sealed_is_told_and_stays(root, monkeypatch, ro
     root.captures.parent.mkdir(parents=True)
     root.captures.write_text("a file where the folder should be")
     recorder = Recorder(root, "sim", roll_bytes=roll_bytes)
-    recorder.offer(0, 1, [b"x" * 200], ("A",))
+    recorder.offer(0, 1, [b"x" * 200])
     while recorder.waiting_bytes:
         threading.Event().wait(0.01)
     recorder.stop()

@@ -31,39 +31,62 @@ def test_a_book_is_known_from_its_snapshot_on(watch):
     """Diffs wait, the snapshot connects them."""
     watch.take(text(diff(12, 10, T)), USDM, RECV)
     assert watch.unknown() == ["BTCUSDT"]
-    assert watch.take(text(snapshot(11, T)), DEPTH, RECV)[:2] == ("BTCUSDT", False)
-    assert watch.unknown() == []
+    assert watch.waiting() == {"BTCUSDT"}
+    assert watch.take(text(snapshot(11, T)), DEPTH, RECV)[0] == "BTCUSDT"
+    assert (watch.unknown(), watch.waiting()) == ([], set())
 
 
 def test_a_jump_of_ids_is_a_break(watch):
     """It is told once, and the book is unknown."""
     for doc, conn in ((diff(12, 10, T), USDM), (snapshot(11, T), DEPTH), (diff(13, 12, T), USDM)):
-        assert not watch.take(text(doc), conn, RECV)[1]
-    assert watch.take(text(diff(20, 17, T)), USDM, RECV)[1]
-    assert not watch.take(text(diff(21, 20, T)), USDM, RECV)[1]
+        watch.take(text(doc), conn, RECV)
+    assert (watch.unknown(), watch.breaks) == ([], 0)
+    for doc in (diff(20, 17, T), diff(21, 20, T)):
+        watch.take(text(doc), USDM, RECV)
     assert (watch.unknown(), watch.breaks) == (["BTCUSDT"], 1)
 
 
 def test_a_lost_connection_makes_the_book_unknown(watch):
-    """Whatever ids come next."""
+    """Whatever ids come next; it waits for a snapshot once they come."""
     for doc, conn in ((diff(12, 10, T), USDM), (snapshot(11, T), DEPTH)):
         watch.take(text(doc), conn, RECV)
     watch.lose("BTCUSDT", "reconnect")
-    assert watch.unknown() == ["BTCUSDT"]
+    assert (watch.unknown(), watch.waiting()) == (["BTCUSDT"], set())
+    watch.take(text(diff(13, 12, T)), USDM, RECV)
+    assert (watch.unknown(), watch.waiting()) == (["BTCUSDT"], {"BTCUSDT"})
+
+
+def test_a_crossed_book_of_a_stream_is_unknown_after_two_messages():
+    """Its ids follow; the kernel will say the same, and nothing else would ask for a snapshot."""
+    watch, conn = Watch("bybit-linear", ("BTCUSDT",)), "bybit-linear ws://x"
+
+    def take(kind, update, bids, asks):
+        data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": update, "seq": update}
+        watch.take(text({"topic": "orderbook.200.BTCUSDT", "type": kind, "ts": T, "cts": T, "data": data}), conn, RECV)
+
+    take("snapshot", 5, [["1", "1"]], [["2", "1"]])
+    take("delta", 6, [["3", "1"]], [])
+    assert watch.unknown() == []
+    take("delta", 7, [], [])
+    assert (watch.unknown(), watch.breaks, watch.crossed) == (["BTCUSDT"], 0, 1)
+    take("delta", 8, [], [])
+    assert watch.waiting() == {"BTCUSDT"}
+    take("snapshot", 9, [["1", "1"]], [["2", "1"]])
+    assert watch.unknown() == []
 
 
 @pytest.mark.promise("A9")
 @pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"\xff\xfe"])
 def test_garbage_breaks_nothing(watch, payload):
     """It is counted; the decoder will set it aside with its reason."""
-    assert watch.take(payload, USDM, RECV) == (None, False, None)
+    assert watch.take(payload, USDM, RECV) == (None, None)
     assert watch.unreadable == 1
 
 
 def test_other_symbols_and_answers_are_not_followed(watch):
     """An acknowledgement, a symbol that was not asked for."""
-    assert watch.take(text({"result": None, "id": 1}), USDM, RECV) == (None, False, None)
-    assert watch.take(text(diff(2, 1, T, symbol="ETHUSDT")), USDM, RECV) == (None, False, None)
+    assert watch.take(text({"result": None, "id": 1}), USDM, RECV) == (None, None)
+    assert watch.take(text(diff(2, 1, T, symbol="ETHUSDT")), USDM, RECV) == (None, None)
     assert watch.unreadable == 0
 
 
@@ -80,9 +103,10 @@ def test_what_the_decoder_will_set_aside_is_not_followed(watch, spoilt):
         watch.take(text(doc), conn, RECV)
     bad = diff(13, 12, T)
     bad["data"] |= spoilt
-    assert watch.take(text(bad), USDM, RECV) == ("BTCUSDT", False, bad)
+    assert watch.take(text(bad), USDM, RECV) == ("BTCUSDT", bad)
     assert watch.unreadable == 1
-    assert watch.take(text(diff(14, 13, T)), USDM, RECV)[1]
+    watch.take(text(diff(14, 13, T)), USDM, RECV)
+    assert watch.breaks == 1
 
 
 SAMPLES = {
@@ -115,7 +139,7 @@ def test_no_frame_ends_the_capture(venue, data):
         Feed(Instrument(f"{venue}.BTCUSDT", 1, 3, 1, 1), sampler=Sampler(room=64)),
     )
     for frame in (planted(doc, data.draw), planted(doc, data.draw), doc):
-        seen = found.take(text(frame), conn, RECV)[2]
+        seen = found.take(text(frame), conn, RECV)[1]
         if seen is not None:
             replay.offer(seen, RECV)
 

@@ -1,4 +1,4 @@
-"""Generated streams of USD-M frames: diffs, prints, snapshots, gaps, repeats, late times and sides that empty."""
+"""Generated streams of USD-M frames: diffs, prints, snapshots, gaps, losses, repeats, late times, empty sides."""
 
 from hypothesis import strategies as st
 
@@ -19,10 +19,12 @@ STEPS = st.lists(
         st.tuples(st.just("trade"), _WAIT, st.integers(95, 106), st.integers(1, 4), st.booleans()),
         st.tuples(st.just("snapshot"), st.integers(0, 3)),
         st.tuples(st.just("again"), st.integers(1, 4)),
+        st.tuples(st.just("loss"), st.booleans()),
     ),
     max_size=30,
 )
-"""A diff (with how many ids are missing before it), a print, a snapshot some ids old, an earlier frame once more."""
+"""A diff (with how many ids are missing before it), a print, a snapshot some ids old, an earlier frame once more,
+a note that frames may be missing of the line with the books or of another."""
 
 
 def ids_taken(steps) -> int:
@@ -39,6 +41,8 @@ def frames(steps, first_id: int = 1, start_ms: int = T):
             docs.append(snapshot(max(u - step[0], 0), ms))
         elif kind == "again":
             docs.append(docs[-min(step[0], len(docs))])
+        elif kind == "loss":
+            docs.append({"loss": "overflow", "symbol": "BTCUSDT", "books": step[0]})
         elif kind == "diff":
             wait, bids, asks, missing = step
             u, ms = u + 1 + missing, max(ms + wait, start_ms)

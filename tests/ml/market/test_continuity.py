@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.market.continuity import BY_ONE, CHAINED, FUTURES, NO_ID, RULES, UNNUMBERED, Continuity, Verdict
+from ml.market.continuity import NO_ID, Continuity, Verdict
 from ml.market.events import BookMessage
+from ml.market.id_rules import BY_ONE, CHAINED, FUTURES, RULES, UNNUMBERED
 
 
 def diff(first, last, prev, size=1):
@@ -114,7 +115,7 @@ def test_a_stream_snapshot_tells_whether_something_was_missed(last, expected):
 
 
 def test_a_late_stream_snapshot_replaces_no_newer_book():
-    """Neither while the book is known nor while it waits for another; the snapshot it waits for may hold what it had."""
+    """Neither while the book is known nor while it waits for another; the same book again is no late one."""
     chain = Continuity(BY_ONE)
     verdicts(chain, snap(1), by_one(2), by_one(3))
     assert verdicts(chain, snap(1), by_one(4)) == ["REPEAT", "APPLY"]

@@ -3,7 +3,7 @@
 import pytest
 
 from ml.errors import FrameError, InstrumentError
-from ml.market.continuity import RULES
+from ml.market.id_rules import RULES
 from ml.market.venues import binance, bybit
 from ml.market.venues.dialects import DIALECTS, dialect, route
 from tests.scenario import diff, snapshot
