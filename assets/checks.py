@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.metadata import table as shown
 from ml.features.sets import SETS
-from ml.rules import evaluate
+from ml.rules import Verdict, evaluate
 from ml.table_rules import RULES
 
 if TYPE_CHECKING:
@@ -56,7 +56,12 @@ def rule_specs(table: str) -> list[dg.AssetCheckSpec]:
 
 def rule_results(table: str, frame: pl.DataFrame) -> Iterator[dg.AssetCheckResult]:
     """Check results of a table's rules on a frame."""
-    for verdict in evaluate(frame, RULES[table]):
+    return verdict_results(table, evaluate(frame, RULES[table]))
+
+
+def verdict_results(table: str, verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]:
+    """Check results of a table's rules."""
+    for verdict in verdicts:
         yield dg.AssetCheckResult(
             check_name=verdict.rule.name,
             asset_key=table,

@@ -15,6 +15,7 @@ from assets.metadata import feature_coverage
 from assets.partitions import date_and_instrument, instrument_day
 from ml.features.sets import WHOLE
 from ml.fingerprint import FEATURES, fingerprint
+from ml.parquet import Stored
 
 
 @dg.asset(
@@ -24,7 +25,7 @@ from ml.fingerprint import FEATURES, fingerprint
     metadata={"feature set": WHOLE.name, "feature set hash": WHOLE.hash},
 )  # fmt: skip
 def features(
-    context: dg.AssetExecutionContext, raw_frames: pl.LazyFrame, book_samples: pl.LazyFrame
+    context: dg.AssetExecutionContext, raw_frames: Stored, book_samples: pl.LazyFrame
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Book, flow, prints, price, minutes and context of each sample; null with a reason where they are not known."""
     from ml.evaluation import leaks
@@ -33,7 +34,7 @@ def features(
     from ml.market.tables import samples_array
 
     date, instrument = date_and_instrument(context)
-    before = tail(raw_frames.filter(pl.col("kind") == "checkpoint").collect(), instrument, date)
+    before = tail(raw_frames.group(0), instrument, date)
     samples = samples_array(book_samples.collect())
     rows = build(samples, before, instrument)
     yield dg.MaterializeResult(value=rows, metadata=feature_coverage(rows))

@@ -16,6 +16,7 @@ from assets.metadata import image
 from assets.partitions import date_and_instrument, instrument_day
 from ml.config import Config
 from ml.fingerprint import LABELS, fingerprint
+from ml.parquet import Stored
 
 
 @dg.asset(
@@ -25,7 +26,7 @@ from ml.fingerprint import LABELS, fingerprint
 )  # fmt: skip
 def future_labels(
     context: dg.AssetExecutionContext,
-    raw_frames: pl.LazyFrame,
+    raw_frames: Stored,
     book_samples: pl.LazyFrame,
     listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
@@ -35,7 +36,7 @@ def future_labels(
     from ml.market.samples import tail
 
     date, instrument = date_and_instrument(context)
-    before = tail(raw_frames.filter(pl.col("kind") == "checkpoint").collect(), instrument, date)
+    before = tail(raw_frames.group(0), instrument, date)
     rows = future.label(book_samples.collect(), before, date, listed.labels)
     metadata = {
         "coverage": future.coverage(rows),

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from ml import ledger, plots
+from ml import density, ledger, plots
 from ml.features.sets import SETS
 
 
@@ -30,6 +30,12 @@ def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
 def columns(schema: pl.Schema) -> dg.TableSchema:
     """The columns of a table and their types."""
     return dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()])
+
+
+def rows_by_minute(name: str, rows: pl.LazyFrame) -> dict[str, Any]:
+    """Where in the day the rows of a table lie; nothing for one that has a picture of its own."""
+    column = density.TIMES.get(name)
+    return {"rows by minute": image(density.picture(density.by_minute(rows, column)))} if column else {}
 
 
 def known_time(intervals: pl.DataFrame, instrument: str) -> dict[str, Any]:

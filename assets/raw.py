@@ -10,14 +10,19 @@ from functools import partial
 import dagster as dg
 import polars as pl
 
-from assets.checks import rule_results, rule_specs
+from assets.checks import rule_results, rule_specs, verdict_results
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import known_time
 from assets.partitions import FETCHED, date_and_instrument, instrument_day
 from ml import ledger
+from ml.ahead import ahead
 from ml.config import Config
 from ml.fingerprint import KERNEL, fingerprint
+from ml.parquet import Parts, Stored
 from ml.paths import DataRoot
+from ml.rules import Judged
+from ml.schemas import TABLES
+from ml.table_rules import RULES
 
 DECODED = {
     "book_events": "Level changes that were applied, in order, with the book the day opens with; breaks are rows too.",
@@ -33,7 +38,7 @@ DECODED = {
 )  # fmt: skip
 def raw_frames(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
-) -> dg.MaterializeResult[pl.DataFrame]:
+) -> dg.MaterializeResult[Parts]:
     """Frames of the day as received, with the file and offset they came from, and the checkpoint the day opens with."""
     from ml.market import captures, index
     from ml.market.chain import link
@@ -41,14 +46,14 @@ def raw_frames(
 
     date, instrument = date_and_instrument(context)
     chain = link(captures.find(listed.captures), partial(index.load, data_root))
-    frame = raw_day(chain, instrument, date)
     unlisted = sorted(set(chain.instruments()) - {known.id for known in listed.instruments})
     metadata = {
         "files": len(chain.files),
         "lines set aside by file": chain.set_aside(),
         "unlisted instruments": unlisted,
     }
-    return dg.MaterializeResult(value=frame, metadata=metadata)
+    frames = raw_day(chain, instrument, date)
+    return dg.MaterializeResult(value=Parts(TABLES["raw_frames"], frames), metadata=metadata)
 
 
 @dg.multi_asset(
@@ -63,16 +68,19 @@ def raw_frames(
     check_specs=[spec for name in DECODED for spec in rule_specs(name)],
 )  # fmt: skip
 def events(
-    context: dg.AssetExecutionContext, raw_frames: pl.LazyFrame, data_root: dg.ResourceParam[DataRoot]
-) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
+    context: dg.AssetExecutionContext, raw_frames: Stored, data_root: dg.ResourceParam[DataRoot]
+) -> Iterator[dg.Output[pl.DataFrame | Parts] | dg.AssetCheckResult]:
     """Raw frames decoded: parsed, ordered by update ids, with every gap on record."""
-    from ml.market.day import decode_day
+    from ml.market.day import Decoding
 
     date, instrument = date_and_instrument(context)
-    decoded = decode_day(raw_frames.collect(), instrument, date)
-    known = ledger.of_day(data_root, date, instrument.id, decoded.validity)
-    shown = {"book_events": vars(decoded.tally), "validity": known_time(known, instrument.id)}
-    for name in DECODED:
-        frame = getattr(decoded, name)
+    decoding, judged = Decoding(ahead(raw_frames.parts()), instrument, date), Judged(RULES["book_events"])
+    books = Parts(TABLES["book_events"], judged.passing(decoding.book_events()), decoding.tally)
+    yield dg.Output(books, output_name="book_events")
+    yield from verdict_results("book_events", judged.verdicts())
+    known = ledger.of_day(data_root, date, instrument.id, decoding.validity)
+    shown = {"validity": known_time(known, instrument.id)}
+    for name in ("trades", "validity", "quarantine"):
+        frame = getattr(decoding, name)
         yield dg.Output(frame, output_name=name, metadata=shown.get(name, {}))
         yield from rule_results(name, frame)

@@ -13,7 +13,9 @@ from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image
 from assets.partitions import date_and_instrument, instrument_day
+from ml.ahead import ahead
 from ml.fingerprint import KERNEL, fingerprint
+from ml.parquet import Stored
 
 
 @dg.asset(
@@ -23,17 +25,18 @@ from ml.fingerprint import KERNEL, fingerprint
 )  # fmt: skip
 def book_samples(
     context: dg.AssetExecutionContext,
-    raw_frames: pl.LazyFrame,
-    book_events: pl.LazyFrame,
+    raw_frames: Stored,
+    book_events: Stored,
     trades: pl.LazyFrame,
     validity: pl.LazyFrame,
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """The best 20 levels each second, and what was added, cancelled and traded since the second before."""
     from ml import plots
     from ml.market.samples import sample_day
+    from ml.market.tables import BOOK
 
     date, instrument = date_and_instrument(context)
-    opening = raw_frames.filter(pl.col("kind") == "checkpoint").collect()
-    samples = sample_day(opening, book_events.collect(), trades.collect(), validity.collect(), instrument, date)
+    opening, events = raw_frames.group(0), ahead(book_events.parts(*BOOK))
+    samples = sample_day(opening, events, trades.collect(), validity.collect(), instrument, date)
     yield dg.MaterializeResult(value=samples, metadata={"depth": image(plots.depth(samples, instrument))})
     yield from rule_results("book_samples", samples)

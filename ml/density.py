@@ -16,8 +16,6 @@ TIMES = {
     "raw_frames": "recv_ts",
     "book_events": "event_ts",
     "trades": "event_ts",
-    "legacy_samples": "ts",
-    "legacy_candles": "ts",
     "training_features": "ts",
 }
 """The column (ns UTC) by which a table's rows are counted, of those that have no picture of their own."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ml import decisions, store
 from ml.errors import LobforgeError, StoreError
+from ml.parquet import content_of
 from ml.paths import DataRoot
 
 WITHOUT_TABLES = frozenset(
@@ -77,7 +78,7 @@ def _fault(root: DataRoot, entry: store.Entry) -> Fault | None:
     if store.sha256_file(path) != entry.sha256:
         return Fault("changed", entry.path, f"its sha256 is not {entry.sha256[:16]}... as listed", RESTORE)
     try:
-        found = store.entry_of(root, path, path, store.load(path), entry.code_version)
+        found = store.entry_of(root, path, path, content_of(path), entry.code_version)
     except StoreError as error:
         return Fault("damaged", entry.path, str(error.__cause__), RESTORE)
     wrong = [name for name, value in vars(entry).items() if value != getattr(found, name)]

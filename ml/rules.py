@@ -4,7 +4,7 @@ Here: the rule and its evaluation on a frame.
 Not here: the rules themselves (`ml.table_rules`), their Dagster face (`assets.checks`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -57,3 +57,34 @@ def evaluate(frame: pl.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
         )
         for r in rules
     ]
+
+
+class Judged:
+    """Rules on a table that goes by in parts. Each is an expression that looks at its row and at the one before it.
+
+    Args:
+        rules: the table's.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules, self._broken, self._rows = rules, [0] * len(rules), 0
+
+    def passing(self, parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The same parts, looked at."""
+        before = pl.DataFrame()
+        for part in parts:
+            if part.height:
+                self._count(part, before)
+                before = part[-1:]
+            yield part
+
+    def verdicts(self) -> list[Verdict]:
+        """The answers about what has gone by."""
+        return [Verdict(rule, n, self._rows) for rule, n in zip(self._rules, self._broken, strict=True)]
+
+    def _count(self, part: pl.DataFrame, before: pl.DataFrame) -> None:
+        found = evaluate(pl.concat([before, part]) if before.height else part, self._rules)
+        known = evaluate(before, self._rules) if before.height else []
+        self._rows += part.height
+        for k, verdict in enumerate(found):
+            self._broken[k] += verdict.broken - (known[k].broken if known else 0)

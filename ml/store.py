@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 
 from ml import parquet
 from ml.errors import StoreError
+from ml.parquet import Content, Parts, Stored
 from ml.paths import DataRoot
 
 LOCK_SECONDS = 600
@@ -47,8 +48,10 @@ class Entry:
     max_ts: int | None
 
 
-def publish(root: DataRoot, table: str, path: Path, frame: pl.DataFrame, code_version: str) -> Entry:
-    """Store a frame as the file `path` of `table`, replacing what stands there, and record it in the manifest.
+def publish(root: DataRoot, table: str, path: Path, rows: pl.DataFrame | Parts, code_version: str) -> Entry:
+    """Store rows as the file `path` of `table`, replacing what stands there, and record it in the manifest.
+
+    A table in parts is made while it is stored, so that its writer's lock is held as long as that takes.
 
     Raises:
         StoreError: another writer held the table for ten minutes, the disk is full or failed, or the written file does
@@ -58,8 +61,8 @@ def publish(root: DataRoot, table: str, path: Path, frame: pl.DataFrame, code_ve
         staged = root.staging / table / f"{os.getpid()}-{path.name}"
         try:
             _heal(root, table)
-            _stage(staged, frame)
-            entry = entry_of(root, path, staged, frame, code_version)
+            content = _stage(staged, rows if isinstance(rows, Parts) else Parts(rows.schema, [rows]))
+            entry = entry_of(root, path, staged, content, code_version)
             _crash("verified")
             listed = manifest(root, table).get(entry.path)
             if listed == entry and path.exists() and sha256_file(path) == entry.sha256:
@@ -67,7 +70,7 @@ def publish(root: DataRoot, table: str, path: Path, frame: pl.DataFrame, code_ve
             _put(root, table, staged, path, entry, replaces=listed is not None)
         except OSError as error:
             raise StoreError(
-                f"{table}: {path.name} ({frame.height} rows) could not be stored: {error}. "
+                f"{table}: {path.name} could not be stored: {error}. "
                 f"See that {root.root} has room and can be written, then run the step again."
             ) from error
         finally:
@@ -130,32 +133,22 @@ def load(path: Path) -> pl.DataFrame:
     Raises:
         StoreError: the file is missing or damaged.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        # `read_table` imports pandas: the stop of a capture would wait for it
-        with pq.ParquetFile(path, page_checksum_verification=True) as source:
-            frame = pl.from_arrow(source.read())
-    except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
-        raise StoreError(f"{path} cannot be read: {error}. Make it anew, or restore it from a backup.") from error
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table reads as a frame, never as a series
-    return frame
+    stored = Stored(path, verify=True)
+    return pl.concat([pl.DataFrame(schema=stored.schema), *stored.parts()], rechunk=True)
 
 
-def entry_of(root: DataRoot, path: Path, staged: Path, frame: pl.DataFrame, code_version: str) -> Entry:
-    """The entry of a frame that is written as the file `staged` and is to stand at `path`."""
-    clock = next((c for c in ("ts", "event_ts", "start_ts", "recv_ts") if c in frame.columns), None)
-    schema = json.dumps([(name, str(dtype)) for name, dtype in frame.schema.items()])
+def entry_of(root: DataRoot, path: Path, staged: Path, content: Content, code_version: str) -> Entry:
+    """The entry of the file `staged`, which holds this content and is to stand at `path`."""
+    schema = json.dumps([(name, str(dtype)) for name, dtype in content.schema.items()])
     return Entry(
         path=str(path.relative_to(root.root)),
         sha256=sha256_file(staged),
-        rows=frame.height,
+        rows=content.rows,
         bytes=staged.stat().st_size,
         schema_hash=hashlib.sha256(schema.encode()).hexdigest()[:16],
         code_version=code_version,
-        min_ts=None if clock is None else frame[clock].min(),  # type: ignore[arg-type]
-        max_ts=None if clock is None else frame[clock].max(),  # type: ignore[arg-type]
+        min_ts=content.min_ts,
+        max_ts=content.max_ts,
     )
 
 
@@ -214,17 +207,17 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _stage(staged: Path, frame: pl.DataFrame) -> None:
+def _stage(staged: Path, table: Parts) -> Content:
     staged.parent.mkdir(parents=True, exist_ok=True)
     with staged.open("wb") as sink:
-        parquet.write(frame, sink)
+        content = parquet.write(table, sink)
         _crash("staged")
         sink.flush()
         os.fsync(sink.fileno())
     _crash("synced")
-    back = load(staged)
-    if back.schema != frame.schema or not back.equals(frame):
+    if parquet.content_of(staged) != content:
         raise StoreError(f"{staged} does not read back as it was written. Check the disk and run the step again.")
+    return content
 
 
 def _put(root: DataRoot, table: str, staged: Path, path: Path, entry: Entry, replaces: bool) -> None:
@@ -277,13 +270,13 @@ def _heal(root: DataRoot, table: str) -> list[str]:
 def _adopt(root: DataRoot, table: str, path: Path, why: str) -> str:
     """List a file that stands in place, or set it aside if it cannot be read; says which."""
     try:
-        frame = load(path)
+        content = parquet.content_of(path)
     except StoreError as error:
         home = root.quarantine / path.relative_to(root.root)
         home.parent.mkdir(parents=True, exist_ok=True)
         path.replace(home)
         return f"{table}: set aside the unreadable {path.name} ({error.__cause__})"
-    _list(root, table, entry_of(root, path, path, frame, "swept"))
+    _list(root, table, entry_of(root, path, path, content, "swept"))
     return f"{table}: listed {path.name}, {why}"
 
 

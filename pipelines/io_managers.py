@@ -10,42 +10,48 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.metadata import columns, rows_by_minute
 from ml import store
+from ml.ahead import ahead
+from ml.parquet import Parts, Stored
 from ml.paths import DataRoot
 from ml.schemas import conform
 from ml.table_schemas import schema_of
 
 
 class ParquetTables(dg.IOManager):
-    """One parquet file per partition, or per table without partitions; read back as a lazy frame."""
+    """One parquet file per partition, or per table without partitions; read back as a lazy frame, or in parts."""
 
     def __init__(self, root: DataRoot) -> None:
         self.root = root
 
-    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Parts) -> None:
         """Store a table and show its path, hash, rows and columns."""
         table = context.asset_key.path[-1]
-        schema = schema_of(table, obj.columns)
-        if schema is not None:
-            obj = conform(obj, schema, table)
+        parts = obj if isinstance(obj, Parts) else Parts(obj.schema, [obj])
+        schema = schema_of(table, parts.schema.names()) or parts.schema
+        rows = Parts(schema, ahead(conform(part, schema, table) for part in parts.frames))
         path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
         version = str((context.asset_spec.code_version if context.has_asset_key else None) or "")
-        entry = store.publish(self.root, table, path, obj, version)
-        columns = [dg.TableColumn(name, str(dtype)) for name, dtype in obj.schema.items()]
+        entry = store.publish(self.root, table, path, rows, version)
+        shown = rows_by_minute(table, store.read(path))
         context.add_output_metadata(
             {
                 "dagster/row_count": entry.rows,
-                "dagster/column_schema": dg.TableSchema(columns),
+                "dagster/column_schema": columns(schema),
                 "path": entry.path,
                 "sha256": entry.sha256,
                 "bytes": entry.bytes,
             }
+            | dict(parts.counted)
+            | shown
         )
 
-    def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
-        """Read one partition, or the table."""
+    def load_input(self, context: dg.InputContext) -> pl.LazyFrame | Stored:
+        """One partition, or the table: in parts where the asset asks for them."""
         table = context.asset_key.path[-1]
-        return store.read(self._path(table, context.asset_partition_key if context.has_asset_partitions else None))
+        path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
+        return Stored(path) if context.dagster_type.typing_type is Stored else store.read(path)
 
     def _path(self, table: str, key: Any) -> Any:
         if key is None:

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from ml.ahead import ahead
 from ml.errors import CaptureError, FrameError, StoreError
 from ml.market.archives import door
 from ml.market.events import RawFrame, known_ns, stamp_ns
@@ -66,7 +67,7 @@ def columns(path: Path) -> Iterator[Frames | Torn]:
     """The same as `read`, many frames at a time."""
     if path.suffix != ".parquet" and not _is_archive(path):
         connections: dict[str, str] = {}
-        for item in pieces(path):
+        for item in ahead(pieces(path)):
             plain = of_lines(*item, stamped=True) if len(item) == 2 else None
             yield from [plain] if plain is not None else _together(_collected([item], connections))
         return

@@ -8,13 +8,13 @@ from typing import Any
 
 from numba import njit
 
-_OPTIONS: dict[str, Any] = {"cache": True, "_nrt": False, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"cache": True, "_nrt": False, "error_model": "numpy", "nogil": True}
 hot: Any = njit(**_OPTIONS)
 """Compile without numba's reference counting of array arguments: such a function must not allocate.
 
 Counting costs about 100 ns for each call that takes the kernel's state, 20 times the work of a level update; without
 it the calls are inlined. The option is numba's own but undocumented; `tests/upstream` pins it. A division by zero
-gives NaN or infinity, as numpy does, instead of an error; feature rows make NaN null.
+gives NaN or infinity, as numpy does, instead of an error; feature rows make NaN null. Other threads run meanwhile.
 """
 inlined: Any = njit(**_OPTIONS, inline="always")
 """The same, merged into its caller: for what runs once a message, where a call with the state costs 50 ns."""

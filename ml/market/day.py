@@ -4,7 +4,7 @@ Here: opening a day from its checkpoint, and decoding it.
 Not here: which frames belong to a day (`ml.market.raw`), samples of the day (`ml.market.samples`).
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 import orjson
 import polars as pl
@@ -15,56 +15,80 @@ from ml.market import layout
 from ml.market.book import levels
 from ml.market.checkpoint import unpack
 from ml.market.continuity import NO_ID
-from ml.market.decoded import BookEvent, Tally
+from ml.market.decoded import BookEvent
 from ml.market.eventlog import EventLog
 from ml.market.events import CHECKPOINT, CLEAR, SNAPSHOT, TIME, BookMessage
 from ml.market.feed import Interval, intervals
 from ml.market.frames import of_table
-from ml.market.stream import Stream, arrivals
+from ml.market.stream import Stream
 from ml.schemas import TABLES
 
-TOGETHER = 1 << 15
-"""Frames that are decoded at once."""
 OPENING, CLOSING = "opening", "closing"
 
 
-class Decoded(NamedTuple):
-    """The tables that follow from a day's raw frames, and what was counted."""
+class Decoding:
+    """A day's raw frames on their way into tables, part after part.
 
-    book_events: pl.DataFrame
-    trades: pl.DataFrame
-    validity: pl.DataFrame
-    quarantine: pl.DataFrame
-    tally: Tally
+    `book_events` is read first and once; then the other tables are whole, and `tally` says what was counted.
 
+    Args:
+        raw: the table `raw_frames` of the day, in parts.
+        instrument: whose frames they are.
+        date: of the day.
+    """
 
-def decode_day(raw: pl.DataFrame, instrument: Instrument, date: str) -> Decoded:
-    """Events, validity and set-aside frames of a day from its raw frames."""
-    start, end = bounds(date)
-    stream, log = open_day(raw, instrument), EventLog()
-    if stream.sampler.state.meta[layout.ANCHORED]:
-        _log_opening(log, stream, start)
-    skipped = len(log.messages["end"])
-    quarantined: list[tuple[str, int, str, str, bytes]] = []
-    frames = raw.filter(pl.col("kind") != "checkpoint").sort("arrival")
-    for part in frames.iter_slices(TOGETHER):
-        columns = of_table(part)
-        for k, error in stream.decode(columns, arrivals(part["arrival"][0], part.height), log):
-            origin = part["source_sha256"][k], part["offset"][k]
-            quarantined.append((*origin, error.reason, error.detail, columns.payload(k)))
-    closing = closing_frames(raw)
-    if closing:
-        log.book(frames.height, end, BookEvent(BookMessage(False, end, 0, -1, -1, -1), TIME))
-    _run(stream, log, skipped)
-    _run_closing(stream, closing, frames.height + 1)
-    validity = _validity(stream, start, end, bool(closing))
-    return Decoded(
-        log.book_frame(),
-        log.trade_frame(),
-        pl.DataFrame(validity, schema=TABLES["validity"], orient="row"),
-        pl.DataFrame(quarantined, schema=TABLES["quarantine"], orient="row"),
-        stream.decoder.tally,
-    )
+    def __init__(self, raw: Iterable[pl.DataFrame], instrument: Instrument, date: str) -> None:
+        self._raw, self._instrument = raw, instrument
+        self._start, self._end = bounds(date)
+        self._trades = [pl.DataFrame(schema=TABLES["trades"])]
+        self._refused: list[tuple[str, int, str, str, bytes]] = []
+        self._spans: list[Interval] = []
+        self.tally: dict[str, int] = {}
+
+    def book_events(self) -> Iterator[pl.DataFrame]:
+        """The table `book_events`, in parts; the kernel sees them as they go by."""
+        stream, closing, count = Stream.of(self._instrument), list[tuple[int, bytes]](), 0
+        for number, part in enumerate(self._raw):
+            if number == 0:
+                stream = open_day(part, self._instrument)
+                yield _opening(stream, self._start)
+            closing = closing or closing_frames(part)
+            rows = part.filter(pl.col("kind") != "checkpoint")
+            if rows.height:
+                count = int(rows["arrival"][-1]) + 1
+                yield self._decoded(stream, rows)
+        if closing:
+            log = EventLog()
+            log.book(count, self._end, BookEvent(BookMessage(False, self._end, 0, -1, -1, -1), TIME))
+            stream.sampler.run(*log.streams())
+            yield log.book_frame()
+        self.tally |= vars(stream.decoder.tally)
+        _run_closing(stream, closing, count + 1)
+        self._spans = _validity(stream, self._start, self._end, bool(closing))
+
+    def _decoded(self, stream: Stream, rows: pl.DataFrame) -> pl.DataFrame:
+        log, columns = EventLog(), of_table(rows)
+        for k, error in stream.decode(columns, rows["arrival"].to_numpy(), log):
+            origin = rows["source_sha256"][k], rows["offset"][k]
+            self._refused.append((*origin, error.reason, error.detail, columns.payload(k)))
+        stream.sampler.run(*log.streams())
+        self._trades.append(log.trade_frame())
+        return log.book_frame()
+
+    @property
+    def trades(self) -> pl.DataFrame:
+        """The table `trades`."""
+        return pl.concat(self._trades)
+
+    @property
+    def validity(self) -> pl.DataFrame:
+        """The table `validity`."""
+        return pl.DataFrame(self._spans, schema=TABLES["validity"], orient="row")
+
+    @property
+    def quarantine(self) -> pl.DataFrame:
+        """The table `quarantine`: frames that were set aside."""
+        return pl.DataFrame(self._refused, schema=TABLES["quarantine"], orient="row")
 
 
 def open_day(raw: pl.DataFrame, instrument: Instrument) -> Stream:
@@ -83,33 +107,19 @@ def closing_frames(raw: pl.DataFrame) -> list[tuple[int, bytes]]:
     return [(recv_ts, text.encode()) for recv_ts, text in orjson.loads(closing["payload"][0])]
 
 
-def _run(stream: Stream, log: EventLog, skipped: int) -> None:
-    """Give the kernel what was logged, but for the opening book, which it knows."""
-    books, trades = log.streams()
-    offset = int(books.end[skipped - 1]) if skipped else 0
-    books = books._replace(
-        ts=books.ts[skipped:],
-        arrival=books.arrival[skipped:],
-        flags=books.flags[skipped:],
-        end=books.end[skipped:] - offset,
-        side=books.side[offset:],
-        price=books.price[offset:],
-        size=books.size[offset:],
-    )
-    stream.sampler.run(books, trades)
-
-
 def _run_closing(stream: Stream, frames: list[tuple[int, bytes]], arrival: int) -> None:
     """Let the kernel see the first frames after the day; what they hold belongs to the next day's tables."""
-    counted = Tally(**vars(stream.decoder.tally))
     for position, (recv_ts, frame) in enumerate(frames):
         log = EventLog()
         stream.take(arrival + position, recv_ts, orjson.loads(frame), log)
         stream.sampler.run(*log.streams())
-    stream.decoder.tally = counted
 
 
-def _log_opening(log: EventLog, stream: Stream, start: int) -> None:
+def _opening(stream: Stream, start: int) -> pl.DataFrame:
+    """The book with which a day opens, as events: the kernel knows it."""
+    log = EventLog()
+    if not stream.sampler.state.meta[layout.ANCHORED]:
+        return log.book_frame()
     book, message = (
         stream.sampler.state.book,
         BookMessage(True, start, 0, -1, stream.decoder.continuity.last_id or -1, -1),
@@ -120,6 +130,7 @@ def _log_opening(log: EventLog, stream: Stream, start: int) -> None:
         message.price += prices.tolist()
         message.size += sizes.tolist()
     log.book(-1, start, BookEvent(message, SNAPSHOT | CLEAR | CHECKPOINT))
+    return log.book_frame()
 
 
 def _validity(stream: Stream, start: int, end: int, goes_on: bool) -> list[Interval]:

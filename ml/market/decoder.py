@@ -6,6 +6,7 @@ Not here: collecting the events of a day (`ml.market.day`), sampling (`ml.market
 The same object serves a stored day and a live stream, so both see the same events.
 """
 
+from collections import OrderedDict
 from typing import Any, Protocol
 
 from ml.errors import FrameError
@@ -43,7 +44,7 @@ class Decoder:
         self.suspect = ""
         """Why frames may be missing since the chain was last known whole, a book frame set aside or a loss that the
         capture noted; it explains the next break."""
-        self.recent_trades: dict[str, Trade] = {}
+        self.recent_trades = OrderedDict[str, Trade]()
         self.highest_trade = 0
         """The largest of the ids of prints that are numbers; one with a larger id is new."""
         self.owed: Owed | None = None
@@ -94,7 +95,7 @@ class Decoder:
     def forget(self) -> None:
         """Keep the newest prints alone."""
         while len(self.recent_trades) > REMEMBERED_TRADES:
-            del self.recent_trades[next(iter(self.recent_trades))]
+            self.recent_trades.popitem(last=False)
 
     def _take(self, step: Step, late: int, kind: str) -> list[Event]:
         tally, message = self.tally, step.message

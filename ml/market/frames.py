@@ -16,7 +16,7 @@ from ml.market import shapes as at
 from ml.market.compiled import hot
 from ml.market.events import RawFrame
 from ml.market.scanner import nanoseconds, scan
-from ml.market.shapes import I8, I64, U8, Table
+from ml.market.shapes import I8, I32, I64, U8, Table
 from ml.market.venues import binance, bybit
 from ml.market.venues.dialects import DIALECTS
 
@@ -28,6 +28,8 @@ ANY_DECIMALS = (8, 8)
 NS_DIGITS = 19
 """Of a time in ns, which fits 64 bits unless it begins with 9."""
 LEAST_LEVEL = len('["1","1"]')
+SHORT = 12
+"""Bytes that a binary view holds itself."""
 SPACE, LINE_FEED, RETURN = 32, 10, 13
 
 
@@ -98,12 +100,14 @@ def of_table(rows: pl.DataFrame) -> Frames:
     payload = rows["payload"].rechunk().to_arrow().cast(pa.large_binary())
     _, bounds, data = payload.buffers()
     offsets = np.frombuffer(bounds, np.int64)[payload.offset : payload.offset + rows.height + 1]
-    text = b"" if data is None else data.to_pybytes()[offsets[0] : offsets[-1]]
+    text = np.zeros(offsets[-1] - offsets[0] + len(STOP), np.uint8)
+    if data is not None:
+        text[: -len(STOP)] = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
     conns = rows["conn"].unique(maintain_order=True)
     numbers = rows["conn"].cast(pl.Enum(conns)).to_physical().to_numpy()
     bounds = offsets - offsets[0]
     return Frames(
-        np.frombuffer(text + STOP, np.uint8), bounds[:-1].copy(), bounds[1:].copy(),
+        text, bounds[:-1].copy(), bounds[1:].copy(),
         np.array(rows["recv_ts"].to_numpy(), np.int64), np.arange(rows.height), numbers.astype(np.int64),
         tuple(conns.to_list()),
     )  # fmt: skip
@@ -129,12 +133,11 @@ def of_lines(offset: int, piece: bytes, stamped: bool) -> Frames | None:
 
 
 def payloads(frames: Frames) -> pl.Series:
-    """The payloads as a column of a table."""
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(frames.end - frames.start)])
-    data = np.empty(int(offsets[-1]), np.uint8)
-    _gather(frames.text, frames.start, frames.end, data)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    column = pl.from_arrow(pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(frames.start), buffers))
+    """The payloads as a column of a table; their bytes stay where they are."""
+    views = np.empty((len(frames.start), 4), np.int32)
+    _view(frames.text, frames.start, frames.end, views)
+    buffers = [None, pa.py_buffer(views), pa.py_buffer(frames.text)]
+    column = pl.from_arrow(pa.Array.from_buffers(pa.binary_view(), len(views), buffers))
     assert isinstance(column, pl.Series)  # noqa: S101 - an array reads as a series, never as a frame
     return column
 
@@ -202,10 +205,15 @@ def _split(text: U8, behind: I64, stamped: bool, begins: I64, starts: I64, ends:
 
 
 @hot
-def _gather(text: U8, start: I64, end: I64, out: U8) -> None:
-    """Copy the payloads one behind the other."""
-    here = 0
+def _view(text: U8, start: I64, end: I64, views: I32) -> None:
+    """Where each payload lies, as Arrow's binary views: length, first bytes, buffer and offset; short ones whole."""
     for k in range(start.size):
-        for byte in range(start[k], end[k]):
-            out[here] = text[byte]
-            here += 1
+        length = end[k] - start[k]
+        views[k, 0] = length
+        for word in range(1, 4 if length <= SHORT else 2):
+            value = 0
+            for byte in range(min(length - 4 * (word - 1), 4)):
+                value |= np.int64(text[start[k] + 4 * (word - 1) + byte]) << (8 * byte)
+            views[k, word] = value
+        if length > SHORT:
+            views[k, 2], views[k, 3] = 0, start[k]

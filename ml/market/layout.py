@@ -97,6 +97,10 @@ class TradeStream(NamedTuple):
     price: I64
     size: I64
 
+    def part(self, rows: slice) -> "TradeStream":
+        """Some of them in a row."""
+        return TradeStream(self.ts[rows], self.arrival[rows], self.side[rows], self.price[rows], self.size[rows])
+
 
 def empty_state(period_ns: int, room: int, flows: bool = True) -> State:
     """A state that has seen nothing. `flows=False` samples the book alone."""

@@ -8,7 +8,7 @@ opens (arrival -1), the day's frames from arrival 0 on, and, where the chain goe
 in one closing checkpoint: they tell whether the book was right up to midnight.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -36,37 +36,36 @@ from ml.schemas import TABLES
 LEAD_IN_NS = (layout.TAIL + 60) * SECOND
 CLOSING_BOOK_FRAMES = 3
 FLUSH_FRAMES = 200_000
-KINDS = {SNAPSHOT: "snapshot", LOSS: "loss"}
+KINDS = tuple({SNAPSHOT: "snapshot", LOSS: "loss"}.get(kind, "ws") for kind in range(LOSS + 1))
 
 
-def raw_day(chain: Chain, instrument: Instrument, date: str) -> pl.DataFrame:
-    """The table `raw_frames` of a day.
+def raw_day(chain: Chain, instrument: Instrument, date: str) -> Iterator[pl.DataFrame]:
+    """The table `raw_frames` of a day, in parts.
 
     Raises:
         CaptureError: the chain holds nothing of the day.
     """
     start, end = bounds(date)
-    day, closing = list[Run](), list[Run]()
-    lead_in = _LeadIn(instrument)
+    lead_in, closing = _LeadIn(instrument), _Closing()
+    arrival, opened = 0, False
     for run, marks in _marked(chain.of(instrument.id, since=start - LEAD_IN_NS), instrument):
-        today, tomorrow = np.searchsorted(marks, [start, end])
+        today, tomorrow = np.searchsorted(marks, [start, end]).tolist()
         lead_in.take(run.part(0, today))
-        day.append(run.part(today, tomorrow)._replace(read=None))
-        closing.append(run.part(tomorrow, len(marks))._replace(read=None))
-        if _cut(closing):
+        if today < run.length and not opened:
+            yield from lead_in.rows(start)
+            opened = True
+        if today < tomorrow:
+            yield _frame_rows(run.part(today, tomorrow), arrival)
+            arrival += tomorrow - today
+        if closing.take(run.part(tomorrow, run.length)):
             break
-    frames, after = sum(run.length for run in day), sum(run.length for run in closing)
-    if not frames and not (after and lead_in.taken):
+    if not arrival and not (closing.runs and lead_in.taken):
         raise CaptureError(
             f"{instrument.id}: no frame of {date} in the captures, which hold {_reach(chain, instrument)}. "
             "Add captures of that day."
         )
-    opening = lead_in.checkpoint(start)
-    parts = [_checkpoint_row(-1, OPENING, start, opening)] if opening is not None else []
-    parts += _frame_rows(day)
-    if after:
-        parts.append(_checkpoint_row(frames, CLOSING, end, _pack_frames(closing)))
-    return pl.concat(parts)
+    if closing.runs:
+        yield _checkpoint_row(arrival, CLOSING, end, _pack_frames(closing.runs))
 
 
 def _marked(chain: Chain, instrument: Instrument) -> Iterator[tuple[Run, I64]]:
@@ -94,6 +93,8 @@ class _LeadIn:
         self.log, self.taken, self.held = EventLog(), 0, 0
 
     def take(self, run: Run) -> None:
+        if not run.length:
+            return
         for _ in self.stream.decode(run.frames, arrivals(self.taken, run.length), self.log, run.read):
             pass  # it is set aside on its own day
         self.taken += run.length
@@ -105,23 +106,30 @@ class _LeadIn:
         self.stream.sampler.run(*self.log.streams())
         self.log, self.held = EventLog(), 0
 
-    def checkpoint(self, start: int) -> bytes | None:
+    def rows(self, start: int) -> list[pl.DataFrame]:
         """The state at midnight: the day's first frame has moved the clock past it, and is not yet applied."""
+        if not self.taken:
+            return []
         self.flush()
         self.stream.sampler.advance(start)
-        return pack(self.stream.decoder, self.stream.sampler) if self.taken else None
+        return [_checkpoint_row(-1, OPENING, start, pack(self.stream.decoder, self.stream.sampler))]
 
 
-def _cut(closing: list[Run]) -> bool:
-    """Drop what is more than is needed of the next day; True if there is enough."""
-    books = 0
-    for position, run in enumerate(closing):
+class _Closing:
+    """The first frames of the next day, no more of them than are needed."""
+
+    def __init__(self) -> None:
+        self.runs, self.books = list[Run](), 0
+
+    def take(self, run: Run) -> bool:
+        """Add frames; True if there are enough."""
         (found,) = np.nonzero(run.kind == at.BOOK)
-        if books + len(found) >= CLOSING_BOOK_FRAMES:
-            closing[position:] = [run.part(0, int(found[CLOSING_BOOK_FRAMES - books - 1]) + 1)]
-            return True
-        books += len(found)
-    return False
+        missing = CLOSING_BOOK_FRAMES - self.books
+        enough = len(found) >= missing
+        if run.length:
+            self.runs.append((run.part(0, int(found[missing - 1]) + 1) if enough else run)._replace(read=None))
+        self.books += len(found)
+        return enough
 
 
 def _reach(chain: Chain, instrument: Instrument) -> str:
@@ -133,22 +141,23 @@ def _reach(chain: Chain, instrument: Instrument) -> str:
     return " to ".join(datetime.fromtimestamp(ts / SECOND, UTC).isoformat(" ", "seconds") for ts in ends)
 
 
-def _frame_rows(day: list[Run]) -> list[pl.DataFrame]:
-    found, arrival = list[pl.DataFrame](), 0
-    for run in day:
-        frames = run.frames
-        columns = {
-            "arrival": arrivals(arrival, run.length),
-            "conn": pl.Series(frames.conns, dtype=pl.String).gather(frames.conn),
-            "recv_ts": frames.recv_ts,
-            "kind": pl.Series(run.kind).replace_strict(KINDS, default="ws", return_dtype=pl.String),
-            "payload": payloads(frames),
-            "source_sha256": pl.repeat(run.source_sha256, run.length, eager=True, dtype=pl.String),
-            "offset": frames.offset,
-        }
-        found.append(pl.DataFrame(columns, schema=TABLES["raw_frames"]))
-        arrival += run.length
-    return found
+def _frame_rows(run: Run, arrival: int) -> pl.DataFrame:
+    frames = run.frames
+    columns = {
+        "arrival": arrivals(arrival, run.length),
+        "conn": _text(frames.conns, frames.conn),
+        "recv_ts": frames.recv_ts,
+        "kind": _text(KINDS, run.kind),
+        "payload": payloads(frames),
+        "source_sha256": _text((run.source_sha256,), np.zeros(run.length, np.int64)),
+        "offset": frames.offset,
+    }
+    return pl.DataFrame(columns, schema=TABLES["raw_frames"])
+
+
+def _text(words: Sequence[str], numbers: I64) -> pl.Series:
+    """Numbered words as a column."""
+    return pl.Series(words, dtype=pl.String).gather(numbers)
 
 
 def _checkpoint_row(arrival: int, conn: str, ts: int, payload: bytes) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-I8, I64, U8 = NDArray[np.int8], NDArray[np.int64], NDArray[np.uint8]
+I8, I32, I64, U8 = NDArray[np.int8], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]
 LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TEXT, LEVELS, END = range(8)
 """What a step of a shape reads."""
 DECLINED, BOOK, TRADE, OTHER = range(4)

@@ -198,6 +198,8 @@ class Tail(NamedTuple):
             if side[stop - count]:
                 message.side, message.price, message.size = side[levels], price[levels], size[levels]
             decoder.continuity.remember(message)
+        if len(self.prints) == REMEMBERED_TRADES:
+            decoder.recent_trades.clear()
         for row in self.prints.tolist():
             trade = Trade(row[at.EVENT], str(row[at.ID]), row[at.SIDE], row[at.PRICE], row[at.SIZE])
             decoder.recent_trades[trade.trade_id] = trade

@@ -11,6 +11,8 @@ from ml.market.events import LAST
 from ml.market.layout import BookStream, TradeStream
 from ml.schemas import LEVELS, SAMPLE_COLUMNS, SIDES, TABLES
 
+BOOK = ("arrival", "event_ts", "side", "price", "size", "flags")
+"""The columns of `book_events` that the kernel takes."""
 _ABSENT_AS_ZERO = [
     *(f"{side}_{what}_{k}" for side in SIDES for what in ("price", "size") for k in range(1, LEVELS + 1)),
     *("trade_price_high", "trade_price_low", "last_trade_price"),

@@ -18,17 +18,16 @@ import polars as pl
 from ml.instruments import Instrument
 from ml.market import kernel, layout
 from ml.market.chain import Chain, link
-from ml.market.day import decode_day
 from ml.market.eventlog import EventLog
 from ml.market.index import scan
 from ml.market.layout import BookStream, TradeStream
-from ml.market.raw import raw_day
 from ml.market.sampler import NO_TRADES
 from ml.market.stream import Stream, arrivals
 from ml.market.survey import survey
 from ml.market.tables import book_stream
 from ml.paths import DataRoot
 from ml.store import publish, read
+from tests.days import decode_day, raw_day
 
 UPDATES, DAY = 400_668, "2024-07-19"
 COPIES, COPY_NS, COPY_IDS = 8, 500 * 10**9, 10**10

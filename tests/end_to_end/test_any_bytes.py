@@ -16,13 +16,12 @@ from ml.errors import CaptureError, InstrumentError
 from ml.market import captures
 from ml.market.attribution import Line, document
 from ml.market.chain import link
-from ml.market.day import decode_day
 from ml.market.events import RawFrame
 from ml.market.index import scan
 from ml.market.lines import lines
-from ml.market.raw import raw_day
 from ml.market.replay import inspect
 from ml.market.survey import survey
+from tests.days import decode_day, raw_day
 from tests.ml.market.test_scanner import documents, text
 from tests.scenario import diff, snapshot, trade
 

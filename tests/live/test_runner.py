@@ -21,9 +21,6 @@ from ml.feature_store.newest import newest, published
 from ml.features.build import build
 from ml.features.sets import BASE, WHOLE
 from ml.market import layout
-from ml.market.day import decode_day
-from ml.market.raw import raw_day
-from ml.market.samples import sample_day
 from ml.market.tables import samples_array
 from ml.models.lightgbm import DirectionModel, load
 from ml.paths import DataRoot
@@ -35,6 +32,7 @@ from ml.simulation.venue import Market, simulate
 from ml.store import publish, read, write_text
 from ml.training.candidate import train
 from tests.conftest import PROJECT
+from tests.days import decode_day, raw_day, sample_day
 from tests.panels import PARAMS, panel
 from tests.scenario import capture, chain_of, diff, snapshot
 

@@ -10,11 +10,10 @@ from polars.testing import assert_frame_equal
 from ml.candles import MINUTE, NOT_CAPTURED, TIMEFRAMES, from_trades, kinds, resample
 from ml.dates import bounds
 from ml.errors import DatasetError
-from ml.market.day import decode_day
-from ml.market.raw import raw_day
 from ml.market.survey import survey
 from ml.schemas import TABLES, conform
 from ml.store import read
+from tests.days import decode_day, raw_day
 from tests.scenario import INSTRUMENT, USDM, chain_of
 
 SECOND = 10**9

@@ -15,12 +15,11 @@ from ml.dates import DAY_NS as DAY
 from ml.dates import SECOND, date_of
 from ml.errors import StoreError
 from ml.market.book import levels
-from ml.market.day import decode_day
 from ml.market.feed import Feed
-from ml.market.raw import raw_day
 from ml.market.survey import survey
 from ml.paths import DataRoot
 from ml.schemas import TABLES
+from tests.days import decode_day, raw_day
 from tests.oracles import ledger as oracle
 from tests.scenario import INSTRUMENT, OUTAGE, START_NS, USDM, capture, chain_of, diff, snapshot, trade
 

@@ -2,8 +2,10 @@
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ml.rules import Rule, Verdict, evaluate
+from ml.rules import Judged, Rule, Verdict, evaluate
 
 FRAME = pl.DataFrame({"x": [1, -1, None, -3, 5]})
 NEGATIVE = Rule("negative", pl.col("x") < 0, True, "x is not negative.")
@@ -35,3 +37,16 @@ def test_a_share_of_rows_may_be_tolerated(broken, rows, tolerated, passed):
 def test_a_frame_without_rows_breaks_no_expression():
     """Sums over nothing are 0, not null."""
     assert [v.broken for v in evaluate(FRAME.clear(), [NEGATIVE, UNKNOWN])] == [0, 0]
+
+
+@given(st.lists(st.none() | st.integers(-3, 3)), st.lists(st.integers(0, 6)))
+def test_a_table_that_goes_by_in_parts_is_judged_as_a_whole(values, sizes):
+    """Wherever it is cut, with rules that look at a row and at the one before it; the parts pass as they are."""
+    rules = [NEGATIVE, Rule("sinks", pl.col("x").diff() < 0, True, "x never sinks.")]
+    whole, rest, parts = pl.DataFrame({"x": values}, schema={"x": pl.Int64}), 0, []
+    for size in sizes:
+        parts.append(whole[rest : rest + size])
+        rest += size
+    judged = Judged(rules)
+    assert pl.concat(judged.passing([*parts, whole[rest:]])).equals(whole)
+    assert judged.verdicts() == evaluate(whole, rules)

@@ -8,6 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from ml.errors import StoreError
+from ml.parquet import Parts, Stored
 from ml.schemas import TABLES
 from ml.store import manifest, read, sha256_file
 from ml.table_schemas import schema_of
@@ -94,6 +95,41 @@ def test_a_table_of_a_set_that_does_not_conform_is_not_stored(root):
     with pytest.raises(StoreError, match="candle_features: column rsi is Float32, not Float64"):
         run(root, candle_features)
     assert manifest(root, "candle_features") == {}
+
+
+def test_a_table_goes_and_comes_in_parts(root):
+    """Where the asset gives parts, and its follower asks for them; what was counted on the way is shown."""
+    received, counted = [], {}
+
+    def frames():
+        yield from FRAME.iter_slices(1)
+        counted["slices"] = FRAME.height
+
+    @dg.asset(io_manager_key="parquet")
+    def sizes():
+        return Parts(FRAME.schema, frames(), counted)
+
+    @dg.asset
+    def follower(sizes: Stored) -> None:
+        received.extend(sizes.parts())
+
+    metadata = shown(run(root, sizes, follower), "sizes")
+    assert (metadata["slices"].value, metadata["dagster/row_count"].value) == (2, 2)
+    assert_frame_equal(pl.concat(received), FRAME)
+
+
+def test_a_part_that_does_not_conform_leaves_nothing(root):
+    """The parts before it were written, and are no table."""
+    good = TABLES["trades"].to_frame()
+
+    @dg.asset(io_manager_key="parquet")
+    def trades():
+        return Parts(good.schema, [good, good.drop("price")])
+
+    with pytest.raises(StoreError, match="trades: column price is missing"):
+        run(root, trades)
+    assert manifest(root, "trades") == {}
+    assert not list((root.staging / "trades").iterdir())
 
 
 def test_the_columns_are_stored_in_their_documented_order(root):

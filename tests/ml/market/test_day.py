@@ -3,19 +3,21 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from ml.dates import bounds, date_of
 from ml.errors import CaptureError
 from ml.market import layout
 from ml.market.book import levels
-from ml.market.day import closing_frames, decode_day, open_day
+from ml.market.day import closing_frames, open_day
 from ml.market.events import CHECKPOINT, CLEAR
 from ml.market.feed import Feed
-from ml.market.raw import raw_day
-from ml.market.samples import sample_day, tail
+from ml.market.samples import tail
 from ml.market.tables import samples_array, samples_frame
 from ml.schemas import TABLES, conform
+from tests.days import decode_day, raw_day, sample_day
 from tests.oracles.book import DictBook
 from tests.scenario import INSTRUMENT, OUTAGE, START_NS, chain_of
 
@@ -64,6 +66,19 @@ def test_the_tail_is_the_hour_before(days, live):
         & (samples[:, layout.TS] <= bounds(DAYS[1])[0])
     ]
     np.testing.assert_array_equal(before[:, : layout.RUN], same[:, : layout.RUN])
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.integers(400, 12_000), groups=st.integers(5_000, 200_000), day=st.sampled_from(DAYS))
+def test_parts_of_any_size_give_the_same_tables(days, rows, groups, day):
+    """A day that is decoded and sampled part after part is the day that is held as a whole."""
+    raw, whole, samples = days[day]
+    parts = decode_day(raw, INSTRUMENT, day, rows)
+    assert parts.tally == whole.tally
+    for found, expected in zip(parts[:4], whole[:4], strict=True):
+        assert_frame_equal(found, expected)
+    again = sample_day(raw[:1], *parts[:3], INSTRUMENT, day, groups)
+    assert_frame_equal(again, samples)
 
 
 def test_a_day_does_not_depend_on_what_lies_before_its_last_snapshot(simulated, days):

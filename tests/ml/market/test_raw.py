@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.errors import CaptureError
-from ml.market.raw import raw_day
+from tests.days import raw_day
 from tests.ml.market.streams import BTC
 from tests.ml.market.test_scanner import text
 from tests.scenario import capture, chain_of, diff, snapshot, trade

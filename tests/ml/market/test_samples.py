@@ -3,10 +3,9 @@
 import pytest
 
 from ml.dates import bounds
-from ml.market.day import decode_day
-from ml.market.raw import raw_day
 from ml.market.sampler import SECOND
-from ml.market.samples import sample_day, tail
+from ml.market.samples import tail
+from tests.days import decode_day, raw_day, sample_day
 from tests.ml.market.streams import BTC
 from tests.scenario import capture, chain_of, diff, snapshot, trade
 
