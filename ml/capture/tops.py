@@ -42,19 +42,22 @@ class Tops:
     def __init__(self) -> None:
         self.bids, self.asks = Side(), Side()
         self.crossed = 0
+        self.wrong = False
+        """Whether it was crossed over two messages since its snapshot: no other levels mend it."""
         self.mended_at = -MENDED_APART_NS
 
     def take(self, bids: Iterable[Sequence[str]], asks: Iterable[Sequence[str]], *, anew: bool) -> None:
         """Apply a message's levels, which were checked; `anew` is a snapshot, that replaces the book."""
         if anew:
-            self.bids, self.asks = Side(), Side()
+            self.bids, self.asks, self.wrong = Side(), Side(), False
         self.bids.take(bids, 1.0)
         self.asks.take(asks, -1.0)
         self.crossed = self.crossed + 1 if self.bids.best + self.asks.best > 0 else 0
+        self.wrong |= self.crossed > 1
 
     def must_mend(self, recv_ts: int) -> bool:
         """Whether the book is wrong, as the kernel will say too, and a snapshot may be asked for at this time, ns."""
-        if self.crossed < 2 or recv_ts - self.mended_at < MENDED_APART_NS:
+        if not self.wrong or recv_ts - self.mended_at < MENDED_APART_NS:
             return False
         self.mended_at = recv_ts
         return True

@@ -33,5 +33,14 @@ def test_a_crossed_book_is_mended_after_two_messages_and_not_again_for_ten_minut
             asked.append(second)
     step = MENDED_APART_NS // 10**9
     assert asked == [2, 2 + step, 2 + 2 * step, 2 + 3 * step]
+
+
+def test_a_crossed_book_stays_wrong_until_its_snapshot():
+    """The kernel gave it up, and takes it back by a snapshot alone, though the levels part again."""
+    tops = Tops()
+    for _ in range(2):
+        tops.take([("2", "1")], [("1", "1")], anew=False)
     tops.take([("2", "0")], [], anew=False)
-    assert not tops.must_mend(10**15)
+    assert (tops.crossed, tops.must_mend(0)) == (0, True)
+    tops.take([("1", "1")], [("2", "1")], anew=True)
+    assert not tops.must_mend(MENDED_APART_NS)
