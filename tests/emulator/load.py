@@ -23,8 +23,9 @@ from tests.emulator.tape import Tape, busiest, quiet, render
 BUSY, QUIET, SNAPSHOT = "/public/stream", "/market/stream", "/fapi/v1/depth"
 RECORDED = "BTCUSDT"
 TICK = 0.001
-SETTLED, LOOKS = 500, 20
-"""Ticks without growth after which all has arrived, and ticks between two looks for a new journal."""
+SETTLED, LOOKS = 2.0, 20
+"""Seconds without growth after which all has arrived, fewer than those after which the capture calls a line silent and
+dials it; and ticks between two looks for a new journal."""
 ROOM, CHUNK = 1 << 20, 1 << 18
 """Most bytes that wait in the sender, and most of one write at speed 0."""
 
@@ -136,11 +137,12 @@ class Load:
 
     async def _settled(self) -> None:
         """Until the journals do not grow any more."""
-        still = 0
-        while still < SETTLED:
+        grown = monotonic_ns()
+        while monotonic_ns() - grown < SETTLED * 1e9:
             await asyncio.sleep(TICK)
             self._look(time_ns())
-            still = still + 1 if self.seen[-1][2:4] == self.seen[-2][2:4] else 0
+            if self.seen[-1][2:4] != self.seen[-2][2:4]:
+                grown = monotonic_ns()
 
     def _look(self, before: int) -> None:
         grown = self.growth.now()
