@@ -12,6 +12,7 @@ import polars as pl
 
 from ml import density, ledger, plots
 from ml.features.sets import SETS
+from ml.parquet import Stored
 
 
 def image(png: bytes) -> dg.MarkdownMetadataValue:
@@ -32,10 +33,10 @@ def columns(schema: pl.Schema) -> dg.TableSchema:
     return dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()])
 
 
-def rows_by_minute(name: str, rows: pl.LazyFrame) -> dict[str, Any]:
-    """Where in the day the rows of a table lie; nothing for one that has a picture of its own."""
-    column = density.TIMES.get(name)
-    return {"rows by minute": image(density.picture(density.by_minute(rows, column)))} if column else {}
+def rows_by_minute(table: str, rows: Stored) -> dict[str, Any]:
+    """Where in the day the rows of a stored table lie; nothing for one that has a picture of its own."""
+    column = density.TIMES.get(table)
+    return {"rows by minute": image(density.picture(density.by_minute(rows.parts(column), column)))} if column else {}
 
 
 def known_time(intervals: pl.DataFrame, instrument: str) -> dict[str, Any]:

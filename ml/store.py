@@ -28,7 +28,8 @@ from ml.errors import StoreError
 from ml.parquet import Content, Parts, Stored
 from ml.paths import DataRoot
 
-LOCK_SECONDS = 600
+LOCK_SECONDS = 3_600
+"""A backfill's runs store the days of one table one after the other, a minute and more each."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def writer(root: DataRoot, table: str) -> Generator[None]:
     """Be the table's single writer; waits for the one there is.
 
     Raises:
-        StoreError: it did not let go within ten minutes.
+        StoreError: it did not let go within an hour.
     """
     lock = FileLock(_lock_path(root, table), timeout=LOCK_SECONDS)
     try:

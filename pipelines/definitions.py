@@ -13,7 +13,7 @@ from assets.partitions import ROOT
 from ml.fingerprint import use_compiled
 from ml.paths import DataRoot
 from pipelines.io_managers import JsonDocuments, ParquetTables
-from pipelines.jobs import candle_sets, fetch, ingest, label, learn, migrate, watch
+from pipelines.jobs import candle_sets, fetch, ingest, label, learn, legacy_sets, migrate, watch
 from pipelines.progress import LOGGER, progress_logger
 from pipelines.resources import ConfigResource, DataRootResource, RegistryResource, SettingsResource
 from pipelines.schedules import weekly_retraining
@@ -45,7 +45,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     use_compiled(ROOT.compiled)
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
-        jobs=[fetch, ingest, label, candle_sets, learn, watch, migrate],
+        jobs=[fetch, ingest, label, candle_sets, legacy_sets, learn, watch, migrate],
         schedules=[weekly_retraining],
         sensors=[capture_arrivals],
         resources=resources_of(ROOT) | overrides,

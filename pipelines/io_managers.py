@@ -34,7 +34,6 @@ class ParquetTables(dg.IOManager):
         path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
         version = str((context.asset_spec.code_version if context.has_asset_key else None) or "")
         entry = store.publish(self.root, table, path, rows, version)
-        shown = rows_by_minute(table, store.read(path))
         context.add_output_metadata(
             {
                 "dagster/row_count": entry.rows,
@@ -44,7 +43,7 @@ class ParquetTables(dg.IOManager):
                 "bytes": entry.bytes,
             }
             | dict(parts.counted)
-            | shown
+            | rows_by_minute(table, Stored(path))
         )
 
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame | Stored:

@@ -23,6 +23,11 @@ candle_sets = dg.define_asset_job(
     selection=dg.AssetSelection.groups("candle_sets"),
     description="Features and targets of candles, for one month and instrument.",
 )
+legacy_sets = dg.define_asset_job(
+    "legacy_sets",
+    selection=dg.AssetSelection.groups("legacy_sets"),
+    description="The predecessor's feature sets from our own samples and minutes, for one UTC date and instrument.",
+)
 learn = dg.define_asset_job(
     "learn",
     selection=dg.AssetSelection.groups(*LEARN_GROUPS) - dg.AssetSelection.assets("training_features"),

@@ -4,7 +4,8 @@ import pytest
 
 from pipelines.definitions import defs
 
-JOBS = {"fetch": True, "ingest": True, "candle_sets": True, "learn": False, "watch": True, "migrate": False}
+PER_PARTITION, AT_ONCE = ("fetch", "ingest", "candle_sets", "legacy_sets", "watch"), ("learn", "migrate")
+JOBS = dict.fromkeys(PER_PARTITION, True) | dict.fromkeys(AT_ONCE, False)
 """Whether each runs per partition."""
 
 

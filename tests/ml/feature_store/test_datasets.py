@@ -30,5 +30,5 @@ def test_a_dataset_is_named_by_its_content(root, tmp_path):
 
 def test_a_dataset_that_is_not_there_is_an_error(root):
     """A misspelt id."""
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="does not exist"):
         datasets.kept(root, "abc")
