@@ -17,7 +17,7 @@ from zlib_ng import zlib_ng
 from ml.errors import FrameError
 
 DAMAGED: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error, zlib_ng.error, zipfile.BadZipFile)  # type: ignore[assignment]
-BUFFER, PACKED = 1 << 20, 1 << 19
+BUFFER, PACKED = 1 << 20, 1 << 18
 Line = tuple[int, bytes]
 Torn = tuple[int, bytes, FrameError]
 ZIP, GZIP, ZSTD = b"PK", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
