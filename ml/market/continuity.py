@@ -164,6 +164,9 @@ class Continuity:
         return snapshot.last_id != last_id and (snapshot.event_ts, snapshot.last_id) < (last_ts, last_id)
 
     def _rest_snapshot(self, snapshot: BookMessage) -> list[Step]:
+        if self.doubted:
+            self.held = snapshot  # for the message that breaks the chain: nobody will ask for another
+            return []
         known = list(self.pending) if self.last_id is None else list(self.recent.values())
         after = [diff for diff in known if not self.rule.precedes(diff, snapshot.last_id)]
         if after:

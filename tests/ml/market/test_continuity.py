@@ -205,6 +205,14 @@ def test_a_late_frame_from_before_a_break_is_no_anchor():
     assert verdicts(chain, diff(11, 14, 9), snap(12)) == ["WAIT", "ANCHOR"]
 
 
+def test_a_snapshot_between_a_loss_and_the_next_message_is_kept_for_it():
+    """The loss is a gap though the ids follow; the book is known again at once, and no other snapshot is needed."""
+    chain = Continuity(FUTURES)
+    verdicts(chain, snap(3), diff(1, 5, 0), diff(7, 9, 5))
+    chain.doubted = True
+    assert verdicts(chain, snap(9), diff(11, 14, 9), diff(15, 16, 14)) == ["BREAK", "ANCHOR", "APPLY"]
+
+
 def test_a_restart_while_the_book_is_unknown_begins_the_buffer_anew():
     """What waits for a REST snapshot are the changes that it can be laid under."""
     chain = Continuity(FUTURES)
