@@ -20,6 +20,7 @@ from ml.dates import bounds
 from ml.features.legacy.table import BEGUN, LEGACY_110, LEGACY_112
 from ml.features.sets import FeatureSet
 from ml.fingerprint import LEGACY_SETS, fingerprint
+from ml.parquet import Stored
 from ml.paths import DataRoot
 
 
@@ -33,7 +34,7 @@ def _asset(chosen: FeatureSet) -> dg.AssetsDefinition:
     )  # fmt: skip
     def rows(
         context: dg.AssetExecutionContext,
-        raw_frames: pl.LazyFrame,
+        raw_frames: Stored,
         book_samples: pl.LazyFrame,
         data_root: dg.ResourceParam[DataRoot],
     ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
@@ -44,7 +45,7 @@ def _asset(chosen: FeatureSet) -> dg.AssetsDefinition:
 
         date, instrument = date_and_instrument(context)
         start, end = bounds(date)
-        before = tail(raw_frames.filter(pl.col("kind") == "checkpoint").collect(), instrument, date)
+        before = tail(raw_frames.group(0), instrument, date)
         minutes = candle_months.between(data_root, instrument, start - BEGUN[chosen.name] * MINUTE, end, "1m")
         day = Day(samples_array(book_samples.collect()), before, minutes, instrument, chosen)
         made = build(day)

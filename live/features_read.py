@@ -31,6 +31,7 @@ def main(argv: list[str]) -> int:
     try:
         root = DataRoot(settings.load().data_root)
         if options.last:
+            _see_that_nothing_else_is_asked(options)
             reports = _newest(root, options.instrument, options.max_age)
         else:
             reports = [_read(root, _query(options), options.to, options.keep)]
@@ -72,6 +73,13 @@ def _ns(text: str) -> int:
     except ValueError as error:
         raise SettingsError(f"--known-by {text!r} is no time. Write it like 2025-03-03T12:00.") from error
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6) * 1000
+
+
+def _see_that_nothing_else_is_asked(options: argparse.Namespace) -> None:
+    """Raise for options that the newest row knows nothing of: they would do nothing, and not say so."""
+    given = ("start_date", "end_date", "columns", "known_by", "to", "keep")
+    if ignored := ["--" + name.replace("_", "-") for name in given if getattr(options, name)]:
+        raise SettingsError(f"--last does not go with {', '.join(ignored)}. It takes --instrument, --max-age, --json.")
 
 
 def _newest(root: DataRoot, instruments: list[str], max_age: float) -> list[dict[str, Any]]:

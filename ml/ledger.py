@@ -15,6 +15,7 @@ import polars as pl
 
 from ml.dates import DAY_NS, SECOND, bounds
 from ml.errors import StoreError
+from ml.parquet import Stored
 from ml.paths import DataRoot
 from ml.schemas import TABLES
 from ml.store import manifest, read
@@ -23,6 +24,10 @@ TABLE = "validity"
 NOT_STORED = "not_stored"
 """Reason of a gap that begins where the book was known up to midnight, and the next day is not stored."""
 HOUR = 3600 * SECOND
+HEARD = ("arrival", "conn", "recv_ts")
+BESIDE = pl.Schema(
+    {"instrument": pl.String(), "conn": pl.String(), "start": pl.Int64(), "end": pl.Int64(), "reason": pl.String()}
+)
 
 
 def stored(root: DataRoot, instrument: str | None = None, date: str | None = None) -> pl.DataFrame:
@@ -114,21 +119,11 @@ def beside(root: DataRoot, instrument: str | None = None) -> pl.DataFrame:
     Columns: instrument, conn str; start, end i64 ns UTC by our clock, at which the connection was heard last before the
     loss and first after it, null where it was not heard again that day; reason str.
     """
-    found = [pl.DataFrame(schema={"instrument": pl.String, "conn": pl.String, "start": pl.Int64, "end": pl.Int64,
-                                  "reason": pl.String})]  # fmt: skip
+    found = [pl.DataFrame(schema=BESIDE)]
     for path in sorted(manifest(root, "raw_frames")):
         name = _keys(path)[1]
-        frames = read(root.root / path)
-        noted = frames.filter(_NOTED).select("arrival", "conn", reason=_said("loss")).collect()
-        if noted.is_empty() or instrument not in (None, name):
-            continue
-        heard = frames.filter(pl.col("conn").is_in(noted["conn"].to_list())).select("arrival", "conn", "recv_ts")
-        around = heard.sort("arrival").with_columns(
-            start=pl.coalesce(pl.col("recv_ts").shift(1).over("conn"), "recv_ts"),
-            end=pl.col("recv_ts").shift(-1).over("conn"),
-        )
-        rows = noted.join(around.collect(), on=["arrival", "conn"]).sort("start", "conn")
-        found.append(rows.select(pl.lit(name).alias("instrument"), "conn", "start", "end", "reason"))
+        if instrument in (None, name):
+            found.append(_beside(Stored(root.root / path), name))
     return pl.concat(found)
 
 
@@ -160,8 +155,22 @@ def _said(key: str) -> pl.Expr:
     return pl.col("payload").cast(pl.String).str.json_path_match(f"$.{key}")
 
 
-_NOTED = (pl.col("kind") == "loss") & (_said("books") == "false")
-"""Raw frames that note a loss of a connection without books."""
+def _beside(frames: Stored, instrument: str) -> pl.DataFrame:
+    """Of one stored day; frames are read only where losses may be among them, and payloads of these alone."""
+    noted = [pl.DataFrame(schema={"arrival": pl.Int64, "conn": pl.String, "reason": pl.String})]
+    for part in frames.parts_that_may_hold("kind", "loss"):
+        losses = part.filter(pl.col("kind") == "loss").filter(_said("books") == "false")
+        noted.append(losses.select("arrival", "conn", reason=_said("loss")))
+    lost = pl.concat(noted)
+    if lost.is_empty():
+        return pl.DataFrame(schema=BESIDE)
+    heard = pl.concat(part.filter(pl.col("conn").is_in(lost["conn"].to_list())) for part in frames.parts(*HEARD))
+    around = heard.sort("arrival").with_columns(
+        start=pl.coalesce(pl.col("recv_ts").shift(1).over("conn"), "recv_ts"),
+        end=pl.col("recv_ts").shift(-1).over("conn"),
+    )
+    rows = lost.join(around, on=["arrival", "conn"]).sort("start", "conn")
+    return rows.select(pl.lit(instrument).alias("instrument"), "conn", "start", "end", "reason")
 
 
 def _seconds(ns: pl.Expr) -> pl.Expr:

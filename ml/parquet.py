@@ -83,6 +83,14 @@ class Stored:
         """All rows in order, of all columns or of some."""
         return (self.group(number, *columns) for number in range(self.groups))
 
+    def parts_that_may_hold(self, column: str, text: str) -> Iterator[pl.DataFrame]:
+        """Groups of rows, but for those of which the file's own statistics say that a column has no such text."""
+        at = self._file.schema_arrow.get_field_index(column)
+        for number in range(self.groups):
+            known = self._file.metadata.row_group(number).column(at).statistics
+            if known is None or not known.has_min_max or known.min <= text <= known.max:
+                yield self.group(number)
+
 
 def write(table: Parts, sink: BinaryIO) -> Content:
     """Write a table as parquet with page checksums; the bytes depend on its rows alone, not on its parts."""

@@ -55,7 +55,7 @@ def publish(root: DataRoot, table: str, path: Path, rows: pl.DataFrame | Parts, 
     A table in parts is made while it is stored, so that its writer's lock is held as long as that takes.
 
     Raises:
-        StoreError: another writer held the table for ten minutes, the disk is full or failed, or the written file does
+        StoreError: another writer held the table for an hour, the disk is full or failed, or the written file does
             not read back equal. What stood there before is whole.
     """
     with writer(root, table):

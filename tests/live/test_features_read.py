@@ -92,6 +92,15 @@ def test_nobody_runs_live(root, capsys, monkeypatch, arguments):
     assert "--mode FULL" in answer["message"]
 
 
+def test_the_newest_row_takes_no_options_of_stored_ones(root, capsys, monkeypatch):
+    """They would do nothing, and not say so."""
+    monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
+    put_newest(root, "sim.A", 0.0)
+    code, answer = run(capsys, "--last", "--keep", "--start-date", "2025-03-03")
+    assert (code, answer["error"]) == (2, "SettingsError")
+    assert "--start-date, --keep" in answer["message"]
+
+
 def test_the_verb_reads(stored, capsys):
     """`lobforge features read`."""
     assert features(["read"]) == 0

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from live.gaps import main
+from ml import parquet
 from ml.dates import DAY_NS as DAY
 from ml.dates import SECOND
 from ml.ledger import NOT_STORED
@@ -72,8 +73,10 @@ def test_dates_and_instrument_choose(stored, capsys, arguments, days, gaps):
     assert (code, len(ledger["days"]), len(ledger["gaps"])) == (0, days, gaps)
 
 
-def test_losses_beside_the_books_are_told_with_their_bounds(stored, capsys):
-    """From the last frame of that connection to the next; what is lost with books is a gap, and not this."""
+@pytest.mark.parametrize("group", [2, 3, 100])
+def test_losses_beside_the_books_are_told_with_their_bounds(stored, capsys, monkeypatch, group):
+    """From the last frame of that connection to the next, whatever the groups of rows; with books a loss is a gap."""
+    monkeypatch.setattr(parquet, "RAW_GROUP", group)
     books, candles, noted = "sim ws://x/books", "sim ws://x/candles", '{"loss":"%s","symbol":"A"%s}'
     rows = [
         (0, books, T0, "ws", b"{}"), (1, candles, T0 + SECOND, "ws", b"{}"), (2, books, T0 + 2 * SECOND, "ws", b"{}"),

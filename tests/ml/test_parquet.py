@@ -114,3 +114,12 @@ def test_the_content_is_told_by_what_is_read_back(path):
     other = FRAME.with_columns(size=pl.when(pl.col("recv_ts") == 550).then(None).otherwise("size"))
     changed = parquet.write(Parts(FRAME.schema, [other]), io.BytesIO())
     assert [a == b for a, b in zip(content.hashes, changed.hashes, strict=True)] == [k != 5 for k in range(10)]
+
+
+def test_groups_without_a_text_are_passed_over(tmp_path, small_groups):
+    """Known by the file's own statistics: of a text between those of a group nothing is known, and it is read."""
+    kinds = ["ws"] * 100 + ["loss"] + ["ws"] * 99 + ["checkpoint"] + ["ws"] * 99 + ["snapshot"] * 100 + [None] * 100
+    frame = pl.DataFrame({"kind": kinds, "payload": [b"x"] * 500, "row": range(500)})
+    (tmp_path / "t.parquet").write_bytes(written(frame))
+    found = list(Stored(tmp_path / "t.parquet").parts_that_may_hold("kind", "loss"))
+    assert [part["row"][0] for part in found if part["kind"].null_count() == 0] == [100, 200]

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from ml.bars import F64, Bars, stretches
+from ml.candles import MINUTE
 from ml.features.legacy import book
 from ml.features.legacy.candles import compute as of_candles
 from ml.features.legacy.feature import FAMILIES
@@ -28,7 +29,6 @@ from ml.market import layout as at
 from ml.market.layout import I64
 from ml.schemas import NullReason
 
-MINUTE = 60 * 10**9
 KNOWN = np.uint8(255)
 """Above every reason, so that the least of a family's is its first."""
 
