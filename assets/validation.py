@@ -41,7 +41,7 @@ def parity_report(
 ) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
     """Every stored feature row against the row that the live path gives for the same frames, bit for bit.
 
-    The live path is stopped in the middle of each day and goes on from its checkpoint.
+    The live path is stopped again and again, and goes on from its checkpoint.
     """
     from ml.evaluation.verdict import run_parity
 

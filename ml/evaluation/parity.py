@@ -101,25 +101,27 @@ class Batch:
         return f"{self.ts[k]} null reasons: batch {self.reasons[k].tolist()}, live {live.reasons.tolist()}"
 
 
-def replay(raw_days: Iterable[pl.DataFrame], features: pl.DataFrame, instrument: Instrument) -> Parity:
+def replay(raw_days: Iterable[Iterable[pl.DataFrame]], features: pl.DataFrame, instrument: Instrument) -> Parity:
     """Replay stored raw frames of consecutive days frame by frame, as live receives them, and compare every row.
 
     The stream starts with the first day's checkpoint and runs through midnight without looking at another. In the
-    middle of each day it stops and goes on from its own checkpoint, as a new process would.
+    middle of each part it stops and goes on from its own checkpoint, as a new process would.
+
+    Args:
+        raw_days: the table `raw_frames` of each day, in parts; one part is held at a time.
+        features: stored rows of these days.
+        instrument: whose frames they are.
     """
-    batch, days = Batch(features), iter(raw_days)
-    raw = next(days)
-    opening = open_day(raw, instrument)
+    batch, parts = Batch(features), chain.from_iterable(raw_days)
+    part = next(parts)
+    opening = open_day(part, instrument)
     stream = _Stream(instrument, opening.decoder, opening.sampler)
-    while raw is not None:
-        frames = raw.filter(pl.col("kind") != "checkpoint").sort("arrival").select("recv_ts", "payload").rows()
-        following = next(days, None)
-        for k, (recv_ts, payload) in enumerate(chain(frames, closing_frames(raw) if following is None else ())):
-            if k == len(frames) // 2:
-                stream = _Stream(instrument, *unpack(pack(stream.feed.decoder, stream.feed.sampler), instrument))
-            stream.feed.offer(orjson.loads(payload), recv_ts)
-            stream.compare_released(batch)
-        raw = following
+    for part in chain([part], parts):
+        frames = part.filter(pl.col("kind") != "checkpoint").select("recv_ts", "payload").rows()
+        stream.offer(frames[: len(frames) // 2], batch)
+        stream = stream.restarted()
+        stream.offer(frames[len(frames) // 2 :], batch)
+    stream.offer(closing_frames(part), batch)
     return batch.finish(whole=True)
 
 
@@ -127,11 +129,22 @@ class _Stream:
     """The live path of one process."""
 
     def __init__(self, instrument: Instrument, decoder: Decoder, sampler: Sampler) -> None:
+        self.instrument = instrument
         self.feed, self.online = Feed(instrument, decoder, sampler), OnlineFeatures(instrument)
         sampler.forget = True
         self.done = sampler.released
 
-    def compare_released(self, batch: Batch) -> None:
+    def restarted(self) -> "_Stream":
+        """What a new process makes of the checkpoint."""
+        return _Stream(self.instrument, *unpack(pack(self.feed.decoder, self.feed.sampler), self.instrument))
+
+    def offer(self, frames: Iterable[tuple[int, bytes]], batch: Batch) -> None:
+        """Take frames, receive time and payload, and compare the rows that each releases."""
+        for recv_ts, payload in frames:
+            self.feed.offer(orjson.loads(payload), recv_ts)
+            self._compare_released(batch)
+
+    def _compare_released(self, batch: Batch) -> None:
         """Compare the rows released since the last call."""
         sampler = self.feed.sampler
         if sampler.released + sampler.dropped == self.done:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ml.ahead import ahead
 from ml.config import Config
 from ml.datasets.panel import FIRST_SHARE, N_SPLITS, Selection
 from ml.datasets.training_features import PRIMARY
@@ -19,6 +20,7 @@ from ml.evaluation.parity import Parity, replay
 from ml.evaluation.walk_forward import trainer
 from ml.labels import future
 from ml.market.tables import samples_array
+from ml.parquet import Stored
 from ml.paths import DataRoot
 from ml.store import Entry, read
 
@@ -74,6 +76,6 @@ def _samples(root: DataRoot, instrument_id: str, date: str) -> np.ndarray:
     return samples_array(read(root.partition("book_samples", date, instrument_id)).collect())
 
 
-def _raw(root: DataRoot, instrument_id: str, dates: list[str]) -> Iterator[pl.DataFrame]:
+def _raw(root: DataRoot, instrument_id: str, dates: list[str]) -> Iterator[Iterator[pl.DataFrame]]:
     for date in dates:
-        yield read(root.partition("raw_frames", date, instrument_id)).collect()
+        yield ahead(Stored(root.partition("raw_frames", date, instrument_id)).parts())
