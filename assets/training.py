@@ -47,7 +47,10 @@ def candidate_model(
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The candidate, trained on all rows of the panel; text and json below the data root, named by their hash."""
+    from ml import plots
+    from ml.models.lightgbm import load
     from ml.training import candidate
 
     model = candidate.train(data_root, dataset_panel.collect(), label_spec, tuned_params, settings.threads)
-    return dg.MaterializeResult(value={"model_id": model}, metadata={"model": model or "none: too few rows"})
+    plotted = {"gains": image(plots.gains(load(data_root.model(model)).gains()))} if model else {}
+    return dg.MaterializeResult(value={"model_id": model}, metadata={"model": model or "none: too few rows"} | plotted)

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.metadata import image
 from ml.fingerprint import LEARNING, fingerprint
 from ml.settings import Settings
 
@@ -21,11 +22,12 @@ def tuned_params(
     dataset_panel: pl.LazyFrame, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The best parameters of a few seeded trials inside the first training block; none where the rows are too few."""
+    from ml import plots
     from ml.tuning.study import tune
 
     tuned = tune(dataset_panel.collect(), settings.threads)
     if tuned is None:
         return dg.MaterializeResult(value={}, metadata={"candidate": "none: too few rows"})
-    return dg.MaterializeResult(
-        value=asdict(tuned), metadata={"trials": tuned.n_trials, "log loss": tuned.log_loss, **tuned.params}
-    )
+    picture = image(plots.trials([trial["log_loss"] for trial in tuned.trials]))
+    metadata = {"trials": tuned.n_trials, "log loss": tuned.log_loss, "by trial": picture}
+    return dg.MaterializeResult(value=asdict(tuned), metadata=metadata | tuned.params)

@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from assets.datasets import Dataset, training_features
-from assets.metadata import table
+from assets.metadata import image, table
 from ml.config import Config
 from ml.fingerprint import LEARNING, fingerprint
 from ml.paths import DataRoot
@@ -43,8 +43,11 @@ def parity_report(
 
     The live path is stopped again and again, and goes on from its checkpoint.
     """
+    from ml import plots
     from ml.evaluation.verdict import run_parity
 
     report = run_parity(data_root, listed, config.selection())
-    yield dg.MaterializeResult(value=report, metadata=report)
+    equal = report["rows"] - report["mismatches"]
+    picture = image(plots.fates({"compared": report["rows"], "equal": equal, "different": report["mismatches"]}))
+    yield dg.MaterializeResult(value=report, metadata=report | {"rows by verdict": picture})
     yield dg.AssetCheckResult(check_name="parity", passed=report["mismatches"] == 0, metadata=report)

@@ -148,6 +148,27 @@ def folds(scores: pl.DataFrame) -> bytes:
     return png(figure)
 
 
+def trials(losses: list[float]) -> bytes:
+    """Log loss of each trial of a search, in their order, and the best so far."""
+    figure, axes = empty(5.5, 2.6)
+    numbers = np.arange(1, len(losses) + 1)
+    axes.scatter(numbers, losses, s=14, label="trial")
+    axes.step(numbers, np.minimum.accumulate(np.array(losses, float)), where="post", label="best so far")
+    axes.set(xlabel="trial", ylabel="log loss", title="Search for parameters")
+    axes.legend(fontsize=7)
+    return png(figure)
+
+
+def gains(shares: dict[str, float]) -> bytes:
+    """Each feature's share of what a model's splits gained, the largest first, at most 25."""
+    top = sorted(shares.items(), key=lambda item: (-item[1], item[0]))[:25]
+    figure, axes = empty(8, 1.0 + 0.18 * len(top))
+    axes.barh([name for name, _ in top][::-1], [share for _, share in top][::-1])
+    axes.tick_params(axis="y", labelsize=6)
+    axes.set(xlabel="share of the gain", title="What the model looks at")
+    return png(figure)
+
+
 def fates(rows: dict[str, int]) -> bytes:
     """Bars of rows by what became of them: kept, a duplicate, set aside for a reason."""
     figure, axes = empty(8, 1.0 + 0.3 * len(rows))

@@ -1,24 +1,29 @@
 """The commit protocol: a reader sees the old file or the new one, never a part or a mixture.
 
-Here: stage, sync, verify, rename, sync the folder, append to the manifest; reading the manifest; the sweep at start-up.
+Here: stage, sync, verify, rename, sync the folder, append to the manifest; reading the manifest; healing.
 Add here: whatever makes a stored file safer.
-Not here: where files lie (`ml.paths`), which columns they hold (`ml.schemas`).
+Not here: where files lie (`ml.paths`), which columns they hold (`ml.schemas`), the sweep at start-up (`ml.sweep`).
 
-One writer per table, by a file lock that the kernel frees when its holder dies. The bytes of a parquet file depend on
-the frame alone: they carry no run, no time and no path, so a rebuilt partition has the same sha256.
+One writer per table puts files in place, by a file lock that the kernel frees when its holder dies; making a file needs
+no such lock, so the days of a backfill are made side by side. A file in the making is locked by its maker: the sweep
+takes only those of the dead. The bytes of a parquet file depend on the frame alone: they carry no run, no time and no
+path, so a rebuilt partition has the same sha256.
 
 A writer that dies between rename and manifest leaves a replaced file beside its old entry. A note of the path, made
 before the rename, tells the next writer or sweep. Without that note no entry follows its file: damage is no content.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import signal
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
 
 import polars as pl
 from filelock import FileLock, Timeout
@@ -29,7 +34,7 @@ from ml.parquet import Content, Parts, Stored
 from ml.paths import DataRoot
 
 LOCK_SECONDS = 3_600
-"""A backfill's runs store the days of one table one after the other, a minute and more each."""
+"""A download holds its table's lock until it ends."""
 
 
 @dataclass(frozen=True)
@@ -52,31 +57,43 @@ class Entry:
 def publish(root: DataRoot, table: str, path: Path, rows: pl.DataFrame | Parts, code_version: str) -> Entry:
     """Store rows as the file `path` of `table`, replacing what stands there, and record it in the manifest.
 
-    A table in parts is made while it is stored, so that its writer's lock is held as long as that takes.
+    A table in parts is made while it is stored.
 
     Raises:
         StoreError: another writer held the table for an hour, the disk is full or failed, or the written file does
             not read back equal. What stood there before is whole.
     """
-    with writer(root, table):
-        staged = root.staging / table / f"{os.getpid()}-{path.name}"
-        try:
-            _heal(root, table)
-            content = _stage(staged, rows if isinstance(rows, Parts) else Parts(rows.schema, [rows]))
+    try:
+        with _staging(root, table, path.name) as sink:
+            staged = Path(sink.name)
+            content = _stage(sink, rows if isinstance(rows, Parts) else Parts(rows.schema, [rows]))
             entry = entry_of(root, path, staged, content, code_version)
             _crash("verified")
-            listed = manifest(root, table).get(entry.path)
-            if listed == entry and path.exists() and sha256_file(path) == entry.sha256:
-                return entry  # the same bytes stand there already: readers need not notice
-            _put(root, table, staged, path, entry, replaces=listed is not None)
-        except OSError as error:
-            raise StoreError(
-                f"{table}: {path.name} could not be stored: {error}. "
-                f"See that {root.root} has room and can be written, then run the step again."
-            ) from error
-        finally:
-            staged.unlink(missing_ok=True)
+            with writer(root, table):
+                heal(root, table)
+                listed = manifest(root, table).get(entry.path)
+                if listed == entry and path.exists() and sha256_file(path) == entry.sha256:
+                    return entry  # the same bytes stand there already: readers need not notice
+                _put(root, table, staged, path, entry, replaces=listed is not None)
+    except OSError as error:
+        raise StoreError(
+            f"{table}: {path.name} could not be stored: {error}. "
+            f"See that {root.root} has room and can be written, then run the step again."
+        ) from error
     return entry
+
+
+@contextmanager
+def _staging(root: DataRoot, table: str, name: str) -> Generator[BinaryIO]:
+    """A file to make a table in, locked by this writer; it is removed unless it has been put in place."""
+    staged = root.staging / table / f"{os.getpid()}-{uuid4().hex}-{name}"
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        with writer(root, table):  # a sweep sees the file locked or not at all
+            sink = stack.enter_context(staged.open("xb"))
+            stack.callback(staged.unlink, missing_ok=True)
+            fcntl.flock(sink, fcntl.LOCK_EX)
+        yield sink
 
 
 @contextmanager
@@ -86,7 +103,7 @@ def writer(root: DataRoot, table: str) -> Generator[None]:
     Raises:
         StoreError: it did not let go within an hour.
     """
-    lock = FileLock(_lock_path(root, table), timeout=LOCK_SECONDS)
+    lock = FileLock(lock_path(root, table), timeout=LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout as error:
@@ -153,19 +170,36 @@ def entry_of(root: DataRoot, path: Path, staged: Path, content: Content, code_ve
     )
 
 
-def sweep(root: DataRoot, tables: Iterable[str]) -> list[str]:
-    """Heal what a killed writer left: drop staged leftovers, list unlisted files, quarantine unreadable ones.
+def lock_path(root: DataRoot, table: str) -> Path:
+    """The file whose lock the writer of a table holds."""
+    lock = root.lock(table)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    return lock
 
-    A table whose writer is alive is left alone. Returns one line per thing that was done.
-    """
-    done: list[str] = []
-    for table in tables:
-        try:
-            with FileLock(_lock_path(root, table), timeout=0):
-                done += _sweep_table(root, table)
-        except Timeout:
-            continue
+
+def heal(root: DataRoot, table: str) -> list[str]:
+    """List anew the file whose replacement a dead writer had announced."""
+    note, done = root.replacing(table), list[str]()
+    if note.exists():
+        path = root.root / note.read_text()
+        listed = manifest(root, table).get(note.read_text())
+        if path.exists() and (listed is None or sha256_file(path) != listed.sha256):
+            done.append(adopt(root, table, path, "whose replacement had not been recorded"))
+        note.unlink()
     return done
+
+
+def adopt(root: DataRoot, table: str, path: Path, why: str) -> str:
+    """List a file that stands in place, or set it aside if it cannot be read; says which."""
+    try:
+        content = parquet.content_of(path)
+    except StoreError as error:
+        home = root.quarantine / path.relative_to(root.root)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(home)
+        return f"{table}: set aside the unreadable {path.name} ({error.__cause__})"
+    _list(root, table, entry_of(root, path, path, content, "swept"))
+    return f"{table}: listed {path.name}, {why}"
 
 
 def append_line(path: Path, line: str) -> None:
@@ -208,16 +242,14 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _stage(staged: Path, table: Parts) -> Content:
-    staged.parent.mkdir(parents=True, exist_ok=True)
-    with staged.open("wb") as sink:
-        content = parquet.write(table, sink)
-        _crash("staged")
-        sink.flush()
-        os.fsync(sink.fileno())
+def _stage(sink: BinaryIO, table: Parts) -> Content:
+    content = parquet.write(table, sink)
+    _crash("staged")
+    sink.flush()
+    os.fsync(sink.fileno())
     _crash("synced")
-    if parquet.content_of(staged) != content:
-        raise StoreError(f"{staged} does not read back as it was written. Check the disk and run the step again.")
+    if parquet.content_of(Path(sink.name)) != content:
+        raise StoreError(f"{sink.name} does not read back as it was written. Check the disk and run the step again.")
     return content
 
 
@@ -235,50 +267,6 @@ def _put(root: DataRoot, table: str, staged: Path, path: Path, entry: Entry, rep
     _crash("listed")
     if replaces:
         root.replacing(table).unlink()
-
-
-def _lock_path(root: DataRoot, table: str) -> Path:
-    lock = root.lock(table)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    return lock
-
-
-def _sweep_table(root: DataRoot, table: str) -> list[str]:
-    done: list[str] = []
-    for leftover in sorted((root.staging / table).glob("*")):
-        leftover.unlink()
-        done.append(f"{table}: removed the unfinished {leftover.name}")
-    done += _heal(root, table)
-    listed = manifest(root, table)
-    for path in sorted(root.table(table).rglob("*.parquet")):
-        if str(path.relative_to(root.root)) not in listed:
-            done.append(_adopt(root, table, path, "which stood in place without an entry"))
-    return done
-
-
-def _heal(root: DataRoot, table: str) -> list[str]:
-    """List anew the file whose replacement a dead writer had announced."""
-    note, done = root.replacing(table), list[str]()
-    if note.exists():
-        path = root.root / note.read_text()
-        listed = manifest(root, table).get(note.read_text())
-        if path.exists() and (listed is None or sha256_file(path) != listed.sha256):
-            done.append(_adopt(root, table, path, "whose replacement had not been recorded"))
-        note.unlink()
-    return done
-
-
-def _adopt(root: DataRoot, table: str, path: Path, why: str) -> str:
-    """List a file that stands in place, or set it aside if it cannot be read; says which."""
-    try:
-        content = parquet.content_of(path)
-    except StoreError as error:
-        home = root.quarantine / path.relative_to(root.root)
-        home.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(home)
-        return f"{table}: set aside the unreadable {path.name} ({error.__cause__})"
-    _list(root, table, entry_of(root, path, path, content, "swept"))
-    return f"{table}: listed {path.name}, {why}"
 
 
 def _list(root: DataRoot, table: str, entry: Entry) -> None:

@@ -14,6 +14,7 @@ from filelock import FileLock
 from ml import config, store
 from ml.config import Config
 from ml.paths import DataRoot
+from ml.sweep import sweep
 from ml.table_rules import RULES
 
 PROJECT = Path(__file__).parents[1]
@@ -29,7 +30,7 @@ def initialise(root: DataRoot, wanted: Config) -> list[str]:
             store.write_text(root.config, config.render(wanted))
             done.append(f"wrote {root.config}")
         done += _dagster(root)
-        done += store.sweep(root, TABLES)
+        done += sweep(root, TABLES)
         done += _registry(root)
     return done
 

@@ -113,10 +113,10 @@ def replay(raw_days: Iterable[Iterable[pl.DataFrame]], features: pl.DataFrame, i
         instrument: whose frames they are.
     """
     batch, parts = Batch(features), chain.from_iterable(raw_days)
-    part = next(parts)
-    opening = open_day(part, instrument)
+    first = part = next(parts)
+    opening = open_day(first, instrument)
     stream = _Stream(instrument, opening.decoder, opening.sampler)
-    for part in chain([part], parts):
+    for part in chain([first], parts):
         frames = part.filter(pl.col("kind") != "checkpoint").select("recv_ts", "payload").rows()
         stream.offer(frames[: len(frames) // 2], batch)
         stream = stream.restarted()

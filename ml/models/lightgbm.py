@@ -78,6 +78,11 @@ class DirectionModel:
         """Classes i8 (n) from probabilities: the largest gain on the prior."""
         return (probabilities / self._priors).argmax(axis=1).astype(np.int8)
 
+    def gains(self) -> dict[str, float]:
+        """Each used feature's share of what all splits gained; 0 for all of a model without splits."""
+        gained = self.booster.feature_importance("gain")
+        return dict(zip(self.card.used, (gained / max(gained.sum(), 1e-300)).tolist(), strict=True))
+
     def save(self, folder: Path) -> None:
         """Write model.txt, card.json and the manifest of their hashes."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -40,3 +40,4 @@ def test_the_candidate_lies_where_its_id_says(learned):
     assert model.id == model_id == shown(result, "candidate_model")["model"].value
     assert model.card.panel_sha256 == panel_hash(stored(root, "dataset_panel", date=None))
     assert (model.card.feature_set_hash, model.card.params) == (BASE.hash, document(root, "tuned_params")["params"])
+    assert shown(result, "candidate_model")["gains"].value.startswith("![plot](data:image/png;base64,")

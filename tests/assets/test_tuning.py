@@ -12,3 +12,4 @@ def test_the_best_of_the_trials_is_kept(learned):
     assert len(tuned["trials"]) == tuned["n_trials"] == metadata["trials"].value == N_TRIALS
     assert best["params"] == tuned["params"] | {"rounds": tuned["rounds"]}
     assert metadata["log loss"].value == tuned["log_loss"] == best["log_loss"]
+    assert metadata["by trial"].value.startswith("![plot](data:image/png;base64,")

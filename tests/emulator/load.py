@@ -140,13 +140,16 @@ class Load:
         grown = monotonic_ns()
         while monotonic_ns() - grown < SETTLED * 1e9:
             await asyncio.sleep(TICK)
-            self._look(time_ns())
-            if self.seen[-1][2:4] != self.seen[-2][2:4]:
+            if self._look(time_ns()):
                 grown = monotonic_ns()
 
-    def _look(self, before: int) -> None:
-        grown = self.growth.now()
-        self.seen.append((before, self.players[BUSY].sent, *grown, time_ns()))
+    def _look(self, before: int) -> bool:
+        """Note what was sent and how far the journals have grown, if that is news."""
+        now = (self.players[BUSY].sent, *self.growth.now())
+        if self.seen and self.seen[-1][1:4] == now:
+            return False
+        self.seen.append((before, *now, time_ns()))
+        return True
 
     async def _snapshot(self, request: web.Request) -> web.Response:
         player = self.players[BUSY]

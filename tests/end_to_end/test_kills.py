@@ -11,6 +11,7 @@ from ml.capture import journal
 from ml.capture.journal import Kind
 from ml.capture.seal import TABLE, recover
 from ml.paths import DataRoot
+from ml.sweep import sweep
 from tests.emulator.running import Running, until
 from tests.emulator.server import Emulator
 
@@ -54,8 +55,8 @@ def kill(root: DataRoot, emulator: Emulator, seconds: float, **environment: str)
 def prove(root: DataRoot, emulator: Emulator, runs: list[tuple[int, int]]) -> None:
     """Recover, then compare every run with what it was sent."""
     until(lambda: not [*recover(root)] and not [*root.journals.iterdir()])
-    store.sweep(root, [TABLE])
-    assert store.sweep(root, [TABLE]) == [], "one sweep was not enough"
+    sweep(root, [TABLE])
+    assert sweep(root, [TABLE]) == [], "one sweep was not enough"
     assert [*(root.staging / TABLE).glob("*")] == []
     listed = store.manifest(root, TABLE)
     assert {root.root / name for name in listed} == set(root.captures.glob("*.parquet"))

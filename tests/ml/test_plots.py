@@ -90,6 +90,8 @@ PICTURES = {
     "distances": (lambda: plots.distances(distances(0.1, 0.4)), lambda: plots.distances(distances(0.1, 0.2))),
     "folds": (lambda: plots.folds(scores()), lambda: plots.folds(scores(5))),
     "reliability": (lambda: plots.reliability(BINS), lambda: plots.reliability(BINS[:1])),
+    "trials": (lambda: plots.trials([1.1, 1.0, 1.05]), lambda: plots.trials([1.1, 1.2, 1.05])),
+    "gains": (lambda: plots.gains({"a": 0.9, "b": 0.1}), lambda: plots.gains({"a": 0.1, "b": 0.9})),
     "fates": (lambda: plots.fates({"kept": 5, "no_time": 1}), lambda: plots.fates({"kept": 1, "no_time": 5})),
 }
 
@@ -119,6 +121,8 @@ def test_a_picture_depends_on_the_data_alone(name):
         lambda: plots.distances(distances(None)),
         lambda: plots.folds(scores(0)),
         lambda: plots.reliability([]),
+        lambda: plots.trials([]),
+        lambda: plots.gains({}),
         lambda: plots.fates({}),
     ],
     ids=[
@@ -134,6 +138,8 @@ def test_a_picture_depends_on_the_data_alone(name):
         "nothing compared",
         "no fold",
         "no bin",
+        "no trial",
+        "no split",
         "no row",
     ],
 )

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from time import monotonic
 
 import duckdb
@@ -18,8 +17,9 @@ from polars.testing import assert_frame_equal
 
 from ml import store
 from ml.errors import StoreError
-from ml.parquet import content_of
+from ml.parquet import Parts, content_of
 from ml.paths import DataRoot
+from ml.sweep import sweep
 
 OLD, NEW = pl.DataFrame({"ts": [1, 2], "x": [0.5, None]}), pl.DataFrame({"ts": [3, 4, 5], "x": [1.0, 2.0, None]})
 STEPS = ("staged", "synced", "verified", "announced", "renamed", "folder_synced", "listed")
@@ -114,9 +114,9 @@ def test_a_kill_at_any_step_leaves_old_or_new(root, step, existing):
     renamed = STEPS.index(step) >= STEPS.index("renamed")
     assert (found is None) == (not existing and not renamed)
     assert found is None or found.equals(NEW if renamed else OLD)
-    store.sweep(root, ["features"])
+    sweep(root, ["features"])
     agree(root)
-    assert store.sweep(root, ["features"]) == []
+    assert sweep(root, ["features"]) == []
     assert {name.split("/")[0] for name in files(root)} <= {"features", "_meta"}
     entry = store.publish(root, "features", path(root), NEW, "v")
     assert store.manifest(root, "features") == {entry.path: entry}
@@ -129,28 +129,6 @@ def test_a_replacement_that_was_not_recorded_is_found_by_the_next_writer(root):
     elsewhere(root, WRITE, LOBFORGE_CRASH_AT="renamed")
     store.publish(root, "features", path(root, "sim.Y"), OLD, "v")
     agree(root)
-
-
-def test_an_unreadable_file_is_set_aside(root):
-    """The sweep keeps the bytes, outside the tree, one beside the other."""
-    store.publish(root, "features", path(root), OLD, "v")
-    for date in ("2025-01-01", "2025-01-02"):
-        damaged = root.partition("features", date, "sim.Y")
-        damaged.parent.mkdir(exist_ok=True)
-        damaged.write_bytes(b"PAR1 " + date.encode() + b" PAR1")
-    done = store.sweep(root, ["features"])
-    assert [line.partition(" (")[0] for line in done] == [f"features: set aside the unreadable {damaged.name}"] * 2
-    kept = sorted((root.quarantine / "features").rglob("*.parquet"))
-    assert [p.read_bytes()[5:15] for p in kept] == [b"2025-01-01", b"2025-01-02"]
-    agree(root)
-
-
-def test_the_sweep_takes_no_damage_for_content(root):
-    """A listed file whose bytes changed keeps its entry, so that the difference can be seen."""
-    entry = store.publish(root, "features", path(root), OLD, "v")
-    NEW.write_parquet(path(root))
-    assert store.sweep(root, ["features"]) == []
-    assert store.manifest(root, "features") == {entry.path: entry}
 
 
 @pytest.mark.promise("B3")
@@ -224,15 +202,6 @@ def test_storing_the_same_again_touches_nothing(root):
     assert files(root) == {first.path, "_meta/features/manifest.jsonl"}
 
 
-def test_a_torn_manifest_line_is_healed(root):
-    """A line that a power cut tore is closed off, and the sweep lists its file again."""
-    entry = store.publish(root, "features", path(root), OLD, "v")
-    root.manifest("features").write_bytes(root.manifest("features").read_bytes()[:-20] + b"\xff")
-    assert store.manifest(root, "features") == {}
-    store.sweep(root, ["features"])
-    assert store.manifest(root, "features")[entry.path] == replace(entry, code_version="swept")
-
-
 def test_a_missing_table_says_what_to_do(root):
     """Reading what was never made is no stack trace from parquet."""
     with pytest.raises(StoreError, match="Materialize"):
@@ -261,7 +230,7 @@ def test_a_disk_that_fills_before_the_manifests_line_is_healed(root):
     assert "could not be stored" in done.stdout, done.stderr
     assert store.load(path(root)).height == 10
     assert store.manifest(root, "features") == {entry.path: entry}
-    assert len(store.sweep(root, ["features"])) == 1
+    assert len(sweep(root, ["features"])) == 1
     agree(root)
 
 
@@ -273,7 +242,7 @@ def test_a_second_writer_waits_then_gives_up_with_a_reason(root, monkeypatch):
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
     with pytest.raises(StoreError, match=r"features: another writer has held .*features\.lock for 0\.1 s\. Wait"):
         store.publish(root, "features", path(root), OLD, "v")
-    assert store.sweep(root, ["features"]) == []
+    assert sweep(root, ["features"]) == []
     holder.kill()
     holder.communicate()
     store.publish(root, "features", path(root), OLD, "v")
@@ -286,3 +255,39 @@ def test_two_writers_at_once_give_what_one_after_the_other_gives(root):
         list(pool.map(lambda k: store.publish(root, "features", path(root, f"sim.{k}"), OLD, "v"), range(12)))
     assert len(root.manifest("features").read_text().splitlines()) == 12
     agree(root)
+
+
+def test_files_of_one_table_are_made_side_by_side(root):
+    """While one is in the making another is stored, and a sweep takes nothing away; no leftover stays."""
+    begun, go = threading.Event(), threading.Event()
+
+    def slow():
+        begun.set()
+        assert go.wait(60)
+        yield NEW
+
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(store.publish, root, "features", path(root), Parts(NEW.schema, slow()), "v")
+        assert begun.wait(60)
+        other = store.publish(root, "features", path(root, "sim.Y"), OLD, "v")
+        assert sweep(root, ["features"]) == []
+        assert list(store.manifest(root, "features")) == [other.path]
+        go.set()
+        assert store.manifest(root, "features")[made.result().path] == made.result()
+    assert_frame_equal(store.load(path(root)), NEW)
+    assert list((root.staging / "features").iterdir()) == []
+    agree(root)
+
+
+def test_what_cannot_be_made_leaves_nothing(root):
+    """Rows that raise while they are stored: the error itself, and the old file."""
+
+    def failing():
+        yield NEW
+        raise ValueError("no more rows")
+
+    entry = store.publish(root, "features", path(root), OLD, "v")
+    before = files(root)
+    with pytest.raises(ValueError, match="no more rows"):
+        store.publish(root, "features", path(root), Parts(NEW.schema, failing()), "v")
+    assert (store.manifest(root, "features"), files(root)) == ({entry.path: entry}, before)

@@ -16,6 +16,7 @@ from ml.legacy.columns import FUTURE, HORIZONS, ROWS, SAMPLES, STORED
 from ml.legacy.sources import find
 from ml.paths import DataRoot
 from ml.schemas import conform
+from ml.sweep import sweep
 from tests import legacy_files as files
 
 VENUE = "bybit-linear"
@@ -145,7 +146,7 @@ def test_a_killed_migration_goes_on(written, migrated, root, step):
     run(root, written[0])
     tables = {path: data for path, data in contents(root).items() if path.parts[0] == "feature_store"}
     assert tables == {path: d for path, d in contents(migrated[0]).items() if path.parts[0] == "feature_store"}
-    assert store.sweep(root, [samples.TABLE]) == [] or step == "staged"
+    assert sweep(root, [samples.TABLE]) == [] or step == "staged"
 
 
 def test_a_changed_source_replaces_its_rows(root, tmp_path):

@@ -127,3 +127,12 @@ def test_the_card_is_json(model, tmp_path):
     """Readable by any program."""
     model.save(tmp_path)
     assert json.loads((tmp_path / "card.json").read_text())["features"] == list("abcde")
+
+
+def test_gains_tell_what_a_model_looks_at(model, tmp_path):
+    """Shares of one whole, the largest that of the column that decides; the same once read back."""
+    shares = model.gains()
+    assert sum(shares.values()) == pytest.approx(1)
+    assert max(shares, key=shares.__getitem__) == "a"
+    model.save(tmp_path)
+    assert load(tmp_path).gains() == shares
