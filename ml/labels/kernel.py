@@ -67,18 +67,21 @@ def future_rows(quotes: Quotes, first: int, horizons: I64, day_end: int, labels:
     samples before t, at least 60, else NaN; sums of int64, so that a gap elsewhere changes nothing. age: ns since the
     book's last change at t + h, -1 if null. reason: a `NullReason`.
     """
-    _volatility(quotes, first, labels.volatility)
+    mids = labels.volatility  # until the end, when it is overwritten
+    _mids(quotes.bid, quotes.ask, first, mids)
     within = quotes.ts.size
     while within > 0 and quotes.ts[within - 1] > day_end:
         within -= 1
     for h in range(horizons.size):
         horizon, reason = horizons[h], labels.reason[h]
         _known(quotes.valid, quotes.run, first, horizon, within, reason)
-        _movements(quotes.bid, quotes.ask, first, horizon, within, reason, labels.movement[h])
+        _movements(mids, max(within - first - horizon, 0), horizon, reason, labels.movement[h])
         _ages(quotes.age, first, horizon, within, reason, labels.age[h])
         for k in range(quotes.ts.size - first):
             if reason[k] == UNKNOWN:
                 reason[k] = _reason(quotes, first + k, horizon, day_end)
+    _variance(quotes, first, labels.volatility)
+    _volatility(quotes.bid, quotes.ask, first, labels.volatility)
 
 
 # One loop for each column that is written: with more arrays in it, a loop is not compiled to vector code, because it
@@ -98,14 +101,21 @@ def _known(
 
 
 @hot
+def _mids(bid: I64, ask: I64, first: int, mids: NDArray[np.float64]) -> None:
+    """Twice the mid, exact."""
+    for i in range(first, bid.size):
+        mids[i - first] = np.float64(bid[i] + ask[i])
+
+
+@hot
 def _movements(
-    bid: I64, ask: I64, first: int, horizon: int, within: int, reason: NDArray[np.uint8], movement: NDArray[np.float64]
+    mids: NDArray[np.float64], until: int, horizon: int, reason: NDArray[np.uint8], movement: NDArray[np.float64]
 ) -> None:
-    for i in range(first, within - horizon):
-        change = (bid[i + horizon] + ask[i + horizon]) / (bid[i] + ask[i]) - 1.0
-        movement[i - first] = change if reason[i - first] == 0 else nan
-    for i in range(max(within - horizon, first), bid.size):
-        movement[i - first] = nan
+    for k in range(until):
+        change = mids[k + horizon] / mids[k] - 1.0
+        movement[k] = change if reason[k] == 0 else nan
+    for k in range(until, movement.size):
+        movement[k] = nan
 
 
 @hot
@@ -117,7 +127,8 @@ def _ages(age: I64, first: int, horizon: int, within: int, reason: NDArray[np.ui
 
 
 @hot
-def _volatility(quotes: Quotes, first: int, volatility: NDArray[np.float64]) -> None:
+def _variance(quotes: Quotes, first: int, variance: NDArray[np.float64]) -> None:
+    """Mean square of the changes of twice the mid."""
     bid, ask, run, squares, start = quotes.bid, quotes.ask, quotes.run, 0, 0
     for i in range(bid.size):
         # the window of changes (start, i]: valid samples only, 1 800 at most
@@ -131,8 +142,14 @@ def _volatility(quotes: Quotes, first: int, volatility: NDArray[np.float64]) -> 
                 change = bid[start] + ask[start] - bid[start - 1] - ask[start - 1]
                 squares -= change * change
         if i >= first:
-            enough = quotes.valid[i] == 1 and i - start >= SIGMA_MIN
-            volatility[i - first] = sqrt(squares / (i - start)) / (bid[i] + ask[i]) if enough else nan
+            variance[i - first] = squares / (i - start) if quotes.valid[i] == 1 and i - start >= SIGMA_MIN else nan
+
+
+@hot
+def _volatility(bid: I64, ask: I64, first: int, volatility: NDArray[np.float64]) -> None:
+    """Of the mean squares that stand in it, in place."""
+    for i in range(first, bid.size):
+        volatility[i - first] = sqrt(volatility[i - first]) / np.float64(bid[i] + ask[i])
 
 
 @hot
