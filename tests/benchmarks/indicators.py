@@ -11,7 +11,7 @@ from time import process_time
 import numpy as np
 import talib
 
-from ml.features.indicators import averages, momentum, rolling, trend, volatility, volume
+from ml.features.indicators import averages, extremes, momentum, rolling, trend, volatility, volume
 from tests.benchmarks import peers
 from tests.candles import walk
 
@@ -98,8 +98,8 @@ def ours(o, h, x, c, v, kept=None) -> list[np.ndarray]:
     averages.trix(c, 15, spare[0], r[25])
     momentum.ultimate(h, x, c, 7, spare[0], spare[1], spare[2], spare[3], r[26])
     trend.parabolic(h, x, 0.02, 0.2, r[27])
-    rolling.highest(h, 20, r[28])
-    rolling.lowest(x, 20, r[29])
+    extremes.highest(h, 20, r[28])
+    extremes.lowest(x, 20, r[29])
     return r
 
 

@@ -6,7 +6,8 @@ Not here: averages (`averages`), oscillators (`momentum`).
 Conventions of arrays: `ml.features.indicators.rolling`.
 """
 
-from ml.features.indicators.rolling import F64, blank, highest, lowest, scale, weighted
+from ml.features.indicators.extremes import highest, lowest
+from ml.features.indicators.rolling import F64, blank, scale, weighted
 from ml.market.compiled import hot
 
 
@@ -42,8 +43,9 @@ def directional(high: F64, low: F64, close: F64, n: int, plus: F64, minus: F64, 
 def rated(adx: F64, n: int, out: F64) -> None:
     """ADXR: mean of ADX and of ADX n - 1 rows ago. Source: TA-Lib ADXR."""
     blank(out, n - 1)
-    for i in range(n - 1, adx.size):
-        out[i] = (adx[i] + adx[i - n + 1]) / 2.0
+    now, kept = adx[n - 1 :], out[n - 1 :]
+    for i in range(kept.size):
+        kept[i] = (now[i] + adx[i]) / 2.0
 
 
 @hot
