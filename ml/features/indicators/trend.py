@@ -6,6 +6,8 @@ Not here: averages (`averages`), oscillators (`momentum`).
 Conventions of arrays: `ml.features.indicators.rolling`.
 """
 
+import numpy as np
+
 from ml.features.indicators.extremes import highest, lowest
 from ml.features.indicators.rolling import F64, blank, scale, weighted
 from ml.market.compiled import hot
@@ -71,10 +73,10 @@ def parabolic(high: F64, low: F64, step: float, most: float, out: F64) -> None:
             pace, extreme = step, top if long else bottom
         else:
             out[i] = stop
-            if long and top > extreme:
-                extreme, pace = top, min(pace + step, most)
-            elif not long and bottom < extreme:
-                extreme, pace = bottom, min(pace + step, most)
+            # no branch: whether there is a new extreme cannot be foreseen
+            further = top > extreme if long else bottom < extreme
+            pace = min(pace + step * np.float64(further), most)
+            extreme = max(extreme, top) if long else min(extreme, bottom)
         stop = _within(stop + pace * (extreme - stop), long, max(before_top, top), min(before_bottom, bottom))
 
 
