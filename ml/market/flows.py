@@ -27,21 +27,21 @@ def book_diff(state: State, books: BookStream, start: int, end: int) -> None:
     flow, tops, printed = state.flow, state.top, state.meta[at.ON_TAPE] > 0
     bid, ask = tops[0, 0, 0], tops[1, 0, 0]
     deepest_bid, deepest_ask = tops[0, 0, OFI_LEVELS - 1], tops[1, 0, OFI_LEVELS - 1]
-    seen = False
-    for r in range(start, end):
-        if sides[r] == 0:
+    seen, updates = False, 0
+    which, price_of, size_of, before = sides[start:end], prices[start:end], sizes[start:end], state.rows
+    for r in range(which.size):
+        if which[r] == 0:
             continue
-        side, price, change = 0 if sides[r] > 0 else 1, prices[r], sizes[r] - state.rows[r - start]
-        flow[at.N_UPDATES] += 1
+        side, price, change = 0 if which[r] > 0 else 1, price_of[r], size_of[r] - before[r]
+        updates += 1
         seen = seen or (price >= deepest_bid if side == 0 else price <= deepest_ask or deepest_ask == 0)
         band = _band(side, price, bid, ask)
         if band == at.N_BANDS:
             continue
-        if change > 0:
-            flow[at.ADDED + side * at.N_BANDS + band] += change
-        elif change < 0:
-            explained = _explained(state, side, price, -change) if printed else 0
-            flow[at.CANCELLED + side * at.N_BANDS + band] -= change + explained
+        explained = _explained(state, side, price, -change) if printed and change < 0 else 0
+        kind = at.ADDED if change > 0 else at.CANCELLED
+        flow[kind + side * at.N_BANDS + band] += abs(change) - explained
+    flow[at.N_UPDATES] += updates
     _age_tape(state)
     if seen:
         _add_imbalance(state)
@@ -72,19 +72,17 @@ def book_print(state: State, aggressor: int, price: int, size: int) -> None:
         meta[at.ON_TAPE] = n + 1
 
 
-@hot
+@inlined
 def _band(side: int, price: int, bid: int, ask: int) -> int:
     """Index of the narrowest band around the mid that holds a price; at.N_BANDS if none does or there is no mid."""
     if bid == 0 or ask == 0:
         return at.N_BANDS
-    if price >= bid if side == 0 else price <= ask:
-        return 0
-    twice_mid = bid + ask
+    twice_mid, band = bid + ask, 1
     distance = 10_000 * abs(2 * price - twice_mid)
-    for band in range(1, at.N_BANDS):
-        if distance <= at.BAND_BPS[band] * twice_mid:
-            return band
-    return at.N_BANDS
+    # counted, not searched: which band it is cannot be predicted
+    for k in range(1, at.N_BANDS):
+        band += distance > at.BAND_BPS[k] * twice_mid
+    return 0 if (price >= bid if side == 0 else price <= ask) else band
 
 
 @hot
