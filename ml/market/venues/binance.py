@@ -19,6 +19,8 @@ USDM, SIM, SPOT, COINM = "binance-usdm", "sim", "binance-spot", "binance-coinm"
 VENUES = (USDM, SIM, SPOT, COINM)
 SIM_PREFIX = "sim/"
 KINDS = {"depthUpdate": "book", "trade": "trade"}
+COINM_TYPE = 2
+"""What `st` says of a symbol of COIN-M."""
 _TOUCH = '"u":<int>,"s":"<symbol>","b":"<text>","B":"<text>","a":"<text>","A":"<text>"'
 _PRINT = '"s":"<symbol>","t":<id>,"p":"<price>","q":"<size>"'
 _FUTURES = (
@@ -137,7 +139,12 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
 
 
 def _market(data: dict[str, Any]) -> str:
-    """Which Binance market writes such fields: COIN-M names the pair, futures diffs name the id before them."""
+    """Which Binance market writes such fields: since 2026 `st` says it of futures, both of which name the pair.
+
+    Before, COIN-M alone named it; diffs of futures name the id before them.
+    """
+    if "st" in data:
+        return COINM if data["st"] == COINM_TYPE else USDM
     if "ps" in data:
         return COINM
     futures = {"depthUpdate": "pu", "trade": "X", "bookTicker": "E", "None": "pu"}.get(str(data.get("e")), "e")
