@@ -19,6 +19,8 @@ from ml.market.events import RawFrame
 from ml.market.frames import of_frames, scanned, tried_on
 from ml.market.stream import Stream, arrivals
 from ml.market.stretch import watermarks
+from tests.emulator.protocols import PROTOCOLS
+from tests.ml.market.messages import emulated
 from tests.ml.market.streams import BTC, STEPS, T, frames
 from tests.scenario import diff, snapshot, trade
 
@@ -113,6 +115,16 @@ def test_recorded_bybit_frames(market, venue):
     mine = [f for f in read if f.conn.endswith(venue) and b".BTCUSDT" in f.payload[:60]]
     instrument = Instrument(f"bybit-{venue}.BTCUSDT", 2, 6, 1, 1)
     assert_same(of_frames(mine), instrument, parts=2)
+
+
+@pytest.mark.parametrize("venue", PROTOCOLS)
+def test_emulated_frames_of_which_some_are_lost_or_come_again(venue):
+    """Each venue's links between ids, prints and restarts; most of them go on."""
+    rng, given_ = np.random.default_rng(3), list[bytes]()
+    for frame in emulated(venue):
+        given_ += [frame] * int(rng.choice([0, 1, 2], p=[0.02, 0.96, 0.02]))
+    whole = of_frames([RawFrame(k, venue, (T + 60 * k) * 10**6, frame) for k, frame in enumerate(given_)])
+    assert_same(whole, Instrument(f"{venue}.X", 1, 3, 1, 1), parts=3)
 
 
 @settings(max_examples=300, deadline=None)
