@@ -15,7 +15,7 @@ from ml.market import shapes as at
 from ml.market.compiled import hot, inlined
 from ml.market.shapes import I8, I64, U8, Table
 
-QUOTE, BACKSLASH, COMMA, DOT, ZERO, NINE = 34, 92, 44, 46, 48, 57
+QUOTE, BACKSLASH, COMMA, DOT, ZERO, NINE, COLON = 34, 92, 44, 46, 48, 57, 58
 OPEN, CLOSE, TRUE, FALSE = 91, 93, 116, 102
 SPECIAL = np.array([not 32 <= byte <= 126 or byte in (QUOTE, BACKSLASH) for byte in range(256)])
 """Bytes that do not stand in a plain text."""
@@ -102,7 +102,7 @@ def _read(
         elif what == at.LEVELS:
             rows, here = _levels(text, here, slot, length, decimals, side, price, size, rows)
         elif what != at.END:
-            here = _marked(what, text, here, row, slot)
+            here = _rarer(what, text, here, row, slot)
         elif here == end and _fits(row, table.kind[shape]):
             return _padded(table.kind[shape], side, price, size, before, rows)
         else:
@@ -203,12 +203,28 @@ def _decimal(text: U8, here: Any, decimals: int) -> tuple[int, Any]:
 
 
 @inlined
-def _marked(what: int, text: U8, here: Any, row: I64, slot: int) -> Any:
-    """This place, or the aggressor's side by what is said of the maker or by its own word."""
+def _rarer(what: int, text: U8, here: Any, row: I64, slot: int) -> Any:
+    """This place, named texts, or the aggressor's side by what is said of the maker or by its own word."""
     if what == at.PLACE:
         row[slot] = here
         return here
+    if what == at.NAMED:
+        return _named(text, here)
     return _maker(text, here, row) if what == at.MAKER else _taker(text, here, row)
+
+
+@inlined
+def _named(text: U8, here: Any) -> Any:
+    """The place behind all of `,"name":"text"`."""
+    while text[here] == COMMA:
+        here = _further(text, here)
+        if here == NO_PLACE or text[here] != COLON or text[here + P1] != QUOTE:
+            return NO_PLACE
+        here = _text_end(text, here + P2, QUOTE)
+        if here == NO_PLACE:
+            return NO_PLACE
+        here += P1
+    return here
 
 
 @inlined
@@ -237,7 +253,7 @@ def _taker(text: U8, here: Any, row: I64) -> Any:
 
 @inlined
 def _further(text: U8, here: Any) -> Any:
-    """The place behind one more text of a level."""
+    """The place behind one more text of a list."""
     if text[here] != COMMA or text[here + P1] != QUOTE:
         return NO_PLACE
     here = _text_end(text, here + P2, QUOTE)

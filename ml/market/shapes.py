@@ -8,7 +8,8 @@ A shape is the text of a message with fields in angle brackets: `<send>`, `<even
 `<prev>`, `<id>` (integers), `<price>`, `<size>` (decimal texts), `<maker>` (true: the aggressor sold), `<taker>`
 (buy or sell: the aggressor), `<symbol>` (without a dot; or, of several parts, what stands from `<from>` to `<to>`),
 `<bids>`, `<asks>` (lists of levels), `<bids4>`, `<asks4>` (with two more texts in each level), and what is not kept:
-`<stream>` (a text without a slash), `<part>` (up to a dash), `<text>`, `<int>`.
+`<stream>` (a text without a slash), `<part>` (up to a dash), `<text>`, `<int>`, `<fields>` (what follows the first in
+an object: texts by name, as many as there are).
 """
 
 import re
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 I8, I32, I64, U8 = NDArray[np.int8], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]
-LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TAKER, TEXT, PLACE, LEVELS, END = range(10)
+LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TAKER, TEXT, NAMED, PLACE, LEVELS, END = range(11)
 """What a step of a shape reads."""
 DECLINED, BOOK, TRADE, OTHER = range(4)
 """What a frame is, to compiled code; declined is what the ordinary parser must read."""
@@ -47,6 +48,7 @@ STEPS = {
     "stream": (TEXT, NOWHERE, ord("/")),
     "part": (TEXT, NOWHERE, ord("-")),
     "text": (TEXT, NOWHERE, ord('"')),
+    "fields": (NAMED, NOWHERE, 0),
     "bids": (LEVELS, 1, 0),
     "asks": (LEVELS, -1, 0),
     "bids4": (LEVELS, 1, 2),

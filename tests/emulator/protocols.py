@@ -101,7 +101,7 @@ class Bybit:
     rest = None
 
     def __init__(self, venue: str) -> None:
-        self.path = f"/v5/public/{venue.partition('-')[2]}"
+        self.path, self.spot = f"/v5/public/{venue.partition('-')[2]}", venue == "bybit-spot"
 
     def subscribed(self, message: dict) -> tuple[list[str], list[str]]:
         """Symbols whose book was asked for, and the answers."""
@@ -141,8 +141,9 @@ class Bybit:
 
     def _book(self, market: Market, kind: str, bids: list, asks: list, ts: int, update: int) -> str:
         data = {"s": market.symbol, "b": bids, "a": asks, "u": update, "seq": update}
-        topic = f"orderbook.200.{market.symbol}"
-        return _text({"topic": topic, "type": kind, "ts": ts + 1, "data": data, "cts": ts})
+        when, what = {"ts": ts + 1}, {"type": kind}
+        said = when | what if self.spot else what | when
+        return _text({"topic": f"orderbook.200.{market.symbol}"} | said | {"data": data, "cts": ts})
 
 
 class Okx:

@@ -79,7 +79,7 @@ def documents(draw, odd=0):
 
     venue = draw(st.sampled_from(VENUES))
     if venue.startswith("bybit"):
-        return f"wss://x/v5/public/{venue[6:]}", _bybit(draw, some)
+        return f"wss://x/v5/public/{venue[6:]}", _bybit(draw, some, venue == "bybit-spot")
     if venue.startswith("okx"):
         other = draw(st.sampled_from([venue, venue, "okx-spot"])) if odd else venue
         return f"{other} wss://x", _okx(draw, some, venue)
@@ -104,11 +104,20 @@ def _levels(draw, some, *further):
     return [[some("number"), some("number"), *(some(what) for what in further)] for _ in found]
 
 
-def _bybit(draw, some):
-    symbol = some("symbol")
+def _bybit(draw, some, spot):
+    symbol, topic = some("symbol"), draw(st.sampled_from(["orderbook.200", "tickers", "kline.1"]))
+    named, what, when = {"topic": f"{topic}.{symbol}"}, {"type": some("type")}, {"ts": some("ms")}
+    if topic == "tickers":
+        names = range(draw(st.integers(0, 3)))
+        data = {"data": {"symbol": symbol} | {f"f{k}": some("text") for k in names}}
+        return named | when | what | {"cs": 1} | data if spot else named | what | data | {"cs": 1} | when
+    if topic == "kline.1":
+        candle = {"start": some("ms"), "end": some("ms"), "interval": "1"}
+        candle |= {name: some("number") for name in ("open", "close", "high", "low", "volume", "turnover")}
+        data = {"data": [candle | {"confirm": False, "timestamp": some("ms")}]} | when
+        return what | named | data if spot else named | data | what
     data = {"s": symbol, "b": _levels(draw, some), "a": _levels(draw, some), "u": some("id"), "seq": some("id")}
-    doc = {"topic": f"orderbook.200.{symbol}", "type": some("type"), "ts": some("ms"), "data": data}
-    return doc | {"cts": some("ms")}
+    return named | (when | what if spot else what | when) | {"data": data, "cts": some("ms")}
 
 
 def _okx(draw, some, venue):
