@@ -53,7 +53,10 @@ def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
     kinds = given.fields[first:behind, at.KIND]
     books, prints = (first + np.flatnonzero(kinds == kind) for kind in (at.BOOK, at.TRADE))
     start = int(given.fields[first, at.FROM])
-    _log(given, books, prints, start, late, log)
+    if len(books):
+        _log_books(given, books, start, late, log)
+    if len(prints):
+        _log_prints(given, prints, late, log)
     _remember(decoder, given, books, prints)
     tally, levels = decoder.tally, given.levels.side[start : int(given.fields[behind - 1, at.ROWS])]
     tally.book_messages += len(books)
@@ -139,17 +142,21 @@ def _state(decoder: Decoder) -> I64:
     )
 
 
-def _log(given: Scanned, books: I64, prints: I64, start: int, late: I64, log: EventLog) -> None:
-    fields, stop = given.fields, int(given.fields[books[-1], at.ROWS]) if len(books) else start
+def _log_books(given: Scanned, books: I64, start: int, late: I64, log: EventLog) -> None:
+    fields, stop = given.fields, int(given.fields[books[-1], at.ROWS])
     columns = {"event_ts": at.EVENT, "send_ts": at.SEND, "first_id": at.FIRST, "last_id": at.LAST, "prev_id": at.PREV}
     messages = {name: fields[books, column] for name, column in columns.items()}
     messages |= {"arrival": given.arrival[books], "recv_ts": given.recv_ts[books], "flags": late[books]}
     messages["end"] = fields[books, at.ROWS] - start
+    log.many_books(messages, given.levels.part(slice(start, stop)))
+
+
+def _log_prints(given: Scanned, prints: I64, late: I64, log: EventLog) -> None:
     columns = {"event_ts": at.EVENT, "frame_ts": at.EVENT, "price": at.PRICE, "size": at.SIZE}
     columns |= {"side": at.SIDE, "trade_id": at.ID}
-    trades = {name: fields[prints, column] for name, column in columns.items()}
+    trades = {name: given.fields[prints, column] for name, column in columns.items()}
     trades |= {"arrival": given.arrival[prints], "recv_ts": given.recv_ts[prints], "flags": late[prints]}
-    log.stretch(messages, given.levels.part(slice(start, stop)), trades)
+    log.many_trades(trades)
 
 
 def _remember(decoder: Decoder, given: Scanned, books: I64, prints: I64) -> None:

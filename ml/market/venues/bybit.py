@@ -16,11 +16,9 @@ from ml.market.venues.levels import Levels, add_levels, kind_of
 VENUES = ("bybit-linear", "bybit-spot", "bybit-inverse")
 SIDES = {"Buy": BUY, "Sell": SELL}
 KINDS = {"orderbook": "book", "publicTrade": "trade"}
-_BOOK, _LEVELS = (
-    '"topic":"orderbook.<int>.<symbol>"',
-    '"data":{"s":"<text>","b":<bids>,"a":<asks>,"u":<last>,"seq":<int>}',
-)
-_TICKER, _PRICES = '"topic":"tickers.<symbol>"', '"data":{"symbol":"<text>"<fields>}'
+_BOOK, _TICKER = '"topic":"orderbook.<int>.<symbol>"', '"topic":"tickers.<symbol>"'
+_LEVELS = '"data":{"s":"<text>","b":<bids>,"a":<asks>,"u":<last>,"seq":<int>}'
+_PRICES = '"data":{"symbol":"<text>"<fields>}'
 _CANDLE = (
     '"topic":"kline.<int>.<symbol>","data":[{"start":<int>,"end":<int>,"interval":"<text>","open":"<text>",'
     '"close":"<text>","high":"<text>","low":"<text>","volume":"<text>","turnover":"<text>","confirm":false,'
