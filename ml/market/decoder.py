@@ -93,6 +93,32 @@ class Decoder:
             events.append(BookEvent(BookMessage(False, frame_ts, 0, -1, -1, -1), TIME | flags))
         return events
 
+    def new_prints(self, doc: dict[str, Any], seen: set[str]) -> tuple[int, list[Trade]] | None:
+        """Time and prints of a frame; None if it holds anything else, or an id that is remembered or was `seen`.
+
+        Its ids are seen then; nothing is counted.
+        """
+        if self.dialect.kind(doc) != TRADE:
+            return None
+        try:
+            frame_ts, (books, prints) = self.dialect.event_ts(doc), self.dialect.parse(doc, self.instrument)
+            _see_that_it_fits(books, prints)
+        except FrameError:
+            return None
+        fit = [trade for trade in prints if isinstance(trade, Trade)]
+        ids = {trade.trade_id for trade in fit}
+        again = bool(ids & seen) or any(trade_id in self.recent_trades for trade_id in ids)
+        seen |= ids
+        return None if books or again or not prints or len(ids) < len(prints) else (frame_ts, fit)
+
+    def count(self, prints: list[Trade], late: int) -> TradeEvent:
+        """Take the new prints of one frame."""
+        for trade in prints:
+            self.remember(trade)
+        self.forget()
+        self.tally.trades += len(prints)
+        return TradeEvent(prints, max(trade.event_ts for trade in prints), late)
+
     def remember(self, trade: Trade) -> None:
         """Note a print that was counted."""
         self.recent_trades[trade.trade_id] = trade

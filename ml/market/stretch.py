@@ -26,18 +26,22 @@ WATERMARK, RECV, LAST_ID, LAST_TRADE = range(4)
 UNKNOWN = -9
 """An id that no message follows."""
 ON_TIME, IS_LATE, REFUSED = range(3)
+PARSED = -1
+"""The kind of a frame that no shape reads, and whose prints, all of them new, the ordinary parser has read."""
 
 
 class Scanned(NamedTuple):
     """Frames of one instrument as its shapes have read them, with arrival and receive time.
 
-    No other frame's levels lie between theirs.
+    No other frame's levels lie between theirs. `prints` are those of frames of kind PARSED, by the frame's number.
     """
 
     fields: I64
     levels: Levels
     arrival: I64
     recv_ts: I64
+    prints: dict[int, list[Trade]]
+    late: I64
 
 
 def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
@@ -45,8 +49,7 @@ def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
 
     Book messages continue the chain, prints have larger ids than all before, and no time is out of bounds.
     """
-    state, late = _state(decoder), np.zeros(len(given.arrival), np.int64)
-    chained = decoder.continuity.rule.link is Link.PREV
+    state, late, chained = _state(decoder), given.late, decoder.continuity.rule.link is Link.PREV
     behind = int(follow(given.fields, given.recv_ts, first, chained, state, late))
     if behind == first:
         return first
@@ -57,6 +60,9 @@ def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
         _log_books(given, books, start, late, log)
     if len(prints):
         _log_prints(given, prints, late, log)
+    for k in (first + np.flatnonzero(kinds == PARSED)).tolist():
+        event = decoder.count(given.prints[k], int(late[k]))
+        log.trades(int(given.arrival[k]), int(given.recv_ts[k]), event)
     _remember(decoder, given, books, prints)
     tally, levels = decoder.tally, given.levels.side[start : int(given.fields[behind - 1, at.ROWS])]
     tally.book_messages += len(books)
@@ -93,7 +99,7 @@ def follow(fields: I64, recv_ts: I64, first: int, chained: bool, state: I64, lat
             linked = row[at.PREV] == state[LAST_ID] if chained else row[at.FIRST] == state[LAST_ID] + 1
             if not linked or row[at.LAST] <= state[LAST_ID]:
                 return k
-        elif kind != at.TRADE or row[at.ID] <= state[LAST_TRADE]:
+        elif kind != PARSED and (kind != at.TRADE or row[at.ID] <= state[LAST_TRADE]):
             return k
         verdict = _admit(state, row[at.EVENT], recv_ts[k])
         if state[WATERMARK] == 0 or verdict == REFUSED:
@@ -102,7 +108,7 @@ def follow(fields: I64, recv_ts: I64, first: int, chained: bool, state: I64, lat
         late[k] = LATE if verdict == IS_LATE else 0
         if kind == at.BOOK:
             state[LAST_ID] = row[at.LAST]
-        else:
+        elif kind == at.TRADE:
             state[LAST_TRADE] = row[at.ID]
     return len(recv_ts)
 

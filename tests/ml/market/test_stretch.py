@@ -84,16 +84,63 @@ def test_a_long_stream_is_remembered_as_far_as_one_by_one(count):
     assert_same(columns([(doc, T * 10**6 + k) for k, doc in enumerate(docs)]), parts=3)
 
 
-def test_most_of_a_plain_stream_is_decoded_in_stretches(monkeypatch):
+@pytest.fixture
+def taken(monkeypatch):
+    """The arrivals of the frames that are taken one by one."""
+    found = []
+    monkeypatch.setattr(
+        Stream, "take", lambda self, arrival, *a, own=Stream.take: found.append(arrival) or own(self, arrival, *a)
+    )
+    return found
+
+
+def test_most_of_a_plain_stream_is_decoded_in_stretches(taken):
     """Else the stretches would be right and useless."""
     docs = [diff(2, 1, T), snapshot(2, T), *(diff(k, k - 1, T + k) for k in range(3, 300))]
     given_ = columns([(doc, T * 10**6 + k) for k, doc in enumerate(docs)])
-    taken = []
-    monkeypatch.setattr(
-        Stream, "take", lambda self, arrival, *a, own=Stream.take: taken.append(arrival) or own(self, arrival, *a)
-    )
     stream, _, _ = decoded(given_)
     assert (taken, stream.decoder.tally.book_messages) == ([0, 1], 298)
+
+
+@pytest.mark.parametrize("venue", PROTOCOLS)
+def test_of_an_emulated_venue_little_but_snapshots_is_taken_one_by_one(venue, taken):
+    """And the frames behind them; prints between books do not end a stretch, whoever has read them."""
+    given_ = list(emulated(venue))
+    stream, log, _ = decoded(
+        of_frames([RawFrame(k, venue, (T + 60 * k) * 10**6, frame) for k, frame in enumerate(given_)]),
+        Instrument(f"{venue}.X", 1, 3, 1, 1),
+    )
+    assert len(taken) < 10
+    assert stream.decoder.tally.trades == len(log.trade_ids) > 50
+
+
+PRINTS = st.lists(
+    st.tuples(st.integers(1, 6), st.integers(-2_000, 2_000), st.sampled_from(["1.000", "2.000", "0"])), max_size=3
+)
+"""Number, time and size of the prints of a frame: some come again, some are unfit, some are late."""
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.booleans(), PRINTS), max_size=25), st.integers(1, 3))
+def test_any_prints_between_books_of_bybit(steps, parts):
+    """A book message (None; with a snapshot, or with one missing before it) or a frame of prints, at each step."""
+    docs, update = [bybit_book(7, "snapshot")], 7
+    for step in steps:
+        if isinstance(step, list):
+            entries = [
+                {"T": T + ms, "s": "X", "S": "Buy", "v": size, "p": "99.0", "i": f"a-{n}"} for n, ms, size in step
+            ]
+            docs.append({"topic": "publicTrade.X", "type": "snapshot", "ts": T, "data": entries})
+        else:
+            update += 1 + (step is False)
+            docs.append(bybit_book(update, "snapshot" if step else "delta"))
+    given_ = columns([(doc, (T + 50 * k) * 10**6) for k, doc in enumerate(docs)])
+    assert_same(given_, Instrument("bybit-linear.X", 1, 3, 1, 1), parts=parts)
+
+
+def bybit_book(update, what):
+    data = {"s": "X", "b": [["98.0", f"{update}.000"]], "a": [["101.0", "1.000"]], "u": update, "seq": 1}
+    return {"topic": "orderbook.200.X", "type": what, "ts": T + update, "data": data, "cts": T + update}
 
 
 @pytest.mark.parametrize("name", ["usdm__btcusdt_2024071{}.gz", "usdm__ethusdt_2024071{}.gz"])
