@@ -76,7 +76,7 @@ class Decoder:
                 flags = LATE if self.clock.admit(frame_ts, recv_ts) else 0
                 self.tally.late += flags == LATE
             books, prints = self.dialect.parse(doc, self.instrument)
-            _see_that_it_fits(books, prints)
+            see_that_it_fits(books, prints)
         except FrameError as error:
             books, prints = [], []
             events.append(error)
@@ -92,32 +92,6 @@ class Decoder:
         if kind in MOVING and not any(isinstance(event, BookEvent | TradeEvent) for event in events):
             events.append(BookEvent(BookMessage(False, frame_ts, 0, -1, -1, -1), TIME | flags))
         return events
-
-    def new_prints(self, doc: dict[str, Any], seen: set[str]) -> tuple[int, list[Trade]] | None:
-        """Time and prints of a frame; None if it holds anything else, or an id that is remembered or was `seen`.
-
-        Its ids are seen then; nothing is counted.
-        """
-        if self.dialect.kind(doc) != TRADE:
-            return None
-        try:
-            frame_ts, (books, prints) = self.dialect.event_ts(doc), self.dialect.parse(doc, self.instrument)
-            _see_that_it_fits(books, prints)
-        except FrameError:
-            return None
-        fit = [trade for trade in prints if isinstance(trade, Trade)]
-        ids = {trade.trade_id for trade in fit}
-        again = bool(ids & seen) or any(trade_id in self.recent_trades for trade_id in ids)
-        seen |= ids
-        return None if books or again or not prints or len(ids) < len(prints) else (frame_ts, fit)
-
-    def count(self, prints: list[Trade], late: int) -> TradeEvent:
-        """Take the new prints of one frame."""
-        for trade in prints:
-            self.remember(trade)
-        self.forget()
-        self.tally.trades += len(prints)
-        return TradeEvent(prints, max(trade.event_ts for trade in prints), late)
 
     def remember(self, trade: Trade) -> None:
         """Note a print that was counted."""
@@ -196,7 +170,7 @@ class Decoder:
         return events
 
 
-def _see_that_it_fits(books: list[BookMessage], prints: list[Trade | FrameError]) -> None:
+def see_that_it_fits(books: list[BookMessage], prints: list[Trade | FrameError]) -> None:
     """Raise `bad_number` for a price or size beyond 64 bits, which an instrument of fewer decimals might have held."""
     sizes = [max(values) for message in books for values in (message.price, message.size) if values]
     sizes += [max(trade.price, trade.size) for trade in prints if isinstance(trade, Trade)]

@@ -19,8 +19,8 @@ from ml.market.continuity import Step
 from ml.market.decoded import BookEvent, TradeEvent
 from ml.market.decoder import Decoder
 from ml.market.eventlog import EventLog
-from ml.market.events import Trade
 from ml.market.frames import Frames, Levels, scanned, tried_on
+from ml.market.prints import parsed
 from ml.market.sampler import Sampler
 from ml.market.shapes import I64
 
@@ -52,7 +52,7 @@ class Stream:
         instrument = self.decoder.instrument
         if read is None:
             read = scanned(frames, tried_on([instrument.venue])[0], instrument.decimals)
-        fields, prints = self._parsed(frames, read[0])
+        fields, prints = parsed(self.decoder, frames, read[0])
         k, count = 0, len(frames.start)
         given = stretch.Scanned(fields, read[1], arrival, frames.recv_ts, prints, np.zeros(count, np.int64))
         while k < count:
@@ -63,23 +63,6 @@ class Stream:
                     yield k, error
                 went += 1
             k = went
-
-    def _parsed(self, frames: Frames, fields: I64) -> tuple[I64, dict[int, list[Trade]]]:
-        """Prints between books that no shape reads, parsed beforehand, and the fields with their frames marked.
-
-        The books around them stay one stretch. Where shapes read prints, an odd one among them is left to `take`.
-        """
-        kinds, found, seen = fields[:, at.KIND], dict[int, list[Trade]](), set[str]()
-        declined = np.flatnonzero(kinds == at.DECLINED)
-        if not len(declined) or (kinds == at.TRADE).any() or not (kinds == at.BOOK).any():
-            return fields, found
-        self.decoder.catch_up()
-        fields = fields.copy()
-        for k in declined.tolist():
-            read = self.decoder.new_prints(orjson.loads(frames.payload(k)), seen)
-            if read is not None:
-                fields[k, at.KIND], (fields[k, at.EVENT], found[k]) = stretch.PARSED, read
-        return fields, found
 
     def take(self, arrival: int, recv_ts: int, doc: dict[str, Any], log: EventLog) -> list[FrameError]:
         """Log the events of one frame; what must be set aside is returned."""

@@ -20,14 +20,13 @@ from ml.market.eventlog import EventLog
 from ml.market.events import LATE, BookMessage, Trade
 from ml.market.frames import Levels
 from ml.market.id_rules import Link
+from ml.market.prints import PARSED, counted
 from ml.market.shapes import I64
 
 WATERMARK, RECV, LAST_ID, LAST_TRADE = range(4)
 UNKNOWN = -9
 """An id that no message follows."""
 ON_TIME, IS_LATE, REFUSED = range(3)
-PARSED = -1
-"""The kind of a frame that no shape reads, and whose prints, all of them new, the ordinary parser has read."""
 
 
 class Scanned(NamedTuple):
@@ -61,7 +60,7 @@ def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
     if len(prints):
         _log_prints(given, prints, late, log)
     for k in (first + np.flatnonzero(kinds == PARSED)).tolist():
-        event = decoder.count(given.prints[k], int(late[k]))
+        event = counted(decoder, given.prints[k], int(late[k]))
         log.trades(int(given.arrival[k]), int(given.recv_ts[k]), event)
     _remember(decoder, given, books, prints)
     tally, levels = decoder.tally, given.levels.side[start : int(given.fields[behind - 1, at.ROWS])]

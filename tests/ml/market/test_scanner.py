@@ -123,6 +123,7 @@ BOOKS = {
         ("usdm", b'"ps":"BTCUSDT",', b""), ("coinm", b'"st":2', b'"st":1'), ("coinm", b'"pu":4,', b""),
         ("okx-swap", b"-SWAP", b""), ("okx-swap", b"-SWAP", b"-SWAPS"), ("okx-swap", b"BTC-", b"BTC-X-"),
         ("okx-swap", b'"3"]]', b'"3","4"]]'), ("okx-swap", b',"3"]]', b"]]"), ("okx-swap", b'"3"]]', b"3]]"),
+        ("okx-swap", b'"3"]]', b'"3\\]]'),
         ("okx-swap", b"update", b"snapshot"), ("okx-swap", b'"checksum":0,', b""), ("okx-swap", b":4}", b":-1}"),
         ("okx-swap", b'"17', b'"x17'), ("okx-swap", b"}]}", b"},{}]}"),
     ],

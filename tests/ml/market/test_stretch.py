@@ -114,35 +114,6 @@ def test_of_an_emulated_venue_little_but_snapshots_is_taken_one_by_one(venue, ta
     assert stream.decoder.tally.trades == len(log.trade_ids) > 50
 
 
-PRINTS = st.lists(
-    st.tuples(st.integers(1, 6), st.integers(-2_000, 2_000), st.sampled_from(["1.000", "2.000", "0"])), max_size=3
-)
-"""Number, time and size of the prints of a frame: some come again, some are unfit, some are late."""
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.one_of(st.none(), st.booleans(), PRINTS), max_size=25), st.integers(1, 3))
-def test_any_prints_between_books_of_bybit(steps, parts):
-    """A book message (None; with a snapshot, or with one missing before it) or a frame of prints, at each step."""
-    docs, update = [bybit_book(7, "snapshot")], 7
-    for step in steps:
-        if isinstance(step, list):
-            entries = [
-                {"T": T + ms, "s": "X", "S": "Buy", "v": size, "p": "99.0", "i": f"a-{n}"} for n, ms, size in step
-            ]
-            docs.append({"topic": "publicTrade.X", "type": "snapshot", "ts": T, "data": entries})
-        else:
-            update += 1 + (step is False)
-            docs.append(bybit_book(update, "snapshot" if step else "delta"))
-    given_ = columns([(doc, (T + 50 * k) * 10**6) for k, doc in enumerate(docs)])
-    assert_same(given_, Instrument("bybit-linear.X", 1, 3, 1, 1), parts=parts)
-
-
-def bybit_book(update, what):
-    data = {"s": "X", "b": [["98.0", f"{update}.000"]], "a": [["101.0", "1.000"]], "u": update, "seq": 1}
-    return {"topic": "orderbook.200.X", "type": what, "ts": T + update, "data": data, "cts": T + update}
-
-
 @pytest.mark.parametrize("name", ["usdm__btcusdt_2024071{}.gz", "usdm__ethusdt_2024071{}.gz"])
 def test_recorded_binance_frames(market, name):
     """Both days of both symbols."""
