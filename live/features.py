@@ -1,24 +1,26 @@
 """`lobforge features list`: every feature set with its columns, their units, windows and formulas.
 
 Here: the verb and its outputs, a table for people, JSON for programs, the page for the documentation.
-Not here: the features (`ml.features.table`), `lobforge features read` (`live.features_read`).
+Not here: the features (`ml.features.table`), the verbs `make` and `read` (`live.features_make`, `live.features_read`).
 """
 
 import argparse
 
 import orjson
 
-from live import features_read
+from live import features_make, features_read
 from live.console import show_table
 from ml.features.page import as_dicts, markdown
 
+OTHERS = {"make": features_make.main, "read": features_read.main}
+
 
 def main(argv: list[str]) -> int:
-    """Return 0; of `read`, what that returns."""
-    if argv[:1] == ["read"]:
-        return features_read.main(argv[1:])
+    """Return 0; of `make` and `read`, what they return."""
+    if argv and argv[0] in OTHERS:
+        return OTHERS[argv[0]](argv[1:])
     parser = argparse.ArgumentParser(prog="lobforge features", description=__doc__)
-    verbs = parser.add_subparsers(required=True, metavar="{list,read}")
+    verbs = parser.add_subparsers(required=True, metavar="{list,make,read}")
     listing = verbs.add_parser("list", help="every set and its columns")
     shown = listing.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print one JSON object")

@@ -14,7 +14,7 @@ from ml.market.compiled import hot
 from ml.market.layout import I64, SECOND
 from ml.schemas import NullReason
 
-SIGMA_ROWS, SIGMA_MIN, UNKNOWN = 1800, 60, 255
+SIGMA_ROWS, SIGMA_MIN, UNKNOWN, STRETCH = 1800, 60, 255, 1024
 INVALID_BOOK, ONE_SIDED = int(NullReason.INVALID_BOOK), int(NullReason.ONE_SIDED)
 HORIZON_INVALID, DAY_END, CAPTURE_END = (
     int(NullReason.HORIZON_INVALID),
@@ -67,57 +67,82 @@ def future_rows(quotes: Quotes, first: int, horizons: I64, day_end: int, labels:
     samples before t, at least 60, else NaN; sums of int64, so that a gap elsewhere changes nothing. age: ns since the
     book's last change at t + h, -1 if null. reason: a `NullReason`.
     """
-    _volatility(quotes, first, labels.volatility)
+    bid, ask, mids = quotes.bid[first:], quotes.ask[first:], labels.volatility  # which is overwritten at the end
+    _mids(bid, ask, mids)
     within = quotes.ts.size
     while within > 0 and quotes.ts[within - 1] > day_end:
         within -= 1
     for h in range(horizons.size):
         horizon, reason = horizons[h], labels.reason[h]
-        _known(quotes.valid, quotes.run, first, horizon, within, reason)
-        _movements(quotes.bid, quotes.ask, first, horizon, within, reason, labels.movement[h])
-        _ages(quotes.age, first, horizon, within, reason, labels.age[h])
-        for k in range(quotes.ts.size - first):
-            if reason[k] == UNKNOWN:
-                reason[k] = _reason(quotes, first + k, horizon, day_end)
+        until = max(within - first - horizon, 0)
+        _known(quotes.valid[first:], quotes.run[first + horizon :], horizon, until, reason)
+        _movements(mids, mids[horizon:], until, reason, labels.movement[h])
+        _ages(quotes.age[first + horizon :], until, reason, labels.age[h])
+        _explain(quotes, first, horizon, day_end, reason)
+    _variance(quotes, first, labels.volatility)
+    _volatility(bid, ask, labels.volatility)
 
 
-# One loop for each column that is written: with more arrays in it, a loop is not compiled to vector code, because it
-# would have to be proved for each pair of them that they do not overlap.
+# One loop for each column that is written, over arrays that begin in row 0: with more arrays in it, or with another
+# first row, a loop is not compiled to vector code, because it would have to be proved for each pair of them that they
+# do not overlap, and of each index that it does not count from the end.
+
+
+@hot
+def _mids(bid: I64, ask: I64, mids: NDArray[np.float64]) -> None:
+    """Twice the mid, exact."""
+    for k in range(mids.size):
+        mids[k] = np.float64(bid[k] + ask[k])
 
 
 @hot
 def _known(
-    valid: NDArray[np.int8], run: NDArray[np.int16], first: int, horizon: int, within: int, reason: NDArray[np.uint8]
+    valid: NDArray[np.int8], run_at_target: NDArray[np.int16], horizon: int, until: int, reason: NDArray[np.uint8]
 ) -> None:
-    """0 where the book was right from a quote to its target, UNKNOWN elsewhere; targets end with row `within`."""
+    """0 where the book was right from a quote to its target, UNKNOWN elsewhere; row `until` has no target."""
     one, least = np.int8(1), np.int16(horizon)
-    for i in range(first, within - horizon):
-        reason[i - first] = np.uint8(0) if (valid[i] == one) & (run[i + horizon] >= least) else np.uint8(UNKNOWN)
-    for i in range(max(within - horizon, first), valid.size):
-        reason[i - first] = UNKNOWN
+    for k in range(until):
+        reason[k] = np.uint8(0) if (valid[k] == one) & (run_at_target[k] >= least) else np.uint8(UNKNOWN)
+    for k in range(until, reason.size):
+        reason[k] = UNKNOWN
 
 
 @hot
 def _movements(
-    bid: I64, ask: I64, first: int, horizon: int, within: int, reason: NDArray[np.uint8], movement: NDArray[np.float64]
-) -> None:
-    for i in range(first, within - horizon):
-        change = (bid[i + horizon] + ask[i + horizon]) / (bid[i] + ask[i]) - 1.0
-        movement[i - first] = change if reason[i - first] == 0 else nan
-    for i in range(max(within - horizon, first), bid.size):
-        movement[i - first] = nan
+    mids: NDArray[np.float64], later: NDArray[np.float64], until: int, reason: NDArray[np.uint8],
+    movement: NDArray[np.float64],
+) -> None:  # fmt: skip
+    for k in range(until):
+        change = later[k] / mids[k] - 1.0
+        movement[k] = change if reason[k] == 0 else nan
+    for k in range(until, movement.size):
+        movement[k] = nan
 
 
 @hot
-def _ages(age: I64, first: int, horizon: int, within: int, reason: NDArray[np.uint8], at_target: I64) -> None:
-    for i in range(first, within - horizon):
-        at_target[i - first] = age[i + horizon] if reason[i - first] == 0 else -1
-    for i in range(max(within - horizon, first), age.size):
-        at_target[i - first] = -1
+def _ages(later: I64, until: int, reason: NDArray[np.uint8], at_target: I64) -> None:
+    for k in range(until):
+        at_target[k] = later[k] if reason[k] == 0 else -1
+    for k in range(until, at_target.size):
+        at_target[k] = -1
 
 
 @hot
-def _volatility(quotes: Quotes, first: int, volatility: NDArray[np.float64]) -> None:
+def _explain(quotes: Quotes, first: int, horizon: int, day_end: int, reason: NDArray[np.uint8]) -> None:
+    """Say why where it is UNKNOWN; most stretches have no such row."""
+    for start in range(0, reason.size, STRETCH):
+        stretch, found = reason[start : start + STRETCH], np.uint8(0)
+        for k in range(stretch.size):
+            found |= stretch[k]
+        if found:
+            for k in range(stretch.size):
+                if stretch[k] == UNKNOWN:
+                    stretch[k] = _reason(quotes, first + start + k, horizon, day_end)
+
+
+@hot
+def _variance(quotes: Quotes, first: int, variance: NDArray[np.float64]) -> None:
+    """Mean square of the changes of twice the mid."""
     bid, ask, run, squares, start = quotes.bid, quotes.ask, quotes.run, 0, 0
     for i in range(bid.size):
         # the window of changes (start, i]: valid samples only, 1 800 at most
@@ -131,8 +156,14 @@ def _volatility(quotes: Quotes, first: int, volatility: NDArray[np.float64]) -> 
                 change = bid[start] + ask[start] - bid[start - 1] - ask[start - 1]
                 squares -= change * change
         if i >= first:
-            enough = quotes.valid[i] == 1 and i - start >= SIGMA_MIN
-            volatility[i - first] = sqrt(squares / (i - start)) / (bid[i] + ask[i]) if enough else nan
+            variance[i - first] = squares / (i - start) if quotes.valid[i] == 1 and i - start >= SIGMA_MIN else nan
+
+
+@hot
+def _volatility(bid: I64, ask: I64, volatility: NDArray[np.float64]) -> None:
+    """Of the mean squares that stand in it, in place."""
+    for k in range(volatility.size):
+        volatility[k] = sqrt(volatility[k]) / np.float64(bid[k] + ask[k])
 
 
 @hot

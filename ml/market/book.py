@@ -84,18 +84,19 @@ def set_levels(
     """
     head, dense, keep = book.head, book.dense, before.size > 0
     base, bid, ask = head[BASE], head[BEST_BID], head[BEST_ASK] if head[BEST_ASK] > 0 else NO_ASK
-    for r in range(start, end):
-        if sides[r] == 0:
+    which, price_of, size_of = sides[start:end], prices[start:end], sizes[start:end]
+    for r in range(which.size):
+        if which[r] == 0:
             continue
-        side, price, size = 0 if sides[r] > 0 else 1, prices[r], sizes[r]
+        side, price, size = 0 if which[r] > 0 else 1, price_of[r], size_of[r]
         index = price - base
         if index < 0 or index >= WINDOW:
             old = _set_far(book, side, price, size)
             if keep:
-                before[r - start] = old
+                before[r] = old
             continue
         if keep:
-            before[r - start] = dense[side, index]
+            before[r] = dense[side, index]
         dense[side, index] = size
         # as selections, not branches: whether a size is 0 cannot be predicted
         if side == 0:

@@ -58,13 +58,11 @@ class Decoding:
                 count = int(rows["arrival"][-1]) + 1
                 yield self._decoded(stream, rows)
         if closing:
-            log = EventLog()
-            log.book(count, self._end, BookEvent(BookMessage(False, self._end, 0, -1, -1, -1), TIME))
+            log = midnight(count, self._end)
             stream.sampler.run(*log.streams())
             yield log.book_frame()
         self.tally |= vars(stream.decoder.tally)
-        _run_closing(stream, closing, count + 1)
-        self._spans = _validity(stream, self._start, self._end, bool(closing))
+        self._spans = close_day(stream, closing, count + 1, (self._start, self._end))
 
     def _decoded(self, stream: Stream, rows: pl.DataFrame) -> pl.DataFrame:
         log, columns = EventLog(), of_table(rows)
@@ -94,9 +92,19 @@ class Decoding:
 def open_day(raw: pl.DataFrame, instrument: Instrument) -> Stream:
     """The decoder and sampler with which a day of raw frames opens."""
     opening = raw.filter(pl.col("conn") == OPENING, pl.col("kind") == "checkpoint")
-    if opening.is_empty():
-        return Stream.of(instrument)
-    return Stream(*unpack(opening["payload"][0], instrument))
+    return resumed(None if opening.is_empty() else opening["payload"][0], instrument)
+
+
+def resumed(checkpoint: bytes | None, instrument: Instrument) -> Stream:
+    """A stream that goes on from a checkpoint; without one it has seen nothing."""
+    return Stream.of(instrument) if checkpoint is None else Stream(*unpack(checkpoint, instrument))
+
+
+def midnight(arrival: int, end: int) -> EventLog:
+    """What ends a day after which the chain goes on: time passes up to its end."""
+    log = EventLog()
+    log.book(arrival, end, BookEvent(BookMessage(False, end, 0, -1, -1, -1), TIME))
+    return log
 
 
 def closing_frames(raw: pl.DataFrame) -> list[tuple[int, bytes]]:
@@ -107,12 +115,20 @@ def closing_frames(raw: pl.DataFrame) -> list[tuple[int, bytes]]:
     return [(recv_ts, text.encode()) for recv_ts, text in orjson.loads(closing["payload"][0])]
 
 
-def _run_closing(stream: Stream, frames: list[tuple[int, bytes]], arrival: int) -> None:
-    """Let the kernel see the first frames after the day; what they hold belongs to the next day's tables."""
-    for position, (recv_ts, frame) in enumerate(frames):
+def close_day(stream: Stream, closing: list[tuple[int, bytes]], arrival: int, day: tuple[int, int]) -> list[Interval]:
+    """The day's intervals in which the book was known; its stream sees the first frames after it for that.
+
+    Args:
+        stream: at the end of the day.
+        closing: receive time and payload of these frames, which belong to the next day's tables.
+        arrival: their first number.
+        day: first and last ns of the day.
+    """
+    for position, (recv_ts, frame) in enumerate(closing):
         log = EventLog()
         stream.take(arrival + position, recv_ts, orjson.loads(frame), log)
         stream.sampler.run(*log.streams())
+    return _validity(stream, *day, bool(closing))
 
 
 def _opening(stream: Stream, start: int) -> pl.DataFrame:

@@ -90,7 +90,7 @@ def _band(side: int, price: int, bid: int, ask: int) -> int:
 @hot
 def _add_imbalance(state: State) -> None:
     """Per level m of the ladder: e = [b' >= b] B' - [b' <= b] B - [a' <= a] A' + [a' >= a] A, summed over messages."""
-    old, prices, sizes = state.top, state.levels[0], state.levels[1]
+    old, prices, sizes = state.top, state.levels[0, :OFI_LEVELS], state.levels[1, :OFI_LEVELS]
     for side in range(2):
         top(state.book, side, prices, sizes)
         sign = 1 if side == 0 else -1

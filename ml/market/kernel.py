@@ -190,7 +190,10 @@ def _close(state: State, t: int) -> None:
     else:
         for side in range(2):
             price, size = at.BID_PRICE + 2 * LEVELS * side, at.BID_SIZE + 2 * LEVELS * side
-            top(state.book, side, row[price : price + LEVELS], row[size : size + LEVELS])
+            # by way of memory at hand: each tick that is looked at is written, and the row is far
+            top(state.book, side, state.levels[0], state.levels[1])
+            _copy(state.levels[0], row[price : price + LEVELS])
+            _copy(state.levels[1], row[size : size + LEVELS])
     if row.size == at.BOOK_COLUMNS:
         return
     for c in range(at.BOOK_COLUMNS, at.LAST_TRADE):
@@ -201,6 +204,12 @@ def _close(state: State, t: int) -> None:
     whole = row[at.VALID] == 1 and meta[at.START_TS] <= t - meta[at.PERIOD]
     meta[at.VALID_RUN] = min(meta[at.VALID_RUN] + 1, at.TAIL) if whole else 0
     row[at.RUN] = meta[at.VALID_RUN]
+
+
+@inlined
+def _copy(values: I64, to: I64) -> None:
+    for k in range(to.size):
+        to[k] = values[k]
 
 
 @hot

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.market.book import Book, empty_book
-from ml.schemas import BANDS, OFI_LEVELS, SAMPLE_COLUMNS
+from ml.schemas import BANDS, LEVELS, OFI_LEVELS, SAMPLE_COLUMNS
 
 I64 = NDArray[np.int64]
 COLUMNS = len(SAMPLE_COLUMNS)
@@ -62,7 +62,7 @@ class State(NamedTuple):
     sample has accumulated, by column. `tape` i64 (64, 4): side, price, size, age in messages of prints that no
     decrease of a level has explained yet. `samples` i64 (room, COLUMNS or BOOK_COLUMNS). `spans` i64 (room, 6): start
     and end of each ended valid interval (ns), start and end arrival, kind of break, arrival of the break. `rows` i64
-    (room) and `levels` i64 (2, OFI_LEVELS): scratch for one message. `meta` i64: the scalars.
+    (room) and `levels` i64 (2, LEVELS): scratch for one message or sample. `meta` i64: the scalars.
     """
 
     book: Book
@@ -114,6 +114,6 @@ def empty_state(period_ns: int, room: int, flows: bool = True) -> State:
         samples=np.zeros((room, COLUMNS if flows else BOOK_COLUMNS), np.int64),
         spans=np.zeros((256, 6), np.int64),
         rows=np.zeros(1 << 13, np.int64),
-        levels=np.zeros((2, OFI_LEVELS), np.int64),
+        levels=np.zeros((2, LEVELS), np.int64),
         meta=meta,
     )

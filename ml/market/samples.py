@@ -1,20 +1,28 @@
-"""The samples of a stored day: `book_samples` from its events, and the tail of the day before.
+"""The samples of a day, and the tail of the day before.
 
-Here: one function over the tables.
+Here: `book_samples` from the stored events, and the same straight from captures, with nothing stored.
 Not here: the sampling itself (`ml.market.kernel`).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain as chained
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from ml.ahead import ahead
 from ml.dates import bounds
 from ml.instruments import Instrument
 from ml.market import kernel, layout
-from ml.market.day import open_day
+from ml.market.chain import Chain
+from ml.market.day import close_day, midnight, open_day, resumed
+from ml.market.day_frames import DayFrames
+from ml.market.eventlog import EventLog
 from ml.market.events import CHECKPOINT, LAST
 from ml.market.sampler import Sampler
+from ml.market.stream import arrivals
 from ml.market.tables import book_stream, samples_frame, trade_stream
 
 
@@ -36,7 +44,6 @@ def sample_day(
         instrument: whose day it is.
         date: of the day.
     """
-    start, end = bounds(date)
     sampler, prints = open_day(raw, instrument).sampler, trade_stream(trades)
     for part in _whole_messages(book_events):
         books = book_stream(part)
@@ -44,9 +51,37 @@ def sample_day(
         sampler.run(books, prints.part(slice(now)))
         prints = prints.part(slice(now, None))
     sampler.run(trades=prints)
-    _finish(sampler, validity)
-    rows = sampler.samples[: sampler.released]
-    return samples_frame(rows[(rows[:, layout.TS] > start) & (rows[:, layout.TS] <= end)])
+    return _finished(sampler, validity["end_reason"][-1] if validity.height else None, date)
+
+
+class Straight(NamedTuple):
+    """A day's samples, those of the hour before (see `tail`), and how many frames were set aside by reason."""
+
+    samples: pl.DataFrame
+    tail: np.ndarray
+    refused: dict[str, int]
+
+
+def sample_captures(chain: Chain, instrument: Instrument, date: str) -> Straight:
+    """The table `book_samples` of a day straight from captures: the rows that the stored tables would give.
+
+    Raises:
+        CaptureError: the chain holds nothing of the day.
+    """
+    day, (start, end) = DayFrames(chain, instrument, date), bounds(date)
+    runs, arrival, refused = ahead(day.runs()), 0, Counter[str]()
+    first = next(runs, None)
+    stream = resumed(day.opening, instrument)
+    before = _until(stream.sampler, start)
+    for run in chained([] if first is None else [first], runs):
+        log, numbers = EventLog(), arrivals(arrival, run.length)
+        refused.update(error.reason for _, error in stream.decode(run.frames, numbers, log, run.read))
+        stream.sampler.run(*log.streams())
+        arrival += run.length
+    if day.closing:
+        stream.sampler.run(*midnight(arrival, end).streams())
+    known = close_day(stream, day.closing, arrival + 1, (start, end))
+    return Straight(_finished(stream.sampler, known[-1].end_reason if known else None, date), before, dict(refused))
 
 
 def _whole_messages(parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -70,14 +105,19 @@ def _whole_messages(parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 def tail(raw: pl.DataFrame, instrument: Instrument, date: str) -> np.ndarray:
     """The samples of the hour before a day, i64 (up to 3 600, columns); `raw` holds the first of its raw frames."""
-    rows = open_day(raw, instrument).sampler.samples
-    return rows[rows[:, layout.TS] <= bounds(date)[0]]
+    return _until(open_day(raw, instrument).sampler, bounds(date)[0])
 
 
-def _finish(sampler: Sampler, validity: pl.DataFrame) -> None:
-    """What no book message of the day confirmed: the validity table knows whether the next day's did."""
-    reason = validity["end_reason"][-1] if validity.height else None
-    if reason is None:
+def _until(sampler: Sampler, start: int) -> np.ndarray:
+    return sampler.samples[sampler.samples[:, layout.TS] <= start]
+
+
+def _finished(sampler: Sampler, end_reason: str | None, date: str) -> pl.DataFrame:
+    """The day's rows; of what no book message of the day confirmed, the validity knows whether the next day's did."""
+    start, end = bounds(date)
+    if end_reason is None:
         kernel.release(sampler.state, sampler.state.meta[layout.WATERMARK], -1)
-    elif reason != "capture_end":
+    elif end_reason != "capture_end":
         kernel.break_book(sampler.state, -1, layout.EXTERNAL_BREAK)
+    rows = sampler.samples[: sampler.released]
+    return samples_frame(rows[(rows[:, layout.TS] > start) & (rows[:, layout.TS] <= end)])

@@ -31,14 +31,16 @@ def blank(out: F64, count: int) -> None:
 @hot
 def settled(x: F64, needs: int, out: F64) -> bool:
     """X where it is finite, NaN elsewhere and in the first needs - 1 rows; whether all rows after those are finite."""
-    blank(out, needs - 1)
-    none = 0.0
-    for i in range(needs - 1, x.size):
+    first = min(max(needs - 1, 0), x.size)
+    blank(out, first)
+    # views that begin in row 0 and a count of integers: with anything else the loop is not compiled to vector code
+    given, kept, broken = x[first:], out[first:], 0
+    for i in range(given.size):
         # the difference of infinities is NaN, of numbers 0
-        lost = x[i] - x[i]
-        out[i] = x[i] + lost
-        none += lost
-    return none == 0.0
+        lost = given[i] - given[i]
+        kept[i] = given[i] + lost
+        broken += np.int64(lost != 0.0)
+    return broken == 0
 
 
 @hot

@@ -31,12 +31,16 @@ def build(candles: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
     Raises:
         DatasetError: times are off the grid, repeat or go back.
     """
-    values = np.full((len(UNIFIED.names), candles.height), np.nan)
+    values, known = np.empty((len(UNIFIED.names), candles.height)), 0
     reasons = {family: np.full(candles.height, NullReason.NO_CANDLE, np.uint8) for family in FAMILIES}
     for rows, bars in stretches(candles, instrument, STEP):
+        values[:, known : rows.start], known = np.nan, rows.stop
         broken = compute(bars, values[:, rows])
         _explain(values[:, rows], broken, {family: codes[rows] for family, codes in reasons.items()})
-    features = pl.DataFrame(values.T, UNIFIED.names, nan_to_null=True)
+    values[:, known:] = np.nan
+    # nulls are looked for in all columns at once: one by one takes twice as long
+    flat, height = pl.Series(values.reshape(-1), nan_to_null=True), candles.height
+    features = (flat.slice(k * height, height).alias(name) for k, name in enumerate(UNIFIED.names))
     named = [pl.Series(f"null_reason_{name}", codes) for name, codes in reasons.items()]
     return pl.DataFrame([candles["ts"], *features, *named])
 

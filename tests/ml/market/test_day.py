@@ -14,7 +14,7 @@ from ml.market.book import levels
 from ml.market.day import closing_frames, open_day
 from ml.market.events import CHECKPOINT, CLEAR
 from ml.market.feed import Feed
-from ml.market.samples import tail
+from ml.market.samples import sample_captures, tail
 from ml.market.tables import samples_array, samples_frame
 from ml.schemas import TABLES, conform
 from tests.days import decode_day, raw_day, sample_day
@@ -79,6 +79,15 @@ def test_parts_of_any_size_give_the_same_tables(days, rows, groups, day):
         assert_frame_equal(found, expected)
     again = sample_day(raw[:1], *parts[:3], INSTRUMENT, day, groups)
     assert_frame_equal(again, samples)
+
+
+def test_samples_straight_from_captures_are_those_of_the_stored_tables(chain, days):
+    """Row for row, with the hour before and the same frames set aside, an outage included."""
+    for date, (raw, decoded, samples) in days.items():
+        straight = sample_captures(chain, INSTRUMENT, date)
+        assert_frame_equal(straight.samples, samples)
+        np.testing.assert_array_equal(straight.tail, tail(raw, INSTRUMENT, date))
+        assert straight.refused == dict(decoded.quarantine["reason"].value_counts().iter_rows())
 
 
 def test_a_day_does_not_depend_on_what_lies_before_its_last_snapshot(simulated, days):

@@ -1,10 +1,12 @@
 """A day's samples from its tables: which rows belong to it, and what its last minutes are worth."""
 
+import numpy as np
 import pytest
+from polars.testing import assert_frame_equal
 
 from ml.dates import bounds
 from ml.market.sampler import SECOND
-from ml.market.samples import tail
+from ml.market.samples import sample_captures, tail
 from tests.days import decode_day, raw_day, sample_day
 from tests.ml.market.streams import BTC
 from tests.scenario import capture, chain_of, diff, snapshot, trade
@@ -25,9 +27,16 @@ def book(seconds, docs_between=(), first=1):
 
 
 def sampled(folder, docs, date=DATE):
-    raw = raw_day(chain_of(capture(folder / "a.log", docs, start_ms=MS - 60_000)), BTC, date)
+    """Raw frames and samples; straight from the captures the samples and their tail are the same."""
+    chain = chain_of(capture(folder / "a.log", docs, start_ms=MS - 60_000))
+    raw = raw_day(chain, BTC, date)
     events = decode_day(raw, BTC, date)
-    return raw, sample_day(raw, events.book_events, events.trades, events.validity, BTC, date)
+    samples = sample_day(raw, events.book_events, events.trades, events.validity, BTC, date)
+    straight = sample_captures(chain, BTC, date)
+    assert_frame_equal(straight.samples, samples)
+    np.testing.assert_array_equal(straight.tail, tail(raw, BTC, date))
+    assert sum(straight.refused.values()) == events.quarantine.height
+    return raw, samples
 
 
 def test_a_day_ends_with_midnight_and_the_next_begins_after_it(tmp_path):

@@ -1,0 +1,102 @@
+"""`lobforge features make FILE...`: features and labels straight from captures, without a data root.
+
+Here: the verb: which instruments and days, the files it writes, what it tells.
+Not here: how the tables are made (`ml.straight`); rules, canaries and a record of what was stored are the assets' part.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from live.console import fail
+from ml import config, parquet, settings
+from ml.config import LabelPlan
+from ml.errors import CaptureError, LobforgeError
+from ml.instruments import Instrument
+from ml.market import captures
+from ml.parquet import Parts
+from ml.paths import DataRoot
+
+
+def main(argv: list[str]) -> int:
+    """Return 0, 1 if something was set aside, 2 if nothing could be made."""
+    parser = argparse.ArgumentParser(prog="lobforge features make", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="capture files, or directories of them")
+    parser.add_argument("--to", type=Path, required=True, help="folder of the files that are written")
+    parser.add_argument("--instrument", action="append", default=[], help="only this one; may be given again")
+    parser.add_argument("--date", action="append", default=[], help="only this UTC date; may be given again")
+    parser.add_argument("--json", action="store_true", help="print a JSON object a line")
+    options = parser.parse_args(argv)
+    set_aside = 0
+    try:
+        for report in _made(options):
+            set_aside += sum(report["set_aside"].values())
+            print(orjson.dumps(report).decode() if options.json else _line(report), flush=True)
+    except LobforgeError as error:
+        return fail(error, options.json)
+    return 1 if set_aside else 0
+
+
+def _made(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Make and write one day after the other; what each came to, after what each file holds that is no frame."""
+    from ml import straight  # compiled code is loaded only when there is work for it
+    from ml.market import index
+    from ml.market.chain import link
+    from ml.market.survey import survey
+
+    paths = [path for one in options.files for path in (captures.find(one) if one.is_dir() else [one])]
+    chain, (listed, plan) = link(paths, lambda path: index.scan(path)[0]), _listed()
+    for file, lines in chain.set_aside().items():
+        yield {"file": file, "set_aside": lines}
+    for name in _chosen("--instrument", options.instrument, chain.instruments()):
+        instrument = listed.get(name) or survey(chain, name)
+        for date in _chosen("--date", options.date, straight.dates(chain, name)):
+            made = straight.make(chain, instrument, date, plan)
+            tables = {"features": made.features, "future_labels": made.labels}
+            files = [_written(options.to / f"{table}_{name}_{date}.parquet", rows) for table, rows in tables.items()]
+            yield {
+                "instrument": name, "date": date, "rows": made.features.height, "files": files,
+                "set_aside": made.refused,
+            }  # fmt: skip
+
+
+def _listed() -> tuple[dict[str, Instrument], LabelPlan]:
+    """Instruments and labels of the data root's configuration; without one, none and the default."""
+    root = DataRoot(settings.load().data_root)
+    if not root.config.exists():
+        return {}, LabelPlan()
+    listed = config.load(root)
+    return {one.id: one for one in listed.instruments}, listed.labels
+
+
+def _chosen(option: str, wanted: list[str], there: list[str]) -> list[str]:
+    missing = sorted(set(wanted) - set(there))
+    if missing:
+        held = ", ".join(there) or "none"
+        raise CaptureError(f"{option} {missing[0]} is not in the captures, which hold {held}. Name one of these.")
+    return [one for one in there if not wanted or one in wanted]
+
+
+def _written(path: Path, rows: pl.DataFrame) -> str:
+    """Write a file in one step, with the bytes that the asset would store."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}")
+    try:
+        with staged.open("wb") as sink:
+            parquet.write(Parts(rows.schema, [rows]), sink)
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+    return str(path)
+
+
+def _line(report: dict[str, Any]) -> str:
+    refused = ", ".join(f"{count} x {reason}" for reason, count in report["set_aside"].items())
+    if "file" in report:
+        return f"{report['file']}: set aside {refused}"
+    told = f"{report['instrument']} {report['date']}: {report['rows']} rows in {' and '.join(report['files'])}"
+    return f"{told}; set aside {refused}" if refused else told
