@@ -83,16 +83,21 @@ def _check(ts: NDArray[np.int64], step: int, instrument: Instrument) -> None:
         )
 
 
-def _columns(candles: pl.DataFrame, instrument: Instrument) -> dict[str, NDArray[np.float64]]:
+def _columns(candles: pl.DataFrame, instrument: Instrument) -> dict[str, F64]:
     """Prices, volume and turnover; NaN where a candle is not known or no price was seen yet."""
     price, size = 10.0**instrument.price_decimals, 10.0**instrument.size_decimals
-    quiet = pl.col("reason").is_null() & pl.col("close").is_null()
-    # the last traded price, of the stretch alone: a candle that is not known interrupts it
+    priced = _priced(candles)
+    columns = {name: priced[name].to_numpy() / price for name in PRICES}
+    volume, notional = priced["volume"].to_numpy(), priced["notional"].to_numpy()
+    return columns | {"volume": volume / size, "turnover": notional / (price * size)}
+
+
+def _priced(candles: pl.DataFrame) -> pl.DataFrame:
+    """The candles, quiet ones without a price at the last traded price."""
+    quiet = candles["reason"].is_null() & candles["close"].is_null()
+    if not quiet.any():
+        return candles
+    # of the stretch alone: a candle that is not known interrupts it
     stretch = pl.col("reason").is_not_null().cum_sum()
     last = pl.col("close").forward_fill().over(stretch)
-    values = candles.select(
-        *(pl.when(quiet).then(last).otherwise(name).truediv(price).alias(name) for name in PRICES),
-        volume=pl.col("volume") / size,
-        turnover=pl.col("notional") / (price * size),
-    )
-    return {name: values[name].fill_null(float("nan")).to_numpy() for name in values.columns}
+    return candles.with_columns(pl.when(quiet).then(last).otherwise(name).alias(name) for name in PRICES)

@@ -62,9 +62,8 @@ def candles(frame: pl.DataFrame, instrument: Instrument) -> bytes:
     figure, axes = empty(8, 2.4)
     hours = np.arange(1, frame.height + 1) / 60
     unknown = frame["reason"].is_not_null().to_numpy()
-    axes.fill_between(
-        hours, 0, 1, where=unknown, transform=axes.get_xaxis_transform(), color="0.9", linewidth=0, step="pre"
-    )
+    whole = axes.get_xaxis_transform()
+    axes.fill_between(hours, 0, 1, where=unknown, transform=whole, color="0.9", linewidth=0, step="pre")
     axes.plot(hours, frame["close"].to_numpy() / 10**instrument.price_decimals, linewidth=0.8)
     volume = axes.twinx()
     sizes = frame["volume"].fill_null(0).to_numpy() / 10**instrument.size_decimals
@@ -95,13 +94,8 @@ def label_shares(labels: pl.DataFrame) -> bytes:
             at = np.linspace(0, moves.size - 1, 200).astype(int)
             axes.plot(moves[at], 1 - at / moves.size, label=f"{h} s")
     axes.axvline(10, color="grey", linestyle=":", label="10 bps")
-    axes.set(
-        xlabel="|movement| (bps)",
-        ylabel="share of rows beyond",
-        title="How far the mid moves",
-        xlim=(0, 15),
-        ylim=(0, 1),
-    )
+    axes.set(xlabel="|movement| (bps)", ylabel="share of rows beyond", xlim=(0, 15), ylim=(0, 1))
+    axes.set_title("How far the mid moves")
     axes.legend(loc="upper right")
     return png(figure)
 
@@ -115,9 +109,8 @@ def class_shares(panel: pl.DataFrame) -> bytes:
         shares /= shares.sum(axis=0)
         axes.stackplot(range(BLOCKS), shares, labels=("down", "neutral", "up"))
         axes.legend(loc="upper left", fontsize=7)
-    axes.set(
-        xlabel="stretch of rows, by time", ylabel="share", title="Classes over time", xlim=(0, BLOCKS - 1), ylim=(0, 1)
-    )
+    axes.set(xlabel="stretch of rows, by time", ylabel="share", xlim=(0, BLOCKS - 1), ylim=(0, 1))
+    axes.set_title("Classes over time")
     return png(figure)
 
 
@@ -138,8 +131,7 @@ def distances(drift: pl.DataFrame) -> bytes:
 def folds(scores: pl.DataFrame) -> bytes:
     """Macro-accuracy per fold: training block, test block and baselines."""
     figure, axes = empty(5.5, 3)
-    series = ["train", "test", "majority", "last_direction", "logistic_imbalance"]
-    width = 0.8 / len(series)
+    series, width = ["train", "test", "majority", "last_direction", "logistic_imbalance"], 0.16
     for k, name in enumerate(series):
         axes.bar(scores["fold"].to_numpy() + k * width, scores[name].to_numpy(), width, label=name)
     axes.axhline(1 / 3, color="grey", linestyle=":")
@@ -164,8 +156,8 @@ def gains(shares: dict[str, float]) -> bytes:
     top = sorted(shares.items(), key=lambda item: (-item[1], item[0]))[:25]
     figure, axes = empty(8, 1.0 + 0.18 * len(top))
     axes.barh([name for name, _ in top][::-1], [share for _, share in top][::-1])
-    axes.tick_params(axis="y", labelsize=6)
     axes.set(xlabel="share of the gain", title="What the model looks at")
+    axes.tick_params(axis="y", labelsize=6)
     return png(figure)
 
 

@@ -4,7 +4,7 @@ Here: the columns of a sample row, the slots of the state, the state and the str
 Not here: what is done with them (`ml.market.kernel`, `ml.market.flows`).
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +100,17 @@ class TradeStream(NamedTuple):
     def part(self, rows: slice) -> "TradeStream":
         """Some of them in a row."""
         return TradeStream(self.ts[rows], self.arrival[rows], self.side[rows], self.price[rows], self.size[rows])
+
+
+Stream = TypeVar("Stream", BookStream, TradeStream)
+
+
+def constant(stream: Stream) -> Stream:
+    """The same arrays as views that cannot be written: the kernel is compiled once, for such as a table lends."""
+    columns = [column.view() for column in stream]
+    for column in columns:
+        column.flags.writeable = False
+    return stream._make(columns)
 
 
 def empty_state(period_ns: int, room: int, flows: bool = True) -> State:

@@ -52,7 +52,7 @@ class Sampler:
 
     def run(self, books: BookStream = NO_BOOKS, trades: TradeStream = NO_TRADES) -> None:
         """Apply messages and trades by arrival."""
-        position = np.zeros(2, np.int64)
+        position, books, trades = np.zeros(2, np.int64), layout.constant(books), layout.constant(trades)
         while (need := kernel.run(self.state, books, trades, position)) != layout.DONE:
             self._make_room(need)
 

@@ -21,28 +21,28 @@ _ABSENT_AS_ZERO = [
 
 def book_stream(book_events: pl.DataFrame) -> BookStream:
     """The table `book_events`, sorted as stored, as the kernel's messages."""
-    flags = _array(book_events, "flags", np.int64)
+    flags = _lent(book_events, "flags", np.uint8)
     end = np.flatnonzero(flags & LAST) + 1
     first = np.concatenate([np.zeros(1, np.int64), end])[:-1]
     return BookStream(
-        ts=_array(book_events, "event_ts")[first],
-        arrival=_array(book_events, "arrival")[first],
-        flags=flags[first],
+        ts=_lent(book_events, "event_ts")[first],
+        arrival=_lent(book_events, "arrival")[first],
+        flags=flags[first].astype(np.int64),
         end=end,
-        side=_array(book_events, "side", np.int8),
-        price=_array(book_events, "price"),
-        size=_array(book_events, "size"),
+        side=_lent(book_events, "side", np.int8),
+        price=_lent(book_events, "price"),
+        size=_lent(book_events, "size"),
     )
 
 
 def trade_stream(trades: pl.DataFrame) -> TradeStream:
     """The table `trades`, sorted as stored, as the kernel's prints; those of one frame share its latest time."""
     return TradeStream(
-        ts=_array(trades.select(pl.col("event_ts").max().over("arrival")), "event_ts"),
-        arrival=_array(trades, "arrival"),
-        side=_array(trades, "side", np.int8),
-        price=_array(trades, "price"),
-        size=_array(trades, "size"),
+        ts=_lent(trades.select(pl.col("event_ts").max().over("arrival")), "event_ts"),
+        arrival=_lent(trades, "arrival"),
+        side=_lent(trades, "side", np.int8),
+        price=_lent(trades, "price"),
+        size=_lent(trades, "size"),
     )
 
 
@@ -64,6 +64,6 @@ def samples_array(frame: pl.DataFrame) -> np.ndarray:
     return np.ascontiguousarray(filled.to_numpy(), np.int64)
 
 
-def _array(frame: pl.DataFrame, column: str, dtype: type = np.int64) -> np.ndarray:
-    """A writable contiguous array: the kernel is compiled once, for exactly these."""
-    return np.array(frame[column].to_numpy(), dtype)
+def _lent(frame: pl.DataFrame, column: str, dtype: type = np.int64) -> np.ndarray:
+    """A column as an array that cannot be written; where it lies in one piece, its own memory."""
+    return np.asarray(frame[column].to_numpy(), dtype)

@@ -115,5 +115,5 @@ def _decoded(stored: bytes) -> pl.DataFrame:
 def _sampled(books: BookStream) -> np.ndarray:
     room = int((books.ts[-1] - books.ts[0]) // layout.SECOND) + 2
     state, position = layout.empty_state(layout.SECOND, room), np.zeros(2, np.int64)
-    assert kernel.run(state, books, NO_TRADES, position) == layout.DONE
+    assert kernel.run(state, layout.constant(books), layout.constant(NO_TRADES), position) == layout.DONE
     return state.samples[: state.meta[layout.CLOSED]]

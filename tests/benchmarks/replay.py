@@ -47,10 +47,11 @@ def _ours(stream: Recorded, flows: bool) -> Callable[[], np.ndarray]:
     room = int((stream.books.ts[-1] - stream.books.ts[0]) // PERIOD) + 2
     state = layout.empty_state(PERIOD, room, flows)
     state.samples[:] = -1
-    trades, position = stream.trades if flows else NO_TRADES, np.zeros(2, np.int64)
+    books, trades = layout.constant(stream.books), layout.constant(stream.trades if flows else NO_TRADES)
+    position = np.zeros(2, np.int64)
 
     def run() -> np.ndarray:
-        assert kernel.run(state, stream.books, trades, position) == layout.DONE
+        assert kernel.run(state, books, trades, position) == layout.DONE
         return state.samples[: state.meta[layout.CLOSED]]
 
     return run

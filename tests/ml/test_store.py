@@ -273,7 +273,8 @@ def test_files_of_one_table_are_made_side_by_side(root):
         assert sweep(root, ["features"]) == []
         assert list(store.manifest(root, "features")) == [other.path]
         go.set()
-        assert store.manifest(root, "features")[made.result().path] == made.result()
+        entry = made.result()
+    assert store.manifest(root, "features") == {other.path: other, entry.path: entry}
     assert_frame_equal(store.load(path(root)), NEW)
     assert list((root.staging / "features").iterdir()) == []
     agree(root)

@@ -7,27 +7,47 @@ Conventions of arrays: `ml.features.indicators.rolling`. A recursive average sta
 with the mean of its first n values and remembers it for ever, ever less: `ml.features.indicators.settle`.
 """
 
-from math import nan
-
 from ml.features.indicators.rolling import F64, blank
 from ml.market.compiled import hot
 
 
 @hot
 def smooth(x: F64, n: int, weight: float, first: int, out: F64) -> None:
-    """Y = weight x + (1 - weight) y from row first + n - 1 on, which is the mean of the n values up to it."""
+    """Y = weight x + (1 - weight) y from row first + n - 1 on, which is the mean of the n values up to it.
+
+    `out` may be x.
+    """
+    begun, y = x[first : first + n], 0.0
+    for i in range(begun.size):
+        y += begun[i]
     blank(out, first + n - 1)
-    if x.size < first + n:
-        return
-    y = 0.0
-    for i in range(first, first + n):
-        y += x[i]
-    y /= n
-    out[first + n - 1] = y
-    rest = 1.0 - weight
-    for i in range(first + n, x.size):
-        y = weight * x[i] + rest * y
-        out[i] = y
+    if begun.size == n:
+        out[first + n - 1] = y / n
+        follow(x[first + n :], weight, y / n, out[first + n :])
+
+
+@hot
+def follow(x: F64, weight: float, before: float, out: F64) -> None:
+    """Y = weight x + (1 - weight) y, which is `before` in the row before the first.
+
+    Four rows at a time, so that each waits for the one four rows before it alone: y_t+k is what the k values say by
+    themselves, and (1 - weight)^k y_t.
+    """
+    rest, y, whole = 1.0 - weight, before, out.size // 4 * 4
+    square = rest * rest
+    cube = square * rest
+    for i in range(0, whole, 4):
+        a = weight * x[i]
+        b = weight * x[i + 1] + rest * a
+        c = weight * x[i + 2] + rest * b
+        d = weight * x[i + 3] + rest * c
+        out[i], out[i + 1], out[i + 2] = a + rest * y, b + square * y, c + cube * y
+        y = d + cube * rest * y
+        out[i + 3] = y
+    own, power = 0.0, 1.0
+    for i in range(whole, out.size):
+        own, power = weight * x[i] + rest * own, power * rest
+        out[i] = own + power * y
 
 
 @hot
@@ -79,9 +99,8 @@ def trix(x: F64, n: int, spare: F64, out: F64) -> None:
     weight = 2.0 / (n + 1)
     smooth(x, n, weight, 0, out)
     smooth(out, n, weight, n - 1, spare)
-    smooth(spare, n, weight, 2 * n - 2, out)
-    before = nan
-    for i in range(x.size):
-        now = out[i]
-        out[i] = 100.0 * (now / before - 1.0)
-        before = now
+    smooth(spare, n, weight, 2 * n - 2, spare)
+    blank(out, 1)
+    now, kept = spare[1:], out[1:]
+    for i in range(kept.size):
+        kept[i] = 100.0 * (now[i] / spare[i] - 1.0)

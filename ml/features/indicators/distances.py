@@ -23,15 +23,25 @@ def deviation(x: F64, n: int, mean: F64, out: F64) -> None:
         rows = min(CHUNK, x.size - start)
         kept, middle = out[start : start + rows], mean[start : start + rows]
         kept[:] = 0.0
-        for k in range(n):
-            add_squares(x[start - k : start - k + rows], middle, kept)
+        for k in range(0, n - 3, 4):
+            add_squares(x[start - k :], x[start - k - 1 :], x[start - k - 2 :], x[start - k - 3 :], middle, kept)
+        for k in range(n // 4 * 4, n):
+            add_square(x[start - k :], middle, kept)
         for i in range(rows):
             kept[i] = sqrt(kept[i] / n)
             kept[i] *= kept[i] > ROUNDING * abs(middle[i])
 
 
 @hot
-def add_squares(x: F64, middle: F64, out: F64) -> None:
+def add_squares(a: F64, b: F64, c: F64, d: F64, middle: F64, out: F64) -> None:
+    """Out += (x - middle)^2 of four x: `out` is read and written a quarter as often."""
+    for i in range(out.size):
+        m = middle[i]
+        out[i] += (a[i] - m) * (a[i] - m) + (b[i] - m) * (b[i] - m) + (c[i] - m) * (c[i] - m) + (d[i] - m) * (d[i] - m)
+
+
+@hot
+def add_square(x: F64, middle: F64, out: F64) -> None:
     """Out += (x - middle)^2."""
     for i in range(out.size):
         out[i] += (x[i] - middle[i]) * (x[i] - middle[i])
@@ -45,15 +55,25 @@ def mean_deviation(x: F64, n: int, mean: F64, out: F64) -> None:
         rows = min(CHUNK, x.size - start)
         kept, middle = out[start : start + rows], mean[start : start + rows]
         kept[:] = 0.0
-        for k in range(n):
-            add_distances(x[start - k : start - k + rows], middle, kept)
+        for k in range(0, n - 3, 4):
+            add_distances(x[start - k :], x[start - k - 1 :], x[start - k - 2 :], x[start - k - 3 :], middle, kept)
+        for k in range(n // 4 * 4, n):
+            add_distance(x[start - k :], middle, kept)
         for i in range(rows):
             kept[i] /= n
             kept[i] *= kept[i] > ROUNDING * abs(middle[i])
 
 
 @hot
-def add_distances(x: F64, middle: F64, out: F64) -> None:
+def add_distances(a: F64, b: F64, c: F64, d: F64, middle: F64, out: F64) -> None:
+    """Out += |x - middle| of four x."""
+    for i in range(out.size):
+        m = middle[i]
+        out[i] += abs(a[i] - m) + abs(b[i] - m) + abs(c[i] - m) + abs(d[i] - m)
+
+
+@hot
+def add_distance(x: F64, middle: F64, out: F64) -> None:
     """Out += |x - middle|."""
     for i in range(out.size):
         out[i] += abs(x[i] - middle[i])

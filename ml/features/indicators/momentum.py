@@ -6,19 +6,10 @@ Not here: averages and MACD (`averages`), direction of the trend (`trend`).
 Conventions of arrays: `ml.features.indicators.rolling`. Where a formula divides by nothing the value is NaN.
 """
 
-from math import nan
-
 from ml.features.indicators.distances import mean_deviation
-from ml.features.indicators.rolling import (
-    F64,
-    blank,
-    highest,
-    lowest,
-    since_highest,
-    since_lowest,
-    sma,
-    total,
-)
+from ml.features.indicators.extremes import highest, lowest, since_highest, since_lowest
+from ml.features.indicators.rolling import F64, blank, sma, total
+from ml.features.indicators.volatility import true_range
 from ml.market.compiled import hot
 
 
@@ -26,16 +17,18 @@ from ml.market.compiled import hot
 def momentum(x: F64, n: int, out: F64) -> None:
     """X - x n rows ago. Source: TA-Lib MOM."""
     blank(out, n)
-    for i in range(n, x.size):
-        out[i] = x[i] - x[i - n]
+    now, kept = x[n:], out[n:]
+    for i in range(kept.size):
+        kept[i] = now[i] - x[i]
 
 
 @hot
 def roc(x: F64, n: int, out: F64) -> None:
     """Rate of change in percent: 100 (x / x n rows ago - 1). Source: TA-Lib ROC."""
     blank(out, n)
-    for i in range(n, x.size):
-        out[i] = 100.0 * (x[i] / x[i - n] - 1.0)
+    now, kept = x[n:], out[n:]
+    for i in range(kept.size):
+        kept[i] = 100.0 * (now[i] / x[i] - 1.0)
 
 
 @hot
@@ -65,14 +58,11 @@ def rsi(x: F64, n: int, out: F64) -> None:
 @hot
 def window_rsi(x: F64, n: int, spare: F64, out: F64) -> None:
     """RSI over a window: 100 rises / (rises + falls) of the last n changes; forgets all else. Source: Cutler."""
-    spare[0] = 0.0
-    for i in range(1, x.size):
-        spare[i] = abs(x[i] - x[i - 1])
-    total(spare, n, out)
-    blank(out, n)
-    for i in range(n, x.size):
+    way(x, n, spare, out)
+    now, kept = x[n:], out[n:]
+    for i in range(kept.size):
         # rises - falls is the change over the window
-        out[i] = 50.0 * (1.0 + (x[i] - x[i - n]) / out[i])
+        kept[i] = 50.0 * (1.0 + (now[i] - x[i]) / kept[i])
 
 
 @hot
@@ -122,8 +112,9 @@ def aroon(high: F64, low: F64, n: int, up: F64, down: F64) -> None:
     """100 (n - rows since the extreme) / n over n + 1 rows, the newest of equal extremes. Source: TA-Lib AROON."""
     since_highest(high, n + 1, up)
     since_lowest(low, n + 1, down)
-    for i in range(high.size):
+    for i in range(up.size):
         up[i] = 100.0 * (n - up[i]) / n
+    for i in range(down.size):
         down[i] = 100.0 * (n - down[i]) / n
 
 
@@ -135,21 +126,23 @@ def ultimate(
 
     The four arrays before `out` are overwritten. Source: Williams 1985; TA-Lib ULTOSC 7, 14, 28 for n = 7.
     """
-    pressure[0] = reach[0] = nan
-    for i in range(1, close.size):
-        bottom = min(low[i], close[i - 1])
-        pressure[i] = close[i] - bottom
-        reach[i] = max(high[i], close[i - 1]) - bottom
+    true_range(high, low, close, reach)
+    blank(pressure, 1)
+    now, bottom, kept = close[1:], low[1:], pressure[1:]
+    for i in range(kept.size):
+        kept[i] = now[i] - min(bottom[i], close[i])
     total(pressure, n, bought)
     total(reach, n, moved)
     blank(out, 4 * n)
-    for i in range(4 * n, close.size):
-        up, way = bought[i], moved[i]
+    a, b, c, d = bought[4 * n :], bought[3 * n :], bought[2 * n :], bought[n:]
+    e, f, g, h = moved[4 * n :], moved[3 * n :], moved[2 * n :], moved[n:]
+    kept = out[4 * n :]
+    for i in range(kept.size):
+        up, way = a[i], e[i]
         shares = 4.0 * up / way
-        up, way = up + bought[i - n], way + moved[i - n]
+        up, way = up + b[i], way + f[i]
         shares += 2.0 * up / way
-        up, way = up + bought[i - 2 * n] + bought[i - 3 * n], way + moved[i - 2 * n] + moved[i - 3 * n]
-        out[i] = 100.0 * (shares + up / way) / 7.0
+        kept[i] = 100.0 * (shares + (up + c[i] + d[i]) / (way + g[i] + h[i])) / 7.0
 
 
 @hot
@@ -162,10 +155,18 @@ def balance_of_power(opened: F64, high: F64, low: F64, close: F64, out: F64) -> 
 @hot
 def efficiency(x: F64, n: int, spare: F64, out: F64) -> None:
     """Efficiency ratio: |x - x n rows ago| / sum of |changes| over n. Source: Kaufman 1995."""
+    way(x, n, spare, out)
+    now, kept = x[n:], out[n:]
+    for i in range(kept.size):
+        kept[i] = abs(now[i] - x[i]) / kept[i]
+
+
+@hot
+def way(x: F64, n: int, spare: F64, out: F64) -> None:
+    """Sum of |changes| over n."""
+    momentum(x, 1, spare)
     spare[0] = 0.0
-    for i in range(1, x.size):
-        spare[i] = abs(x[i] - x[i - 1])
+    for i in range(spare.size):
+        spare[i] = abs(spare[i])
     total(spare, n, out)
     blank(out, n)
-    for i in range(n, x.size):
-        out[i] = abs(x[i] - x[i - n]) / out[i]

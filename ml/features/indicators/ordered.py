@@ -8,6 +8,8 @@ Conventions of arrays: `ml.features.indicators.rolling`.
 
 from math import erf, inf, isnan, nan, sqrt
 
+import numpy as np
+
 from ml.features.indicators.rolling import CHUNK, F64, blank, scale
 from ml.market.compiled import hot
 
@@ -20,16 +22,26 @@ def rank_before(x: F64, n: int, out: F64) -> None:
         rows = min(CHUNK, x.size - start)
         kept, now = out[start : start + rows], x[start : start + rows]
         kept[:] = 0.0
-        for k in range(1, n + 1):
-            count_smaller(x[start - k : start - k + rows], now, kept)
+        for k in range(1, n - 2, 4):
+            count_smaller(x[start - k :], x[start - k - 1 :], x[start - k - 2 :], x[start - k - 3 :], now, kept)
+        for k in range(n // 4 * 4 + 1, n + 1):
+            count_if_smaller(x[start - k :], now, kept)
         scale(kept, 1.0 / n)
 
 
 @hot
-def count_smaller(x: F64, than: F64, out: F64) -> None:
+def count_smaller(a: F64, b: F64, c: F64, d: F64, than: F64, out: F64) -> None:
+    """Out += 1 for each of four that is smaller."""
+    for i in range(out.size):
+        x = than[i]
+        out[i] += np.float64(a[i] < x) + np.float64(b[i] < x) + np.float64(c[i] < x) + np.float64(d[i] < x)
+
+
+@hot
+def count_if_smaller(x: F64, than: F64, out: F64) -> None:
     """Out += 1 where x is smaller."""
     for i in range(out.size):
-        out[i] += 1.0 if x[i] < than[i] else 0.0
+        out[i] += np.float64(x[i] < than[i])
 
 
 @hot

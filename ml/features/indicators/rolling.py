@@ -1,15 +1,20 @@
-"""Windows over an array: sums, means, extremes, positions of extremes.
+"""Windows over an array: sums and means.
 
 Here: compiled functions of the last n values, on which the indicators rest.
-Not here: distances from a mean (`distances`), recursive averages (`averages`), indicators by name.
+Not here: extremes (`extremes`), distances from a mean (`distances`), recursive averages (`averages`), indicators by
+name.
 
 Arrays are f64 (rows,), oldest first, without holes: a caller cuts them where a candle is missing. Each function writes
 all of `out`, NaN until the window is full, and allocates nothing. A window reduces over its own values alone, in blocks
 of n from the first row on (van Herk 1992; Gil & Werman 1993): a running sum would carry the rounding of values that
 left it long ago.
+
+Loops count from row 0 of views, and each writes one array. With another first row an index could be negative and count
+from the end, with more written arrays any two of them could overlap: such a loop is not compiled to vector code, and
+takes 3 to 10 times as long. For the same reason a choice between two numbers tests one comparison and stands alone.
 """
 
-from math import inf, nan
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +24,8 @@ from ml.market.compiled import hot
 F64 = NDArray[np.float64]
 CHUNK = 512
 """Rows that are kept at hand while a window is walked through."""
+FEW = 7
+"""Values up to which a window is sooner added up value by value than in blocks."""
 
 
 @hot
@@ -33,7 +40,7 @@ def settled(x: F64, needs: int, out: F64) -> bool:
     """X where it is finite, NaN elsewhere and in the first needs - 1 rows; whether all rows after those are finite."""
     first = min(max(needs - 1, 0), x.size)
     blank(out, first)
-    # views that begin in row 0 and a count of integers: with anything else the loop is not compiled to vector code
+    # a count of integers, since a sum of floats would wait for the one before
     given, kept, broken = x[first:], out[first:], 0
     for i in range(given.size):
         # the difference of infinities is NaN, of numbers 0
@@ -47,16 +54,37 @@ def settled(x: F64, needs: int, out: F64) -> bool:
 def total(x: F64, n: int, out: F64) -> None:
     """Sum of the last n values."""
     blank(out, n - 1)
+    if n <= FEW:
+        _add_few(x, n, out)
+        return
     for start in range(0, x.size - n + 1, n):
-        right = 0.0
-        for j in range(start + n - 1, start - 1, -1):
-            right += x[j]
-            if j + n - 1 < x.size:
-                out[j + n - 1] = right
-        left = 0.0
-        for i in range(start + n, min(start + 2 * n - 1, x.size)):
-            left += x[i]
-            out[i] += left
+        # windows that begin in this block: its values from the last back, then what follows it
+        block, kept, right, left = x[start : start + n], out[start + n - 1 : start + 2 * n - 1], 0.0, 0.0
+        for j in range(n - 1, kept.size - 1, -1):
+            right += block[j]
+        for j in range(kept.size - 1, -1, -1):
+            right += block[j]
+            kept[j] = right
+        later, kept = x[start + n : start + 2 * n - 1], kept[1:]
+        for i in range(later.size):
+            left += later[i]
+            kept[i] += left
+
+
+@hot
+def _add_few(x: F64, n: int, out: F64) -> None:
+    for start in range(n - 1, x.size, CHUNK):
+        kept = out[start : start + CHUNK]
+        kept[:] = 0.0
+        for k in range(n):
+            add(x[start - k :], kept)
+
+
+@hot
+def add(x: F64, out: F64) -> None:
+    """Out += x, as far as `out` goes."""
+    for i in range(out.size):
+        out[i] += x[i]
 
 
 @hot
@@ -77,82 +105,19 @@ def scale(out: F64, factor: float) -> None:
 def weighted(x: F64, n: int, out: F64) -> None:
     """Weighted moving average: sum of (n - k) x_t-k over k < n / (n (n + 1) / 2). Source: TA-Lib WMA."""
     blank(out, n - 1)
-    for start in range(n - 1, x.size, CHUNK):
-        rows = min(CHUNK, x.size - start)
-        kept = out[start : start + rows]
-        kept[:] = 0.0
-        for k in range(n):
-            add_scaled(x[start - k : start - k + rows], (n - k) / (n * (n + 1) / 2), kept)
-
-
-@hot
-def add_scaled(x: F64, factor: float, out: F64) -> None:
-    """Out += factor x."""
-    for i in range(out.size):
-        out[i] += factor * x[i]
-
-
-@hot
-def highest(x: F64, n: int, out: F64) -> None:
-    """Largest of the last n values, of which none may be NaN. Source: TA-Lib MAX."""
-    blank(out, n - 1)
     for start in range(0, x.size - n + 1, n):
-        top = -inf
-        for j in range(start + n - 1, start - 1, -1):
-            top = x[j] if x[j] > top else top
-            if j + n - 1 < x.size:
-                out[j + n - 1] = top
-        top = -inf
-        for i in range(start + n, min(start + 2 * n - 1, x.size)):
-            top = x[i] if x[i] > top else top
-            out[i] = out[i] if out[i] > top else top
-
-
-@hot
-def lowest(x: F64, n: int, out: F64) -> None:
-    """Smallest of the last n values, of which none may be NaN. Source: TA-Lib MIN."""
-    blank(out, n - 1)
-    for start in range(0, x.size - n + 1, n):
-        bottom = inf
-        for j in range(start + n - 1, start - 1, -1):
-            bottom = x[j] if x[j] < bottom else bottom
-            if j + n - 1 < x.size:
-                out[j + n - 1] = bottom
-        bottom = inf
-        for i in range(start + n, min(start + 2 * n - 1, x.size)):
-            bottom = x[i] if x[i] < bottom else bottom
-            out[i] = out[i] if out[i] < bottom else bottom
-
-
-@hot
-def since_highest(x: F64, n: int, out: F64) -> None:
-    """Rows since the largest of the last n values, the newest of equal ones."""
-    blank(out, n - 1)
-    at = 0
-    for i in range(x.size):
-        if at <= i - n:
-            at = i - n + 1
-            for k in range(at + 1, i + 1):
-                if x[k] >= x[at]:
-                    at = k
-        elif x[i] >= x[at]:
-            at = i
-        if i >= n - 1:
-            out[i] = i - at
-
-
-@hot
-def since_lowest(x: F64, n: int, out: F64) -> None:
-    """Rows since the smallest of the last n values, the newest of equal ones."""
-    blank(out, n - 1)
-    at = 0
-    for i in range(x.size):
-        if at <= i - n:
-            at = i - n + 1
-            for k in range(at + 1, i + 1):
-                if x[k] <= x[at]:
-                    at = k
-        elif x[i] <= x[at]:
-            at = i
-        if i >= n - 1:
-            out[i] = i - at
+        # as in `total`: a value counts once for each sum that it is part of
+        block, kept, right, rights = x[start : start + n], out[start + n - 1 : start + 2 * n - 1], 0.0, 0.0
+        for j in range(n - 1, kept.size - 1, -1):
+            right += block[j]
+            rights += right
+        for j in range(kept.size - 1, -1, -1):
+            right += block[j]
+            rights += right
+            kept[j] = rights
+        later, kept, left, lefts = x[start + n : start + 2 * n - 1], kept[1:], 0.0, 0.0
+        for i in range(later.size):
+            left += later[i]
+            lefts += (i + 1) * later[i]
+            kept[i] += (n - 1 - i) * left + lefts
+    scale(out, 2.0 / (n * (n + 1)))

@@ -6,7 +6,10 @@ Not here: averages (`averages`), oscillators (`momentum`).
 Conventions of arrays: `ml.features.indicators.rolling`.
 """
 
-from ml.features.indicators.rolling import F64, blank, highest, lowest, scale, weighted
+import numpy as np
+
+from ml.features.indicators.extremes import highest, lowest
+from ml.features.indicators.rolling import F64, blank, scale, weighted
 from ml.market.compiled import hot
 
 
@@ -42,8 +45,9 @@ def directional(high: F64, low: F64, close: F64, n: int, plus: F64, minus: F64, 
 def rated(adx: F64, n: int, out: F64) -> None:
     """ADXR: mean of ADX and of ADX n - 1 rows ago. Source: TA-Lib ADXR."""
     blank(out, n - 1)
-    for i in range(n - 1, adx.size):
-        out[i] = (adx[i] + adx[i - n + 1]) / 2.0
+    now, kept = adx[n - 1 :], out[n - 1 :]
+    for i in range(kept.size):
+        kept[i] = (now[i] + adx[i]) / 2.0
 
 
 @hot
@@ -69,10 +73,10 @@ def parabolic(high: F64, low: F64, step: float, most: float, out: F64) -> None:
             pace, extreme = step, top if long else bottom
         else:
             out[i] = stop
-            if long and top > extreme:
-                extreme, pace = top, min(pace + step, most)
-            elif not long and bottom < extreme:
-                extreme, pace = bottom, min(pace + step, most)
+            # no branch: whether there is a new extreme cannot be foreseen
+            further = top > extreme if long else bottom < extreme
+            pace = min(pace + step * np.float64(further), most)
+            extreme = max(extreme, top) if long else min(extreme, bottom)
         stop = _within(stop + pace * (extreme - stop), long, max(before_top, top), min(before_bottom, bottom))
 
 

@@ -1,7 +1,7 @@
 """Volatility: how far the price swings, and bands as wide as that.
 
 Here: true range, ATR, Bollinger, Keltner, Donchian, Parkinson, Garman-Klass.
-Not here: deviations of any array (`rolling`).
+Not here: deviations of any array (`distances`).
 
 Conventions of arrays: `ml.features.indicators.rolling`.
 """
@@ -10,7 +10,8 @@ from math import log, nan, sqrt
 
 from ml.features.indicators.averages import smooth
 from ml.features.indicators.distances import deviation
-from ml.features.indicators.rolling import F64, blank, highest, lowest, sma, total
+from ml.features.indicators.extremes import highest, lowest
+from ml.features.indicators.rolling import F64, blank, sma, total
 from ml.market.compiled import hot
 
 
@@ -18,8 +19,9 @@ from ml.market.compiled import hot
 def true_range(high: F64, low: F64, close: F64, out: F64) -> None:
     """max(high, close before) - min(low, close before); NaN in the first row. Source: Wilder; TA-Lib TRANGE."""
     blank(out, 1)
-    for i in range(1, close.size):
-        out[i] = max(high[i], close[i - 1]) - min(low[i], close[i - 1])
+    top, bottom, kept = high[1:], low[1:], out[1:]
+    for i in range(kept.size):
+        kept[i] = max(top[i], close[i]) - min(bottom[i], close[i])
 
 
 @hot
@@ -37,16 +39,18 @@ def bollinger(x: F64, n: int, width: float, upper: F64, middle: F64, lower: F64)
     """Mean of n rows, and the same plus and minus `width` population deviations. Source: Bollinger; TA-Lib BBANDS."""
     sma(x, n, middle)
     deviation(x, n, middle, lower)
-    for i in range(x.size):
-        upper[i] = middle[i] + width * lower[i]
-        lower[i] = middle[i] - width * lower[i]
+    keltner(middle, lower, width, upper, lower)
 
 
 @hot
 def keltner(middle: F64, atr: F64, width: float, upper: F64, lower: F64) -> None:
-    """A line plus and minus `width` average true ranges. Source: Keltner 1960, as by Raschke with EMA and ATR."""
-    for i in range(middle.size):
+    """A line plus and minus `width` average true ranges, which `lower` may hold.
+
+    Source: Keltner 1960, as by Raschke with EMA and ATR.
+    """
+    for i in range(upper.size):
         upper[i] = middle[i] + width * atr[i]
+    for i in range(lower.size):
         lower[i] = middle[i] - width * atr[i]
 
 

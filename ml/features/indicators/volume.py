@@ -15,9 +15,19 @@ from ml.market.compiled import hot
 @hot
 def obv(close: F64, volume: F64, out: F64) -> None:
     """On-balance volume: volume added where the close rose and taken where it fell, from that of row 0. TA-Lib OBV."""
-    level = out[0] = volume[0]
-    for i in range(1, close.size):
-        level += volume[i] if close[i] > close[i - 1] else (-volume[i] if close[i] < close[i - 1] else 0.0)
+    out[0] = volume[0]
+    now, traded, kept = close[1:], volume[1:], out[1:]
+    for i in range(kept.size):
+        kept[i] = traded[i] if now[i] > close[i] else (-traded[i] if now[i] < close[i] else 0.0)
+    add_up(out)
+
+
+@hot
+def add_up(out: F64) -> None:
+    """Each row and all before it, in place."""
+    level = 0.0
+    for i in range(out.size):
+        level += out[i]
         out[i] = level
 
 
@@ -33,8 +43,7 @@ def flow(high: F64, low: F64, close: F64, volume: F64, out: F64) -> None:
 def accumulation(high: F64, low: F64, close: F64, volume: F64, out: F64) -> None:
     """A/D line: money flow volume added up from row 0. Source: Chaikin; TA-Lib AD."""
     flow(high, low, close, volume, out)
-    for i in range(1, close.size):
-        out[i] += out[i - 1]
+    add_up(out)
 
 
 @hot
@@ -69,11 +78,12 @@ def mfi(typical: F64, volume: F64, n: int, rises: F64, moves: F64, out: F64) -> 
     `rises` and `moves` are overwritten. Source: Quong & Soudack 1989; TA-Lib MFI, which gives 0 where P + N < 1.
     """
     moves[0] = 0.0
-    for i in range(1, typical.size):
-        moves[i] = typical[i] * volume[i] if typical[i] != typical[i - 1] else 0.0
+    now, traded, kept = typical[1:], volume[1:], moves[1:]
+    for i in range(kept.size):
+        kept[i] = now[i] * traded[i] if now[i] != typical[i] else 0.0
     total(moves, n, out)
-    for i in range(1, typical.size):
-        moves[i] = moves[i] if typical[i] > typical[i - 1] else 0.0
+    for i in range(kept.size):
+        kept[i] = kept[i] if now[i] > typical[i] else 0.0
     total(moves, n, rises)
     for i in range(typical.size):
         out[i] = 100.0 * rises[i] / out[i]
@@ -92,10 +102,11 @@ def vwap(turnover: F64, volume: F64, n: int, spare: F64, out: F64) -> None:
 @hot
 def pvt(close: F64, volume: F64, out: F64) -> None:
     """Price-volume trend: volume x return, added up from row 1. Source: as by StockCharts; VPT is the same."""
-    level = out[0] = 0.0
-    for i in range(1, close.size):
-        level += volume[i] * (close[i] / close[i - 1] - 1.0)
-        out[i] = level
+    out[0] = 0.0
+    now, traded, kept = close[1:], volume[1:], out[1:]
+    for i in range(kept.size):
+        kept[i] = traded[i] * (now[i] / close[i] - 1.0)
+    add_up(out)
 
 
 @hot
@@ -115,8 +126,9 @@ def volume_index(close: F64, volume: F64, sign: float, start: float, out: F64) -
 def force(close: F64, volume: F64, n: int, spare: F64, out: F64) -> None:
     """Force index: EMA of volume x change. Recursive, settles after `ema_settles(n) + 1`. Source: Elder 1993."""
     spare[0] = 0.0
-    for i in range(1, close.size):
-        spare[i] = volume[i] * (close[i] - close[i - 1])
+    now, traded, kept = close[1:], volume[1:], spare[1:]
+    for i in range(kept.size):
+        kept[i] = traded[i] * (now[i] - close[i])
     smooth(spare, n, 2.0 / (n + 1), 1, out)
 
 
@@ -124,6 +136,7 @@ def force(close: F64, volume: F64, n: int, spare: F64, out: F64) -> None:
 def ease(high: F64, low: F64, volume: F64, out: F64) -> None:
     """Ease of movement: change of the middle x range / volume, price^2 per volume. Source: Arms."""
     blank(out, 1)
-    for i in range(1, high.size):
-        moved = (high[i] + low[i] - high[i - 1] - low[i - 1]) / 2.0
-        out[i] = moved * (high[i] - low[i]) / volume[i]
+    top, bottom, traded, kept = high[1:], low[1:], volume[1:], out[1:]
+    for i in range(kept.size):
+        moved = (top[i] + bottom[i] - high[i] - low[i]) / 2.0
+        kept[i] = moved * (top[i] - bottom[i]) / traded[i]

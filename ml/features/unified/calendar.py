@@ -5,16 +5,22 @@ Not here: day of the month, month, year or anything else that tells one stretch 
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.bars import Bars
-from ml.features.unified.columns import SESSIONS, STEP
+from ml.features.unified.columns import SESSIONS, STEP, WEEK
 from ml.features.unified.series import Columns
 
 
 def compute(b: Bars, _done: Columns) -> Columns:
     """Columns by name."""
-    minutes = b.ts // (STEP // 15) % (24 * 60)
-    hour, day = minutes // 60, (b.ts // (24 * 4 * STEP) + 3) % 7  # 1970-01-01 was a Thursday
+    # candles follow each other, so that all repeats after a week
+    return {name: np.resize(column, b.ts.size) for name, column in _week(b.ts[:WEEK]).items()}
+
+
+def _week(ts: NDArray[np.int64]) -> Columns:
+    minutes = ts // (STEP // 15) % (24 * 60)
+    hour, day = minutes // 60, (ts // (24 * 4 * STEP) + 3) % 7  # 1970-01-01 was a Thursday
     turn, week = 2.0 * np.pi * minutes / (24 * 60), 2.0 * np.pi * day / 7
     out = {name: (hour >= start) & (hour < end) for name, (start, end) in SESSIONS.items()}
     out["session_overlap"] = out["european_session"] & out["american_session"]

@@ -22,8 +22,10 @@ def compute(b: Bars, done: Columns) -> Columns:
         done["cmf"],
         done["obv_normalized"],
     ]
-    long = np.sum([flag(leaning > 0, leaning) for leaning in leanings], axis=0)
-    short = np.sum([flag(leaning < 0, leaning) for leaning in leanings], axis=0)
+    long, short = np.zeros_like(b.close), np.zeros_like(b.close)
+    for leaning in leanings:
+        long += flag(leaning > 0, leaning)
+        short += flag(leaning < 0, leaning)
     return {
         "indicators_count_long": long,
         "indicators_count_short": short,

@@ -58,12 +58,11 @@ def _pivots(b: Bars) -> Columns:
     first = min(first_of(b.ts, DAY), b.ts.size)
     days = (b.ts.size - first) // DAY
     whole = slice(first, first + days * DAY)
-    by_day = np.full((3, days + 1), np.nan)
-    by_day[0, 1:] = b.high[whole].reshape(days, DAY).max(axis=1)
-    by_day[1, 1:] = b.low[whole].reshape(days, DAY).min(axis=1)
-    by_day[2, 1:] = b.close[whole].reshape(days, DAY)[:, -1]
-    before = np.maximum((np.arange(b.ts.size) - first) // DAY, 0)
-    high, low, close = by_day[:, before]
+    before = np.full((3, 2 + days), np.nan)
+    before[0, 2:] = b.high[whole].reshape(days, DAY).max(axis=1)
+    before[1, 2:] = b.low[whole].reshape(days, DAY).min(axis=1)
+    before[2, 2:] = b.close[whole].reshape(days, DAY)[:, -1]
+    high, low, close = np.repeat(before, DAY, axis=1)[:, DAY - first :][:, : b.ts.size]
     pivot = (high + low + close) / 3.0
     return {
         "pivot": pivot,

@@ -10,7 +10,6 @@ import numpy as np
 
 from ml.bars import F64, Bars
 from ml.features.indicators import ordered
-from ml.features.indicators.volatility import parkinson
 from ml.features.unified.columns import DAY, HOUR, WEEK
 from ml.features.unified.series import Columns, back, flag, mean, recursive, returns, room, sd, total
 
@@ -35,13 +34,12 @@ def compute(b: Bars, _done: Columns) -> Columns:
 
 
 def _volatility(b: Bars, r: F64, squares: F64) -> Columns:
-    now, hour, spare = room(b.close, 3)
-    parkinson(b.high, b.low, 1, spare, now)
-    parkinson(b.high, b.low, HOUR, spare, hour)
+    spread = np.log(b.high / b.low)
     recent = sd(r, 20)
     return {
-        "realized_vol_5m": now / sqrt(3.0),
-        "realized_vol_15m": hour,
+        # of Parkinson 1980
+        "realized_vol_5m": spread / sqrt(3.0 * 4.0 * log(2.0)),
+        "realized_vol_15m": np.sqrt(total(spread * spread, HOUR) / (HOUR * 4.0 * log(2.0))),
         "realized_vol_1h": np.sqrt(total(r * r, HOUR)),
         "realized_vol_daily": np.sqrt(squares),
         "realized_vol_annual": np.sqrt(365.0 / 7.0 * total(r * r, WEEK)),
@@ -72,7 +70,8 @@ def _hurst(close: F64) -> F64:
 
 def _entropy(r: F64, rms: F64) -> F64:
     edges = [edge * rms for edge in BINS]
-    below = [flag(r < edge, rms) for edge in edges]
-    shares = [mean(counted, DAY) for counted in (below[0], below[1] - below[0], below[2] - below[1], 1.0 - below[2])]
-    terms = [np.where(share > 0.0, share * np.log(np.maximum(share, 1e-9)), share) for share in shares]
-    return -np.sum(terms, axis=0) / log(4.0)
+    below = [mean(flag(r < edge, rms), DAY) for edge in edges]
+    entropy = np.zeros_like(r)
+    for share in (below[0], below[1] - below[0], below[2] - below[1], 1.0 - below[2]):
+        entropy -= share * np.log(np.maximum(share, 1e-9))
+    return entropy / log(4.0)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.bars import F64, Bars
-from ml.features.indicators import distances, ordered, rolling
+from ml.features.indicators import distances, extremes, ordered, rolling
 from ml.features.indicators.averages import smooth
 from ml.features.unified.columns import STEP
 
@@ -66,14 +66,14 @@ def sd(x: F64, n: int) -> F64:
 def top(x: F64, n: int) -> F64:
     """Largest of the last n."""
     out = np.empty_like(x)
-    rolling.highest(x, n, out)
+    extremes.highest(x, n, out)
     return out
 
 
 def bottom(x: F64, n: int) -> F64:
     """Smallest of the last n."""
     out = np.empty_like(x)
-    rolling.lowest(x, n, out)
+    extremes.lowest(x, n, out)
     return out
 
 

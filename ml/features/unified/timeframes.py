@@ -13,7 +13,7 @@ from ml.features.indicators import momentum
 from ml.features.indicators.volatility import bollinger, true_range
 from ml.features.indicators.volume import cmf, mfi
 from ml.features.unified.columns import FRAMES, OWN
-from ml.features.unified.series import Columns, above, change, first_of, mean, room, sd
+from ml.features.unified.series import Columns, above, back, bottom, change, first_of, mean, room, sd, top, total
 
 
 def compute(b: Bars, _done: Columns) -> Columns:
@@ -31,18 +31,16 @@ def compute(b: Bars, _done: Columns) -> Columns:
 
 def coarser(b: Bars, first: int, k: int) -> Bars:
     """Candles of k candles each, the first of them in row `first`; what is left over at the end is not closed."""
-    count = max(b.ts.size - first, 0) // k
-    rows = slice(first, first + count * k)
-    opened, high, low, close, volume, turnover = (x[rows].reshape(count, k) for x in b[1:])
-    return Bars(
-        np.ascontiguousarray(b.ts[rows].reshape(count, k)[:, -1]),
-        np.ascontiguousarray(opened[:, 0]),
-        high.max(axis=1),
-        low.min(axis=1),
-        np.ascontiguousarray(close[:, -1]),
-        volume.sum(axis=1),
-        turnover.sum(axis=1),
+    begun, closes = slice(first, None), slice(k - 1, None, k)
+    windows = (
+        back(b.open[begun], k - 1),
+        top(b.high[begun], k),
+        bottom(b.low[begun], k),
+        b.close[begun],
+        total(b.volume[begun], k),
+        total(b.turnover[begun], k),
     )
+    return Bars(b.ts[begun][closes], *(np.ascontiguousarray(x[closes]) for x in windows))
 
 
 def _columns(b: Bars) -> Columns:

@@ -50,9 +50,19 @@ def test_a_state_without_flows_samples_the_same_book():
         SECOND * np.arange(1, n + 1), np.arange(n), flags, end, side, price, rng.integers(0, 5, side.size)
     )
     states = [layout.empty_state(SECOND, 300, flows=flows) for flows in (True, False)]
+    given = layout.constant(books), layout.constant(NO_TRADES)
     for state in states:
-        assert kernel.run(state, books, NO_TRADES, np.zeros(2, np.int64)) == layout.DONE
+        assert kernel.run(state, *given, np.zeros(2, np.int64)) == layout.DONE
     whole, alone = (state.samples[: state.meta[layout.CLOSED]] for state in states)
     assert alone.shape == (n - 1, layout.BOOK_COLUMNS)
     np.testing.assert_array_equal(whole[:, : layout.BOOK_COLUMNS], alone)
     np.testing.assert_array_equal(states[0].meta[: layout.CLOSED], states[1].meta[: layout.CLOSED])
+
+
+def test_what_the_kernel_is_given_cannot_be_written():
+    """The same memory, as a table lends it; what was given stays as it was."""
+    given = layout.TradeStream(*(np.zeros(3, np.int64) for _ in range(5)))
+    lent = layout.constant(given)
+    assert all(np.shares_memory(one, other) for one, other in zip(given, lent, strict=True))
+    assert not any(column.flags.writeable for column in lent)
+    assert all(column.flags.writeable for column in given)

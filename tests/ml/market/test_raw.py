@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from ml.errors import CaptureError
 from tests.days import raw_day
 from tests.ml.market.streams import BTC
 from tests.ml.market.test_scanner import text
@@ -41,11 +40,3 @@ def test_overlapping_files_arrive_by_receive_time(tmp_path, monkeypatch, size):
     raw = raw_day(chain_of(tmp_path), BTC, "2025-03-04")
     assert (np.diff(raw["recv_ts"].to_numpy()) >= 0).all()
     assert raw["arrival"].to_list() == list(range(raw.height))
-
-
-def test_a_day_without_frames_is_an_error(tmp_path):
-    """Frames without a time alone are none of any day."""
-    touch = {"stream": "x", "data": {"s": "BTCUSDT", "e": "bookTicker", "E": 1}}
-    chain = chain_of(capture(tmp_path / "a.log", [touch]))
-    with pytest.raises(CaptureError, match="no frame of 2025-03-04"):
-        raw_day(chain, BTC, "2025-03-04")

@@ -5,6 +5,7 @@ import pytest
 import talib
 
 from ml.features.indicators import averages
+from tests.candles import walk
 
 
 @pytest.mark.parametrize("n", [2, 10, 50])
@@ -33,6 +34,25 @@ def test_ppo(same, candles):
 def test_trix(same, candles):
     """Three averages, each of the one before."""
     same(averages.trix, (candles[3], 15), talib.TRIX(candles[3], 15), spare=1, scale=0.01)
+
+
+def test_a_row_does_not_depend_on_what_follows():
+    """Bit for bit, wherever among four rows the array ends; and it may be written over."""
+    x, whole = walk(100)[3], np.empty(100)
+    averages.smooth(x, 5, 0.3, 2, whole)
+    for rows in range(1, 100):
+        out = x[:rows].copy()
+        averages.smooth(out, 5, 0.3, 2, out)
+        np.testing.assert_array_equal(out, whole[:rows])
+
+
+def test_row_by_row():
+    """Four at a time give what one at a time gives."""
+    x, out, y = walk(103)[3], np.empty(103), 99.0
+    averages.follow(x, 0.3, y, out)
+    for value, found in zip(x, out, strict=True):
+        y = 0.3 * value + 0.7 * y
+        np.testing.assert_allclose(found, y, rtol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["ema", "wilder"])

@@ -7,7 +7,7 @@ from ml.features.indicators import distances, rolling
 
 
 @pytest.mark.parametrize("name", ["deviation", "mean_deviation"])
-@pytest.mark.parametrize("n", [2, 20])
+@pytest.mark.parametrize("n", [2, 7, 20])
 def test_deviations(candles, name, n):
     """Around the window's own mean, also over the seams of chunks."""
     x = candles[3]

@@ -8,35 +8,39 @@ from ml.features.indicators import rolling
 from tests.candles import walk
 from tests.oracles.indicators import over
 
-TALIB = {"sma": talib.SMA, "weighted": talib.WMA, "highest": talib.MAX, "lowest": talib.MIN}
+TALIB = {"sma": talib.SMA, "weighted": talib.WMA}
 
 
 @pytest.mark.parametrize("n", [2, 5, 20, 50])
 @pytest.mark.parametrize("name", TALIB)
 def test_as_talib(same, candles, name, n):
-    """Means and extremes of a window."""
+    """Means of a window."""
     same(getattr(rolling, name), (candles[3], n), TALIB[name](candles[3], n))
 
 
-@pytest.mark.parametrize("rows", [1, 4, 5, 6, 9, 10, 11, 23])
-@pytest.mark.parametrize(("name", "value"), [("total", sum), ("highest", max), ("lowest", min)])
-def test_short_arrays(name, value, rows):
-    """Fewer rows than a window, a block, two blocks: every row is written."""
+@pytest.mark.parametrize("n", [1, 2, rolling.FEW, rolling.FEW + 1])
+@pytest.mark.parametrize("blocks", [0.2, 1, 1.2, 2, 2.1, 4.6, 800])
+def test_short_arrays(n, blocks):
+    """Fewer rows than a window, a block, two blocks, a chunk: every row is written."""
+    rows = max(round(blocks * n), 1)
     x, out = walk(rows)[3], np.full(rows, 7.0)
-    getattr(rolling, name)(x, 5, out)
-    np.testing.assert_allclose(out, over(5, value, x.tolist()), rtol=1e-12)
+    rolling.total(x, n, out)
+    np.testing.assert_allclose(out, over(n, sum, x.tolist()), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "pick"), [("since_highest", np.argmax), ("since_lowest", np.argmin)])
-def test_positions_of_extremes(name, pick):
-    """The newest of equal values counts."""
-    x, out = np.round(walk(500)[3]), np.empty(500)
-    getattr(rolling, name)(x, 7, out)
-    expected = [pick(x[i - 6 : i + 1][::-1]) for i in range(6, 500)]
-    np.testing.assert_array_equal(out[6:], expected)
+@pytest.mark.parametrize("n", [3, 20])
+@pytest.mark.parametrize("name", ["total", "weighted"])
+def test_a_row_does_not_depend_on_what_follows(name, n):
+    """Bit for bit, wherever the array ends: in a block, at its edge, in a chunk."""
+    x, whole = walk(1_100)[3], np.empty(1_100)
+    getattr(rolling, name)(x, n, whole)
+    for rows in (1, n - 1, n, n + 1, 2 * n - 1, 2 * n, 511 + n, 512 + n, 1_099):
+        out = np.empty(rows)
+        getattr(rolling, name)(x[:rows], n, out)
+        np.testing.assert_array_equal(out, whole[:rows])
 
 
-@pytest.mark.parametrize("name", ["total", "sma", "highest", "lowest"])
+@pytest.mark.parametrize("name", ["total", "sma", "weighted"])
 def test_nothing_remembers_what_left_the_window(name):
     """A value a billion times the others is gone without a trace once it left."""
     x = walk(300)[3]
@@ -47,9 +51,10 @@ def test_nothing_remembers_what_left_the_window(name):
     np.testing.assert_array_equal(out[120:], clean[120:])
 
 
-def test_a_hole_spoils_its_windows_and_no_other():
+@pytest.mark.parametrize("n", [rolling.FEW, 11])
+def test_a_hole_spoils_its_windows_and_no_other(n):
     """NaN in, NaN out, for as long as the window holds it."""
     x, out = walk(100)[3], np.empty(100)
     x[50] = np.nan
-    rolling.total(x, 7, out)
-    assert np.flatnonzero(np.isnan(out)).tolist() == [*range(6), *range(50, 57)]
+    rolling.total(x, n, out)
+    assert np.flatnonzero(np.isnan(out)).tolist() == [*range(n - 1), *range(50, 50 + n)]

@@ -4,17 +4,31 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ml.bars import Bars
 from ml.candles import PRICES
 from ml.features.unified import columns
 from ml.features.unified.build import build
 from ml.features.unified.columns import STEP
-from tests.candles import PAIR
+from ml.features.unified.timeframes import coarser
+from tests.candles import PAIR, walk
 
 
 @pytest.mark.parametrize("column", columns.TIMEFRAMES, ids=lambda column: column.id)
 def test_as_the_oracle(as_the_oracle, column):
     """Every value from the declared look-back on."""
     as_the_oracle(column)
+
+
+@pytest.mark.parametrize(("rows", "first"), [(23, 3), (24, 0), (5, 3), (2, 3), (0, 0)])
+def test_a_coarse_candle_is_four_fine_ones(rows, first):
+    """First open, extremes, last close, sums; what is left over at either end is in none."""
+    opened, high, low, close, volume = (x[:rows] for x in walk(30))
+    ts = np.arange(rows) * STEP
+    found = coarser(Bars(ts, opened, high, low, close, volume, volume * close), first, 4)
+    groups = [slice(at, at + 4) for at in range(first, rows - 3, 4)]
+    parts = [(ts[g][-1], opened[g][0], max(high[g]), min(low[g]), close[g][-1], sum(volume[g])) for g in groups]
+    for column, expected in zip(found, [*zip(*parts, strict=True)] or [[]] * 6, strict=False):
+        np.testing.assert_allclose(column, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("name", "k"), columns.FRAMES.items())
