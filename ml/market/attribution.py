@@ -173,8 +173,7 @@ def _own(text: U8, fields: I64, first: int, venues: I64, known: I64, symbols: U8
 
 @hot
 def _is(text: U8, row: I64, venue: int, known: I64, symbol: U8) -> bool:
-    start, same = row[at.SYMBOL], known[0] == venue and known[1] == row[at.SYMBOL_END] - row[at.SYMBOL]
-    k = 0
+    start, k, same = row[at.SYMBOL], 0, known[0] == venue and known[1] == row[at.SYMBOL_END] - row[at.SYMBOL]
     while same and k < known[1]:
         same = text[start + k] == symbol[k]
         k += 1

@@ -7,6 +7,7 @@ The same object serves a stored day and a live stream, so both see the same even
 """
 
 from collections import OrderedDict
+from collections.abc import Sized
 from typing import Any, Protocol
 
 from ml.errors import FrameError
@@ -17,7 +18,7 @@ from ml.market.decoded import BookEvent, Event, Tally, TradeEvent
 from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, BookMessage, Trade
 from ml.market.id_rules import RULES
 from ml.market.unfit import LARGEST
-from ml.market.venues.dialects import BOOK, LOSS, MOVING, dialect
+from ml.market.venues.dialects import BOOK, LOSS, MOVING, OTHER, TRADE, dialect
 from ml.schemas import END_REASONS
 
 REMEMBERED_TRADES = 4096
@@ -27,6 +28,11 @@ OF_LINES = ("reconnect", "silent", "overflow")
 
 class Owed(Protocol):
     """What a decoder must remember of frames that it has not seen one by one."""
+
+    @property
+    def prints(self) -> Sized:
+        """Those among them."""
+        ...
 
     def settle(self, decoder: "Decoder") -> None:
         """Have the decoder remember it."""
@@ -58,8 +64,9 @@ class Decoder:
 
     def offer(self, doc: dict[str, Any], recv_ts: int) -> list[Event]:
         """The events of one frame; a FrameError among them says what must be set aside."""
-        self.catch_up()
         kind = self.dialect.kind(doc)
+        if kind not in (TRADE, OTHER) or (self.owed is not None and len(self.owed.prints)):
+            self.catch_up()  # what is owed of books alone has no say in prints
         if kind == LOSS:
             return self._lose(str(doc[LOSS])) if doc.get("books", True) else []
         flags, frame_ts, events = 0, 0, list[Event]()
@@ -69,7 +76,7 @@ class Decoder:
                 flags = LATE if self.clock.admit(frame_ts, recv_ts) else 0
                 self.tally.late += flags == LATE
             books, prints = self.dialect.parse(doc, self.instrument)
-            _see_that_it_fits(books, prints)
+            see_that_it_fits(books, prints)
         except FrameError as error:
             books, prints = [], []
             events.append(error)
@@ -163,7 +170,7 @@ class Decoder:
         return events
 
 
-def _see_that_it_fits(books: list[BookMessage], prints: list[Trade | FrameError]) -> None:
+def see_that_it_fits(books: list[BookMessage], prints: list[Trade | FrameError]) -> None:
     """Raise `bad_number` for a price or size beyond 64 bits, which an instrument of fewer decimals might have held."""
     sizes = [max(values) for message in books for values in (message.price, message.size) if values]
     sizes += [max(trade.price, trade.size) for trade in prints if isinstance(trade, Trade)]

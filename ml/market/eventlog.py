@@ -59,19 +59,21 @@ class EventLog:
             self.print_flags.append(event.flags)
             self.trade_ids.append(trade.trade_id)
 
-    def stretch(self, messages: dict[str, np.ndarray], levels: Levels, prints: dict[str, np.ndarray]) -> None:
-        """Append many book messages and prints at once, each in its own order.
+    def many_books(self, messages: dict[str, np.ndarray], levels: Levels) -> None:
+        """Append book messages.
 
         Args:
-            messages: the columns of book messages, `end` counted from the first of these levels.
+            messages: their columns, `end` counted from the first of these levels.
             levels: of these messages.
-            prints: the columns of prints, each of its own frame, with `side`, `flags` and `trade_id` as integers.
         """
         _append(self.messages["end"], messages["end"] + len(self.levels["side"]))
         for name in (*MESSAGE_COLUMNS, "flags"):
             _append(self.messages[name], messages[name])
         for column, values in zip(self.levels.values(), levels, strict=True):
             _append(column, values)
+
+    def many_trades(self, prints: dict[str, np.ndarray]) -> None:
+        """Append prints, each of its own frame, as columns; `side`, `flags` and `trade_id` are integers."""
         for name, column in self.prints.items():
             _append(column, prints[name])
         _append(self.sides, prints["side"].astype(np.int8))

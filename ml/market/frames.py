@@ -17,10 +17,10 @@ from ml.market.compiled import hot
 from ml.market.events import RawFrame
 from ml.market.scanner import nanoseconds, scan
 from ml.market.shapes import I8, I32, I64, U8, Table
-from ml.market.venues import binance, bybit
+from ml.market.venues import binance, bybit, okx
 from ml.market.venues.dialects import DIALECTS
 
-SHAPES = (*binance.SHAPES, *bybit.SHAPES)
+SHAPES = (*binance.SHAPES, *bybit.SHAPES, *okx.SHAPES)
 STOP = b"\0"
 """Behind a text that does not end in a line feed, see `ml.market.scanner`."""
 ANY_DECIMALS = (8, 8)

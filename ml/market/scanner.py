@@ -15,7 +15,7 @@ from ml.market import shapes as at
 from ml.market.compiled import hot, inlined
 from ml.market.shapes import I8, I64, U8, Table
 
-QUOTE, BACKSLASH, COMMA, DOT, ZERO, NINE = 34, 92, 44, 46, 48, 57
+QUOTE, BACKSLASH, COMMA, DOT, ZERO, NINE, COLON = 34, 92, 44, 46, 48, 57, 58
 OPEN, CLOSE, TRUE, FALSE = 91, 93, 116, 102
 SPECIAL = np.array([not 32 <= byte <= 126 or byte in (QUOTE, BACKSLASH) for byte in range(256)])
 """Bytes that do not stand in a plain text."""
@@ -99,10 +99,10 @@ def _read(
                     return REFUSED
         elif what == at.DECIMAL:
             row[slot], here = _decimal(text, here, decimals[slot - at.PRICE])
-        elif what == at.MAKER:
-            here = _maker(text, here, row)
         elif what == at.LEVELS:
-            rows, here = _levels(text, here, slot, decimals, side, price, size, rows)
+            rows, here = _levels(text, here, slot, length, decimals, side, price, size, rows)
+        elif what != at.END:
+            here = _rarer(what, text, here, row, slot)
         elif here == end and _fits(row, table.kind[shape]):
             return _padded(table.kind[shape], side, price, size, before, rows)
         else:
@@ -144,12 +144,12 @@ def _same(one: U8, other: U8) -> bool:
 
 
 @inlined
-def _text_end(text: U8, here: Any, without: int) -> Any:
-    """Where a plain ASCII text ends, its closing quote; `without` is a byte that it must not hold."""
+def _text_end(text: U8, here: Any, stop: int) -> Any:
+    """Where a plain ASCII text ends: at its closing quote, or at the byte `stop`."""
     while True:
         byte = text[here]
-        if SPECIAL[byte] or byte == without:
-            return here if byte == QUOTE else NO_PLACE
+        if SPECIAL[byte] or byte == stop:
+            return here if byte in (QUOTE, stop) else NO_PLACE
         here += P1
 
 
@@ -203,6 +203,31 @@ def _decimal(text: U8, here: Any, decimals: int) -> tuple[int, Any]:
 
 
 @inlined
+def _rarer(what: int, text: U8, here: Any, row: I64, slot: int) -> Any:
+    """This place, named texts, or the aggressor's side by what is said of the maker or by its own word."""
+    if what == at.PLACE:
+        row[slot] = here
+        return here
+    if what == at.NAMED:
+        return _named(text, here)
+    return _maker(text, here, row) if what == at.MAKER else _taker(text, here, row)
+
+
+@inlined
+def _named(text: U8, here: Any) -> Any:
+    """The place behind all of `,"name":"text"`."""
+    while text[here] == COMMA:
+        here = _further(text, here)
+        if here == NO_PLACE or text[here] != COLON or text[here + P1] != QUOTE:
+            return NO_PLACE
+        here = _text_end(text, here + P2, QUOTE)
+        if here == NO_PLACE:
+            return NO_PLACE
+        here += P1
+    return here
+
+
+@inlined
 def _maker(text: U8, here: Any, row: I64) -> Any:
     """Whether the buyer was the maker, as the aggressor's side."""
     if text[here] == TRUE and text[here + P1] == 114 and text[here + P2] == 117 and text[here + P3] == 101:
@@ -214,11 +239,32 @@ def _maker(text: U8, here: Any, row: I64) -> Any:
     return NO_PLACE
 
 
+@inlined
+def _taker(text: U8, here: Any, row: I64) -> Any:
+    """The aggressor's side by its word."""
+    if text[here] == 98 and text[here + P1] == 117 and text[here + P2] == 121:
+        row[at.SIDE] = 1
+        return here + P3
+    if text[here] == 115 and text[here + P1] == 101 and text[here + P2] == 108 and text[here + P3] == 108:
+        row[at.SIDE] = -1
+        return here + P4
+    return NO_PLACE
+
+
+@inlined
+def _further(text: U8, here: Any) -> Any:
+    """The place behind one more text of a list."""
+    if text[here] != COMMA or text[here + P1] != QUOTE:
+        return NO_PLACE
+    here = _text_end(text, here + P2, QUOTE)
+    return here if here == NO_PLACE else here + P1
+
+
 @hot
 def _levels(
-    text: U8, here: Any, which: int, decimals: I64, side: I8, price: I64, size: I64, rows: int
+    text: U8, here: Any, which: int, more: int, decimals: I64, side: I8, price: I64, size: I64, rows: int
 ) -> tuple[int, Any]:
-    """A list of `["price","size"]`; the number of levels so far, and the place behind the list."""
+    """A list of `["price","size"]`, with `more` texts in each; the number of levels so far, and the place behind."""
     if text[here] != OPEN:
         return rows, NO_PLACE
     here += P1
@@ -233,12 +279,19 @@ def _levels(
         if text[here] != QUOTE or text[here + P1] != COMMA or text[here + P2] != QUOTE:
             return rows, NO_PLACE
         amount, here = _decimal(text, here + P3, decimals[1])
-        if here == NO_PLACE or text[here] != QUOTE or text[here + P1] != CLOSE:
+        if here == NO_PLACE or text[here] != QUOTE:
+            return rows, NO_PLACE
+        here += P1
+        for _ in range(more):
+            here = _further(text, here)
+            if here == NO_PLACE:
+                return rows, NO_PLACE
+        if text[here] != CLOSE:
             return rows, NO_PLACE
         if side.size > 0:
             side[rows], price[rows], size[rows] = which, units, amount
         rows += 1
-        here += P2
+        here += P1
         if text[here] == CLOSE:
             return rows, here + P1
         if text[here] != COMMA:

@@ -5,9 +5,11 @@ Add here: nothing of one venue; its shapes stand in its module.
 Not here: following the table (`ml.market.scanner`).
 
 A shape is the text of a message with fields in angle brackets: `<send>`, `<event>` (times), `<first>`, `<last>`,
-`<prev>`, `<id>` (integers), `<price>`, `<size>` (decimal texts), `<maker>` (true: the aggressor sold), `<symbol>`
-(without a dot), `<bids>`, `<asks>` (lists of levels), and what is not kept: `<stream>` (a text without a slash),
-`<text>`, `<int>`.
+`<prev>`, `<id>` (integers), `<price>`, `<size>` (decimal texts), `<maker>` (true: the aggressor sold), `<taker>`
+(buy or sell: the aggressor), `<symbol>` (without a dot; or, of several parts, what stands from `<from>` to `<to>`),
+`<bids>`, `<asks>` (lists of levels), `<bids4>`, `<asks4>` (with two more texts in each level), and what is not kept:
+`<stream>` (a text without a slash), `<part>` (up to a dash), `<text>`, `<int>`, `<fields>` (what follows the first in
+an object: texts by name, as many as there are).
 """
 
 import re
@@ -19,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 I8, I32, I64, U8 = NDArray[np.int8], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]
-LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TEXT, LEVELS, END = range(8)
+LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TAKER, TEXT, NAMED, PLACE, LEVELS, END = range(11)
 """What a step of a shape reads."""
 DECLINED, BOOK, TRADE, OTHER = range(4)
 """What a frame is, to compiled code; declined is what the ordinary parser must read."""
@@ -39,11 +41,18 @@ STEPS = {
     "price": (DECIMAL, PRICE, 0),
     "size": (DECIMAL, SIZE, 0),
     "maker": (MAKER, SIDE, 0),
+    "taker": (TAKER, SIDE, 0),
     "symbol": (TEXT, SYMBOL, ord(".")),
+    "from": (PLACE, SYMBOL, 0),
+    "to": (PLACE, SYMBOL_END, 0),
     "stream": (TEXT, NOWHERE, ord("/")),
-    "text": (TEXT, NOWHERE, 0),
+    "part": (TEXT, NOWHERE, ord("-")),
+    "text": (TEXT, NOWHERE, ord('"')),
+    "fields": (NAMED, NOWHERE, 0),
     "bids": (LEVELS, 1, 0),
     "asks": (LEVELS, -1, 0),
+    "bids4": (LEVELS, 1, 2),
+    "asks4": (LEVELS, -1, 2),
 }
 
 
@@ -59,7 +68,8 @@ class Shape:
 class Table(NamedTuple):
     """Shapes for compiled code.
 
-    `steps` i64 (n, 3): what to read, where to, and the length of a literal or the byte that a text must not hold.
+    `steps` i64 (n, 3): what to read, where to, and the length of a literal, the byte at which a text may end beside its
+    quote, or how many texts follow price and size of a level.
     `first` step and `kind` of each shape. `literals` one behind the other.
     """
 

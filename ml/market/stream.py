@@ -20,6 +20,7 @@ from ml.market.decoded import BookEvent, TradeEvent
 from ml.market.decoder import Decoder
 from ml.market.eventlog import EventLog
 from ml.market.frames import Frames, Levels, scanned, tried_on
+from ml.market.prints import parsed
 from ml.market.sampler import Sampler
 from ml.market.shapes import I64
 
@@ -51,9 +52,9 @@ class Stream:
         instrument = self.decoder.instrument
         if read is None:
             read = scanned(frames, tried_on([instrument.venue])[0], instrument.decimals)
-        fields = read[0]
-        given = stretch.Scanned(*read, arrival, frames.recv_ts)
+        fields, prints = parsed(self.decoder, frames, read[0])
         k, count = 0, len(frames.start)
+        given = stretch.Scanned(fields, read[1], arrival, frames.recv_ts, prints, np.zeros(count, np.int64))
         while k < count:
             went = k if fields[k, at.KIND] == at.DECLINED else stretch.decode(self.decoder, given, k, log)
             if went == k:

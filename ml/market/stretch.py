@@ -20,6 +20,7 @@ from ml.market.eventlog import EventLog
 from ml.market.events import LATE, BookMessage, Trade
 from ml.market.frames import Levels
 from ml.market.id_rules import Link
+from ml.market.prints import PARSED, counted
 from ml.market.shapes import I64
 
 WATERMARK, RECV, LAST_ID, LAST_TRADE = range(4)
@@ -31,13 +32,15 @@ ON_TIME, IS_LATE, REFUSED = range(3)
 class Scanned(NamedTuple):
     """Frames of one instrument as its shapes have read them, with arrival and receive time.
 
-    No other frame's levels lie between theirs.
+    No other frame's levels lie between theirs. `prints` are those of frames of kind PARSED, by the frame's number.
     """
 
     fields: I64
     levels: Levels
     arrival: I64
     recv_ts: I64
+    prints: dict[int, list[Trade]]
+    late: I64
 
 
 def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
@@ -45,15 +48,20 @@ def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
 
     Book messages continue the chain, prints have larger ids than all before, and no time is out of bounds.
     """
-    state, late = _state(decoder), np.zeros(len(given.arrival), np.int64)
-    chained = decoder.continuity.rule.link is Link.PREV
+    state, late, chained = _state(decoder), given.late, decoder.continuity.rule.link is Link.PREV
     behind = int(follow(given.fields, given.recv_ts, first, chained, state, late))
     if behind == first:
         return first
     kinds = given.fields[first:behind, at.KIND]
     books, prints = (first + np.flatnonzero(kinds == kind) for kind in (at.BOOK, at.TRADE))
     start = int(given.fields[first, at.FROM])
-    _log(given, books, prints, start, late, log)
+    if len(books):
+        _log_books(given, books, start, late, log)
+    if len(prints):
+        _log_prints(given, prints, late, log)
+    for k in (first + np.flatnonzero(kinds == PARSED)).tolist():
+        event = counted(decoder, given.prints[k], int(late[k]))
+        log.trades(int(given.arrival[k]), int(given.recv_ts[k]), event)
     _remember(decoder, given, books, prints)
     tally, levels = decoder.tally, given.levels.side[start : int(given.fields[behind - 1, at.ROWS])]
     tally.book_messages += len(books)
@@ -90,7 +98,7 @@ def follow(fields: I64, recv_ts: I64, first: int, chained: bool, state: I64, lat
             linked = row[at.PREV] == state[LAST_ID] if chained else row[at.FIRST] == state[LAST_ID] + 1
             if not linked or row[at.LAST] <= state[LAST_ID]:
                 return k
-        elif kind != at.TRADE or row[at.ID] <= state[LAST_TRADE]:
+        elif kind != PARSED and (kind != at.TRADE or row[at.ID] <= state[LAST_TRADE]):
             return k
         verdict = _admit(state, row[at.EVENT], recv_ts[k])
         if state[WATERMARK] == 0 or verdict == REFUSED:
@@ -99,7 +107,7 @@ def follow(fields: I64, recv_ts: I64, first: int, chained: bool, state: I64, lat
         late[k] = LATE if verdict == IS_LATE else 0
         if kind == at.BOOK:
             state[LAST_ID] = row[at.LAST]
-        else:
+        elif kind == at.TRADE:
             state[LAST_TRADE] = row[at.ID]
     return len(recv_ts)
 
@@ -139,17 +147,21 @@ def _state(decoder: Decoder) -> I64:
     )
 
 
-def _log(given: Scanned, books: I64, prints: I64, start: int, late: I64, log: EventLog) -> None:
-    fields, stop = given.fields, int(given.fields[books[-1], at.ROWS]) if len(books) else start
+def _log_books(given: Scanned, books: I64, start: int, late: I64, log: EventLog) -> None:
+    fields, stop = given.fields, int(given.fields[books[-1], at.ROWS])
     columns = {"event_ts": at.EVENT, "send_ts": at.SEND, "first_id": at.FIRST, "last_id": at.LAST, "prev_id": at.PREV}
     messages = {name: fields[books, column] for name, column in columns.items()}
     messages |= {"arrival": given.arrival[books], "recv_ts": given.recv_ts[books], "flags": late[books]}
     messages["end"] = fields[books, at.ROWS] - start
+    log.many_books(messages, given.levels.part(slice(start, stop)))
+
+
+def _log_prints(given: Scanned, prints: I64, late: I64, log: EventLog) -> None:
     columns = {"event_ts": at.EVENT, "frame_ts": at.EVENT, "price": at.PRICE, "size": at.SIZE}
     columns |= {"side": at.SIDE, "trade_id": at.ID}
-    trades = {name: fields[prints, column] for name, column in columns.items()}
+    trades = {name: given.fields[prints, column] for name, column in columns.items()}
     trades |= {"arrival": given.arrival[prints], "recv_ts": given.recv_ts[prints], "flags": late[prints]}
-    log.stretch(messages, given.levels.part(slice(start, stop)), trades)
+    log.many_trades(trades)
 
 
 def _remember(decoder: Decoder, given: Scanned, books: I64, prints: I64) -> None:

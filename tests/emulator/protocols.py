@@ -16,6 +16,11 @@ def size(lots: int) -> str:
     return f"{lots // 1000}.{lots % 1000:03d}"
 
 
+def _text(document: Any) -> str:
+    """JSON as venues write it, without spaces."""
+    return json.dumps(document, separators=(",", ":"))
+
+
 def _levels(levels: Any, side: int) -> list[list[str]]:
     return [[price(p), size(q)] for s, p, q in levels if s == side]
 
@@ -26,7 +31,7 @@ def _book(market: Market, side: int) -> list[list[str]]:
 
 
 class Binance:
-    """USD-M by default; spot has no pu and no T. Its ids never begin anew."""
+    """USD-M by default; spot has no pu, no T, no pair and no type of symbol. Its ids never begin anew."""
 
     restart = None
     path = "/public/stream"
@@ -44,7 +49,7 @@ class Binance:
         """Symbols of a subscription, and the answers."""
         books = (name for name in message.get("params", []) if "@depth" in name)
         symbols = {name.partition("@")[0].upper() for name in books}
-        return sorted(symbols), [json.dumps({"result": None, "id": message.get("id")})]
+        return sorted(symbols), [_text({"result": None, "id": message.get("id")})]
 
     def unsubscribed(self, message: dict) -> tuple[list[str], list[str]]:
         """The capture ends no subscription to a book of Binance."""
@@ -57,32 +62,31 @@ class Binance:
     def snapshot(self, market: Market, ts_ms: int) -> str:
         """The REST answer."""
         document = {"lastUpdateId": market.update, "bids": _book(market, 1), "asks": _book(market, -1)}
-        return json.dumps(document if self.spot else document | {"E": ts_ms, "T": ts_ms})
+        return _text(document if self.spot else document | {"E": ts_ms, "T": ts_ms})
 
     def frames(self, market: Market, change: Change) -> list[str]:
         """A change as the stream shows it."""
         name, ts = market.symbol.lower(), change.ts_ms
-        data: dict[str, Any] = {"e": "depthUpdate", "E": ts + 1, "s": market.symbol, "U": change.first_id}
-        data |= {"u": change.last_id, "b": _levels(change.levels, 1), "a": _levels(change.levels, -1)}
-        if not self.spot:
-            data |= {"T": ts, "pu": change.prev_id}
-        if self.coin:
-            data |= {"ps": market.symbol.partition("_")[0]}
-        found = [json.dumps({"stream": f"{name}@depth@0ms", "data": data})]
+        data = {"e": "depthUpdate", "E": ts + 1, "T": ts, "s": market.symbol, "ps": market.symbol.partition("_")[0]}
+        data |= {"U": change.first_id, "u": change.last_id, "pu": change.prev_id}
+        data |= {"b": _levels(change.levels, 1), "a": _levels(change.levels, -1), "st": 1 + self.coin}
+        if self.spot:
+            data = {key: value for key, value in data.items() if key not in ("T", "ps", "pu", "st")}
+        found = [_text({"stream": f"{name}@depth@0ms", "data": data})]
         if change.trade:
             side, ticks, lots = change.trade
-            print_ = {"e": "trade", "E": ts, "T": ts, "s": market.symbol, "t": market.trades, "p": price(ticks)}
-            print_ |= {"q": size(lots), "m": side < 0} | ({} if self.spot else {"X": "MARKET"})
-            if self.coin:
-                print_ |= {"ps": market.symbol.partition("_")[0]}
-            found.append(json.dumps({"stream": f"{name}@trade", "data": print_}))
+            said = {"s": market.symbol, "t": market.trades, "p": price(ticks), "q": size(lots)}
+            spot = said | {"T": ts, "m": side < 0, "M": True}
+            futures = {"T": ts} | said | {"X": "MARKET", "m": side < 0, "st": 1 + self.coin}
+            print_ = {"e": "trade", "E": ts} | (spot if self.spot else futures)
+            found.append(_text({"stream": f"{name}@trade", "data": print_}))
         return found
 
     def aside(self, market: Market, ts_ms: int) -> str:
         """What a connection without books hears of: the mark price."""
         name, mark = market.symbol.lower(), price(market.mid)
         data = {"e": "markPriceUpdate", "E": ts_ms, "s": market.symbol, "p": mark, "i": mark, "r": "0.0001", "T": 0}
-        return json.dumps({"stream": f"{name}@markPrice", "data": data})
+        return _text({"stream": f"{name}@markPrice", "data": data})
 
     def keep_alive(self, message: dict) -> str | None:
         """Binance pings by protocol frames."""
@@ -97,16 +101,16 @@ class Bybit:
     rest = None
 
     def __init__(self, venue: str) -> None:
-        self.path = f"/v5/public/{venue.partition('-')[2]}"
+        self.path, self.spot = f"/v5/public/{venue.partition('-')[2]}", venue == "bybit-spot"
 
     def subscribed(self, message: dict) -> tuple[list[str], list[str]]:
         """Symbols whose book was asked for, and the answers."""
         books = [topic for topic in message.get("args", []) if topic.startswith("orderbook.")]
         answer = {"success": True, "ret_msg": "", "op": message.get("op"), "conn_id": "x"}
-        return [topic.rpartition(".")[2] for topic in books], [json.dumps(answer)]
+        return [topic.rpartition(".")[2] for topic in books], [_text(answer)]
 
     unsubscribed = subscribed
-    book = '"topic": "orderbook.'
+    book = '"topic":"orderbook.'
     """What a frame of the book says, and no other."""
 
     def opening(self, market: Market) -> list[str]:
@@ -123,7 +127,7 @@ class Bybit:
             entry = {"T": change.ts_ms, "s": market.symbol, "S": "Buy" if side > 0 else "Sell", "v": size(lots)}
             entry |= {"p": price(ticks), "i": f"{market.symbol}-{market.trades}"}
             topic = f"publicTrade.{market.symbol}"
-            found.append(json.dumps({"topic": topic, "type": "snapshot", "ts": change.ts_ms, "data": [entry]}))
+            found.append(_text({"topic": topic, "type": "snapshot", "ts": change.ts_ms, "data": [entry]}))
         return found
 
     def restart(self, market: Market, ts_ms: int) -> list[str]:
@@ -133,12 +137,13 @@ class Bybit:
 
     def keep_alive(self, message: dict) -> str | None:
         """The answer to its ping."""
-        return json.dumps({"success": True, "ret_msg": "pong", "op": "ping"}) if message.get("op") == "ping" else None
+        return _text({"success": True, "ret_msg": "pong", "op": "ping"}) if message.get("op") == "ping" else None
 
     def _book(self, market: Market, kind: str, bids: list, asks: list, ts: int, update: int) -> str:
         data = {"s": market.symbol, "b": bids, "a": asks, "u": update, "seq": update}
-        topic = f"orderbook.200.{market.symbol}"
-        return json.dumps({"topic": topic, "type": kind, "ts": ts + 1, "data": data, "cts": ts})
+        when, what = {"ts": ts + 1}, {"type": kind}
+        said = when | what if self.spot else what | when
+        return _text({"topic": f"orderbook.200.{market.symbol}"} | said | {"data": data, "cts": ts})
 
 
 class Okx:
@@ -155,10 +160,10 @@ class Okx:
     def subscribed(self, message: dict) -> tuple[list[str], list[str]]:
         """Symbols whose book was asked for, and the answers."""
         books = [arg["instId"] for arg in message.get("args", []) if arg["channel"] == "books"]
-        return books, [json.dumps({"event": message["op"], "arg": arg}) for arg in message.get("args", [])]
+        return books, [_text({"event": message["op"], "arg": arg}) for arg in message.get("args", [])]
 
     unsubscribed = subscribed
-    book = '"channel": "books"'
+    book = '"channel":"books"'
 
     def opening(self, market: Market) -> list[str]:
         """The snapshot that begins the stream."""
@@ -173,7 +178,8 @@ class Okx:
             side, ticks, lots = change.trade
             entry = {"instId": market.symbol, "tradeId": str(market.trades), "px": price(ticks), "sz": size(lots)}
             entry |= {"side": "buy" if side > 0 else "sell", "ts": str(change.ts_ms)}
-            found.append(json.dumps({"arg": {"channel": "trades", "instId": market.symbol}, "data": [entry]}))
+            entry |= {"count": "1", "source": "0", "seqId": change.last_id}
+            found.append(_text({"arg": {"channel": "trades", "instId": market.symbol}, "data": [entry]}))
         return found
 
     def restart(self, market: Market, ts_ms: int) -> list[str]:
@@ -185,9 +191,9 @@ class Okx:
         return None
 
     def _book(self, market: Market, action: str, bids: list, asks: list, ts: int, seq: int, prev: int) -> str:
-        levels = {"bids": [[*b, "0", "1"] for b in bids], "asks": [[*a, "0", "1"] for a in asks]}
+        levels = {"asks": [[*a, "0", "1"] for a in asks], "bids": [[*b, "0", "1"] for b in bids]}
         entry = levels | {"ts": str(ts), "checksum": 0, "seqId": seq, "prevSeqId": prev}
-        return json.dumps({"arg": {"channel": "books", "instId": market.symbol}, "action": action, "data": [entry]})
+        return _text({"arg": {"channel": "books", "instId": market.symbol}, "action": action, "data": [entry]})
 
 
 PROTOCOLS = {

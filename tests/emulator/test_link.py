@@ -25,12 +25,12 @@ REASONS = st.sampled_from(["reconnect", "silent"])
 
 def bad_level(text: str) -> str:
     """A price that is no number."""
-    return text.replace('": [["', '": [["x', 1)
+    return text.replace('":[["', '":[["x', 1)
 
 
 def bad_time(text: str) -> str:
     """An event time that is years ahead."""
-    return text.replace('"T": 17', '"T": 18').replace('"ts": "17', '"ts": "18').replace('ts": 17', 'ts": 18')
+    return text.replace('"T":17', '"T":18').replace('"ts":"17', '"ts":"18').replace('ts":17', 'ts":18')
 
 
 def cut_off(text: str) -> str:

@@ -17,11 +17,11 @@ def crossing(symbol: str, side: str) -> Callable[[str, str], list[str]]:
     told: list[str] = []
 
     def tap(name: str, frame: str) -> list[str]:
-        if name != symbol or told or f'"{side}": [[' not in frame or "rade" in frame:
+        if name != symbol or told or f'"{side}":[[' not in frame or "rade" in frame:
             return [frame]
         told.append(frame)
-        level = '["5000.0", "1.000"' + (', "0", "1"]' if side == "bids" else "]")
-        return [frame.replace(f'"{side}": [[', f'"{side}": [{level}, [', 1)]
+        level = '["5000.0","1.000"' + (',"0","1"]' if side == "bids" else "]")
+        return [frame.replace(f'"{side}":[[', f'"{side}":[{level},[', 1)]
 
     return tap
 
@@ -77,7 +77,7 @@ def prints(root, symbol: str) -> list[int]:
     """Ids of the emulator's prints of a symbol, from the capture file."""
     payloads = pl.read_parquet(next(root.captures.iterdir()))["payload"].cast(pl.String)
     texts = payloads.filter(payloads.str.contains(f'"{symbol}"') & payloads.str.contains("rade"))
-    return texts.str.extract(r'"(?:i|tradeId)": "(?:\w+-)?(\d+)"').drop_nulls().cast(pl.Int64).to_list()
+    return texts.str.extract(r'"(?:i|tradeId)":"(?:\w+-)?(\d+)"').drop_nulls().cast(pl.Int64).to_list()
 
 
 def dropping(symbol: str, mark: str) -> Callable[[str, str], list[str]]:

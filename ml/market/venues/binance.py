@@ -19,28 +19,43 @@ USDM, SIM, SPOT, COINM = "binance-usdm", "sim", "binance-spot", "binance-coinm"
 VENUES = (USDM, SIM, SPOT, COINM)
 SIM_PREFIX = "sim/"
 KINDS = {"depthUpdate": "book", "trade": "trade"}
-_TOUCH = '"u":<int>,"s":"<symbol>","b":"<text>","B":"<text>","a":"<text>","A":"<text>"'
+COINM_TYPE = 2
+"""What `st` says of a symbol of COIN-M."""
+_TOUCH = '"b":"<text>","B":"<text>","a":"<text>","A":"<text>"'
 _PRINT = '"s":"<symbol>","t":<id>,"p":"<price>","q":"<size>"'
-_FUTURES = (
-    (OTHER, '"e":"bookTicker",' + _TOUCH + ',"T":<int>,"E":<int>'),
-    (TRADE, '"e":"trade","E":<int>,"T":<event>,' + _PRINT + ',"X":"MARKET","m":<maker>'),
-    (
-        BOOK,
-        '"e":"depthUpdate","E":<send>,"T":<event>,"s":"<symbol>","U":<first>,"u":<last>,"pu":<prev>,'
-        '"b":<bids>,"a":<asks>',
-    ),
-)
+_PAIR = '"ps":"<text>",'
+
+
+def _futures(pair: str = "", symbol_type: str = "") -> tuple[tuple[int, str], ...]:
+    return (
+        (OTHER, f'"e":"bookTicker","u":<int>,"s":"<symbol>",{pair}{_TOUCH},"T":<int>,"E":<int>{symbol_type}'),
+        (TRADE, f'"e":"trade","E":<int>,"T":<event>,{_PRINT},"X":"MARKET","m":<maker>{symbol_type}'),
+        (
+            BOOK,
+            f'"e":"depthUpdate","E":<send>,"T":<event>,"s":"<symbol>",{pair}"U":<first>,"u":<last>,"pu":<prev>,'
+            f'"b":<bids>,"a":<asks>{symbol_type}',
+        ),
+    )
+
+
 _SPOT = (
-    (OTHER, _TOUCH),
+    (OTHER, '"u":<int>,"s":"<symbol>",' + _TOUCH),
     (TRADE, '"e":"trade","E":<int>,' + _PRINT + ',"T":<event>,"m":<maker>,"M":true'),
     (BOOK, '"e":"depthUpdate","E":<send>,"s":"<symbol>","U":<first>,"u":<last>,"b":<bids>,"a":<asks>'),
 )
 SHAPES = tuple(
     Shape(venue, kind, '{"stream":"' + prefix + '<stream>","data":{' + text + "}}")
-    for venue, prefix, messages in ((USDM, "", _FUTURES), (SIM, SIM_PREFIX, _FUTURES), (SPOT, "", _SPOT))
+    for venue, prefix, messages in (
+        (USDM, "", _futures()),
+        (USDM, "", _futures(_PAIR, ',"st":1')),
+        (SIM, SIM_PREFIX, _futures()),
+        (SPOT, "", _SPOT),
+        (COINM, "", _futures(_PAIR)),
+        (COINM, "", _futures(_PAIR, ',"st":2')),
+    )
     for kind, text in messages
 )
-"""What the streams write; COIN-M, which is rare, is left to `parse`."""
+"""What the streams write, and what those of futures wrote before 2026."""
 
 
 @guarded
@@ -137,7 +152,12 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
 
 
 def _market(data: dict[str, Any]) -> str:
-    """Which Binance market writes such fields: COIN-M names the pair, futures diffs name the id before them."""
+    """Which Binance market writes such fields: since 2026 `st` says it of futures, both of which name the pair.
+
+    Before, COIN-M alone named it; diffs of futures name the id before them.
+    """
+    if "st" in data:
+        return COINM if data["st"] == COINM_TYPE else USDM
     if "ps" in data:
         return COINM
     futures = {"depthUpdate": "pu", "trade": "X", "bookTicker": "E", "None": "pu"}.get(str(data.get("e")), "e")

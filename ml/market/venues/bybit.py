@@ -9,21 +9,38 @@ from typing import Any
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
-from ml.market.shapes import BOOK, Shape
+from ml.market.shapes import BOOK, OTHER, Shape
 from ml.market.unfit import guarded, whole
 from ml.market.venues.levels import Levels, add_levels, kind_of
 
 VENUES = ("bybit-linear", "bybit-spot", "bybit-inverse")
 SIDES = {"Buy": BUY, "Sell": SELL}
 KINDS = {"orderbook": "book", "publicTrade": "trade"}
+_BOOK, _TICKER = '"topic":"orderbook.<int>.<symbol>"', '"topic":"tickers.<symbol>"'
 _LEVELS = '"data":{"s":"<text>","b":<bids>,"a":<asks>,"u":<last>,"seq":<int>}'
-_DELTA = '{"topic":"orderbook.<int>.<symbol>","type":"delta","ts":<send>,'
-SHAPES = tuple(
-    Shape(venue, BOOK, text)
-    for venue in VENUES
-    for text in (_DELTA + _LEVELS + ',"cts":<event>}', _DELTA + '"cts":<event>,' + _LEVELS + "}")
+_PRICES = '"data":{"symbol":"<text>"<fields>}'
+_CANDLE = (
+    '"topic":"kline.<int>.<symbol>","data":[{"start":<int>,"end":<int>,"interval":"<text>","open":"<text>",'
+    '"close":"<text>","high":"<text>","low":"<text>","volume":"<text>","turnover":"<text>","confirm":false,'
+    '"timestamp":<int>}],"ts":<int>'
 )
-"""The changes of the book; snapshots and the few prints are left to `parse`."""
+_MESSAGES = (
+    (BOOK, _BOOK + ',"type":"delta","ts":<send>,' + _LEVELS + ',"cts":<event>'),
+    (BOOK, _BOOK + ',"type":"delta","ts":<send>,"cts":<event>,' + _LEVELS),
+    (OTHER, _TICKER + ',"type":"<text>",' + _PRICES + ',"cs":<int>,"ts":<int>'),
+    (OTHER, _CANDLE + ',"type":"<text>"'),
+)
+_SPOT = (
+    (BOOK, _BOOK + ',"ts":<send>,"type":"delta",' + _LEVELS + ',"cts":<event>'),
+    (OTHER, _TICKER + ',"ts":<int>,"type":"<text>","cs":<int>,' + _PRICES),
+    (OTHER, '"type":"<text>",' + _CANDLE),
+)
+SHAPES = tuple(
+    Shape(venue, kind, "{" + text + "}")
+    for venue in VENUES
+    for kind, text in (_SPOT + _MESSAGES if venue == "bybit-spot" else _MESSAGES)
+)
+"""All but snapshots and prints, which are left to `parse`: a message holds several prints, whose ids do not grow."""
 
 
 @guarded

@@ -1,7 +1,7 @@
 """OKX V5 public channels: order book and trades; swaps and spot by the instrument's name.
 
 Formats: https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order-book-channel and
-`ws-trades-channel`. Sizes of swaps are in contracts. The checksum is 0 since 2026 and is not read.
+`ws-trades-channel`. Sizes of swaps are in contracts. The checksum is 0 since 2026 and is not read. Asks come first.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,36 @@ from typing import Any
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
+from ml.market.shapes import BOOK, OTHER, TRADE, Shape
 from ml.market.unfit import guarded, whole
 from ml.market.venues.levels import Levels, add_levels, kind_of
 
 VENUES = ("okx-swap", "okx-spot")
 SIDES = {"buy": BUY, "sell": SELL}
 KINDS = {"books": "book", "books-l2-tbt": "book", "trades": "trade", "trades-all": "trade"}
+_NAMES = (("okx-swap", "<from><part>-<part>-SWAP<to>"), ("okx-spot", "<from><part>-<part><to>"))
+_BEST = '[["<text>","<text>","<text>","<text>"]]'
+_MESSAGES = (
+    (OTHER, "bbo-tbt", f'"data":[{{"asks":{_BEST},"bids":{_BEST},"ts":"<text>","seqId":<int>}}]'),
+    (
+        BOOK,
+        "books",
+        '"action":"update","data":[{"asks":<asks4>,"bids":<bids4>,"ts":"<send>","checksum":<int>,"seqId":<last>,'
+        '"prevSeqId":<prev>}]',
+    ),
+    (
+        TRADE,
+        "trades",
+        '"data":[{"instId":"<text>","tradeId":"<id>","px":"<price>","sz":"<size>","side":"<taker>","ts":"<event>",'
+        '"count":"<text>","source":"<text>","seqId":<int>}]',
+    ),
+)
+SHAPES = tuple(
+    Shape(venue, kind, f'{{"arg":{{"channel":"{channel}","instId":"{name}"}},{text}}}')
+    for venue, name in _NAMES
+    for kind, channel, text in _MESSAGES
+)
+"""What the channels write since 2026; snapshots, and changes with a checksum below 0, are left to `parse`."""
 
 
 @guarded
@@ -92,11 +116,15 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
     match kind(doc):
         case "book":
             both = zip(outline(doc), sides(doc), strict=True)
-            return [add_levels(message, bids, asks, instrument) for message, (bids, asks) in both], []
+            return [_whole(message, bids, asks, instrument) for message, (bids, asks) in both], []
         case "trade":
             return [], [_trade(entry, instrument) for entry in doc["data"]]
         case _:
             return [], []
+
+
+def _whole(message: BookMessage, bids: Levels, asks: Levels, instrument: Instrument) -> BookMessage:
+    return add_levels(add_levels(message, (), asks, instrument), bids, (), instrument)
 
 
 def _pairs(levels: Sequence[Sequence[str]]) -> Levels:

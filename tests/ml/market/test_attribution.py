@@ -12,7 +12,7 @@ from ml.market.attribution import NAMELESS, Attributed, Line, Owners, attributed
 from ml.market.captures import columns
 from ml.market.frames import Frames
 from ml.market.index import scan
-from tests.ml.market.test_scanner import mutated
+from tests.ml.market.messages import mutated
 from tests.scenario import chain_of
 
 

@@ -66,7 +66,7 @@ def test_lines_that_are_frames_as_they_are():
 
 def test_shapes_are_tried_by_connection():
     """By venue, by an address of Bybit's, else all that Binance writes; none for a venue without shapes."""
-    found = tried_on(["binance-spot x", "wss://x/linear", "", "wss://y", "okx-swap", "binance-coinm"])
+    found = tried_on(["binance-spot x", "wss://x/linear", "", "wss://y", "okx-swap x", "deribit"])
     venues = [{SHAPES[k].venue for k in range(first, behind)} for first, behind in found.tolist()]
-    binance = {"binance-usdm", "binance-spot", "sim"}
-    assert venues == [{"binance-spot"}, {"bybit-linear"}, binance, binance, set(), set()]
+    binance = {"binance-usdm", "binance-spot", "binance-coinm", "sim"}
+    assert venues == [{"binance-spot"}, {"bybit-linear"}, binance, binance, {"okx-swap"}, set()]

@@ -19,6 +19,8 @@ from ml.market.events import RawFrame
 from ml.market.frames import of_frames, scanned, tried_on
 from ml.market.stream import Stream, arrivals
 from ml.market.stretch import watermarks
+from tests.emulator.protocols import PROTOCOLS
+from tests.ml.market.messages import emulated
 from tests.ml.market.streams import BTC, STEPS, T, frames
 from tests.scenario import diff, snapshot, trade
 
@@ -82,16 +84,34 @@ def test_a_long_stream_is_remembered_as_far_as_one_by_one(count):
     assert_same(columns([(doc, T * 10**6 + k) for k, doc in enumerate(docs)]), parts=3)
 
 
-def test_most_of_a_plain_stream_is_decoded_in_stretches(monkeypatch):
+@pytest.fixture
+def taken(monkeypatch):
+    """The arrivals of the frames that are taken one by one."""
+    found = []
+    monkeypatch.setattr(
+        Stream, "take", lambda self, arrival, *a, own=Stream.take: found.append(arrival) or own(self, arrival, *a)
+    )
+    return found
+
+
+def test_most_of_a_plain_stream_is_decoded_in_stretches(taken):
     """Else the stretches would be right and useless."""
     docs = [diff(2, 1, T), snapshot(2, T), *(diff(k, k - 1, T + k) for k in range(3, 300))]
     given_ = columns([(doc, T * 10**6 + k) for k, doc in enumerate(docs)])
-    taken = []
-    monkeypatch.setattr(
-        Stream, "take", lambda self, arrival, *a, own=Stream.take: taken.append(arrival) or own(self, arrival, *a)
-    )
     stream, _, _ = decoded(given_)
     assert (taken, stream.decoder.tally.book_messages) == ([0, 1], 298)
+
+
+@pytest.mark.parametrize("venue", PROTOCOLS)
+def test_of_an_emulated_venue_little_but_snapshots_is_taken_one_by_one(venue, taken):
+    """And the frames behind them; prints between books do not end a stretch, whoever has read them."""
+    given_ = list(emulated(venue))
+    stream, log, _ = decoded(
+        of_frames([RawFrame(k, venue, (T + 60 * k) * 10**6, frame) for k, frame in enumerate(given_)]),
+        Instrument(f"{venue}.X", 1, 3, 1, 1),
+    )
+    assert len(taken) < 10
+    assert stream.decoder.tally.trades == len(log.trade_ids) > 50
 
 
 @pytest.mark.parametrize("name", ["usdm__btcusdt_2024071{}.gz", "usdm__ethusdt_2024071{}.gz"])
@@ -113,6 +133,16 @@ def test_recorded_bybit_frames(market, venue):
     mine = [f for f in read if f.conn.endswith(venue) and b".BTCUSDT" in f.payload[:60]]
     instrument = Instrument(f"bybit-{venue}.BTCUSDT", 2, 6, 1, 1)
     assert_same(of_frames(mine), instrument, parts=2)
+
+
+@pytest.mark.parametrize("venue", PROTOCOLS)
+def test_emulated_frames_of_which_some_are_lost_or_come_again(venue):
+    """Each venue's links between ids, prints and restarts; most of them go on."""
+    rng, given_ = np.random.default_rng(3), list[bytes]()
+    for frame in emulated(venue):
+        given_ += [frame] * int(rng.choice([0, 1, 2], p=[0.02, 0.96, 0.02]))
+    whole = of_frames([RawFrame(k, venue, (T + 60 * k) * 10**6, frame) for k, frame in enumerate(given_)])
+    assert_same(whole, Instrument(f"{venue}.X", 1, 3, 1, 1), parts=3)
 
 
 @settings(max_examples=300, deadline=None)

@@ -16,6 +16,8 @@ T, NS = 1_741_000_000_000, 1_741_000_000_000_000_000
 OTHER = {"stream": "btcusdt@bookTicker", "data": {"e": "bookTicker", "s": "BTCUSDT", "T": T, "E": T}}
 SPOT_DIFF = {"e": "depthUpdate", "E": T, "s": "BTCUSDT", "U": 3, "u": 5, "b": [["99.5", "1"]], "a": []}
 COIN_DIFF = {**SPOT_DIFF, "s": "BTCUSD_PERP", "ps": "BTCUSD", "T": T, "pu": 2}
+TODAY = {**COIN_DIFF, "s": "BTCUSDT", "ps": "BTCUSDT", "st": 1}
+DATED = {**TODAY, "s": "BTCUSDT_261225"}
 
 
 def test_a_diff_is_its_levels_and_ids():
@@ -66,8 +68,13 @@ def test_an_off_market_print_is_an_error_and_no_print(change):
         ({"stream": "btcusdt@depth", "data": SPOT_DIFF}, "binance-spot", "BTCUSDT", "book"),
         ({"stream": "btcusd_perp@depth", "data": COIN_DIFF}, "binance-coinm", "BTCUSD_PERP", "book"),
         ({"stream": "btcusdt@trade", "data": {"e": "trade", "s": "BTCUSDT"}}, "binance-spot", "BTCUSDT", "trade"),
+        ({"stream": "btcusdt@depth", "data": TODAY}, "binance-usdm", "BTCUSDT", "book"),
+        ({"stream": "btcusdt_261225@depth", "data": DATED}, "binance-usdm", "BTCUSDT_261225", "book"),
+        ({"stream": "btcusd_perp@depth", "data": COIN_DIFF | {"st": 2}}, "binance-coinm", "BTCUSD_PERP", "book"),
+        ({"stream": "x@trade", "data": {"e": "trade", "s": "X", "X": "", "st": 2}}, "binance-coinm", "X", "trade"),
     ],
-    ids=["diff", "trade", "snapshot", "other", "sim", "spot diff", "coin-m diff", "spot trade"],
+    ids=["diff", "trade", "snapshot", "other", "sim", "spot diff", "coin-m diff", "spot trade"]
+    + [f"{what} since 2026" for what in ("diff", "dated", "coin-m diff", "coin-m trade")],
 )
 def test_a_frame_tells_venue_symbol_and_kind(doc, venue, symbol, what):
     """A REST snapshot does not name its symbol; the simulated venue is told by its streams."""
@@ -79,17 +86,24 @@ def test_a_frame_tells_venue_symbol_and_kind(doc, venue, symbol, what):
     [
         (SPOT_DIFF, "wrong_venue"),
         (COIN_DIFF, "wrong_venue"),
+        (COIN_DIFF | {"st": 2}, "wrong_venue"),
         ({"e": "depthUpdate", "pu": 1}, "unknown_frame"),
         ([1, 2], "unknown_frame"),
         (None, "unknown_frame"),
     ],
-    ids=["spot", "coin-m", "no symbol", "a list", "nothing"],
+    ids=["spot", "coin-m", "coin-m since 2026", "no symbol", "a list", "nothing"],
 )
 def test_frames_of_other_markets_are_refused(data, reason):
-    """Spot diffs have no pu, COIN-M diffs name a pair: neither comes over a connection of USD-M."""
+    """Spot diffs have no pu, COIN-M diffs name a pair or their type: none comes over a connection of USD-M."""
     with pytest.raises(FrameError) as caught:
         route({"stream": "x@depth", "data": data}, f"{USDM.partition('.')[0]} wss://fstream.binance.com/stream")
     assert caught.value.reason == reason
+
+
+def test_diffs_of_2026_come_over_their_own_connection():
+    """Both futures name the pair now: it does not make a diff one of COIN-M."""
+    for venue, data in ((USDM.partition(".")[0], TODAY), ("binance-coinm", COIN_DIFF | {"st": 2})):
+        assert route({"stream": "x@depth", "data": data}, f"{venue} wss://x/stream") == (venue, data["s"])
 
 
 def test_a_snapshot_is_placed_by_the_address_it_came_from():

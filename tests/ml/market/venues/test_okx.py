@@ -23,9 +23,9 @@ def prints(side="buy", size="3"):
 
 
 def test_an_update_is_its_levels_and_its_chained_ids():
-    """A level's third and fourth fields say nothing about its size."""
+    """A level's third and fourth fields say nothing about its size; asks come first, as OKX writes them."""
     (message,), found = parse(book(), SWAP)
-    assert message == BookMessage(False, NS, NS, 12, 12, 10, [BID, ASK], [995, 1000], [125, 0])
+    assert message == BookMessage(False, NS, NS, 12, 12, 10, [ASK, BID], [1000, 995], [0, 125])
     assert found == []
 
 
