@@ -152,14 +152,15 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
 
 
 def _market(data: dict[str, Any]) -> str:
-    """Which Binance market writes such fields: since 2026 `st` says it of futures, both of which name the pair.
+    """Which Binance market writes such fields: since 2026 `st` says it of most frames of futures.
 
-    Before, COIN-M alone named it; diffs of futures name the id before them.
+    Where it does not, the pair does, which COIN-M always names and quotes in USD; diffs of futures name the id before
+    them.
     """
     if "st" in data:
         return COINM if data["st"] == COINM_TYPE else USDM
     if "ps" in data:
-        return COINM
+        return COINM if str(data["ps"]).endswith("USD") else USDM
     futures = {"depthUpdate": "pu", "trade": "X", "bookTicker": "E", "None": "pu"}.get(str(data.get("e")), "e")
     return USDM if futures in data else SPOT
 

@@ -89,8 +89,10 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
         return []
     found: list[BookMessage] = []
     for entry in doc["data"]:
-        ts, sequence, prev = stamp_ns(int(entry["ts"])), whole(entry["seqId"]), whole(entry["prevSeqId"])
-        found.append(BookMessage(doc["action"] == "snapshot", ts, ts, sequence, sequence, prev))
+        begins, ts, sequence = doc["action"] == "snapshot", stamp_ns(int(entry["ts"])), whole(entry["seqId"])
+        # a snapshot follows nothing, and says so by -1 or not at all
+        prev = whole(entry.get("prevSeqId", -1) if begins else entry["prevSeqId"])
+        found.append(BookMessage(begins, ts, ts, sequence, sequence, prev))
     return found
 
 

@@ -71,10 +71,11 @@ def test_an_off_market_print_is_an_error_and_no_print(change):
         ({"stream": "btcusdt@depth", "data": TODAY}, "binance-usdm", "BTCUSDT", "book"),
         ({"stream": "btcusdt_261225@depth", "data": DATED}, "binance-usdm", "BTCUSDT_261225", "book"),
         ({"stream": "btcusd_perp@depth", "data": COIN_DIFF | {"st": 2}}, "binance-coinm", "BTCUSD_PERP", "book"),
+        ({"stream": "x", "data": {k: v for k, v in TODAY.items() if k != "st"}}, "binance-usdm", "BTCUSDT", "book"),
         ({"stream": "x@trade", "data": {"e": "trade", "s": "X", "X": "", "st": 2}}, "binance-coinm", "X", "trade"),
     ],
     ids=["diff", "trade", "snapshot", "other", "sim", "spot diff", "coin-m diff", "spot trade"]
-    + [f"{what} since 2026" for what in ("diff", "dated", "coin-m diff", "coin-m trade")],
+    + [f"{what} since 2026" for what in ("diff", "dated", "coin-m diff", "diff with a pair alone", "coin-m trade")],
 )
 def test_a_frame_tells_venue_symbol_and_kind(doc, venue, symbol, what):
     """A REST snapshot does not name its symbol; the simulated venue is told by its streams."""

@@ -35,6 +35,14 @@ def test_a_snapshot_has_no_id_before_it():
     assert (message.snapshot, message.prev_id) == (True, -1)
 
 
+def test_a_snapshot_may_leave_out_that_it_follows_nothing():
+    """Some connections do not write the id; an update without it cannot be followed."""
+    doc = book("snapshot", prev=-1)
+    del doc["data"][0]["prevSeqId"]
+    (message,), _ = parse(doc, SWAP)
+    assert (message.snapshot, message.prev_id) == (True, -1)
+
+
 def test_the_outline_is_the_message_without_levels():
     """Ids and times are those that parsing gives."""
     ((whole,), _) = parse(book(), SWAP)
