@@ -22,7 +22,7 @@ from ml.paths import DataRoot
 from ml.schemas import TABLES
 from ml.store import publish, sha256_file, write_text
 
-FORMAT = 2
+FORMAT = 3
 MIN_APART_NS = 60 * 10**9
 """Snapshots are noted at most once a minute: some archives hold nothing else."""
 
