@@ -32,8 +32,9 @@ def fill(windows, scale, out):  # type: ignore[no-untyped-def]
 def largest_share(series, end):  # type: ignore[no-untyped-def]
     """The largest print over the volume of 60 s, 0 to 1; 0 where nothing traded."""
     first, largest = max(end - SPAN, 0), 0
-    for k in range(first, end):
-        largest = max(largest, series[of.LARGEST, k])
+    prints = series[of.LARGEST, first:end]
+    for k in range(prints.size):
+        largest = max(largest, prints[k])
     traded = series[of.VOLUME, end] - series[of.VOLUME, first]
     return largest / traded if traded > 0 else 0.0
 
@@ -46,18 +47,20 @@ def price_impact(series, moves, end, scale):  # type: ignore[no-untyped-def]
     net volume does not vary. Amihud (2002): mean of |return| over volume, over the seconds with prints; 0 without any.
     """
     first, x_mean, y_mean, cost, traded = max(end - SPAN, 0), 0.0, 0.0, 0.0, 0
-    for k in range(first, end):
-        x_mean += moves[of.ROOT, k]
-        y_mean += moves[of.CHANGE, k]
-        cost += moves[of.COST, k]
-        traded += series[of.PRINT, k] > 0
+    root, change = moves[of.ROOT, first:end], moves[of.CHANGE, first:end]
+    costs, prints = moves[of.COST, first:end], series[of.PRINT, first:end]
+    for k in range(root.size):
+        x_mean += root[k]
+        y_mean += change[k]
+        cost += costs[k]
+        traded += prints[k] > 0
     x_mean, y_mean = x_mean / (end - first), y_mean / (end - first)
     xx = xy = size = 0.0
-    for k in range(first, end):
-        x = moves[of.ROOT, k] - x_mean
+    for k in range(root.size):
+        x = root[k] - x_mean
         xx += x * x
-        xy += x * (moves[of.CHANGE, k] - y_mean)
-        size += moves[of.ROOT, k] * moves[of.ROOT, k]
+        xy += x * (change[k] - y_mean)
+        size += root[k] * root[k]
     kyle = xy / xx * sqrt(scale) if xx > 1e-12 * size else 0.0
     return kyle, (cost / traded * scale if traded > 0 else 0.0)
 
@@ -70,8 +73,9 @@ def roll_spread(series, end):  # type: ignore[no-untyped-def]
     """
     last, change, seconds = 0, 0, 0
     products = earlier = later = 0.0
-    for k in range(max(end - SPAN, 0), end):
-        price = series[of.PRINT, k]
+    prints = series[of.PRINT, max(end - SPAN, 0) : end]
+    for k in range(prints.size):
+        price = prints[k]
         if price == 0:
             continue
         seconds += 1

@@ -107,7 +107,8 @@ def _state(arrays: dict[str, np.ndarray]) -> State:
 
 
 def _decoder_state(decoder: Decoder) -> dict[str, Any]:
-    decoder.catch_up()
+    decoder.catch_up_books()
+    decoder.catch_up_prints()
     chain, since = decoder.continuity, decoder.clock.watermark - RECENT_NS
     return {
         "clock": decoder.clock,

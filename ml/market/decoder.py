@@ -7,7 +7,6 @@ The same object serves a stored day and a live stream, so both see the same even
 """
 
 from collections import OrderedDict
-from collections.abc import Sized
 from typing import Any, Protocol
 
 from ml.errors import FrameError
@@ -29,13 +28,12 @@ OF_LINES = ("reconnect", "silent", "overflow")
 class Owed(Protocol):
     """What a decoder must remember of frames that it has not seen one by one."""
 
-    @property
-    def prints(self) -> Sized:
-        """Those among them."""
+    def settle_books(self, decoder: "Decoder") -> "Owed":
+        """Have the decoder remember the book messages; what is still owed."""
         ...
 
-    def settle(self, decoder: "Decoder") -> None:
-        """Have the decoder remember it."""
+    def settle_prints(self, decoder: "Decoder") -> "Owed":
+        """The same of prints."""
         ...
 
 
@@ -56,17 +54,21 @@ class Decoder:
         self.owed: Owed | None = None
         self.tally = Tally()
 
-    def catch_up(self) -> None:
-        """Remember what is owed: before that, `recent` diffs and `recent_trades` lag behind."""
+    def catch_up_books(self) -> None:
+        """Remember the book messages that are owed: before that, the chain's `recent` ones lag behind."""
         if self.owed is not None:
-            owed, self.owed = self.owed, None
-            owed.settle(self)
+            self.owed = self.owed.settle_books(self)
+
+    def catch_up_prints(self) -> None:
+        """Remember the prints that are owed: before that, `recent_trades` lag behind."""
+        if self.owed is not None:
+            self.owed = self.owed.settle_prints(self)
 
     def offer(self, doc: dict[str, Any], recv_ts: int) -> list[Event]:
         """The events of one frame; a FrameError among them says what must be set aside."""
         kind = self.dialect.kind(doc)
-        if kind not in (TRADE, OTHER) or (self.owed is not None and len(self.owed.prints)):
-            self.catch_up()  # what is owed of books alone has no say in prints
+        if kind not in (TRADE, OTHER):
+            self.catch_up_books()
         if kind == LOSS:
             return self._lose(str(doc[LOSS])) if doc.get("books", True) else []
         flags, frame_ts, events = 0, 0, list[Event]()
@@ -88,7 +90,9 @@ class Decoder:
         for message in books:
             for step in self.continuity.offer(message):
                 events += self._take(step, flags, kind)
-        events += self._trades(prints, flags)
+        if prints:
+            self.catch_up_prints()
+            events += self._trades(prints, flags)
         if kind in MOVING and not any(isinstance(event, BookEvent | TradeEvent) for event in events):
             events.append(BookEvent(BookMessage(False, frame_ts, 0, -1, -1, -1), TIME | flags))
         return events

@@ -33,7 +33,7 @@ def parsed(decoder: Decoder, frames: Frames, fields: I64) -> tuple[I64, dict[int
     declined = np.flatnonzero(kinds == at.DECLINED)
     if not len(declined) or (kinds == at.TRADE).any() or not (kinds == at.BOOK).any():
         return fields, found
-    decoder.catch_up()
+    decoder.catch_up_prints()
     fields = fields.copy()
     for k in declined.tolist():
         read = _unseen(decoder, orjson.loads(frames.payload(k)), seen)

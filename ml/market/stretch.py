@@ -166,7 +166,7 @@ def _log_prints(given: Scanned, prints: I64, late: I64, log: EventLog) -> None:
 
 def _remember(decoder: Decoder, given: Scanned, books: I64, prints: I64) -> None:
     """Note what the decoder would remember had it seen the frames one by one; it is made when a frame needs it."""
-    owed = decoder.owed if isinstance(decoder.owed, Tail) else NOTHING
+    owed = decoder.owed if isinstance(decoder.owed, Tail) else Tail()
     decoder.owed = owed.extended(given, books, prints)
     if len(books):
         decoder.suspect = ""
@@ -177,46 +177,53 @@ def _remember(decoder: Decoder, given: Scanned, books: I64, prints: I64) -> None
         decoder.highest_trade = int(given.fields[prints[-1], at.ID])
 
 
-class Tail(NamedTuple):
-    """The last book messages and prints of stretches: their fields, and the levels of the former, as counted."""
+class Books(NamedTuple):
+    """Book messages of one stretch: their fields, and their levels."""
 
-    books: I64
-    counts: I64
+    fields: I64
     levels: Levels
-    prints: I64
+
+
+class Tail(NamedTuple):
+    """The last book messages of stretches, and the fields of their last prints; the newest stretch comes last."""
+
+    books: tuple[Books, ...] = ()
+    prints: tuple[I64, ...] = ()
 
     def extended(self, given: Scanned, books: I64, prints: I64) -> "Tail":
         """With what came after, as far as it is remembered."""
-        books, prints = books[-REMEMBERED:], prints[-REMEMBERED_TRADES:]
-        starts = given.fields[books, at.FROM]
-        counts = given.fields[books, at.ROWS] - starts
-        kept = self.counts[len(books) - REMEMBERED :] if len(books) < REMEMBERED else self.counts[:0]
-        old = int(kept.sum())
-        new = slice(int(starts[0]), int(starts[-1] + counts[-1])) if len(books) else slice(0, 0)
-        old, added = self.levels.part(slice(len(self.levels.side) - old, None)), given.levels.part(new)
-        return Tail(
-            np.concatenate([self.books[len(self.books) - len(kept) :], given.fields[books]]),
-            np.concatenate([kept, counts]),
-            old.joined(added),
-            np.concatenate([self.prints, given.fields[prints]])[-REMEMBERED_TRADES:],
-        )
+        messages, printed = given.fields[books[-REMEMBERED:]], given.fields[prints[-REMEMBERED_TRADES:]]
+        tail = self
+        if len(messages):
+            levels = given.levels.part(slice(int(messages[0, at.FROM]), int(messages[-1, at.ROWS])))
+            tail = tail._replace(books=(*tail.books, Books(messages, levels)))
+        if len(printed):
+            tail = tail._replace(prints=(*tail.prints, printed))
+        while sum(len(later.fields) for later in tail.books[1:]) >= REMEMBERED:
+            tail = tail._replace(books=tail.books[1:])
+        while sum(map(len, tail.prints[1:])) >= REMEMBERED_TRADES:
+            tail = tail._replace(prints=tail.prints[1:])
+        return tail
 
-    def settle(self, decoder: Decoder) -> None:
-        """Have the decoder remember them."""
-        stops = np.cumsum(self.counts)
-        side, price, size = (column.tolist() for column in self.levels)
-        for row, stop, count in zip(self.books.tolist(), stops.tolist(), self.counts.tolist(), strict=True):
-            message, levels = BookMessage(False, *row[at.EVENT : at.PREV + 1]), slice(stop - count, stop)
-            if side[stop - count]:
-                message.side, message.price, message.size = side[levels], price[levels], size[levels]
-            decoder.continuity.remember(message)
-        if len(self.prints) == REMEMBERED_TRADES:
-            decoder.recent_trades.clear()
-        for row in self.prints.tolist():
+    def settle_books(self, decoder: Decoder) -> "Tail":
+        """Have the decoder remember the messages; what is still owed."""
+        for fields, columns in self.books:
+            side, price, size = (column.tolist() for column in columns)
+            first = int(fields[0, at.FROM])
+            for row in fields.tolist():
+                message, levels = (
+                    BookMessage(False, *row[at.EVENT : at.PREV + 1]),
+                    slice(row[at.FROM] - first, row[at.ROWS] - first),
+                )
+                if side[levels.start]:
+                    message.side, message.price, message.size = side[levels], price[levels], size[levels]
+                decoder.continuity.remember(message)
+        return self._replace(books=())
+
+    def settle_prints(self, decoder: Decoder) -> "Tail":
+        """The same of prints."""
+        for row in (row for fields in self.prints for row in fields.tolist()):
             trade = Trade(row[at.EVENT], str(row[at.ID]), row[at.SIDE], row[at.PRICE], row[at.SIZE])
             decoder.recent_trades[trade.trade_id] = trade
         decoder.forget()
-
-
-_NONE = np.zeros((0, at.FIELDS), np.int64)
-NOTHING = Tail(_NONE, _NONE[:, 0], Levels(np.zeros(0, np.int8), _NONE[:, 0], _NONE[:, 0]), _NONE)
+        return self._replace(prints=())

@@ -57,7 +57,8 @@ def assert_same(given_, instrument=BTC, parts=1):
     if len(slow[1].messages["end"]):
         assert_frame_equal(fast[1].book_frame(), slow[1].book_frame())
     assert_frame_equal(fast[1].trade_frame(), slow[1].trade_frame())
-    fast[0].decoder.catch_up()
+    fast[0].decoder.catch_up_books()
+    fast[0].decoder.catch_up_prints()
     for attribute in ("recent", "last_id", "pending", "held"):
         assert getattr(fast[0].decoder.continuity, attribute) == getattr(slow[0].decoder.continuity, attribute)
     assert list(fast[0].decoder.recent_trades.items()) == list(slow[0].decoder.recent_trades.items())
