@@ -134,7 +134,7 @@ NOTES = (
     "Ingest: the recorded BTCUSDT files of two days, gzip, to book messages and prints with ids, times and decimals",
     "checked, against hftbacktest's converter on the same files. Storage: the second day's events as published, once",
     "and 8 times over; decoded to the columns that the kernel takes, and sampled each second with all flows. Processor",
-    "time; with one thread for Polars (POLARS_MAX_THREADS=1) these are rates of one core.",
+    "time, all contenders on one core.",
     "",
     "Features: a day of made-up samples with every level and prints in each second, an hour to look back on, one core.",
     "The predecessor's rate is the best of those recorded of it, elsewhere: it is not run here. The slow row is the",

@@ -6,8 +6,9 @@ shifted times and ids as a stream goes on, through the commit protocol; then dec
 """
 
 import io
-from collections.abc import Callable
-from contextlib import redirect_stdout
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
@@ -50,11 +51,12 @@ def measure(market: Path, runs: int = 5) -> dict[str, float]:
             "stored events to samples": (lambda: _sampled(book_stream(_decoded(stored))), rows),
         }
         times: dict[str, list[float]] = {name: [] for name in contenders}
-        for _ in range(runs + 1):
-            for name, (contender, _) in contenders.items():
-                started = process_time()
-                contender()
-                times[name].append(process_time() - started)
+        with _one_core():
+            for _ in range(runs + 1):
+                for name, (contender, _) in contenders.items():
+                    started = process_time()
+                    contender()
+                    times[name].append(process_time() - started)
     # the first run compiles
     found = {name: contenders[name][1] / float(np.median(taken[1:])) for name, taken in times.items()}
     apart = 1 / found["decode of stored events"] + 1 / found["kernel on events in memory"]
@@ -72,6 +74,17 @@ def sizes(market: Path) -> dict[str, float]:
                 stored, rows = _stored(DataRoot(Path(folder)), chain, instrument, copies)
             found[f"{symbol.upper()}, {copies} x {DAY}"] = len(stored) / rows
     return found
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """All contenders on one core: two threads on two cores cost each other time that neither would take alone."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def _events(chain: Chain, instrument: Instrument) -> tuple[BookStream, TradeStream]:

@@ -1,5 +1,6 @@
 """Working ahead: the same items in the same order, and no more of them than asked for."""
 
+import os
 import threading
 from time import sleep
 
@@ -21,6 +22,25 @@ def test_the_items_come_in_order_out_of_another_thread(items):
     assert list(ahead(source(), items)) == list(range(50))
     assert len(makers) == 1
     assert threading.current_thread().name not in makers
+
+
+def test_on_one_core_nothing_is_made_before_it_is_asked_for():
+    """In this thread, one after the other."""
+    made, cores = [], os.sched_getaffinity(0)
+
+    def source():
+        for k in range(5):
+            made.append((k, threading.current_thread()))
+            yield k
+
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        taken = ahead(source())
+        assert next(taken) == 0
+        assert made == [(0, threading.current_thread())]
+        assert list(taken) == [1, 2, 3, 4]
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def test_no_more_is_made_than_can_wait():
