@@ -7,7 +7,7 @@ shifted times and ids as a stream goes on, through the commit protocol; then dec
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,7 +77,7 @@ def sizes(market: Path) -> dict[str, float]:
 
 
 @contextmanager
-def _one_core() -> Iterator[None]:
+def _one_core() -> Generator[None]:
     """All contenders on one core: two threads on two cores cost each other time that neither would take alone."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
