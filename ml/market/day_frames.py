@@ -8,6 +8,7 @@ A frame belongs to the day of the watermark after it.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain as chained
 
 import numpy as np
 
@@ -33,8 +34,8 @@ FLUSH_FRAMES = 200_000
 class DayFrames:
     """The frames of a day in runs, and what lies around them.
 
-    `opening` is the checkpoint with which the day opens, None where the chain begins in it; it is known with the first
-    run. `closing` is receive time and payload of the first frames of the next day, known after the last run.
+    `opening` is the checkpoint with which the day opens, None where the chain begins in it; it is known once `runs` has
+    been called. `closing` is receive time and payload of the first frames of the next day, known after the last run.
     """
 
     def __init__(self, chain: Chain, instrument: Instrument, date: str) -> None:
@@ -48,6 +49,11 @@ class DayFrames:
         Raises:
             CaptureError: the chain holds nothing of the day.
         """
+        runs = self._found()
+        first = next(runs, None)
+        return chained([] if first is None else [first], runs)
+
+    def _found(self) -> Iterator[Run]:
         (start, end), lead_in, closing = bounds(self._date), _LeadIn(self._instrument), _Closing()
         opened = found = False
         for run, marks in _marked(self._chain.of(self._instrument.id, since=start - LEAD_IN_NS), self._instrument):

@@ -102,10 +102,10 @@ class TradeStream(NamedTuple):
         return TradeStream(self.ts[rows], self.arrival[rows], self.side[rows], self.price[rows], self.size[rows])
 
 
-Stream = TypeVar("Stream", BookStream, TradeStream)
+Given = TypeVar("Given", BookStream, TradeStream)
 
 
-def constant(stream: Stream) -> Stream:
+def constant(stream: Given) -> Given:
     """The same arrays as views that cannot be written: the kernel is compiled once, for such as a table lends."""
     columns = [column.view() for column in stream]
     for column in columns:

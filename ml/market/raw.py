@@ -9,7 +9,6 @@ midnight.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain as chained
 
 import numpy as np
 import orjson
@@ -37,10 +36,9 @@ def raw_day(chain: Chain, instrument: Instrument, date: str) -> Iterator[pl.Data
     """
     day, (start, end) = DayFrames(chain, instrument, date), bounds(date)
     runs, arrival = day.runs(), 0
-    first = next(runs, None)
     if day.opening is not None:
         yield _checkpoint_row(-1, OPENING, start, day.opening)
-    for run in chained([] if first is None else [first], runs):
+    for run in runs:
         yield _frame_rows(run, arrival)
         arrival += run.length
     if day.closing:

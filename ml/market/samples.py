@@ -6,7 +6,6 @@ Not here: the sampling itself (`ml.market.kernel`).
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain as chained
 from typing import NamedTuple
 
 import numpy as np
@@ -70,10 +69,9 @@ def sample_captures(chain: Chain, instrument: Instrument, date: str) -> Straight
     """
     day, (start, end) = DayFrames(chain, instrument, date), bounds(date)
     runs, arrival, refused = ahead(day.runs()), 0, Counter[str]()
-    first = next(runs, None)
     stream = resumed(day.opening, instrument)
     before = _until(stream.sampler, start)
-    for run in chained([] if first is None else [first], runs):
+    for run in runs:
         log, numbers = EventLog(), arrivals(arrival, run.length)
         refused.update(error.reason for _, error in stream.decode(run.frames, numbers, log, run.read))
         stream.sampler.run(*log.streams())

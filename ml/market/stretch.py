@@ -211,10 +211,8 @@ class Tail(NamedTuple):
             side, price, size = (column.tolist() for column in columns)
             first = int(fields[0, at.FROM])
             for row in fields.tolist():
-                message, levels = (
-                    BookMessage(False, *row[at.EVENT : at.PREV + 1]),
-                    slice(row[at.FROM] - first, row[at.ROWS] - first),
-                )
+                message = BookMessage(False, *row[at.EVENT : at.PREV + 1])
+                levels = slice(row[at.FROM] - first, row[at.ROWS] - first)
                 if side[levels.start]:
                     message.side, message.price, message.size = side[levels], price[levels], size[levels]
                 decoder.continuity.remember(message)

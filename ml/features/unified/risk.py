@@ -10,6 +10,7 @@ import numpy as np
 
 from ml.bars import F64, Bars
 from ml.features.indicators import ordered
+from ml.features.indicators.volatility import parkinson
 from ml.features.unified.columns import DAY, HOUR, WEEK
 from ml.features.unified.series import Columns, back, flag, mean, recursive, returns, room, sd, total
 
@@ -34,12 +35,13 @@ def compute(b: Bars, _done: Columns) -> Columns:
 
 
 def _volatility(b: Bars, r: F64, squares: F64) -> Columns:
-    spread = np.log(b.high / b.low)
+    now, hour, spare = room(b.close, 3)
+    parkinson(b.high, b.low, 1, spare, now)
+    parkinson(b.high, b.low, HOUR, spare, hour)
     recent = sd(r, 20)
     return {
-        # of Parkinson 1980
-        "realized_vol_5m": spread / sqrt(3.0 * 4.0 * log(2.0)),
-        "realized_vol_15m": np.sqrt(total(spread * spread, HOUR) / (HOUR * 4.0 * log(2.0))),
+        "realized_vol_5m": now / sqrt(3.0),
+        "realized_vol_15m": hour,
         "realized_vol_1h": np.sqrt(total(r * r, HOUR)),
         "realized_vol_daily": np.sqrt(squares),
         "realized_vol_annual": np.sqrt(365.0 / 7.0 * total(r * r, WEEK)),

@@ -50,12 +50,11 @@ SHAPES = tuple(
         (USDM, "", _futures(_PAIR, ',"st":1')),
         (SIM, SIM_PREFIX, _futures()),
         (SPOT, "", _SPOT),
-        (COINM, "", _futures(_PAIR)),
         (COINM, "", _futures(_PAIR, ',"st":2')),
     )
     for kind, text in messages
 )
-"""What the streams write, and what those of futures wrote before 2026."""
+"""What the streams write, and what those of USD-M wrote before 2026; a pair without type is left to `route`."""
 
 
 @guarded

@@ -53,6 +53,19 @@ def assert_same(path):
     assert (frames, lines) == attributed_one_by_one(path)
 
 
+@pytest.mark.parametrize("said", [{}, {"st": 1}, {"st": 2}], ids=["no type", "type 1", "type 2"])
+@pytest.mark.parametrize(("symbol", "pair"), [("BTCUSDT", "BTCUSDT"), ("BTCUSD_PERP", "BTCUSD")])
+def test_a_pair_on_a_connection_without_a_name(tmp_path, symbol, pair, said):
+    """Both markets of futures write the same text: shapes claim no more than `route` would, whoever reads first."""
+    ts, names = 1_790_000_000_000, {"s": symbol, "ps": pair}
+    diff = {"e": "depthUpdate", "E": ts, "T": ts} | names | {"U": 2, "u": 3, "pu": 1, "b": [["99.5", "1"]], "a": []}
+    touch = {"e": "bookTicker", "u": 3} | names | {"b": "99.5", "B": "1", "a": "99.6", "A": "1", "T": ts, "E": ts}
+    docs = [{"stream": "x", "data": data | said} for data in (diff, touch)]
+    lines = [f"{ts}000000 {json.dumps(doc, separators=(',', ':'))}\n" for doc in docs]
+    (tmp_path / "a.log").write_text("".join(lines))
+    assert_same(tmp_path / "a.log")
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(mutated(), min_size=1, max_size=8))
 def test_any_messages(tmp_path_factory, messages):
