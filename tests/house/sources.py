@@ -21,11 +21,6 @@ def functions(tree: ast.AST) -> list[ast.FunctionDef]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
-def lines(node: ast.FunctionDef) -> int:
-    """Lines of a function, from its def to its end."""
-    return node.end_lineno - node.lineno + 1
-
-
 @cache
 def tracked() -> list[Path]:
     """The text files that the project keeps, or would keep: tracked, and new ones that git does not ignore."""
