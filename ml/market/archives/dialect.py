@@ -45,7 +45,7 @@ def event_ts(doc: dict[str, Any]) -> int:
         FrameError: `bad_frame` if a row has none.
     """
     form = _format(doc)
-    stamp = max(form.event_ts(row) for row in form.rows(doc))
+    stamp = form.latest(form.rows(doc))
     if stamp <= 0:
         raise FrameError("bad_frame", f"event time is {stamp}")
     return known_ns(stamp)

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from ml.market.archives.binance_vision import COINM
-from ml.market.archives.table import BOOK, TRADE, File, Format, Ids, Print, Row
+from ml.market.archives.table import BOOK, TRADE, File, Format, Ids, Print, Row, Rows
 from ml.market.events import BUY, SELL, stamp_ns
 
 COMMON = ("TimestampOfReceive", "Stream", "EventType", "EventTime")
@@ -56,7 +56,7 @@ class Depth(_Exploded):
         prev = int(row.get("FinalUpdateIdInLastStream") or -1)
         return Ids(int(row["FirstUpdateId"]), int(row["FinalUpdateId"]), prev)
 
-    def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    def levels(self, rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Bids and asks."""
         found: dict[str, list[tuple[str, str]]] = {"0": [], "1": []}
         for row in rows:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from ml.errors import FrameError
-from ml.market.archives.table import BOOK, OTHER, SNAPSHOT, TRADE, File, Format, Print, Row
+from ml.market.archives.table import BOOK, OTHER, SNAPSHOT, TRADE, File, Format, Print, Row, Rows
 from ml.market.events import BUY, SELL
 
 VENUE = "coinbase-spot"
@@ -55,7 +55,7 @@ class Updates(_Gdax):
         """The time."""
         return row["time"]
 
-    def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    def levels(self, rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Bids and asks."""
         found: dict[str, list[tuple[str, str]]] = {"buy": [], "sell": []}
         for row in rows:
@@ -119,7 +119,7 @@ class Messages(_Gdax):
         """Seconds, from the first four bytes of the id."""
         return int(row["_id"][:8], 16) * 10**9
 
-    def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    def levels(self, rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Bids and asks."""
         (row,) = rows
         if row["type"] == "snapshot":

@@ -34,6 +34,8 @@ class _Message:
     common: Hashable
     type: str
     recv_ts: int
+    head: bytes | None = None
+    """The cells with which each further row of the message begins; None where nothing but reading a row tells."""
     lines: list[str] = field(default_factory=list)
     unread: str = ""
 
@@ -52,13 +54,16 @@ class Messages:
         self.name, self.form, self.header = path.name, form, header
         self.names = None if header is None else form.names(header)
         self.file = form.file(path, self.names or ())
+        self.leading = 0 if self.names is None else form.leading(self.names)
+        """So many cells at the start of a row say all of its message."""
         self.open: _Message | None = None
 
     def frames(self, given: Iterable[Line | Torn]) -> Iterator[Item]:
         """Frames and refused lines, in the order of the file."""
         for item in given:
             if len(item) == 2:
-                yield from self._line(*item)
+                if not self._goes_on(item[1]):
+                    yield from self._line(*item)
                 continue
             last = self.open
             yield from self._end()
@@ -75,6 +80,16 @@ class Messages:
         except (*UNFIT, FrameError):
             return 0
 
+    def _goes_on(self, line: bytes) -> bool:
+        """Take a row that begins like the last one, so that reading it would tell the same of its message."""
+        message = self.open
+        if message is None or message.head is None or not line.startswith(message.head):
+            return False
+        if line.count(b",") != len(self.names or ()) - 1 or b'"' in line:
+            return False
+        message.lines.append(line.decode(errors="replace").rstrip("\r\n"))
+        return True
+
     def _line(self, offset: int, line: bytes) -> Iterator[Item]:
         text = line.decode(errors="replace").rstrip("\r\n")
         if not text:
@@ -90,6 +105,7 @@ class Messages:
             return
         if self.open is not None and self.open.common == read.common:
             self.open.recv_ts = max(self.open.recv_ts, read.recv_ts)
+            self.open.head = read.head
         else:
             yield from self._end()
             self.open = read
@@ -100,7 +116,9 @@ class Messages:
         row = dict(zip(self.names or form.unnamed(len(cells)), cells, strict=True))
         venue, symbol = form.place(row, self.file)
         common = (venue, symbol, form.message(row) if form.grouped else offset)
-        return _Message(offset, venue, symbol, common, form.type(row), known_ns(form.recv_ts(row, self.file)))
+        recv_ts = known_ns(form.recv_ts(row, self.file))
+        head = ",".join([*cells[: self.leading], ""]).encode() if self.leading and '"' not in text else None
+        return _Message(offset, venue, symbol, common, form.type(row), recv_ts, head)
 
     def _end(self) -> Iterator[RawFrame]:
         message, self.open = self.open, None

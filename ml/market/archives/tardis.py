@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from ml.errors import FrameError
-from ml.market.archives.table import BOOK, TRADE, File, Format, Print, Row
+from ml.market.archives.table import BOOK, TRADE, File, Format, Print, Row, Rows
 from ml.market.events import BUY, SELL, stamp_ns
 
 VENUES = {
@@ -47,6 +47,10 @@ class _Tardis(Format):
         """The exchange's time."""
         return stamp_ns(int(row["timestamp"]))
 
+    def latest(self, rows: Rows) -> int:
+        """Rows of a message have few times, most often one."""
+        return max([stamp_ns(int(stamp)) for stamp in set(rows.column("timestamp"))])
+
     def recv_ts(self, row: Row, file: File) -> int:
         """The collector's time."""
         return stamp_ns(int(row["local_timestamp"]))
@@ -57,6 +61,7 @@ class Incremental(_Tardis):
 
     id, kind, grouped = "tardis-incremental-book-l2", BOOK, True
     columns = (*COMMON, "is_snapshot", "side", "price", "amount")
+    own = ("side", "price", "amount")
 
     def message(self, row: Row) -> Hashable:
         """One for a run of snapshot rows, else the collector's time."""
@@ -66,11 +71,11 @@ class Incremental(_Tardis):
         """`snapshot` or nothing."""
         return {"true": "snapshot", "false": ""}[row["is_snapshot"].lower()]
 
-    def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    def levels(self, rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Bids and asks."""
         found: dict[str, list[tuple[str, str]]] = {"bid": [], "ask": []}
-        for row in rows:
-            found[row["side"]].append((row["price"], row["amount"]))
+        for side, price, amount in zip(*map(rows.column, ("side", "price", "amount")), strict=True):
+            found[side].append((price, amount))
         return found["bid"], found["ask"]
 
 
@@ -88,7 +93,7 @@ class BookSnapshots(_Tardis):
         """Each row is a snapshot."""
         return "snapshot"
 
-    def levels(self, rows: list[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    def levels(self, rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Bids and asks; levels that the book does not have are empty cells."""
         (row,) = rows
         found: dict[str, list[tuple[str, str]]] = {"bids": [], "asks": []}
@@ -105,6 +110,7 @@ class Trades(_Tardis):
 
     id, kind, grouped = "tardis-trades", TRADE, True
     columns = (*COMMON, "id", "side", "price", "amount")
+    own = ("id", "side", "price", "amount")
 
     def message(self, row: Row) -> Hashable:
         """The collector's time."""

@@ -1,11 +1,16 @@
 """Rows of archives grouped into messages."""
 
+from pathlib import Path
+
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml.errors import FrameError
 from ml.market.archives.messages import Messages
 from ml.market.archives.table import BOOK
+from ml.market.archives.tardis import Incremental
 from ml.market.events import RawFrame
 from tests.ml.market.archives.test_table import One
 
@@ -69,4 +74,34 @@ def test_a_torn_file_ends_with_a_note_of_the_loss(tmp_path):
 def test_without_header_the_columns_are_the_documented(tmp_path):
     """As many as the row has."""
     (frame,) = made(One(), tmp_path, b"1,a,b\n", header=None)
-    assert One().rows(orjson.loads(frame.payload)) == [{"t": "1", "x": "a", "y": "b"}]
+    assert list(One().rows(orjson.loads(frame.payload))) == [{"t": "1", "x": "a", "y": "b"}]
+
+
+class EachRowRead(Incremental):
+    """The same format without the short cut: every row is read."""
+
+    def leading(self, names):
+        return 0
+
+
+CELLS = st.sampled_from(["binance", "bybit", "nowhere", "", '"', "1585699200000000", "1585699200000001", "true", "no"])
+HEAD = st.sampled_from(
+    [f"binance-futures,X,{stamp},{stamp},false" for stamp in range(1585699200000000, 1585699200000003)]
+)
+ROWS = st.one_of(
+    st.tuples(HEAD, st.sampled_from(["bid", "ask", "?"]), st.just("1"), st.just("2")),
+    st.tuples(HEAD, st.sampled_from(['"bid"', "bid\r", "bid,1", "\xff", ""]), st.just("1"), st.just("2")),
+    st.lists(CELLS, min_size=6, max_size=9),
+)
+
+
+@given(st.lists(ROWS, max_size=30))
+def test_rows_that_begin_alike_make_the_same_messages_as_rows_read_one_by_one(rows):
+    """Odd rows and rows with other counts of cells among them."""
+    header = ",".join(Incremental.columns)
+    lines = [(k, ",".join(row).encode("latin-1") + b"\n") for k, row in enumerate(rows)]
+    fast, slow = (
+        [str(item) for item in Messages(Path("x.csv"), form, header).frames(lines)]
+        for form in (Incremental(), EachRowRead())
+    )
+    assert fast == slow
