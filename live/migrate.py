@@ -23,7 +23,7 @@ VENUE = "bybit-linear"
 
 
 def main(argv: list[str]) -> int:
-    """Return 0, 1 if anything was set aside, 2 if nothing could be migrated."""
+    """Return 0, 1 if rows were quarantined or values do not fit their column, 2 if nothing could be migrated."""
     return _run(_parser("migrate").parse_args(argv))
 
 
@@ -47,7 +47,8 @@ def _run(options: argparse.Namespace) -> int:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
         _show(report)
-    return 1 if any(table["set_aside"] for table in report["tables"].values()) else 0
+    tables = report["tables"].values()
+    return 1 if any(table["set_aside"] or table["invalid_values"] for table in tables) else 0
 
 
 def _parser(verb: str, optional: bool = False) -> argparse.ArgumentParser:
@@ -75,7 +76,7 @@ def _show(report: dict[str, Any]) -> None:
         for name, table in report["tables"].items()
     ]
     title = "would be migrated" if report["dry_run"] else "migrated"
-    show_table(title, ["table", *names, "set aside", "files written"], rows)
+    show_table(title, ["table", *names, "quarantined", "files written"], rows)
     labels = report["tables"]["legacy_samples"]["labels"]
     told = [
         [h, str(n["labelled"]), str(n["compared"]), "" if n["agreement"] is None else f"{n['agreement']:.1%}"]
@@ -83,11 +84,22 @@ def _show(report: dict[str, Any]) -> None:
         if n["labelled"]
     ]
     if told:
-        show_table("labels made anew", ["horizon", "rows", "with a stored one", "agree"], told)
+        show_table("labels recomputed", ["horizon", "rows", "with a stored one", "agree"], told)
     for name, table in report["tables"].items():
         for entry in table["refused"]:
             reasons = ", ".join(f"{n} {reason}" for reason, n in entry["reasons"].items())
-            print(f"set aside of {name}: {entry['source']}: {reasons} {entry['detail']}".rstrip())
+            print(f"quarantined, of {name}: {entry['source']}: {reasons} {entry['detail']}".rstrip())
+        for entry in table["invalid_values"]:
+            print(
+                f"null in {name}: {entry['source']}: {entry['values']} values of {entry['column']} do not fit "
+                f"(first {entry['first']!r} in row {entry['first_row']})"
+            )
+        if any(table["not_finite"].values()):
+            counts = table["not_finite"]
+            print(f"null in {name}: {counts['nan']} values that are NaN, {counts['infinite']} infinite ones")
+        if table["unread_columns"]:
+            unread = table["unread_columns"]
+            print(f"not in {name}: {len(unread)} columns of the sources (first {unread[0]})")
     for entry in report["tables"]["legacy_layering"]["statistics"]:
         print(f"statistics: {entry}")
     for entry in report["left"]:

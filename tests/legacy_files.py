@@ -112,7 +112,7 @@ def batch(
             row | {"current_mid_price": mid, "current_imbalance": 0.5, "signal_type": "buy", "signal_confidence": 0.7}
         )
     paths[1].write_text(json.dumps(labels))
-    signal = {"signal": "buy"} if first else {"signal_type": "buy", "signal_confidence": 0.7, "signal_strength": 0.2}
+    signal = {"signal": "buy"} if first else {"signal_type": "buy", "signal_confidence": 0.7, "signal_strength": "WEAK"}
     samples = [
         {
             "timestamp": t,
@@ -150,7 +150,9 @@ def offline(root, date, clock, symbol, ts, mids, *, names="named_112", code="0/1
         columns[f"future_direction_{h}s"] = pd.array([direction(m, code) for m in moves], dtype="Int64")
     path = root / "feature_store" / "offline" / "training_features" / f"date={date}" / f"features_{clock}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(columns | {"signal_type": "hold"}).to_parquet(path, compression="snappy", index=False)
+    pd.DataFrame(columns | {"signal_type": "hold", "signal_strength": "STRONG"}).to_parquet(
+        path, compression="snappy", index=False
+    )
     return path
 
 

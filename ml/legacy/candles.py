@@ -23,7 +23,7 @@ from ml.fingerprint import LEGACY, fingerprint
 from ml.instruments import Instrument, to_units
 from ml.legacy import arrays, proofs
 from ml.legacy.columns import CANDLES
-from ml.legacy.parts import Part, Source, opened, refuse
+from ml.legacy.parts import Part, Source, opened, proof, refuse
 from ml.paths import DataRoot
 from ml.schemas import conform
 
@@ -86,13 +86,9 @@ def migrate(root: DataRoot, sources: Sequence[Source], times: Grid | None, dry_r
         "rows": sum(part.rows for part in parts),
         "kept": kept.height,
         "duplicates": fresh.height - kept.height,
-        "set_aside": {r: sum(len(p.set_aside.get(r, ())) for p in parts) for p in parts for r in p.set_aside},
+        **proofs.faults(map(proof, parts)),
         "files_written": written,
-        "refused": [
-            {"source": p.source.name, "reasons": {r: len(n) for r, n in p.set_aside.items()}, "detail": p.detail}
-            for p in parts if p.set_aside
-        ],
-    }  # fmt: skip
+    }
 
 
 _FULL = pl.Schema({"day": pl.String(), "instrument": pl.String(), **CANDLES})

@@ -41,13 +41,19 @@ QUOTED: dict[str, pl.DataType] = {
     "book_imbalance": _F64,
     "signal_type": _TEXT,
     "signal_confidence": _F64,
-    "signal_strength": _F64,
+    "signal_strength": _TEXT,
     "manipulation_detected": pl.Boolean(),
     "manipulation_types": _TEXT,
     "market_regime": _TEXT,
     "feature_quality": _F64,
 }
-"""What stood beside the features; `book_imbalance` lies in [0, 1] with 0.5 = balanced, unlike the features' own."""
+"""What stood beside the features.
+
+`signal_strength` is a word (`WEAK`, `MEDIUM`, `STRONG`); `book_imbalance` lies in [0, 1] with 0.5 = balanced, unlike
+that of the features.
+"""
+LABELS = tuple(f"future_{what}_{h}s" for h in HORIZONS for what in ("movement", "direction"))
+"""Label columns of the sources."""
 STORED = {
     f"legacy_{what}_{h}s": dtype for h in HORIZONS for what, dtype in (("movement", _F64), ("direction", pl.Int8()))
 }

@@ -1,4 +1,4 @@
-"""What can be measured of a source's rows: what is not finite, whether features were scaled, ranges.
+"""What can be measured of a source's rows: whether features were scaled, ranges.
 
 Here: the measures of a proof.
 Not here: the proof (`ml.legacy.parts`).
@@ -12,19 +12,6 @@ from ml.legacy.columns import FEATURES, ROWS
 
 SAME_PRICE = 1e-3
 """Relative difference below which two prices are one."""
-
-
-def finite(raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Features as float64 with null for what is not finite, and how many values were NaN or infinite."""
-    given = [name for name in FEATURES if name in raw.columns]
-    lacking = [pl.lit(None, pl.Float64).alias(name) for name in FEATURES if name not in raw.columns]
-    values = raw.select(pl.col(given).cast(pl.Float64, strict=False))
-    nan, infinite = (
-        int(values.select(pl.sum_horizontal(count.sum())).item())
-        for count in (pl.all().is_nan(), pl.all().is_infinite())
-    )
-    finite = values.select(pl.when(pl.all().is_finite()).then(pl.all())).with_columns(lacking).select(FEATURES)
-    return finite, {"nan": nan, "infinite": infinite}
 
 
 def judge_scale(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:

@@ -28,9 +28,8 @@ def read(part: Part, venue: str) -> Part:
     if generation.startswith("numbered"):
         if "current_mid_price" not in frame.columns and "mid_price" in frame.columns:
             frame = frame.rename({"mid_price": "current_mid_price"})
-        frame = frame.drop([n for n in frame.columns if n in FEATURES]).rename(
-            {old: name for old, name in _NUMBERED.items() if old in frame.columns}
-        )
+        part.unread = [n for n in frame.columns if n in FEATURES]
+        frame = frame.drop(part.unread).rename({old: name for old, name in _NUMBERED.items() if old in frame.columns})
     return finish(part, frame, generation, venue)
 
 

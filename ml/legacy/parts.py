@@ -1,4 +1,4 @@
-"""One source of older samples as read: its rows in current columns, what was set aside, and what proves it.
+"""One source of older samples as read: its rows in current columns, what was quarantined, and what proves it.
 
 Here: the form that every generation is brought into, its checks and its proof.
 Not here: reading a generation (`ml.legacy.batches`, `ml.legacy.offline`), joining sources (`ml.legacy.samples`).
@@ -6,7 +6,7 @@ Not here: reading a generation (`ml.legacy.batches`, `ml.legacy.offline`), joini
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from typing import Any
 import polars as pl
 
 from ml.legacy.clock import normalise
-from ml.legacy.columns import FEATURES, QUOTED, ROWS
-from ml.legacy.measures import finite, judge_scale, ranges
+from ml.legacy.columns import FEATURES, HORIZONS, LABELS, QUOTED, ROWS
+from ml.legacy.measures import judge_scale, ranges
 from ml.legacy.stored_labels import normal_codes
-from ml.legacy.tables import typed
+from ml.legacy.tables import fit
 from ml.store import sha256_file
 
 REASONS = {
@@ -59,7 +59,9 @@ class Source:
 class Part:
     """What one source holds.
 
-    `rows` counts what the source has; each is either in `frame` or counted in `set_aside` by reason.
+    `rows` counts what the source has; each is either in `frame` or counted in `set_aside` by reason. `invalid` holds
+    values that do not fit their column, by column and row; they are null in `frame`, like those of `not_finite`.
+    `unread` names columns of the source that no table has.
     """
 
     source: Source
@@ -70,6 +72,25 @@ class Part:
     set_aside: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     detail: str = ""
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    invalid: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])
+    not_finite: dict[str, int] = field(default_factory=lambda: {"nan": 0, "infinite": 0})
+    unread: list[str] = field(default_factory=list[str])
+
+    def take(self, raw: pl.DataFrame, name: str, dtype: pl.DataType, file: str = "") -> pl.Series:
+        """A column in its type, null if the source has none; what does not fit is noted, under the file's name."""
+        if name not in raw.columns:
+            return pl.repeat(None, raw.height, dtype=dtype, eager=True).alias(name)
+        fitted = fit(raw[name], dtype)
+        self.not_finite["nan"] += fitted.nan
+        self.not_finite["infinite"] += fitted.infinite
+        self.reject(f"{file}.{name}" if file else name, raw[name], fitted.invalid)
+        return fitted.values
+
+    def reject(self, column: str, values: pl.Series, rows: Iterable[int]) -> None:
+        """Note values that do not fit their column."""
+        rejected = {row: str(values[row]) for row in rows}
+        if rejected:
+            self.invalid.setdefault(column, {}).update(rejected)
 
 
 def opened(source: Source) -> Part:
@@ -79,25 +100,35 @@ def opened(source: Source) -> Part:
 
 
 def finish(part: Part, raw: pl.DataFrame, generation: str, venue: str) -> Part:
-    """Bring raw rows into the columns of `ROWS`; rows without time or symbol are set aside.
+    """Bring raw rows into the columns of `ROWS`; rows without time or symbol are quarantined.
 
     Args:
-        part: gets the frame, what was set aside and the facts.
-        raw: a row a sample, columns `symbol`, `timestamp` (any unit), features by name, and any of `QUOTED`, `STORED`.
+        part: gets the frame, what was quarantined and the facts.
+        raw: one row per sample: `symbol`, `timestamp` (any unit), features by name, and any of `QUOTED` and `LABELS`.
         generation: which form the files have.
         venue: of the instruments, for example `bybit-linear`.
     """
     part.rows = raw.height
     times = normalise(raw["timestamp"])
-    reason = times["reason"].fill_null(symbols_named(raw["symbol"]))
-    features, part.facts["not_finite"] = finite(raw)
-    stored, part.facts["label_codes"] = normal_codes(raw)
+    symbol = part.take(raw, "symbol", pl.String())
+    reason = times["reason"].fill_null(symbols_named(symbol))
+    labels = pl.DataFrame([part.take(raw, name, pl.Float64()) for name in LABELS])
+    stored, part.facts["label_codes"] = normal_codes(labels)
+    for h in HORIZONS:
+        given = labels[f"future_direction_{h}s"]
+        unread = given.is_not_null() & stored[f"legacy_direction_{h}s"].is_null()
+        part.reject(f"future_direction_{h}s", given, unread.arg_true())
+    quoted = {name: part.take(raw, name, dtype) for name, dtype in QUOTED.items()}
+    price = quoted["current_mid_price"]
+    part.reject("current_mid_price", price, (price <= 0).arg_true())
+    quoted["current_mid_price"] = pl.select(pl.when(price > 0).then(price)).to_series()
+    part.unread += sorted(set(raw.columns) - {"symbol", "timestamp", *FEATURES, *QUOTED, *LABELS})
     frame = pl.DataFrame(
         {
             "ts": times["ts"],
-            "instrument": venue + "." + raw["symbol"].cast(pl.String),
-            **{name: features[name] for name in FEATURES},
-            **{name: typed(raw, name, dtype) for name, dtype in QUOTED.items()},
+            "instrument": venue + "." + symbol,
+            **{name: part.take(raw, name, pl.Float64()) for name in FEATURES},
+            **quoted,
             **stored,
             "generation": pl.repeat(generation, raw.height, eager=True),
             "batch": pl.repeat(part.key, raw.height, eager=True),
@@ -108,17 +139,17 @@ def finish(part: Part, raw: pl.DataFrame, generation: str, venue: str) -> Part:
     part.set_aside = {
         name: (reason == name).arg_true().to_list() for name in reason.drop_nulls().unique(maintain_order=True)
     }
-    frame = frame.with_columns(
-        pl.when((pl.col("current_mid_price") > 0) & pl.col("current_mid_price").is_finite()).then("current_mid_price")
-    ).filter(reason.is_null())
-    part.frame, part.facts["scaled"] = judge_scale(frame)
+    part.frame, part.facts["scaled"] = judge_scale(frame.filter(reason.is_null()))
     part.facts |= ranges(part.frame)
     return part
 
 
 def refuse(part: Part, reason: str, detail: str, rows: int) -> Part:
-    """Set a whole source aside."""
-    part.rows, part.set_aside, part.detail = rows, {reason: list(range(rows))}, detail
+    """Quarantine a whole source."""
+    part.rows = rows
+    part.set_aside = {reason: list(range(rows))}
+    part.detail = detail
+    part.invalid = {}
     return part
 
 
@@ -132,6 +163,12 @@ def proof(part: Part) -> dict[str, Any]:
         "rows_read": part.frame.height,
         "set_aside": {reason: len(rows) for reason, rows in part.set_aside.items()},
         "detail": part.detail,
+        "invalid_values": [
+            {"column": name, "values": len(values), "first_row": min(values), "first": values[min(values)]}
+            for name, values in sorted(part.invalid.items())
+        ],
+        "not_finite": part.not_finite,
+        "unread_columns": part.unread,
         "days": days(part.frame),
         **part.facts,
     }
@@ -149,5 +186,5 @@ def utc_date() -> pl.Expr:
 
 def symbols_named(symbols: pl.Series) -> pl.Series:
     """`bad_symbol` where a symbol cannot name an instrument and a file, else null."""
-    named = symbols.cast(pl.String).str.contains(_SYMBOL).fill_null(value=False)
+    named = symbols.str.contains(_SYMBOL).fill_null(value=False)
     return pl.select(pl.when(~named).then(pl.lit("bad_symbol"))).to_series()

@@ -20,8 +20,8 @@ from ml.fingerprint import LEGACY, fingerprint
 from ml.legacy import proofs
 from ml.legacy.clock import normalise
 from ml.legacy.columns import OUTCOME, PATTERN, PATTERNS
-from ml.legacy.parts import Part, Source, symbols_named, utc_date
-from ml.legacy.tables import load, typed
+from ml.legacy.parts import Part, Source, proof, symbols_named, utc_date
+from ml.legacy.tables import load
 from ml.paths import DataRoot
 from ml.schemas import conform
 
@@ -45,7 +45,7 @@ def read(part: Part, venue: str) -> Part:
     label = pl.concat_str(
         pl.lit(" label "), pl.col("is_true_layering"), pl.lit(" by "), pl.col("label_source").fill_null("nobody")
     )
-    frame = pl.DataFrame([typed(raw, name, dtype) for name, dtype in PATTERN.items()]).with_columns(
+    frame = pl.DataFrame([part.take(raw, name, dtype) for name, dtype in PATTERN.items()]).with_columns(
         ts=times["ts"],
         instrument=pl.concat_str(pl.lit(venue + "."), "symbol"),
         outcome_from=pl.when(pl.any_horizontal(pl.col(list(OUTCOME)).is_not_null())).then(place),
@@ -56,13 +56,13 @@ def read(part: Part, venue: str) -> Part:
         source_row=pl.int_range(pl.len()),
     )
     identified = frame["data_id"].is_not_null() & (frame["data_id"] != "")
-    reason = times["reason"].fill_null(symbols_named(raw["symbol"])).fill_null(
+    reason = times["reason"].fill_null(symbols_named(frame["symbol"])).fill_null(
         pl.select(pl.when(~identified).then(pl.lit("no_data_id"))).to_series()
     )  # fmt: skip
     part.set_aside = {name: (reason == name).arg_true().to_list() for name in reason.drop_nulls().unique().sort()}
     part.frame = conform(frame.filter(reason.is_null()), PATTERNS, TABLE)
     part.facts = {"first_ts": part.frame["ts"].min(), "last_ts": part.frame["ts"].max()}
-    part.facts["unknown_columns"] = sorted(set(raw.columns) - set(PATTERN) - {"timestamp"})
+    part.unread = sorted(set(raw.columns) - set(PATTERN) - {"timestamp"})
     return part
 
 
@@ -94,15 +94,11 @@ def migrate(root: DataRoot, sources: Sequence[Source], venue: str, dry_run: bool
         "rows": sum(part.rows for part in parts),
         "kept": mine.height,
         "duplicates": fresh.height - mine.height,
-        "set_aside": _sum([{reason: len(rows) for reason, rows in part.set_aside.items()} for part in parts]),
+        **proofs.faults(map(proof, parts)),
         "files_written": written,
         "labelled": kept["is_true_layering"].count(),
         "statistics": [_reconciled(source, found) for source in sources if source.kind == "statistics"],
-        "refused": [
-            {"source": p.source.name, "reasons": {r: len(n) for r, n in p.set_aside.items()}, "detail": p.detail}
-            for p in parts if p.set_aside
-        ],
-    }  # fmt: skip
+    }
 
 
 def joined(fresh: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
@@ -160,8 +156,3 @@ def _reconciled(source: Source, found: dict[str, int]) -> dict[str, Any]:
         return {"source": source.name, "fault": "it is no JSON object"}
     rows = {name: {"stated": stated.get(name), "found": found[ours]} for name, ours in _STATED.items()}
     return {"source": source.name, **rows, "agrees": all(r["stated"] == r["found"] for r in rows.values())}
-
-
-def _sum(parts: list[dict[str, int]]) -> dict[str, int]:
-    names = sorted({name for part in parts for name in part})
-    return {name: sum(part.get(name, 0) for part in parts) for name in names}

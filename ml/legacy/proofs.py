@@ -1,13 +1,13 @@
-"""What is kept about each migrated source: its proof, and why rows of it were set aside.
+"""What is kept about each migrated source: its proof, and why rows and values of it are not in the table.
 
-Here: reading a source once, writing its documents, and reading them again.
+Here: reading a source once, writing its documents and reading them again, and what all reports say of them.
 Not here: joining rows (`ml.legacy.samples`, `ml.legacy.patterns`, `ml.legacy.candles`).
 
 Documents hold no time and no absolute path: the same sources give the same bytes, and what stands there is not touched.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,16 @@ def read(source: Source, venue: str, reader: Callable[[Part, str], Part]) -> Par
 def keep(root: DataRoot, table: str, part: Part, code_version: str) -> dict[str, Any]:
     """Write the proof of a part, and its quarantine entry if it needs one; returns the proof."""
     document = proof(part) | {"key": part.key, "code_version": code_version}
-    if part.set_aside:
+    if part.set_aside or part.invalid:
         entry = {
             "source": part.source.name,
             "sha256": part.hashes,
             "detail": part.detail,
             "reasons": [{"reason": r, "meaning": REASONS[r], "rows": rows} for r, rows in part.set_aside.items()],
+            "invalid_values": [
+                {"column": name, "rows": list(values), "values": list(values.values())}
+                for name, values in sorted(part.invalid.items())
+            ],
         }
         write(root.set_aside(part.key), entry)
     write(root.proof(table, part.key), document)
@@ -45,6 +49,26 @@ def known(root: DataRoot, table: str, source: Source, code_version: str) -> dict
     """The proof of a source that was read before by the same code."""
     document = load(root.proof(table, opened(source).key))
     return document if document.get("code_version") == code_version else None
+
+
+def faults(documents: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What the proofs of a table's sources say of rows, values and columns that are not in it."""
+    documents = list(documents)
+    quarantined: dict[str, int] = {}
+    for document in documents:
+        for reason, n in document["set_aside"].items():
+            quarantined[reason] = quarantined.get(reason, 0) + n
+    return {
+        "set_aside": quarantined,
+        "refused": [
+            {"source": d["source"], "reasons": d["set_aside"], "detail": d["detail"]}
+            for d in documents
+            if d["set_aside"]
+        ],
+        "invalid_values": [{"source": d["source"], **entry} for d in documents for entry in d["invalid_values"]],
+        "not_finite": {name: sum(d["not_finite"][name] for d in documents) for name in ("nan", "infinite")},
+        "unread_columns": sorted({name for d in documents for name in d["unread_columns"]}),
+    }
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -131,15 +131,13 @@ def _report(found: dict[str, dict[str, Any]], days: dict[str, dict[str, Any]]) -
     """Totals; every row is kept, a duplicate of a kept one, or set aside."""
     counts = [day["sources"][key] for day in days.values() for key in found if key in day["sources"]]
     rows, kept = sum(d["rows"] for d in found.values()), sum(c["kept"] for c in counts)
-    set_aside: dict[str, int] = {}
-    for document in found.values():
-        for reason, n in document["set_aside"].items():
-            set_aside[reason] = set_aside.get(reason, 0) + n
+    faults = proofs.faults(found.values())
+    quarantined = sum(faults["set_aside"].values())
     duplicates = sum(c["rows"] - c["kept"] for c in counts)
-    if rows != kept + duplicates + sum(set_aside.values()):
+    if rows != kept + duplicates + quarantined:
         raise StoreError(
-            f"{TABLE}: {rows} rows were read, but {kept} kept, {duplicates} duplicates and {sum(set_aside.values())} "
-            "set aside do not add up to them. A source changed meanwhile: migrate again."
+            f"{TABLE}: {rows} rows were read, but {kept} kept, {duplicates} duplicates and {quarantined} "
+            "quarantined do not add up to them. A source changed meanwhile: migrate again."
         )
     verdicts = [v["scaled"] for d in found.values() for v in d.get("scaled", {}).values()]
     return {
@@ -147,13 +145,9 @@ def _report(found: dict[str, dict[str, Any]], days: dict[str, dict[str, Any]]) -
         "rows": rows,
         "kept": kept,
         "duplicates": duplicates,
-        "set_aside": set_aside,
+        **faults,
         "days": len(days),
         "files_written": sum(day["published"] for day in days.values()),
         "features": {"scaled": verdicts.count(True), "raw": verdicts.count(False), "unknown": verdicts.count(None)},
         "labels": summed([day["labels"] for day in days.values()]),
-        "refused": [
-            {"source": d["source"], "reasons": d["set_aside"], "detail": d["detail"]}
-            for d in found.values() if d["set_aside"]
-        ],
-    }  # fmt: skip
+    }

@@ -14,13 +14,14 @@ from ml.legacy.parts import Source
 
 LEFT = {
     "no_features": "labels or metadata whose array is gone: there is nothing to label",
+    "coins": "names of the coins of an array beside it: give them with --candles-symbols",
     "raw_lob": "book snapshots every 5 to 15 s as 32-bit floats: too coarse for events, and prices lost ticks",
     "pickle": "a pickle is never loaded",
     "unknown": "no format of the predecessor",
 }
 """Why files are passed over."""
 _OFFLINE = re.compile(r"features_\d{6}.*\.parquet")
-_LAYERING = re.compile(r"layering_data_\d{8}_\d{6}.*\.parquet")
+_LAYERING = re.compile(r"layering_data_.*\.parquet")
 _PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
 
 
@@ -65,7 +66,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _recognise(base: Path, path: Path) -> tuple[str, Source | None]:
-    """Kind and source, or reason and None; an empty reason for what belongs to another file's source."""
+    """Kind and source, or reason and None; an empty reason for files of another file's source."""
     name, relative = path.name, path.relative_to(base).as_posix()
     if name.endswith(".npy") and path.parent.name == "features":
         return "batch", _batch(path, relative)
@@ -80,7 +81,7 @@ def _kind(path: Path) -> str:
     if path.parent.name.startswith("date=") and _OFFLINE.fullmatch(path.name):
         return "offline"
     if path.name.endswith("_coins.json"):
-        return ""
+        return "coins"
     if _LAYERING.fullmatch(path.name):
         return "layering"
     if path.name == "statistics.json":

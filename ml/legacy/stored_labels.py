@@ -16,24 +16,21 @@ CODES = {"-1/0/1": 1, "0/1/2": 0}
 def normal_codes(raw: pl.DataFrame) -> tuple[dict[str, pl.Series], str]:
     """Columns of `STORED`, and the code: `-1/0/1`, `0/1/2`, `ambiguous`, `bad` or `none`.
 
-    A file with no other codes than 0 and 1 is told by its stored movements. Directions are null where the code is
-    ambiguous or bad: they are computed anew in any case, and the sources stay.
+    Stored movements decide the code of a file that holds no other codes than 0 and 1. Directions are null where the
+    code is ambiguous or bad: they are computed from prices in any case, and the sources stay.
+
+    Args:
+        raw: the columns `LABELS`, float64 without NaN.
     """
-    movements = {h: _column(raw, f"future_movement_{h}s") for h in HORIZONS}
-    codes = {h: _column(raw, f"future_direction_{h}s") for h in HORIZONS}
+    movements = {h: raw[f"future_movement_{h}s"] for h in HORIZONS}
+    codes = {h: raw[f"future_direction_{h}s"] for h in HORIZONS}
     code = _code(codes, movements)
     columns: dict[str, pl.Series] = {}
     for h in HORIZONS:
         shifted = codes[h] + CODES[code] if code in CODES else pl.repeat(None, raw.height, dtype=pl.Float64, eager=True)
-        columns[f"legacy_movement_{h}s"] = movements[h].fill_nan(None)
+        columns[f"legacy_movement_{h}s"] = movements[h]
         columns[f"legacy_direction_{h}s"] = shifted.cast(pl.Int8, strict=False)
     return {name: columns[name] for name in STORED}, code
-
-
-def _column(raw: pl.DataFrame, name: str) -> pl.Series:
-    if name not in raw.columns:
-        return pl.repeat(None, raw.height, dtype=pl.Float64, eager=True)
-    return raw[name].cast(pl.Float64, strict=False).fill_nan(None)
 
 
 def _code(codes: dict[int, pl.Series], movements: dict[int, pl.Series]) -> str:

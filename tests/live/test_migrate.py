@@ -35,7 +35,7 @@ def test_a_sound_folder_is_zero(old, root, capsys):
     assert store.manifest(root, "legacy_samples")
     assert main([str(old)]) == 0
     shown = capsys.readouterr().out
-    assert "labels made anew" in shown
+    assert "labels recomputed" in shown
     assert "3 source files, unchanged" in shown
 
 
@@ -43,7 +43,22 @@ def test_what_was_set_aside_is_one(old, capsys):
     """With the file, the reason and how many rows."""
     files.batch(old, "XRPUSDT", "b", [1], [1.0], array=np.zeros((1, 3), np.float32))
     assert main([str(old)]) == 1
-    assert "set aside of legacy_samples: ml_training/XRPUSDT/features/b.npy: 1 bad_width" in capsys.readouterr().out
+    assert "quarantined, of legacy_samples: ml_training/XRPUSDT/features/b.npy: 1 bad_width" in capsys.readouterr().out
+
+
+def test_values_that_do_not_fit_are_one(old, root, capsys):
+    """The rows are there, and the file, column, row and value are named; again when nothing is left to do."""
+    paths = files.batch(old, "XRPUSDT", "b", files.times(3), files.prices(3))
+    document = json.loads(paths[2].read_text())
+    document["samples"][1]["spread"] = "wide"
+    paths[2].write_text(json.dumps(document))
+    for _ in range(2):
+        code, report = run(capsys, old)
+        assert (code, report["tables"]["legacy_samples"]["kept"]) == (1, 33)
+    assert main([str(old)]) == 1
+    wanted = "null in legacy_samples: ml_training/XRPUSDT/features/b.npy: 1 values of metadata.spread do not fit"
+    assert f"{wanted} (first 'wide' in row 1)" in capsys.readouterr().out
+    assert len(list(root.set_aside("").parent.glob("*.json"))) == 1
 
 
 def test_nothing_to_migrate_is_two(old, capsys):

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from ml.legacy.columns import FEATURES, ROWS
-from ml.legacy.measures import finite, judge_scale, ranges
+from ml.legacy.columns import ROWS
+from ml.legacy.measures import judge_scale, ranges
 
 
 def rows(features, prices):
@@ -19,14 +19,6 @@ def rows(features, prices):
         .with_columns(instrument=pl.lit("v.X"))
         .select(name for name in ROWS if name != "features_scaled")
     )
-
-
-def test_what_is_not_finite_is_null_and_counted():
-    """NaN apart from infinity; a feature that is not there is null and no fault."""
-    values, counts = finite(pl.DataFrame({"open": [1.0, float("nan")], "close": [float("-inf"), None]}))
-    assert counts == {"nan": 1, "infinite": 1}
-    assert values.columns == list(FEATURES)
-    assert values.select("open", "close").rows() == [(1.0, None), (None, None)]
 
 
 @pytest.mark.parametrize(

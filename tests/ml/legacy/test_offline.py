@@ -58,3 +58,32 @@ def test_unknown_columns_are_refused(tmp_path, lost):
     with pytest.raises(SourceRefused) as refused:
         read(tmp_path)
     assert (refused.value.reason, refused.value.rows) == ("unknown_columns", 3)
+
+
+def test_values_that_do_not_fit_are_named_and_text_stays(tmp_path):
+    """The row stays, and every column and row that lost a value is in the proof; so are columns that no table has."""
+    path = files.offline(tmp_path, "2025-11-07", "120000", "BTCUSDT", files.times(6), files.prices(6))
+    odd = {
+        "rsi_14": ["1.5", "high", None, "nan", "2", "3"],
+        "future_direction_60s": [0.0, 1.0, 2.0, 9.0, None, 1.0],
+        "current_mid_price": [1.0, 0.0, -1.0, float("inf"), None, 2.0],
+        "mood": ["calm"] * 6,
+    }
+    pl.read_parquet(path).with_columns(pl.Series(name, values) for name, values in odd.items()).write_parquet(path)
+    part = read(tmp_path)
+    assert part.frame["signal_strength"].unique().to_list() == ["STRONG"]
+    assert part.frame["rsi_14"].to_list() == [1.5, None, None, None, 2.0, 3.0]
+    assert part.invalid["rsi_14"] == {1: "high"}
+    assert part.invalid["current_mid_price"] == {1: "0.0", 2: "-1.0"}
+    assert part.invalid["future_direction_60s"] == {0: "0.0", 1: "1.0", 2: "2.0", 3: "9.0", 5: "1.0"}
+    assert part.not_finite == {"nan": 1, "infinite": 1}
+    assert part.unread == ["mood"]
+
+
+def test_a_feature_that_stands_twice_is_named(tmp_path):
+    """By number and by name: the number counts, the other is no column of the table."""
+    path = files.offline(
+        tmp_path, "2025-11-07", "120000", "BTCUSDT", files.times(3), files.prices(3), names="numbered_112"
+    )
+    pl.read_parquet(path).with_columns(rsi_14=pl.lit(1.0)).write_parquet(path)
+    assert read(tmp_path).unread == ["rsi_14"]

@@ -1,6 +1,7 @@
 """Layering patterns of all generations in one table."""
 
 import itertools
+import json
 
 import polars as pl
 import pytest
@@ -90,3 +91,31 @@ def test_statistics_that_cannot_be_read_are_told(written, root, content):
     """They decide nothing."""
     (written[0] / "ml_training/layering/statistics.json").write_bytes(content)
     assert "fault" in run(root, written[0])["statistics"][0]
+
+
+@pytest.mark.parametrize("name", ["20251107_1200_outcome", "20251107_1200_labeled", "20251107_1200", "2025_backfill"])
+def test_files_of_the_label_scripts_are_read(root, tmp_path, name):
+    """They are named by the hour, without seconds; any file that begins like one of patterns is tried."""
+    files.write(tmp_path, name, [files.pattern(1, label=True, by="automatic_outcome")])
+    report = run(root, tmp_path)
+    assert (report["sources"], report["rows"], report["labelled"]) == (1, 1, 1)
+    assert table(root)["generation"].to_list() == [name.split("_")[2] if name.count("_") == 2 else "base"]
+
+
+def test_values_that_do_not_fit_are_reported(root, tmp_path):
+    """The pattern stays; which file, column, row and value, in the report and in the quarantine."""
+    rows = [files.pattern(k, layer_count=count) for k, count in enumerate([3.0, 2.5, None])]
+    rows[0] |= {"total_volume_usdt": "much", "notes": "text", "mood": 1}
+    rows[2] |= {"is_true_layering": "maybe", "volatility_24h": float("inf")}
+    write = files.write(tmp_path, "20251107_1200_labeled", rows)
+    report = run(root, tmp_path)
+    source = write.relative_to(tmp_path).as_posix()
+    assert report["invalid_values"] == [
+        {"source": source, "column": "is_true_layering", "values": 1, "first_row": 2, "first": "maybe"},
+        {"source": source, "column": "layer_count", "values": 1, "first_row": 1, "first": "2.5"},
+        {"source": source, "column": "total_volume_usdt", "values": 1, "first_row": 0, "first": "much"},
+    ]
+    assert (report["not_finite"], report["unread_columns"]) == ({"nan": 0, "infinite": 1}, ["mood"])
+    assert table(root)["layer_count"].to_list() == [3, None, None]
+    (entry,) = (json.loads(path.read_text()) for path in root.set_aside("").parent.glob("*.json"))
+    assert entry["invalid_values"][1] == {"column": "layer_count", "rows": [1], "values": ["2.5"]}

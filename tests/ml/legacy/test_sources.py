@@ -39,6 +39,12 @@ def test_labels_without_their_array_are_reported(tree):
     assert len(find(tree).left["no_features"]) == 2
 
 
+def test_names_of_coins_are_reported(tree):
+    """Nothing reads them: the option gives the symbols."""
+    (tree / "hlcv_coins.json").write_text("[]")
+    assert find(tree).left["coins"] == ["hlcv_coins.json"]
+
+
 def test_our_own_tables_are_not_taken_for_theirs(tmp_path):
     """A data root's feature store has the same folders; files of ours are named by instrument."""
     path = tmp_path / "feature_store/offline/training_features/date=2025-11-07/features_sim.X.parquet"

@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from ml.legacy.columns import LABELS
 from ml.legacy.stored_labels import normal_codes
 
 
@@ -10,7 +11,8 @@ def raw(directions, movements=None):
     columns = {"future_direction_10s": pl.Series(directions, dtype=pl.Float64)}
     if movements is not None:
         columns["future_movement_10s"] = pl.Series(movements, dtype=pl.Float64)
-    return pl.DataFrame(columns)
+    lacking = [pl.lit(None, pl.Float64).alias(name) for name in LABELS if name not in columns]
+    return pl.DataFrame(columns).with_columns(lacking)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,6 @@ def test_a_code_is_told_by_its_values_or_its_movements(directions, movements, co
 
 def test_a_horizon_decides_for_the_others():
     """A file was written by one script."""
-    frame = raw([0, 1]).with_columns(future_direction_30s=pl.Series([-1, 0]))
+    frame = raw([0, 1]).with_columns(future_direction_30s=pl.Series([-1.0, 0.0]))
     columns, _ = normal_codes(frame)
     assert columns["legacy_direction_10s"].to_list() == [1, 2]

@@ -1,10 +1,14 @@
-"""Parquet files and columns from strangers."""
+"""Parquet files and columns of unknown origin."""
+
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml.errors import SourceRefused
-from ml.legacy.tables import load, typed
+from ml.legacy.tables import fit, load
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path):
@@ -15,21 +19,53 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path):
     assert refused.value.reason == "bad_parquet"
 
 
+TEXT, FLOAT, INTEGER, FLAG = pl.String(), pl.Float64(), pl.Int64(), pl.Boolean()
+NAN, INFINITE = float("nan"), float("inf")
+
+
 @pytest.mark.parametrize(
-    ("values", "dtype", "expected"),
+    ("values", "dtype", "expected", "invalid"),
     [
-        ([True, None], pl.Boolean(), [True, None]),
-        ([None, None], pl.Boolean(), [None, None]),
-        (["True", "false", "x"], pl.Boolean(), [True, False, None]),
-        (["1.5", "x"], pl.Float64(), [1.5, None]),
-        ([3.0, None], pl.Int64(), [3, None]),
+        ([True, None], FLAG, [True, None], []),
+        ([None, None], FLAG, [None, None], []),
+        (["True", " false ", "x", "1"], FLAG, [True, False, None, True], [2]),
+        ([1, 0, 2], FLAG, [True, False, None], [2]),
+        ([1.0, NAN, 0.5], FLAG, [True, None, None], [2]),
+        (["1.5", "x", "", None], FLOAT, [1.5, None, None, None], [1, 2]),
+        ([1.5, NAN, -INFINITE], FLOAT, [1.5, None, None], []),
+        (["nan", "inf"], FLOAT, [None, None], []),
+        ([[1.0], None], FLOAT, [None, None], [0]),
+        ([datetime(2025, 1, 1, tzinfo=UTC)], FLOAT, [None], [0]),
+        ([b"1", b"\xff"], FLOAT, [1.0, None], [1]),
+        ([3.0, 3.5, 1e300, None], INTEGER, [3, None, None, None], [1, 2]),
+        (["3", "3.0", "3.5"], INTEGER, [3, 3, None], [2]),
+        (["WEAK", "", None], TEXT, ["WEAK", "", None], []),
+        ([3, None], TEXT, ["3", None], []),
+        ([0.5, NAN], TEXT, ["0.5", None], []),
+        ([["a", "b"], []], TEXT, ['["a","b"]', "[]"], []),
+        ([b"\xff", b"a"], TEXT, [None, "a"], [0]),
     ],
 )
-def test_a_column_gets_its_type(values, dtype, expected):
-    """What cannot be read is null."""
-    assert typed(pl.DataFrame({"a": values}), "a", dtype).to_list() == expected
+def test_a_column_gets_its_type(values, dtype, expected, invalid):
+    """Text stays text, and no number is rounded into another; the rows of what does not fit are named."""
+    fitted = fit(pl.Series("a", values), dtype)
+    assert (fitted.values.to_list(), fitted.invalid, fitted.values.dtype) == (expected, invalid, dtype)
 
 
-def test_a_missing_column_is_null():
-    """Older files lack what later ones have."""
-    assert typed(pl.DataFrame({"a": [1, 2]}), "b", pl.Float64()).to_list() == [None, None]
+CELLS = st.one_of(
+    st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)),
+    st.lists(st.none() | st.floats()),
+    st.lists(st.none() | st.booleans()),
+    st.lists(st.none() | st.text(max_size=5)),
+    st.lists(st.none() | st.binary(max_size=3)),
+    st.lists(st.none() | st.lists(st.integers(0, 9), max_size=2)),
+)
+
+
+@given(CELLS, st.sampled_from([TEXT, FLOAT, INTEGER, FLAG]))
+def test_no_value_is_lost_without_a_count(values, dtype):
+    """Whatever a column holds: each value that was there is there, or counted for exactly one reason."""
+    fitted = fit(pl.Series("a", values, strict=False), dtype)
+    there = sum(value is not None for value in values)
+    assert there == fitted.values.count() + len(fitted.invalid) + fitted.nan + fitted.infinite
+    assert fitted.values.len() == len(values)
