@@ -28,7 +28,18 @@ from ml.paths import DataRoot
 from ml.registry import Registry
 from ml.store import manifest, read
 
-SAME = ("candidate", "dataset_id", "split", "label_spec", "feature_set", "fingerprint", "predictions_sha256", "parity")
+SAME = (
+    "candidate",
+    "dataset_id",
+    "split",
+    "label_spec",
+    "feature_set",
+    "fingerprint",
+    "baseline",
+    "predictions_sha256",
+    "canaries",
+    "parity",
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
     dataset = panels.dataset_id(entries, LabelSpec(**evidence.label_spec) if evidence.label_spec else None, BASE)
     panel_entry = manifest(root, "dataset_panel")[str(root.whole("dataset_panel").relative_to(root.root))]
     model = load(root.model(evidence.model_id)) if evidence.model_id else None
-    asked = _data_gates(root, evidence, panel_entry.rows, panel_entry.sha256)
+    asked = _data_gates(root, listed, evidence, panel_entry.rows, panel_entry.sha256)
     judged = _model_gates(root, listed, registry, evidence, model) if model else None
     asked += judged or gates.no_candidate(panel_entry.sha256)
     content = {
@@ -70,6 +81,7 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
         "feature_set": {"name": BASE.name, "hash": BASE.hash},
         "fingerprint": fingerprint(FEATURES),
         "trials": evidence.tuned.get("n_trials", 0),
+        "baseline": evidence.tuned.get("baseline"),
         "predictions_sha256": _predictions_sha256(root),
         "canaries": evidence.canaries,
         "parity": evidence.parity,
@@ -82,11 +94,12 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
     return registry.commit(content, _log(root, registry, evidence, content) if model else None)
 
 
-def _data_gates(root: DataRoot, evidence: Evidence, count: int, source: str) -> list[Gate]:
-    instruments = {instrument for instrument, _, _ in verdict.partitions(root, evidence.selection)}
+def _data_gates(root: DataRoot, listed: Config, evidence: Evidence, count: int, source: str) -> list[Gate]:
+    instruments = [instrument for instrument, _, _ in verdict.partitions(root, evidence.selection)]
+    never_complete = verdict.never_complete(root, listed, evidence.selection) if count < gates.MIN_ROWS else {}
     return [
         gates.coverage(verdict.label_coverage(root, evidence.selection), source),
-        gates.rows(count, len(instruments), source),
+        gates.rows(count, instruments, never_complete, source),
         gates.canaries([Canary(**canary) for canary in evidence.canaries], _digest(evidence.canaries)),
         gates.parity(
             {name: evidence.parity[name] for name in ("rows", "rows_with_values", "mismatches")},
@@ -103,13 +116,13 @@ def _model_gates(
     champion = registry.champion()
     rival, rows = _rival(root, registry, test) if champion else (_baseline(evidence, test), test)
     instrument_id, samples = verdict.serving_samples(root, evidence.selection)
-    p99_ms = latency.p99_ms(model, samples, listed.instrument(instrument_id))
+    measured = latency.measure(model, samples, listed.instrument(instrument_id))
     differing = _reload_differences(root, model)
     return [
         gates.improvement(rows, rival, champion is None, PRIMARY, source),
         gates.train_gap(evidence.predictions, source),
         gates.calibration(rows, rival, source),
-        gates.latency(p99_ms, model.id),
+        gates.latency(measured.processor_ms, measured.wall_ms, model.id),
         gates.reload(differing, model.id),
         gates.sharpe(test, source),
         gates.slices(rows, rival, PRIMARY, source),

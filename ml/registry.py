@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from ml import decisions
 from ml.errors import ModelRefused, RegistryError
+from ml.evaluation.gates import refused_for_time
 from ml.models.lightgbm import DirectionModel, load
 from ml.paths import DataRoot
 
@@ -104,11 +105,15 @@ class Registry:
             return record
 
     def decided(self, evidence: str) -> dict[str, Any] | None:
-        """The record of a decision on the same evidence, if no other champion came after it; else None."""
+        """The record of a decision on the same evidence, if no other champion came after it; else None.
+
+        A refusal for a measured time alone does not stand: the time is measured again.
+        """
         head = self._head()
         for line in reversed(decisions.journal(self.root)):
             if line.evidence == evidence and line.champion == head:
-                return decisions.read(self.root, line)
+                record = decisions.read(self.root, line)
+                return None if refused_for_time(record.get("gates", ())) else record
         return None
 
     def reconcile(self) -> str | None:

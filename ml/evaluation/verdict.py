@@ -4,6 +4,7 @@ Here: reading the partitions that a selection names and running the checks on th
 Not here: the checks (`ml.evaluation.canaries`, `ml.evaluation.parity`), their bars (`ml.evaluation.gates`).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -18,10 +19,14 @@ from ml.datasets.training_features import PRIMARY
 from ml.evaluation import canaries
 from ml.evaluation.parity import Parity, replay
 from ml.evaluation.walk_forward import trainer
+from ml.features.online import OnlineFeatures
+from ml.features.sets import BASE, WHOLE
+from ml.instruments import Instrument
 from ml.labels import future
 from ml.market.tables import samples_array
 from ml.parquet import Stored
 from ml.paths import DataRoot
+from ml.schemas import NullReason
 from ml.store import Entry, read
 
 STRONG = {"num_leaves": 31, "min_data_in_leaf": 20, "learning_rate": 0.1}
@@ -64,6 +69,43 @@ def label_coverage(root: DataRoot, selection: Selection) -> dict[str, tuple[floa
         share = future.coverage(read(root.root / entry.path).collect())[f"{PRIMARY}s"]
         shares[f"{date}|{instrument_id}"] = (share, entry.rows)
     return shares
+
+
+def never_complete(root: DataRoot, listed: Config, selection: Selection) -> dict[str, str]:
+    """The selected instruments without one row that has every feature and a label; what is null in them, and why."""
+    found: dict[str, str] = {}
+    for instrument_id, days in groupby(partitions(root, selection), key=lambda item: item[0]):
+        chosen = list(days)
+        rows = pl.concat(
+            [
+                read(root.root / entry.path).select(*BASE.columns, f"movement_{PRIMARY}s").collect()
+                for *_, entry in chosen
+            ]
+        )
+        if rows.drop_nulls().is_empty():
+            nulls = {name: rows[name].null_count() for name in BASE.columns}
+            most = max(nulls.values())
+            first, *others = [name for name, count in nulls.items() if count == most]
+            columns = f"{first} and {len(others)} more columns" if others else first
+            where = f"all {rows.height:,}" if most == rows.height else f"{most:,} of {rows.height:,}"
+            reasons = _reasons(root, listed.instrument(instrument_id), [date for _, date, _ in chosen], first)
+            why = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+            found[instrument_id] = f"{columns} null in {where} rows ({why})"
+    return found
+
+
+def _reasons(root: DataRoot, instrument: Instrument, dates: list[str], feature: str) -> Counter[str]:
+    """Rows by null reason of one feature, computed once more: tables keep one reason for each family of features."""
+    found: Counter[str] = Counter()
+    position = WHOLE.columns.index(feature)
+    for date in dates:
+        samples, online = _samples(root, instrument.id, date), OnlineFeatures(instrument)
+        for i in range(len(samples)):
+            online.compute(samples, i)
+            code = NullReason(int(online.codes[position]))
+            if code:
+                found[code.name.lower()] += 1
+    return found
 
 
 def serving_samples(root: DataRoot, selection: Selection) -> tuple[str, np.ndarray]:

@@ -57,7 +57,7 @@ def decide(seed: int, ic: float) -> Outcome:
     test = predictions.filter(pl.col("part") == "test")
     rival = Rival(tuned.baseline, test[tuned.baseline].to_numpy())
     asked = [
-        gates.rows(panel.height, 1, ""),
+        gates.rows(panel.height, [INSTRUMENT.id], {}, ""),
         gates.improvement(test, rival, first=True, horizon_s=PRIMARY, source=""),
         gates.train_gap(predictions, ""),
         gates.calibration(test, rival, ""),

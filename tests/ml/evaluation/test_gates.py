@@ -22,8 +22,8 @@ COUNTS = {"rows": 9, "rows_with_values": 9, "mismatches": 0}
         (gates.coverage, ({"a": (0.7999, 600), "b": (1.0, 600)},), FAIL),
         (gates.coverage, ({"a": (0.7999, 599), "b": (1.0, 600)},), INSUFFICIENT),
         (gates.coverage, ({},), INSUFFICIENT),
-        (gates.rows, (10_000, 1), PASS),
-        (gates.rows, (9_999, 1), INSUFFICIENT),
+        (gates.rows, (10_000, ["a"], {}), PASS),
+        (gates.rows, (9_999, ["a"], {}), INSUFFICIENT),
         (gates.canaries, ([Canary("x", True, 0, 0, "")],), PASS),
         (gates.canaries, ([Canary("x", True, 0, 0, ""), Canary("y", False, 3, 0, "")],), FAIL),
         (gates.canaries, ([],), INSUFFICIENT),
@@ -32,9 +32,9 @@ COUNTS = {"rows": 9, "rows_with_values": 9, "mismatches": 0}
         (gates.parity, (COUNTS | {"rows": 0, "rows_with_values": 0},), INSUFFICIENT),
         (gates.parity, (COUNTS | {"rows_with_values": 0},), INSUFFICIENT),
         (gates.parity, (COUNTS | {"rows_with_values": 0, "mismatches": 1},), FAIL),
-        (gates.latency, (4.999,), PASS),
-        (gates.latency, (5.0,), FAIL),
-        (gates.latency, (float("nan"),), FAIL),
+        (gates.latency, (4.999, 90.0), PASS),
+        (gates.latency, (5.0, 4.0), FAIL),
+        (gates.latency, (float("nan"), 1.0), FAIL),
         (gates.reload, (0,), PASS),
         (gates.reload, (1,), FAIL),
     ],
@@ -49,7 +49,33 @@ def test_what_is_missing_is_said():
     """The worst partition, the dead canaries, and the hours that are still needed."""
     assert gates.coverage({"a": (0.9, 700), "b": (0.5, 800)}, "").detail == "lowest: b, 800 rows"
     assert gates.canaries([Canary("x", False, 1, 0, ""), Canary("y", False, 1, 0, "")], "").detail == "x, y"
-    assert gates.rows(2_800, 2, "").detail == "1.0 h more of 2 instruments are needed"
+    assert gates.rows(2_800, ["a", "a", "b"], {}, "").detail == "1.0 h more of 2 instruments are needed"
+    assert gates.latency(4.9, 31.26, "").detail == "ms of processor time; 31.3 ms on the clock"
+
+
+def test_hours_are_asked_only_of_instruments_that_can_give_rows():
+    """One that never has every feature is named with what is null; where all are so, no hours are asked at all."""
+    never = {"a": "vpin null in all 9 rows (undefined 9)"}
+    found = gates.rows(2_800, ["a", "b"], never, "")
+    assert found.detail == "2.0 h more of 1 instruments are needed; a: vpin null in all 9 rows (undefined 9)"
+    assert gates.rows(0, ["a"], never, "").detail == "a: vpin null in all 9 rows (undefined 9)"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "alone"),
+    [
+        ({"latency": FAIL}, True),
+        ({"latency": FAIL, "rows": INSUFFICIENT}, True),
+        ({"latency": FAIL, "reload": FAIL}, False),
+        ({"reload": FAIL}, False),
+        ({"latency": PASS}, False),
+        ({}, False),
+    ],
+)
+def test_what_a_time_alone_refused(outcomes, alone):
+    """No other required gate failed; one that is only shown may have."""
+    asked = [Gate(name, outcome, 0, 0, True, "") for name, outcome in outcomes.items()]
+    assert gates.refused_for_time(gates.as_dicts([*asked, Gate("slices", FAIL, 0, 0, False, "")])) is alone
 
 
 def judged(predicted, direction, seconds=1, p=None):
@@ -191,6 +217,6 @@ def test_the_decision_follows_from_the_required_gates(outcomes, decision):
 
 def test_gates_are_plain_json():
     """For records and for programs."""
-    asked = [gates.rows(5, 1, "s"), *gates.no_candidate("s")]
+    asked = [gates.rows(5, ["a"], {}, "s"), *gates.no_candidate("s")]
     assert json.loads(json.dumps(gates.as_dicts(asked))) == gates.as_dicts(asked)
     assert (asked[1].outcome, asked[1].required, gates.decide(asked)) == (INSUFFICIENT, True, "insufficient")

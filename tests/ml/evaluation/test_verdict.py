@@ -1,19 +1,27 @@
 """Canaries, parity and coverage over what is stored."""
 
 import shutil
+from dataclasses import replace
+from datetime import date
 
 import polars as pl
 import pytest
 
 from ml import config
+from ml.config import Config
 from ml.datasets.panel import Selection
+from ml.datasets.training_features import join
 from ml.errors import DatasetError
 from ml.evaluation import gates, verdict
 from ml.evaluation.canaries import Canary
+from ml.features.build import build
+from ml.labels import future
 from ml.market import layout
+from ml.market.tables import samples_frame
 from ml.paths import FEATURE_GROUP, DataRoot
 from ml.simulation.instrument import INSTRUMENT
 from ml.store import publish, read
+from tests.samples import invalid, random_samples
 
 ALL = Selection()
 DAYS = ("2025-03-03", "2025-03-04")
@@ -67,6 +75,39 @@ def test_coverage_is_the_share_of_labelled_rows(ingested):
         assert found[f"{day}|{INSTRUMENT.id}"] == (pytest.approx(share), rows.height)
         assert 0.8 < share < 1
     assert gates.coverage(found, "").outcome == "pass"
+
+
+def store_rows(root, samples, instrument):
+    """Samples of a day, and their features and labels, stored as the assets would."""
+    tail = samples[:0]
+    features, labels = build(samples, tail, instrument), future.label(samples_frame(samples), tail, DAYS[0])
+    for table, rows in (
+        ("book_samples", samples_frame(samples)),
+        (FEATURE_GROUP, join(features, labels, instrument.id)),
+    ):
+        publish(root, table, root.partition(table, DAYS[0], instrument.id), rows, "")
+
+
+OTHER = replace(INSTRUMENT, id="sim.OTHER")
+
+
+@pytest.mark.parametrize(
+    ("levels", "broken_every", "says"),
+    [
+        (1, 1_000, "slope_bid and 3 more columns null in all 400 rows (undefined 399, invalid_book 1)"),
+        (20, 20, "depth_bid_5 and 13 more columns null in all 400 rows (warm_up 380, invalid_book 20)"),
+    ],
+    ids=["one level", "short runs"],
+)
+def test_an_instrument_whose_rows_are_never_complete_is_named_with_the_reason(root, levels, broken_every, says):
+    """The first column that is null most often, and why by null reason; the other instrument has complete rows."""
+    samples = random_samples(400, 1, levels)
+    for start in range(0, 400, broken_every):
+        samples = invalid(samples, start, 1)
+    store_rows(root, samples, INSTRUMENT)
+    store_rows(root, random_samples(400, 1), OTHER)
+    listed = Config(root.root, date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[0]), (INSTRUMENT, OTHER))
+    assert verdict.never_complete(root, listed, ALL) == {INSTRUMENT.id: says}
 
 
 def test_latency_is_measured_on_the_latest_samples(ingested):
