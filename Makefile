@@ -2,7 +2,7 @@ PY ?= python3
 BIN := .venv/bin
 DEMO_FLAGS := $(if $(CAPTURES),--captures $(CAPTURES))
 
-.PHONY: setup demo test test-slow promises lint bench ui lock clean
+.PHONY: setup demo test test-slow promises golden lint bench ui lock clean
 
 setup: .venv/.ok
 
@@ -27,6 +27,10 @@ test-slow: setup
 # every test that proves a promise; the results stand in docs/promises.md
 promises: setup
 	$(BIN)/pytest -m promise --timeout 7200 --write-promises
+
+# after a version in ml/versions.py was raised; read the diff before you commit it
+golden: setup
+	$(BIN)/pytest --write-golden tests/golden
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks

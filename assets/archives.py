@@ -14,13 +14,13 @@ from assets.checks import rule_results, rule_specs
 from assets.metadata import table
 from assets.partitions import date_and_instrument, instrument_day
 from ml.config import Config
-from ml.fingerprint import FETCHING, fingerprint
 from ml.paths import DataRoot
+from ml.versions import ARCHIVES, code_version
 
 
 @dg.asset(
     partitions_def=instrument_day, group_name="archives", kinds={"parquet"}, io_manager_key="parquet",
-    owners=["team:data"], code_version=fingerprint(FETCHING), check_specs=rule_specs("archive_files"),
+    owners=["team:data"], code_version=code_version(ARCHIVES), check_specs=rule_specs("archive_files"),
 )  # fmt: skip
 def archive_files(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]

@@ -17,16 +17,16 @@ from assets.metadata import image, table
 from assets.partitions import days_of_month, instrument_month, month_and_instrument
 from ml import candle_months, coverage
 from ml.features.unified.table import UNIFIED
-from ml.fingerprint import CANDLE_SETS, fingerprint
 from ml.labels import targets
 from ml.paths import DataRoot
+from ml.versions import CANDLE_FEATURES, CANDLE_TARGETS, code_version
 
 DAYS = dg.AssetDep(candles, partition_mapping=days_of_month)
 
 
 @dg.asset(
     partitions_def=instrument_month, group_name="candle_sets", kinds={"parquet", "numba"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=f"{UNIFIED.hash}-{fingerprint(CANDLE_SETS)}", deps=[DAYS],
+    owners=["team:research"], code_version=f"{UNIFIED.hash}-{code_version(CANDLE_FEATURES)}", deps=[DAYS],
     check_specs=[*rule_specs("candle_features"), *canary_specs("candle_features")],
     metadata={"feature set": UNIFIED.name, "feature set hash": UNIFIED.hash}, automation_condition=ON_FRESH_INPUT,
 )  # fmt: skip
@@ -50,7 +50,7 @@ def candle_features(
 
 @dg.asset(
     partitions_def=instrument_month, group_name="candle_sets", kinds={"parquet", "polars"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=fingerprint(CANDLE_SETS), deps=[DAYS],
+    owners=["team:research"], code_version=code_version(CANDLE_TARGETS), deps=[DAYS],
     check_specs=rule_specs("candle_targets"), automation_condition=ON_FRESH_INPUT,
 )  # fmt: skip
 def candle_targets(

@@ -13,12 +13,12 @@ from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image, table
 from assets.partitions import date_and_instrument, instrument_day
-from ml.fingerprint import CANDLES, fingerprint
+from ml.versions import CANDLES, code_version
 
 
 @dg.asset(
     partitions_def=instrument_day, group_name="raw", kinds={"parquet", "polars"}, io_manager_key="parquet",
-    owners=["team:data"], code_version=fingerprint(CANDLES), automation_condition=ON_FRESH_INPUT,
+    owners=["team:data"], code_version=code_version(CANDLES), automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("candles"),
 )  # fmt: skip
 def candles(

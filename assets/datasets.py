@@ -19,9 +19,9 @@ from assets.partitions import date_and_instrument, instrument_day
 from ml.datasets import panel
 from ml.datasets.training_features import join
 from ml.features.sets import BASE
-from ml.fingerprint import DATASETS, fingerprint
 from ml.labels.spec import LabelSpec
 from ml.paths import DataRoot
+from ml.versions import DATASET, TRAINING_FEATURES, code_version
 
 
 class Dataset(dg.Config):
@@ -38,7 +38,7 @@ class Dataset(dg.Config):
 
 @dg.asset(
     partitions_def=instrument_day, group_name="dataset", kinds={"parquet", "polars"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=fingerprint(DATASETS), automation_condition=ON_FRESH_INPUT,
+    owners=["team:research"], code_version=code_version(TRAINING_FEATURES), automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("training_features"),
 )  # fmt: skip
 def training_features(
@@ -53,7 +53,7 @@ def training_features(
 
 @dg.asset(
     group_name="dataset", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features],
-    code_version=fingerprint(DATASETS),
+    code_version=code_version(DATASET),
 )  # fmt: skip
 def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[dict[str, Any]]:
     """The class threshold, fitted once on the first training block and the same in every fold."""
@@ -65,7 +65,7 @@ def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.Mat
 
 @dg.asset(
     group_name="dataset", kinds={"parquet", "polars"}, io_manager_key="parquet", owners=["team:research"],
-    code_version=fingerprint(DATASETS), deps=[training_features], check_specs=rule_specs("dataset_panel"),
+    code_version=code_version(DATASET), deps=[training_features], check_specs=rule_specs("dataset_panel"),
 )  # fmt: skip
 def dataset_panel(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], label_spec: dict[str, Any]

@@ -14,7 +14,7 @@ from assets.metadata import image, table
 from assets.partitions import date_and_instrument, instrument_day
 from ml import drift, plots
 from ml.features.sets import BASE
-from ml.fingerprint import DRIFT, fingerprint
+from ml.versions import DRIFT, code_version
 
 AS_TRAINED = dg.AssetCheckSpec(
     "as_trained", asset="drift_report", description="The day was compared, and no feature has drifted."
@@ -23,7 +23,7 @@ AS_TRAINED = dg.AssetCheckSpec(
 
 @dg.asset(
     partitions_def=instrument_day, group_name="features", kinds={"parquet", "polars"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=fingerprint(DRIFT), automation_condition=ON_FRESH_INPUT,
+    owners=["team:research"], code_version=code_version(DRIFT), automation_condition=ON_FRESH_INPUT,
 )  # fmt: skip
 def feature_profile(features: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame]:
     """Coverage and distribution of each feature over a day."""
@@ -33,7 +33,7 @@ def feature_profile(features: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame
 
 @dg.asset(
     group_name="dataset", kinds={"parquet", "numpy"}, io_manager_key="parquet", owners=["team:research"],
-    code_version=fingerprint(DRIFT),
+    code_version=code_version(DRIFT),
 )  # fmt: skip
 def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame]:
     """How each feature is distributed over the panel, and how far the panel's own blocks stray."""
@@ -43,7 +43,7 @@ def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataF
 
 @dg.asset(
     partitions_def=instrument_day, group_name="monitoring", kinds={"parquet", "numpy"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=fingerprint(DRIFT), automation_condition=ON_FRESH_INPUT,
+    owners=["team:research"], code_version=code_version(DRIFT), automation_condition=ON_FRESH_INPUT,
     check_specs=[AS_TRAINED],
 )  # fmt: skip
 def drift_report(

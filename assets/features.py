@@ -14,16 +14,21 @@ from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import feature_coverage
 from assets.partitions import date_and_instrument, instrument_day
 from ml.features.sets import WHOLE
-from ml.fingerprint import FEATURES, fingerprint
 from ml.parquet import Stored
+from ml.versions import FEATURES, code_version
 
 
 @dg.asset(
-    partitions_def=instrument_day, group_name="features", kinds={"parquet", "numba"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=f"{WHOLE.hash}-{fingerprint(FEATURES)}", automation_condition=ON_FRESH_INPUT,
+    partitions_def=instrument_day,
+    group_name="features",
+    kinds={"parquet", "numba"},
+    io_manager_key="parquet",
+    owners=["team:research"],
+    code_version=f"{WHOLE.hash}-{code_version(FEATURES)}",
+    automation_condition=ON_FRESH_INPUT,
     check_specs=[*rule_specs("features"), *leak_specs("features")],
     metadata={"feature set": WHOLE.name, "feature set hash": WHOLE.hash},
-)  # fmt: skip
+)
 def features(
     context: dg.AssetExecutionContext, raw_frames: Stored, book_samples: pl.LazyFrame
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:

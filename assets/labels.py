@@ -15,13 +15,13 @@ from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image
 from assets.partitions import date_and_instrument, instrument_day
 from ml.config import Config
-from ml.fingerprint import LABELS, fingerprint
 from ml.parquet import Stored
+from ml.versions import LABELS, code_version
 
 
 @dg.asset(
     partitions_def=instrument_day, group_name="labels", kinds={"parquet", "numba"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=fingerprint(LABELS), automation_condition=ON_FRESH_INPUT,
+    owners=["team:research"], code_version=code_version(LABELS), automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("future_labels"),
 )  # fmt: skip
 def future_labels(

@@ -12,9 +12,9 @@ import dagster as dg
 from assets.metadata import columns, image
 from ml import plots
 from ml.config import Config
-from ml.fingerprint import LEGACY, fingerprint
 from ml.legacy.columns import SCHEMAS
 from ml.paths import DataRoot
+from ml.versions import LEGACY_FILES, code_version
 
 
 class Legacy(dg.Config):
@@ -40,19 +40,25 @@ class Legacy(dg.Config):
         return dg.MaterializeResult(metadata={"dagster/row_count": report["kept"], **shown})
 
 
-@dg.asset(group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=fingerprint(LEGACY))
+@dg.asset(
+    group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=code_version(LEGACY_FILES)
+)
 def legacy_samples(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[Any]:
     """Samples of the predecessor by UTC date and instrument, each once, with labels made anew beside the old ones."""
     return config.result(data_root, "legacy_samples")
 
 
-@dg.asset(group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=fingerprint(LEGACY))
+@dg.asset(
+    group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=code_version(LEGACY_FILES)
+)
 def legacy_layering(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[Any]:
     """Layering patterns of the predecessor, each once with its best label; every copy is named."""
     return config.result(data_root, "legacy_layering")
 
 
-@dg.asset(group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=fingerprint(LEGACY))
+@dg.asset(
+    group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=code_version(LEGACY_FILES)
+)
 def legacy_candles(
     config: Legacy, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[Any]:

@@ -19,19 +19,25 @@ from ml.candles import MINUTE
 from ml.dates import bounds
 from ml.features.legacy.table import BEGUN, LEGACY_110, LEGACY_112
 from ml.features.sets import FeatureSet
-from ml.fingerprint import LEGACY_SETS, fingerprint
 from ml.parquet import Stored
 from ml.paths import DataRoot
+from ml.versions import LEGACY_FEATURES, code_version
 
 
 def _asset(chosen: FeatureSet) -> dg.AssetsDefinition:
     @dg.asset(
-        name=chosen.name, partitions_def=instrument_day, group_name="legacy_sets", kinds={"parquet", "numpy"},
-        io_manager_key="parquet", owners=["team:research"], code_version=f"{chosen.hash}-{fingerprint(LEGACY_SETS)}",
-        deps=[candles], check_specs=[*rule_specs(chosen.name), *canary_specs(chosen.name)],
+        name=chosen.name,
+        partitions_def=instrument_day,
+        group_name="legacy_sets",
+        kinds={"parquet", "numpy"},
+        io_manager_key="parquet",
+        owners=["team:research"],
+        code_version=f"{chosen.hash}-{code_version(LEGACY_FEATURES)}",
+        deps=[candles],
+        check_specs=[*rule_specs(chosen.name), *canary_specs(chosen.name)],
         metadata={"feature set": chosen.name, "feature set hash": chosen.hash},
         description=f"The predecessor's {len(chosen.columns)} columns of each sample; their faults: docs/features.md.",
-    )  # fmt: skip
+    )
     def rows(
         context: dg.AssetExecutionContext,
         raw_frames: Stored,

@@ -12,14 +12,14 @@ import polars as pl
 from assets.datasets import Dataset
 from assets.metadata import table
 from ml.config import Config
-from ml.fingerprint import LEARNING, fingerprint
 from ml.paths import DataRoot
 from ml.registry import Registry
+from ml.versions import LEARNING, code_version
 
 
 @dg.asset(
     group_name="promotion", kinds={"mlflow", "json"}, io_manager_key="json", owners=["team:research"],
-    code_version=fingerprint(LEARNING), deps=["dataset_panel"],
+    code_version=code_version(LEARNING), deps=["dataset_panel"],
 )  # fmt: skip
 def promotion_decision(
     config: Dataset,

@@ -17,12 +17,12 @@ from assets.partitions import FETCHED, date_and_instrument, instrument_day
 from ml import ledger
 from ml.ahead import ahead
 from ml.config import Config
-from ml.fingerprint import KERNEL, fingerprint
 from ml.parquet import Parts, Stored
 from ml.paths import DataRoot
 from ml.rules import Judged
 from ml.schemas import TABLES
 from ml.table_rules import RULES
+from ml.versions import KERNEL, code_version
 
 DECODED = {
     "book_events": "Level changes that were applied, in order, with the book the day opens with; breaks are rows too.",
@@ -34,7 +34,7 @@ DECODED = {
 
 @dg.asset(
     partitions_def=instrument_day, group_name="raw", kinds={"parquet"}, io_manager_key="parquet",
-    owners=["team:data"], code_version=fingerprint(KERNEL), deps=FETCHED,
+    owners=["team:data"], code_version=code_version(KERNEL), deps=FETCHED,
 )  # fmt: skip
 def raw_frames(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
@@ -60,7 +60,7 @@ def raw_frames(
     outs={
         name: dg.AssetOut(
             description=text, group_name="raw", kinds={"parquet"}, io_manager_key="parquet", owners=["team:data"],
-            code_version=fingerprint(KERNEL), automation_condition=ON_FRESH_INPUT,
+            code_version=code_version(KERNEL), automation_condition=ON_FRESH_INPUT,
         )
         for name, text in DECODED.items()
     },

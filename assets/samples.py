@@ -14,13 +14,13 @@ from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image
 from assets.partitions import date_and_instrument, instrument_day
 from ml.ahead import ahead
-from ml.fingerprint import KERNEL, fingerprint
 from ml.parquet import Stored
+from ml.versions import KERNEL, code_version
 
 
 @dg.asset(
     partitions_def=instrument_day, group_name="samples", kinds={"parquet", "numba"}, io_manager_key="parquet",
-    owners=["team:data"], code_version=fingerprint(KERNEL), automation_condition=ON_FRESH_INPUT,
+    owners=["team:data"], code_version=code_version(KERNEL), automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("book_samples"),
 )  # fmt: skip
 def book_samples(

@@ -10,14 +10,14 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import image, table
-from ml.fingerprint import LEARNING, fingerprint
 from ml.paths import DataRoot
 from ml.settings import Settings
+from ml.versions import LEARNING, code_version
 
 
 @dg.asset(
     group_name="validation", kinds={"parquet", "lightgbm"}, io_manager_key="parquet", owners=["team:research"],
-    code_version=fingerprint(LEARNING),
+    code_version=code_version(LEARNING),
 )  # fmt: skip
 def fold_predictions(
     dataset_panel: pl.LazyFrame, tuned_params: dict[str, Any], settings: dg.ResourceParam[Settings]
@@ -37,7 +37,7 @@ def fold_predictions(
 
 @dg.asset(
     group_name="training", kinds={"lightgbm"}, io_manager_key="json", owners=["team:research"],
-    code_version=fingerprint(LEARNING),
+    code_version=code_version(LEARNING),
 )  # fmt: skip
 def candidate_model(
     dataset_panel: pl.LazyFrame,

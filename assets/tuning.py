@@ -10,13 +10,13 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import image
-from ml.fingerprint import LEARNING, fingerprint
 from ml.settings import Settings
+from ml.versions import LEARNING, code_version
 
 
 @dg.asset(
     group_name="training", kinds={"optuna", "lightgbm"}, io_manager_key="json", owners=["team:research"],
-    code_version=fingerprint(LEARNING),
+    code_version=code_version(LEARNING),
 )  # fmt: skip
 def tuned_params(
     dataset_panel: pl.LazyFrame, settings: dg.ResourceParam[Settings]

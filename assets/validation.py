@@ -13,13 +13,13 @@ import polars as pl
 from assets.datasets import Dataset, training_features
 from assets.metadata import image, table
 from ml.config import Config
-from ml.fingerprint import LEARNING, fingerprint
 from ml.paths import DataRoot
+from ml.versions import LEARNING, code_version
 
 
 @dg.asset(
     group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features],
-    code_version=fingerprint(LEARNING),
+    code_version=code_version(LEARNING),
 )  # fmt: skip
 def canary_report(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
@@ -33,7 +33,7 @@ def canary_report(
 
 @dg.asset(
     group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features],
-    code_version=fingerprint(LEARNING),
+    code_version=code_version(LEARNING),
     check_specs=[dg.AssetCheckSpec("parity", asset="parity_report", description="Batch = live in every row.")],
 )  # fmt: skip
 def parity_report(

@@ -80,7 +80,6 @@ def fits(model: DirectionModel) -> None:
         ModelRefused: says what differs.
     """
     from ml.features.sets import feature_set
-    from ml.fingerprint import FEATURES, fingerprint
 
     card, running = model.card, feature_set(model.card.feature_set)
     if card.feature_set_hash != running.hash or list(card.features) != running.columns:
@@ -90,9 +89,9 @@ def fits(model: DirectionModel) -> None:
             f"The model was trained on {card.feature_set} {card.feature_set_hash}, running is {running.hash}"
             f" (model only: {missing or 'none'}; running only: {extra or 'none'}). Train and promote again."
         )
-    if card.fingerprint != fingerprint(FEATURES):
+    if card.code_version != running.code_version:
         raise ModelRefused(
-            f"The model was trained with kernel {card.fingerprint}, running is {fingerprint(FEATURES)}: "
+            f"The model was trained on features of {card.code_version}, running is {running.code_version}: "
             "its features may differ. Train and promote again."
         )
 

@@ -20,12 +20,12 @@ import polars as pl
 from ml import download, store
 from ml.config import Config
 from ml.errors import StoreError
-from ml.fingerprint import FETCHING, fingerprint
 from ml.instruments import Instrument
 from ml.partial import Part
 from ml.paths import DataRoot
 from ml.schemas import TABLES
 from ml.sources import Source
+from ml.versions import ARCHIVES, code_version
 
 TABLE = "archive_files"
 FETCHED, NOT_PUBLISHED, CHECKSUM = STATES = ("fetched", "not_published", "checksum")
@@ -53,7 +53,7 @@ def update(root: DataRoot, listed: Config, instrument: Instrument, date: str, no
             before[source.name] = visit.row(before.get(source.name))
         rows = pl.DataFrame([before[name] for name in sorted(before)], schema=TABLES[TABLE])
         if not rows.equals(stored):
-            store.publish(root, TABLE, root.partition(TABLE, date, instrument.id), rows, fingerprint(FETCHING))
+            store.publish(root, TABLE, root.partition(TABLE, date, instrument.id), rows, code_version(ARCHIVES))
     return rows
 
 

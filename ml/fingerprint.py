@@ -1,7 +1,7 @@
-"""Which code made a number: hashes of the sources that a result depends on.
+"""Where numba keeps compiled functions: a folder for each state of the sources that hold some.
 
-Here: the fingerprint of the kernel (events to samples to features), and of other groups of sources.
-Not here: hashes of data (`ml.store`) or of feature sets (`ml.features.sets`).
+numba's own cache sees a change in the file of a function, but not in a function of another file that it calls. This
+hash is for that cache alone: what computes a stored number carries a version (`ml.versions`).
 """
 
 import hashlib
@@ -11,45 +11,33 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-ROOM = Path(__file__).parent
-KERNEL = ("dates.py", "instruments.py", "schemas.py", "market/*.py", "market/venues/*.py", "market/archives/*.py")
-"""The whole room, so that no module that is split off can be forgotten."""
-FETCHING = ("schemas.py", "sources.py", "partial.py", "download.py", "fetch.py")
-CANDLES = ("dates.py", "schemas.py", "candles.py")
-FEATURES = (*KERNEL, "features/*.py")
-CANDLE_SETS = (*CANDLES, "market/compiled.py", "features/indicators/*.py", "features/unified/*.py", "labels/targets.py")
-LABELS = (*KERNEL, "labels/*.py")
-LEGACY = (
-    "schemas.py", "candles.py", "klines.py", "features/legacy/*_columns.py", "features/legacy/table.py", "legacy/*.py",
+PACKAGE = Path(__file__).parent
+COMPILED = (
+    "dates.py",
+    "schemas.py",
+    "market/*.py",
+    "market/venues/*.py",
+    "features/*.py",
+    "features/*/*.py",
     "labels/*.py",
-)  # fmt: skip
-LEGACY_SETS = (
-    *KERNEL, "candles.py", "bars.py", "features/table.py", "features/sets.py", "features/candle_sets.py",
-    "features/legacy/*.py", "features/indicators/*.py", "features/unified/columns.py", "features/unified/series.py",
-)  # fmt: skip
-DATASETS = (*FEATURES, "labels/*.py", "datasets/*.py")
-DRIFT = (*FEATURES, "drift.py")
-LEARNING = (*DATASETS, "evaluation/*.py", "models/*.py", "training/*.py", "tuning/*.py", "promotion.py")
-COMPILED = (*KERNEL, "features/*.py", "features/*/*.py", "labels/*.py", "simulation/*.py")
-"""Every room that holds compiled functions; a house test looks for others."""
+    "simulation/*.py",
+)
+"""Every module that holds compiled functions, and the constants that are compiled into them."""
 
 
 @cache
-def fingerprint(patterns: tuple[str, ...] = FEATURES) -> str:
-    """Hex sha256, 16 digits, over the named sources and the compiler's version; comments count."""
+def fingerprint() -> str:
+    """Hex sha256, 16 digits, over the sources of compiled functions and the compiler's version."""
     digest = hashlib.sha256(f"numba {version('numba')}".encode())
-    for pattern in patterns:
-        for path in sorted(ROOM.glob(pattern)):
-            digest.update(path.relative_to(ROOM).as_posix().encode() + b"\0" + path.read_bytes())
+    for pattern in COMPILED:
+        for path in sorted(PACKAGE.glob(pattern)):
+            digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def use_compiled(folder: Path) -> None:
-    """Keep compiled functions below a folder, apart for each state of their sources; call before they are compiled.
-
-    numba's own cache sees a change in the file of a function, but not in a function of another file that it calls.
-    """
-    below = folder / fingerprint(COMPILED)
+    """Keep compiled functions below a folder, apart for each state of their sources; call before they are compiled."""
+    below = folder / fingerprint()
     below.mkdir(parents=True, exist_ok=True)
     os.environ["NUMBA_CACHE_DIR"] = str(below.resolve())
     if "numba" in sys.modules:

@@ -21,7 +21,6 @@ from ml.evaluation import gates, latency, metrics, verdict, walk_forward
 from ml.evaluation.canaries import Canary
 from ml.evaluation.gates import Gate, Rival
 from ml.features.sets import BASE
-from ml.fingerprint import FEATURES, fingerprint
 from ml.labels.spec import LabelSpec
 from ml.models.lightgbm import DirectionModel, load
 from ml.paths import DataRoot
@@ -34,7 +33,7 @@ SAME = (
     "split",
     "label_spec",
     "feature_set",
-    "fingerprint",
+    "code_version",
     "baseline",
     "predictions_sha256",
     "canaries",
@@ -79,7 +78,7 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
         "split": {"first_share": FIRST_SHARE, "n_splits": N_SPLITS, "embargo_ns": walk_forward.EMBARGO_NS},
         "label_spec": evidence.label_spec,
         "feature_set": {"name": BASE.name, "hash": BASE.hash},
-        "fingerprint": fingerprint(FEATURES),
+        "code_version": BASE.code_version,
         "trials": evidence.tuned.get("n_trials", 0),
         "baseline": evidence.tuned.get("baseline"),
         "predictions_sha256": _predictions_sha256(root),

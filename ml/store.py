@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from ml import parquet
 from ml.errors import StoreError
 from ml.parquet import Content, Parts, Stored
 from ml.paths import DataRoot
+from ml.versions import TABLES, code_version, outdated
 
 LOCK_SECONDS = 3_600
 """A download holds its table's lock until it ends."""
@@ -130,6 +131,22 @@ def manifest(root: DataRoot, table: str) -> dict[str, Entry]:
             continue  # torn by a power cut, or damaged; the sweep lists the file anew
         entries[entry.path] = entry
     return entries
+
+
+def require_current(table: str, entries: Iterable[Entry]) -> None:
+    """Refuse stored files that older code made, whose numbers may differ from those of the running code.
+
+    Raises:
+        StoreError: says how many, the first one, and what to rebuild.
+    """
+    old = [(entry, first) for entry in entries if (first := outdated(table, entry.code_version))]
+    if old:
+        entry, first = old[0]
+        raise StoreError(
+            f"{table}: {len(old)} stored files were made by older code (first {entry.path}: "
+            f"{entry.code_version.rpartition('-')[2]}; running is {code_version(TABLES[table])}). "
+            f"Materialize {first} and what is downstream of it for these partitions."
+        )
 
 
 def read(path: Path) -> pl.LazyFrame:

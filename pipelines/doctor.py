@@ -15,6 +15,7 @@ from ml import config, decisions, store
 from ml.errors import CaptureError, LobforgeError
 from ml.market import captures
 from ml.paths import DataRoot
+from ml.versions import outdated
 from pipelines.setup import TABLES
 
 MIN_FREE_BYTES = 1 << 30
@@ -84,6 +85,13 @@ def _files(root: DataRoot) -> Iterator[Finding]:
                 False,
                 f"{table}: {len(missing)} of {len(listed)} listed files are missing (first {missing[0]})",
                 f"materialize {table} again",
+            )
+        old = [(path, first) for path, entry in listed.items() if (first := outdated(table, entry.code_version))]
+        if old:
+            yield Finding(
+                False,
+                f"{table}: {len(old)} of {len(listed)} files were made by older code (first {old[0][0]})",
+                f"materialize {old[0][1]} and what is downstream of it",
             )
         unlisted = [p for p in root.table(table).rglob("*.parquet") if str(p.relative_to(root.root)) not in listed]
         if unlisted:

@@ -50,6 +50,8 @@ class ParquetTables(dg.IOManager):
         """One partition, or the table: in parts where the asset asks for them."""
         table = context.asset_key.path[-1]
         path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
+        listed = store.manifest(self.root, table).get(str(path.relative_to(self.root.root)))
+        store.require_current(table, [listed] if listed else [])
         return Stored(path) if context.dagster_type.typing_type is Stored else store.read(path)
 
     def _path(self, table: str, key: Any) -> Any:

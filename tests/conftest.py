@@ -26,6 +26,7 @@ hypothesis.settings.load_profile("same")
 
 def pytest_addoption(parser):
     """The option that makes a run write what became of the promises."""
+    parser.addoption("--write-golden", action="store_true", help="write the outputs on record for tests/golden")
     parser.addoption("--write-promises", action="store_true", help="write results of marked tests to docs/promises.md")
 
 

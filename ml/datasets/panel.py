@@ -16,7 +16,7 @@ from ml.errors import DatasetError
 from ml.features.sets import FeatureSet
 from ml.labels.spec import LabelSpec, fit
 from ml.paths import FEATURE_GROUP, DataRoot
-from ml.store import Entry, manifest, read
+from ml.store import Entry, manifest, read, require_current
 
 FIRST_SHARE = 0.4
 N_SPLITS = 5
@@ -36,10 +36,12 @@ class Selection:
 
         Raises:
             DatasetError: there is none.
+            StoreError: older code made some of them.
         """
         found = [entry for entry in manifest(root, FEATURE_GROUP).values() if self._holds(entry.path)]
         if not found:
             raise DatasetError(f"No {FEATURE_GROUP} partition matches {self}. Materialize some first.")
+        require_current(FEATURE_GROUP, found)
         return sorted(found, key=lambda entry: entry.path)
 
     def _holds(self, path: str) -> bool:

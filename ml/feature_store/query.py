@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ml.errors import DatasetError
 from ml.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot
-from ml.store import Entry, manifest
+from ml.store import Entry, manifest, require_current
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,14 @@ class Query:
 
         Raises:
             DatasetError: the group is unknown, or no file matches.
+            StoreError: older code made some of them.
         """
         if self.group not in FEATURE_GROUPS:
             raise DatasetError(f"There is no feature group {self.group!r}. Choose of {', '.join(FEATURE_GROUPS)}.")
         found = [entry for path, entry in sorted(manifest(root, self.group).items()) if self._holds(path)]
         if not found:
             raise DatasetError(f"No file of {self.group} matches {self}. Materialize some, or widen the query.")
+        require_current(self.group, found)
         return found
 
     def _holds(self, path: str) -> bool:

@@ -8,9 +8,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-FORMULAS = 1
-"""Raise it when a computation changes and its formula's text does not."""
-
 
 @dataclass(frozen=True)
 class Column:
@@ -61,7 +58,7 @@ class CandleSet:
 
     @property
     def hash(self) -> str:
-        """Hex sha256, 16 digits, over names, order, dtype, units, formulas and their version, needs, and horizons."""
-        meaning = [self.name, "float64", self.timeframe, self.horizons, FORMULAS, self.families]
+        """Hex sha256, 16 digits, over names, order, dtype, units, formulas, needs, and horizons."""
+        meaning = [self.name, "float64", self.timeframe, self.horizons, self.families]
         text = json.dumps([meaning, [asdict(column) for column in self.columns]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """Named feature sets: which columns, in which order, under which hash.
 
 Here: the sets and their hash over everything that gives a column its meaning.
-Not here: the features (`ml.features.table`), the code that computes them (`ml.fingerprint`).
+Not here: the features (`ml.features.table`), the versions of the code that computes them (`ml.versions`).
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from ml.errors import SettingsError
 from ml.features.table import FEATURES, Feature
+from ml.versions import code_version
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class FeatureSet:
         """Hex sha256, 16 digits, over names, order, dtype, units, formulas, windows and null policies."""
         text = json.dumps([self.name, "float64", [asdict(feature) for feature in self.features]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def code_version(self) -> str:
+        """The versions of the code that its columns are computed by."""
+        families = dict.fromkeys(feature.family for feature in self.features)
+        return code_version(("kernel", *(f"features.{family}" for family in families)))
 
 
 _SHORT = (

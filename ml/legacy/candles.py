@@ -19,13 +19,13 @@ from ml import store
 from ml.candles import TIMEFRAMES
 from ml.config import Config
 from ml.errors import FrameError, SettingsError, SourceRefused
-from ml.fingerprint import LEGACY, fingerprint
 from ml.instruments import Instrument, to_units
 from ml.legacy import arrays, proofs
 from ml.legacy.columns import CANDLES
 from ml.legacy.parts import Part, Source, opened, proof, refuse
 from ml.paths import DataRoot
 from ml.schemas import conform
+from ml.versions import LEGACY_FILES, code_version
 
 TABLE = "legacy_candles"
 _LARGEST = 2**63 - 1
@@ -79,7 +79,7 @@ def migrate(root: DataRoot, sources: Sequence[Source], times: Grid | None, dry_r
     if not dry_run:
         proofs.tidy(root, TABLE)
         for part in parts:
-            proofs.keep(root, TABLE, part, fingerprint(LEGACY))
+            proofs.keep(root, TABLE, part, code_version(LEGACY_FILES))
         written = sum(_publish(root, rows) for rows in kept.sort("ts").partition_by("day", "instrument"))
     return {
         "sources": len(parts),
@@ -172,4 +172,4 @@ def _publish(root: DataRoot, rows: pl.DataFrame) -> int:
     merged = fresh.sort("timeframe", "ts", "source", "source_row").unique(
         ["timeframe", "ts"], keep="last", maintain_order=True
     )
-    return int(store.publish(root, TABLE, path, merged, fingerprint(LEGACY)) != before)
+    return int(store.publish(root, TABLE, path, merged, code_version(LEGACY_FILES)) != before)

@@ -16,7 +16,6 @@ import polars as pl
 
 from ml import store
 from ml.errors import SourceRefused
-from ml.fingerprint import LEGACY, fingerprint
 from ml.legacy import proofs
 from ml.legacy.clock import normalise
 from ml.legacy.columns import OUTCOME, PATTERN, PATTERNS
@@ -24,6 +23,7 @@ from ml.legacy.parts import Part, Source, proof, symbols_named, utc_date
 from ml.legacy.tables import load
 from ml.paths import DataRoot
 from ml.schemas import conform
+from ml.versions import LEGACY_FILES, code_version
 
 TABLE = "legacy_layering"
 GENERATIONS = ("base", "outcome", "labeled")
@@ -75,7 +75,7 @@ def migrate(root: DataRoot, sources: Sequence[Source], venue: str, dry_run: bool
         venue: of the instruments, for example `bybit-linear`.
         dry_run: only say it.
     """
-    version = f"{venue}-{fingerprint(LEGACY)}"
+    version = f"{venue}-{code_version(LEGACY_FILES)}"
     parts = [proofs.read(source, venue, read) for source in sources if source.kind == "layering"]
     with_ids = [part.frame for part in parts if part.frame.height]
     fresh = pl.concat(with_ids) if with_ids else pl.DataFrame(schema=PATTERNS)

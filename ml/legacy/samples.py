@@ -16,12 +16,12 @@ import polars as pl
 
 from ml import store
 from ml.errors import StoreError
-from ml.fingerprint import LEGACY, fingerprint
 from ml.legacy import batches, offline, proofs
 from ml.legacy.columns import ROWS, STORED
 from ml.legacy.labelling import agreement, labelled, summed
 from ml.legacy.parts import Source, utc_date
 from ml.paths import LEGACY_GROUP, DataRoot
+from ml.versions import LEGACY_FILES, code_version
 
 TABLE = LEGACY_GROUP
 READERS = {"batch": batches.read, "offline": offline.read}
@@ -39,7 +39,7 @@ def migrate(root: DataRoot, sources: Sequence[Source], venue: str, dry_run: bool
     Raises:
         StoreError: the rows do not add up, or a file could not be stored.
     """
-    version = f"{venue}-{fingerprint(LEGACY)}"
+    version = f"{venue}-{code_version(LEGACY_FILES)}"
     if not dry_run:
         proofs.tidy(root, TABLE)
     found: dict[str, dict[str, Any]] = {}

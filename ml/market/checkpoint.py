@@ -12,7 +12,6 @@ import orjson
 import pyarrow as pa
 
 from ml.errors import StoreError
-from ml.fingerprint import KERNEL, fingerprint
 from ml.instruments import Instrument
 from ml.market import layout
 from ml.market.book import clear, levels, set_levels, settle
@@ -22,12 +21,13 @@ from ml.market.decoder import Decoder
 from ml.market.events import BookMessage, Trade
 from ml.market.layout import State
 from ml.market.sampler import SECOND, Sampler
+from ml.versions import KERNEL, code_version
 
 RECENT_NS = 60 * SECOND
 
 
 def pack(decoder: Decoder, sampler: Sampler) -> bytes:
-    """Decoder and sampler as one Arrow IPC message, zstd, marked with the kernel's fingerprint."""
+    """Decoder and sampler as one Arrow IPC message, zstd, marked with the version of the kernel."""
     state = sampler.state
     arrays = _state_arrays(state)
     table = pa.table(
@@ -36,7 +36,7 @@ def pack(decoder: Decoder, sampler: Sampler) -> bytes:
             "shape": [list(a.shape) for a in arrays.values()],
             "data": [np.ascontiguousarray(a, np.int64).tobytes() for a in arrays.values()],
         },
-        metadata={"fingerprint": fingerprint(KERNEL), "decoder": orjson.dumps(_decoder_state(decoder))},
+        metadata={"code_version": code_version(KERNEL), "decoder": orjson.dumps(_decoder_state(decoder))},
     )
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
@@ -52,10 +52,10 @@ def unpack(data: bytes, instrument: Instrument) -> tuple[Decoder, Sampler]:
     """
     table = pa.ipc.open_stream(data).read_all()
     metadata = table.schema.metadata
-    if metadata[b"fingerprint"].decode() != fingerprint(KERNEL):
+    if metadata[b"code_version"].decode() != code_version(KERNEL):
         raise StoreError(
-            f"{instrument.id}: the day's checkpoint was made by kernel {metadata[b'fingerprint'].decode()}, this is "
-            f"{fingerprint(KERNEL)}. Materialize raw_frames of that day again."
+            f"{instrument.id}: the day's checkpoint was made by {metadata[b'code_version'].decode()}, running is "
+            f"{code_version(KERNEL)}. Materialize raw_frames of that day again, and what is downstream of it."
         )
     arrays = {
         row["name"]: np.frombuffer(row["data"], np.int64).reshape(row["shape"]).copy() for row in table.to_pylist()

@@ -49,7 +49,7 @@ class ModelCard:
     horizon: int
     feature_set: str
     feature_set_hash: str
-    fingerprint: str
+    code_version: str
     label_spec: dict[str, Any]
     panel_sha256: str
     trained_until: int

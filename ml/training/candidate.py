@@ -13,7 +13,6 @@ import polars as pl
 from ml.datasets.training_features import PRIMARY
 from ml.evaluation.walk_forward import Rows
 from ml.features.sets import BASE
-from ml.fingerprint import FEATURES, fingerprint
 from ml.models.lightgbm import DirectionModel, ModelCard, fit
 from ml.paths import DataRoot
 
@@ -35,7 +34,7 @@ def train(
         horizon=PRIMARY,
         feature_set=BASE.name,
         feature_set_hash=BASE.hash,
-        fingerprint=fingerprint(FEATURES),
+        code_version=BASE.code_version,
         label_spec=label_spec,
         panel_sha256=panel_hash(panel),
         trained_until=int(rows.end.max()),

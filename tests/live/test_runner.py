@@ -76,7 +76,7 @@ def serving(captures, tmp_path_factory) -> DataRoot:
     write_text(root.config, config.render(Config(captures, date(2025, 3, 3), date(2025, 3, 3), (INSTRUMENT,))))
     champion = load(root.model(train(root, panel(2_000), {}, {"params": PARAMS, "rounds": 10}, 1)))
     register(root, champion, "promote")
-    stranger = DirectionModel(champion.booster, replace(champion.card, fingerprint="of other code"))
+    stranger = DirectionModel(champion.booster, replace(champion.card, code_version="kernel 0"))
     register(root, stranger, "refuse")
     registry = Registry(root)
     registry.client.set_registered_model_alias(MODEL, CANDIDATE, registry._find_version(stranger.id))
@@ -188,7 +188,7 @@ def test_without_a_champion_every_row_is_withheld(live, captures, root, serving)
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"fingerprint": "0" * 16}, "its features may differ"),
+        ({"code_version": "kernel 0, features.book 1"}, "its features may differ"),
         ({"feature_set_hash": "0" * 16}, "running is"),
         ({"features": tuple(BASE.columns[1:])}, f"running only: \\['{BASE.columns[0]}'\\]"),
         ({"features": ("brand_new", *BASE.columns[1:])}, "model only: \\['brand_new'\\]"),
@@ -206,7 +206,7 @@ def test_a_model_of_other_features_or_other_code_is_refused(champion, change, sa
 
 def test_a_refused_model_ends_the_command_with_two(live, captures):
     """Through the registry, by its alias: one error and no row. An alias that no model has is an error too."""
-    for alias, says in ((CANDIDATE, "of other code"), ("nobody", "No model has the alias nobody")):
+    for alias, says in ((CANDIDATE, "features of kernel 0, running is"), ("nobody", "No model has the alias nobody")):
         code, (error,) = live("--replay", captures, "--alias", alias)
         assert (code, error["error"]) == (2, "ModelRefused")
         assert says in error["message"]

@@ -18,7 +18,6 @@ from ml.evaluation import gates, walk_forward
 from ml.evaluation.canaries import Canary
 from ml.evaluation.latency import Latency
 from ml.features.sets import BASE
-from ml.fingerprint import FEATURES, fingerprint
 from ml.labels.spec import LabelSpec
 from ml.market import layout
 from ml.market.tables import samples_frame
@@ -106,7 +105,7 @@ def test_skill_is_promoted_and_the_record_says_on_what(skilled):
     assert {gate["outcome"] for gate in record["gates"] if gate["required"]} == {"pass"}
     assert (record["decision"], registry.champion()) == ("promote", evidence.model_id)
     assert (record["candidate"], record["champion_before"], record["trials"]) == (evidence.model_id, None, 8)
-    assert (record["feature_set"]["hash"], record["fingerprint"]) == (BASE.hash, fingerprint(FEATURES))
+    assert (record["feature_set"]["hash"], record["code_version"]) == (BASE.hash, BASE.code_version)
     assert decisions.verify(root) == 1
     run = registry.client.get_run(record["mlflow_run"])
     assert run.data.metrics["improvement"] == next(g["value"] for g in record["gates"] if g["name"] == "improvement")

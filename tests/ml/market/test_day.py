@@ -178,7 +178,7 @@ def test_the_checkpoint_of_another_kernel_is_refused(days, monkeypatch):
     """A state that other code made cannot be gone on from."""
     from ml.market import checkpoint
 
-    monkeypatch.setattr(checkpoint, "fingerprint", lambda _: "other")
+    monkeypatch.setattr(checkpoint, "code_version", lambda _: "kernel 0")
     with pytest.raises(checkpoint.StoreError, match="Materialize raw_frames"):
         open_day(days[DAYS[1]][0], INSTRUMENT)
 

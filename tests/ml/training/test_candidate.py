@@ -6,7 +6,6 @@ import pytest
 
 from ml.evaluation.walk_forward import Rows
 from ml.features.sets import BASE
-from ml.fingerprint import FEATURES, fingerprint
 from ml.models.lightgbm import fit, load
 from ml.training.candidate import panel_hash, train
 from tests.panels import PARAMS, panel
@@ -24,7 +23,7 @@ def test_the_card_says_what_it_was_made_of(root, whole):
     card = load(root.model(train(root, whole, SPEC, TUNED, threads=1))).card
     assert card.features == tuple(BASE.columns)
     assert (card.feature_set, card.feature_set_hash) == (BASE.name, BASE.hash)
-    assert (card.fingerprint, card.panel_sha256) == (fingerprint(FEATURES), panel_hash(whole))
+    assert (card.code_version, card.panel_sha256) == (BASE.code_version, panel_hash(whole))
     assert (card.label_spec, card.params, card.rounds, card.rows) == (SPEC, PARAMS, 15, 2_000)
     assert card.trained_until == whole["label_end"].max()
     assert sum(card.priors) == pytest.approx(1)
