@@ -25,15 +25,35 @@ def test_another_compiler_is_another_cache(monkeypatch):
     assert fingerprint.__wrapped__() != before
 
 
-def test_a_change_in_a_called_function_is_another_cache(copy, tmp_path, monkeypatch):
-    """A change in any file, of the callee's too, gives a fresh folder; the same sources find the old one."""
+@pytest.mark.parametrize(
+    ("path", "before", "after", "changes"),
+    [
+        ("market/book.py", "def best(", "def best_of_all(", True),
+        ("market/layout.py", "TAIL = 3600", "TAIL = 7200", True),
+        ("market/kernel.py", '"""The kernel', '"""A kernel', False),
+        ("market/decoder.py", "def ", "def a", False),
+        ("plots.py", "def ", "def a", False),
+    ],
+)
+def test_only_compiled_code_and_its_constants_count(copy, path, before, after, changes):
+    """A called function and a constant of another file do; comments and code that is not compiled do not."""
+    known = fingerprint.__wrapped__()
+    text = (copy / path).read_text()
+    assert before in text
+    (copy / path).write_text(text.replace(before, after))
+    module._constants.cache_clear()
+    assert (fingerprint.__wrapped__() != known) is changes
+
+
+def test_each_state_has_its_folder(copy, tmp_path, monkeypatch):
+    """A change gives a fresh folder, the same sources find the old one."""
     import numba
 
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     monkeypatch.setattr(module, "fingerprint", fingerprint.__wrapped__)
     folders: list[str] = []
-    for text in ("", "", "#"):
+    for text in ("", "", "MORE = 1\n"):
         with (copy / "market" / "book.py").open("a") as sink:
             sink.write(text)
         use_compiled(tmp_path / "kept")
