@@ -4,6 +4,7 @@ Here: reading and writing that file. It is append-only: partitions of removed ke
 Not here: settings of a process (`ml.settings`).
 """
 
+import json
 import tomllib
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -96,7 +97,7 @@ def load(root: DataRoot) -> Config:
     if not root.config.exists():
         raise SettingsError(f"{root.config} is missing. Run `lobforge init`.")
     try:
-        document = tomllib.loads(root.config.read_text())
+        document = tomllib.loads(root.config.read_text(encoding="utf-8-sig"))
         instruments = tuple(Instrument(**entry) for entry in document.get("instrument", []))
         captures = Path(document.get("captures", "captures"))
         config = Config(
@@ -134,7 +135,7 @@ def render(config: Config) -> str:
     """The text of `lobforge.toml` for a configuration."""
     lines = [
         "# Instruments and dates are partition keys: append, never remove or change them.",
-        f'captures = "{config.captures}"',
+        f"captures = {_toml(str(config.captures))}",
         f"first_date = {config.first_date.isoformat()}",
     ]
     if config.last_date is not None:
@@ -149,7 +150,7 @@ def instrument_lines(instrument: Instrument) -> str:
     """The TOML lines of one instrument; tick and lot count units of 10^-decimals."""
     return (
         "[[instrument]]\n"
-        f'id = "{instrument.id}"\n'
+        f"id = {_toml(instrument.id)}\n"
         f"price_decimals = {instrument.price_decimals}\n"
         f"size_decimals = {instrument.size_decimals}\n"
         f"tick = {instrument.tick}\n"
@@ -159,12 +160,14 @@ def instrument_lines(instrument: Instrument) -> str:
 
 
 def _source_lines(source: Source) -> str:
-    values = {name: value if isinstance(value, float) else f'"{value}"' for name, value in vars(source).items()}
-    return "[[source]]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
+    return "[[source]]\n" + "".join(f"{name} = {_toml(value)}\n" for name, value in vars(source).items())
 
 
 def _toml(value: object) -> str:
-    return str(list(value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType]
+    """A number, text, date or list as TOML writes it, which escapes text as JSON does."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _date(ts: int) -> date:

@@ -11,6 +11,9 @@ from functools import lru_cache
 
 from ml.errors import FrameError, InstrumentError
 
+NOT_IN_SYMBOLS = "/|,[]"
+"""Dagster refuses them in a partition's key, and the first ends a folder's name; no supported venue uses one."""
+
 
 @dataclass(frozen=True)
 class Instrument:
@@ -47,6 +50,11 @@ class Instrument:
         if not (venue and dot and symbol):
             raise InstrumentError(
                 f"Instrument id {self.id!r} is not <venue>.<symbol>. Write it like binance-usdm.BTCUSDT."
+            )
+        if not symbol.isprintable() or set(symbol) & set(NOT_IN_SYMBOLS):
+            raise InstrumentError(
+                f"Instrument id {self.id!r} cannot be a file's name and a partition's key. "
+                f"Its symbol must be printable, without any of {NOT_IN_SYMBOLS}. Correct lobforge.toml."
             )
         if not (0 <= self.price_decimals <= 12 and 0 <= self.size_decimals <= 12):
             raise InstrumentError(f"{self.id}: decimals must lie between 0 and 12. Correct lobforge.toml.")

@@ -7,7 +7,7 @@ Not here: the file that lists sources (`ml.config`), asking (`ml.download`), whi
 import string
 from dataclasses import dataclass
 from ipaddress import ip_address
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ml.errors import SettingsError
 
@@ -62,15 +62,20 @@ class Source:
         return self.url.format(symbol=quote(symbol, safe=""), date=date, year=year, month=month, day=day)
 
     def path(self, symbol: str, date: str) -> str:
-        """Where it goes below the captures: readers tell the market by the folders of the address.
+        """Where it goes below the captures: readers tell market and symbol by the folders and the name of the address.
 
         Raises:
             SettingsError: the address is not that of a file.
         """
         parts = urlsplit(self.address(symbol, date))
-        if parts.query or parts.fragment or {"", ".", ".."} & set(parts.path.split("/")[1:]) or not parts.path:
+        names = [unquote(name) for name in parts.path.split("/")[1:]]
+        if parts.query or parts.fragment or not names or {"", ".", ".."} & set(names):
             raise SettingsError(f"Source {self.name}: {self.url} does not end in the path of a file, without a query.")
-        return self.name + parts.path
+        if any("/" in name or "\0" in name for name in names):
+            raise SettingsError(
+                f"Source {self.name}: {symbol!r} cannot be part of a file's name. Correct the instrument."
+            )
+        return "/".join([self.name, *names])
 
     def _fields(self) -> set[str]:
         try:

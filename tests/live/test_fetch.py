@@ -11,6 +11,8 @@ from live.fetch import main
 from ml import config, download
 from ml.config import Config
 from ml.instruments import Instrument
+from ml.market.captures import find
+from ml.market.index import scan
 from ml.sources import Source
 from ml.store import write_text
 from tests.file_server import Archive
@@ -66,6 +68,21 @@ def test_a_stretch_of_dates(listed, archive, capsys):
     assert report["files"][0]["not_published"] == 3
     assert [(r["first"], r["last"]) for r in report["not_published"]] == [(DAYS[1], DAYS[3])]
     assert {path for path, _ in archive.asked} == {f"/trading/BTCUSDT/BTCUSDT{d}.csv.gz.CHECKSUM" for d in DAYS[1:4]}
+
+
+def test_a_symbol_of_any_letters_is_fetched_under_its_own_name(root, archive, listed, capsys):
+    """What was fetched is what the reader takes, and no second time."""
+    symbol = "币安人生USDT"
+    name = f"{symbol}-aggTrades-2025-10-20.csv"
+    archive.add(f"/um/{symbol}/{name}", b"1,2,3,4,4,1760918400000,true\n", checksum=True)
+    source = Source("vision", archive.url + "/um/{symbol}/{symbol}-aggTrades-{date}.csv", "binance-usdm", ".CHECKSUM")
+    instrument = Instrument(f"binance-usdm.{symbol}", 4, 0, 1, 1)
+    wanted = Config(root.captures, date(2025, 10, 20), date(2025, 10, 20), (instrument,), (source,))
+    write_text(root.config, config.render(wanted))
+    assert [run(capsys)[1]["files"][0][state] for state in ("fetched", "stored")] == [1, 0]
+    assert [run(capsys)[1]["files"][0][state] for state in ("fetched", "stored")] == [0, 1]
+    assert [path.name for path in find(root.captures)] == [name]
+    assert list(scan(root.captures / "vision" / "um" / symbol / name)[0].instruments) == [instrument.id]
 
 
 def test_a_wrong_checksum_returns_one(listed, archive, capsys):

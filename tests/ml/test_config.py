@@ -28,6 +28,18 @@ def test_what_is_rendered_is_read_back(root):
     assert config.load(root) == wanted
 
 
+@pytest.mark.parametrize(
+    "symbol", ["币安人生USDT", "BTC-USD", "BTCUSD_PERP", 'a"b', "a\\b", "BTC-26MAR21-50000-C", "'1'"]
+)
+def test_any_symbol_is_read_back(root, symbol):
+    """And any folder; the file is UTF-8 whatever the machine's language."""
+    wanted = Config(root.root / f"{symbol} captures", date(2025, 1, 1), None, (replace(BTC, id=f"sim.{symbol}"),))
+    write_text(root.config, config.render(wanted))
+    assert config.load(root) == wanted
+    root.config.write_bytes(b"\xef\xbb\xbf" + root.config.read_bytes())
+    assert config.load(root) == wanted
+
+
 SOURCE = Source("vision", "https://data.binance.vision/{symbol}-{date}.zip", "binance-usdm", ".CHECKSUM", 12.0)
 
 

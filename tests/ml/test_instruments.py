@@ -44,6 +44,13 @@ def test_what_is_refused(text, reason):
     assert error.value.reason == reason
 
 
+@pytest.mark.parametrize("symbol", ["a/b", "../x", "a|b", "a,b", "a[0]", "a\nb", "a\0b"])
+def test_a_symbol_is_a_file_name_and_a_partition_key(symbol):
+    """Said when it is listed, not by a traceback of Dagster or by a file in another folder."""
+    with pytest.raises(InstrumentError, match="file's name"):
+        Instrument(f"binance-spot.{symbol}", 1, 1, 1, 1)
+
+
 @pytest.mark.parametrize("fields", [{"id": "BTCUSDT"}, {"tick": 0}, {"price_decimals": -1}, {"contract_size": 0}])
 def test_an_instrument_must_make_sense(fields):
     """An id without venue, or a number without sense, is refused when it is listed."""

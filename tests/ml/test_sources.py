@@ -79,9 +79,17 @@ def test_https_and_this_machine_may_be_asked(url):
     demand_safe(url)
 
 
-def test_a_symbol_does_not_lead_elsewhere():
+def test_a_file_keeps_the_symbol_as_the_venue_writes_it():
+    """Escapes belong to the address alone."""
+    source = Source("some", "https://host/a%20b/{symbol}/{symbol}-{date}.zip", "any")
+    assert source.address("币安人生USDT", "2025-10-20").isascii()
+    assert source.path("币安人生USDT", "2025-10-20") == "some/a b/币安人生USDT/币安人生USDT-2025-10-20.zip"
+    assert source.path("1000PEPE%USDT", "2025-10-20") == "some/a b/1000PEPE%USDT/1000PEPE%USDT-2025-10-20.zip"
+
+
+@pytest.mark.parametrize("symbol", ["../../x", "..", "a/b", "a\0b"])
+def test_a_symbol_does_not_lead_elsewhere(symbol):
     """Whatever an instrument is called, its file lies below the source's folder."""
     source = Source("some", "https://host/{symbol}/{date}.zip", "any")
-    assert source.path("../../x", "2025-03-04") == "some/..%2F..%2Fx/2025-03-04.zip"
-    with pytest.raises(SettingsError, match="path of a file"):
-        source.path("..", "2025-03-04")
+    with pytest.raises(SettingsError, match="Source some"):
+        source.path(symbol, "2025-03-04")

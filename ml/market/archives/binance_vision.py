@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import FrameError
-from ml.market.archives.table import OTHER, TRADE, File, Format, Print, Row
+from ml.market.archives.table import OTHER, TRADE, File, Format, Print, Row, spelled
 from ml.market.events import BUY, SELL, stamp_ns
 
 NAME = re.compile(
-    r"(?P<symbol>[A-Z0-9_]+)-(?P<type>aggTrades|trades|bookTicker|\d+(?:s|m|h|d|w|mo))-\d{4}-\d{2}(-\d{2})?"
+    r"(?P<symbol>.+)-(?P<type>aggTrades|trades|bookTicker|\d+(?:s|m|h|d|w|mo))-\d{4}-\d{2}(-\d{2})?"
     r"(\.csv)?(\.zip|\.gz)?"
 )
 COINM = re.compile(r".*USD_(PERP|\d{6})")
@@ -29,7 +29,7 @@ class _Vision(Format):
 
     def file(self, path: Path, names: tuple[str, ...]) -> File:
         """Venue by the folder, else by symbol and columns; symbol by the name."""
-        named = NAME.fullmatch(path.name)
+        named = NAME.fullmatch(spelled(path.name))
         if named is None:
             raise FrameError("no_symbol", f"{path.name} is not named <symbol>-<type>-<date>; keep the archive's name")
         venue = next((FOLDERS[part] for part in reversed(path.parts[:-1]) if part in FOLDERS), "")
@@ -111,5 +111,5 @@ BY_TYPE = {"aggTrades": FORMATS[0], "trades": FORMATS[1], "bookTicker": FORMATS[
 
 def by_name(name: str) -> Format | None:
     """The format of a file, by its name; None for another archive's name."""
-    named = NAME.fullmatch(name)
+    named = NAME.fullmatch(spelled(name))
     return BY_TYPE.get(named["type"], FORMATS[3]) if named else None

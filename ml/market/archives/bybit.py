@@ -15,14 +15,14 @@ import orjson
 from ml.errors import FrameError
 from ml.instruments import to_units
 from ml.market.archives.messages import Item
-from ml.market.archives.table import TRADE, File, Format, Print, Row
+from ml.market.archives.table import TRADE, File, Format, Print, Row, spelled
 from ml.market.archives.tardis import INVERSE
 from ml.market.events import BUY, SELL, RawFrame, stamp_ns
 from ml.market.lines import Line, Torn
 from ml.market.unfit import UNFIT
 
 MARKETS = ("linear", "spot", "inverse")
-SPOT_NAME = re.compile(r"(?P<symbol>[A-Z0-9]+)[_-](?P<date>\d{4}-\d{2}(-\d{2})?)\.csv.*")
+SPOT_NAME = re.compile(r"(?P<symbol>.+)[_-](?P<date>\d{4}-\d{2}(-\d{2})?)\.csv.*")
 SIDES = {"Buy": BUY, "Sell": SELL, "buy": BUY, "sell": SELL}
 
 
@@ -58,7 +58,7 @@ class SpotTrades(Format):
 
     def file(self, path: Path, names: tuple[str, ...]) -> File:
         """Symbol and date by the name."""
-        named = SPOT_NAME.fullmatch(path.name)
+        named = SPOT_NAME.fullmatch(spelled(path.name))
         if named is None:
             raise FrameError("no_symbol", f"{path.name} is not named <symbol>_<date>.csv; keep the archive's name")
         return File("bybit-spot", named["symbol"], named["date"])

@@ -15,13 +15,15 @@ from typing import Any
 import orjson
 
 from ml.errors import FrameError
-from ml.market.archives.table import BOOK, OTHER, SNAPSHOT, TRADE, File, Format, Print, Row, Rows
+from ml.market.archives.table import BOOK, OTHER, SNAPSHOT, TRADE, File, Format, Print, Row, Rows, spelled
 from ml.market.events import BUY, SELL
 
 VENUE = "coinbase-spot"
-NAME = re.compile(
-    r"(?P<base>[a-z0-9]{2,6}?)-?(?P<quote>usdc|usdt|usd|eur|gbp|btc|eth)_(?P<date>\d{8}).*", re.IGNORECASE
+NAME = re.compile(r"(?P<product>.+?)_(?P<date>\d{8}).*")
+PRODUCT = re.compile(
+    r"(?P<base>.+)-(?P<quote>[^-]+)|(?P<joined>[^-]+)(?P<currency>usdc|usdt|usd|eur|gbp|btc|eth)", re.IGNORECASE
 )
+"""Any product with its hyphen; without it, as the collector names its files, one quoted in a usual currency."""
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 SIZE_DECIMALS = 8
 NOISE = Decimal("1e-10")
@@ -35,10 +37,12 @@ class _Gdax(Format):
 
     def file(self, path: Path, names: tuple[str, ...]) -> File:
         """Symbol and date by the name."""
-        named = NAME.fullmatch(path.name)
-        if named is None:
-            raise FrameError("no_symbol", f"{path.name} is not named <product>_<YYYYMMDD>...; name it so")
-        return File(VENUE, f"{named['base']}-{named['quote']}".upper(), "")
+        named = NAME.fullmatch(spelled(path.name))
+        product = PRODUCT.fullmatch(named["product"]) if named else None
+        if product is None:
+            raise FrameError("no_symbol", f"{path.name} is not named <product>_<YYYYMMDD>..., such as BTC-USD_20180424")
+        base, quote = product["base"] or product["joined"], product["quote"] or product["currency"]
+        return File(VENUE, f"{base}-{quote}".upper(), "")
 
     def event_ts(self, row: Row) -> int:
         """The venue's time."""
@@ -71,7 +75,7 @@ class Snapshots(Updates):
 
     def file(self, path: Path, names: tuple[str, ...]) -> File:
         """Symbol and date by the name."""
-        named = NAME.fullmatch(path.name)
+        named = NAME.fullmatch(spelled(path.name))
         date = named["date"] if named else ""
         return super().file(path, names)._replace(date=f"{date[:4]}-{date[4:6]}-{date[6:]}")
 

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, overload
+from urllib.parse import unquote
 
 from ml.errors import FrameError
 
@@ -180,6 +181,11 @@ class Format(ABC):
     def unnamed(self, count: int) -> tuple[str, ...]:
         """The column names of a file without header that has so many columns."""
         return (self.columns + self.optional)[:count]
+
+
+def spelled(name: str) -> str:
+    """A file's name with its symbol as the venue writes it: programs that download keep the escapes of an address."""
+    return unquote(name)
 
 
 def split(line: str) -> list[str]:

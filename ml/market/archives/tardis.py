@@ -24,7 +24,7 @@ VENUES = {
     "bitmex": "bitmex",
 }
 """Tardis exchange -> our venue; `bybit` holds two, which the symbol tells apart."""
-INVERSE = re.compile(r"[A-Z0-9]+USD([FGHJKMNQUVXZ]\d{2})?")
+INVERSE = re.compile(r".+USD([FGHJKMNQUVXZ]\d{2})?")
 SIDES = {"buy": BUY, "sell": SELL}
 COMMON = ("exchange", "symbol", "timestamp", "local_timestamp")
 LEVEL = re.compile(r"(asks|bids)\[(\d+)\]\.(price|amount)")
