@@ -19,6 +19,9 @@ from ml.market.frames import Frames, Levels
 from ml.market.index import FileIndex
 from ml.market.shapes import I64
 
+MOST_TOLD = 5
+"""Files that an error tells one by one."""
+
 
 class Arrived(NamedTuple):
     """A frame of one instrument with its JSON and the hash of the file that it came from."""
@@ -132,11 +135,17 @@ def link(paths: Iterable[Path], index: Callable[[Path], FileIndex]) -> Chain:
     files = sorted((f for f in by_content.values() if f[1].instruments), key=lambda f: (f[1].first_recv, f[1].sha256))
     unread = [f for f in by_content.values() if not f[1].instruments]
     if not files:
-        why = "; ".join(f"{path.name}: {index.set_aside}" for path, index in unread) or "no file was given"
-        raise CaptureError(
-            f"No frame of a supported venue in the capture files ({why}). Check that they are raw captures."
-        )
+        raise CaptureError(_unreadable(unread))
     return Chain(tuple(files), tuple(unread))
+
+
+def _unreadable(files: list[tuple[Path, FileIndex]]) -> str:
+    """Why there is nothing to read, in the words in which a readable chain tells of such files."""
+    if not files:
+        return "No capture file was given. Name capture files, or directories that hold them."
+    told = [f"{path.name}: {index.refused() or 'no frame of a supported venue'}" for path, index in files[:MOST_TOLD]]
+    further = [f"and {len(files) - MOST_TOLD} further files"] if len(files) > MOST_TOLD else []
+    return f"Nothing can be read from {len(files)} capture file{'s' * (len(files) > 1)}. {'; '.join(told + further)}."
 
 
 def _file_runs(path: Path, index: FileIndex, instrument_id: str, decimals: tuple[int, int] | None) -> Iterator[Run]:

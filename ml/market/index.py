@@ -22,7 +22,7 @@ from ml.paths import DataRoot
 from ml.schemas import TABLES
 from ml.store import publish, sha256_file, write_text
 
-FORMAT = 3
+FORMAT = 4
 MIN_APART_NS = 60 * 10**9
 """Snapshots are noted at most once a minute: some archives hold nothing else."""
 
@@ -39,7 +39,7 @@ class Span:
 
 @dataclass
 class FileIndex:
-    """Summary of one capture file; `set_aside` counts the lines that are no frames, by reason."""
+    """Summary of one capture file; `set_aside` counts the lines that are no frames by reason, `details` explains it."""
 
     sha256: str
     frames: int = 0
@@ -47,6 +47,11 @@ class FileIndex:
     last_recv: int = 0
     instruments: dict[str, Span] = field(default_factory=dict)
     set_aside: dict[str, int] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+
+    def refused(self) -> str:
+        """What was quarantined and why, for a person."""
+        return ", ".join(f"{count} x {why} ({self.details[why]})" for why, count in self.set_aside.items())
 
 
 def scan(path: Path) -> tuple[FileIndex, list[Line]]:
@@ -74,6 +79,7 @@ def scan(path: Path) -> tuple[FileIndex, list[Line]]:
             _count(index.instruments.setdefault(owners.ids[number], Span()), item.moves[rows], item.anchors[rows])
     _place_nameless(index, nameless, lines)
     index.set_aside = dict(sorted(Counter(line.error.reason for line in lines).items()))
+    index.details = {line.error.reason: line.error.detail for line in reversed(lines)}
     return index, lines
 
 

@@ -6,6 +6,7 @@ Not here: what the lines say (`ml.market.captures`, `ml.market.archives`).
 """
 
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,8 +19,12 @@ from ml.errors import FrameError
 
 DAMAGED: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error, zlib_ng.error, zipfile.BadZipFile)  # type: ignore[assignment]
 BUFFER, PACKED = 1 << 20, 1 << 18
+OF_A_MAC = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$)")
+"""What macOS puts beside the files that it zips."""
 Line = tuple[int, bytes]
 Torn = tuple[int, bytes, FrameError]
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Spreadsheets write it before UTF-8 text; it is no part of the first line."""
 ZIP, GZIP, ZSTD = b"PK", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -57,6 +62,8 @@ def pieces(path: Path) -> Iterator[Line | Torn]:
     try:
         with open_bytes(path) as stream:
             while data := stream.read1(BUFFER):
+                if offset == 0 and not torn and data.startswith(BYTE_ORDER_MARK):
+                    offset, data = len(BYTE_ORDER_MARK), data[len(BYTE_ORDER_MARK) :]
                 end = data[-1:]
                 whole = data.rfind(b"\n") + 1
                 if whole == 0:
@@ -97,10 +104,12 @@ def open_bytes(path: Path) -> Any:
 
 def _member(path: Path) -> IO[bytes]:
     with zipfile.ZipFile(path) as archive:
-        members = [info for info in archive.infolist() if not info.is_dir()]
-        if len(members) != 1:
-            raise RuntimeError(f"the zip holds {len(members)} files, not one")
-        return archive.open(members[0])
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        found = [name for name in names if not OF_A_MAC.search(name)]
+        if len(found) != 1:
+            held = f": {', '.join(found[:3])}{', ...' * (len(found) > 3)}" if found else ""
+            raise RuntimeError(f"the zip holds {len(found)} files, not one{held}. Unpack it, and give each file")
+        return archive.open(found[0])
 
 
 class _Gunzip:

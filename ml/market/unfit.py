@@ -32,7 +32,10 @@ def guarded(parser: Callable[P, R]) -> Callable[P, R]:
 
 def unfit(error: Exception) -> FrameError:
     """The reason for setting aside what raised an error."""
-    return error if isinstance(error, FrameError) else FrameError("bad_frame", f"{type(error).__name__}: {error}")
+    if isinstance(error, FrameError):
+        return error
+    unknown = isinstance(error, KeyError)
+    return FrameError("bad_frame", f"{error} is missing or unknown" if unknown else f"a field is malformed: {error}")
 
 
 def whole(value: Any) -> int:

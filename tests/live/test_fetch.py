@@ -79,8 +79,8 @@ def test_a_symbol_of_any_letters_is_fetched_under_its_own_name(root, archive, li
     instrument = Instrument(f"binance-usdm.{symbol}", 4, 0, 1, 1)
     wanted = Config(root.captures, date(2025, 10, 20), date(2025, 10, 20), (instrument,), (source,))
     write_text(root.config, config.render(wanted))
-    assert [run(capsys)[1]["files"][0][state] for state in ("fetched", "stored")] == [1, 0]
-    assert [run(capsys)[1]["files"][0][state] for state in ("fetched", "stored")] == [0, 1]
+    first, second = (run(capsys)[1]["files"][0] for _ in range(2))
+    assert (first["fetched"], first["stored"], second["fetched"], second["stored"]) == (1, 0, 0, 1)
     assert [path.name for path in find(root.captures)] == [name]
     assert list(scan(root.captures / "vision" / "um" / symbol / name)[0].instruments) == [instrument.id]
 

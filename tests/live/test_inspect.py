@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import jsonschema
@@ -175,6 +176,62 @@ def test_an_instrument_without_a_price_has_none(capsys, tmp_path, name, content)
     printed = capsys.readouterr().out
     assert "None" not in printed
     assert "0.0" not in printed
+
+
+KLINE = "1735689600000000,100.0,101.0,99.0,100.5,10.0,1735689659999999,1005.0,7,5.0,502.5,0\n"
+AGG = (
+    "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n"
+    "1,2,3,4,4,1735689600000,true\n"
+)
+
+
+@pytest.mark.parametrize("name", ["BTCUSDT-1m-2025-01-01.csv", "BTCUSDT-1m-2025-01-01.zip", "AppleDouble.zip"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "byte-order-mark"])
+def test_a_file_that_is_refused_alone_is_told_as_beside_others(capsys, tmp_path, good, name, mark):
+    """Reason, which file, and what to do: on the screen and in the error's JSON."""
+    if name == "AppleDouble.zip":
+        name = "BTCUSDT-1m-2025-01-02.zip"
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("__MACOSX/._BTCUSDT-1m-2025-01-02.csv", b"\x00\x05\x16\x07")
+            archive.writestr("BTCUSDT-1m-2025-01-02.csv", mark + KLINE.encode())
+    elif name.endswith(".zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("BTCUSDT-1m-2025-01-01.csv", mark + KLINE.encode())
+    else:
+        (tmp_path / name).write_bytes(mark + KLINE.encode())
+    (entry,) = run(capsys, good, tmp_path / name)[1]["set_aside"]
+    assert "keep the archive's folders" in entry["detail"]
+    for arguments in ([], ["--json"]):
+        assert main([str(tmp_path / name), *arguments]) == 2
+        told = "".join(capsys.readouterr())
+        assert f"{name}: 1 x {entry['reason']} ({entry['detail']})" in (
+            json.loads(told)["message"] if arguments else told
+        )
+
+
+def test_a_byte_order_mark_and_the_files_of_a_mac_are_no_part_of_an_archive(capsys, tmp_path):
+    """With a header or without, plain or zipped."""
+    names = [f"BTCUSDT-aggTrades-2025-01-0{n}" for n in range(1, 4)]
+    (tmp_path / f"{names[0]}.csv").write_bytes(b"\xef\xbb\xbf" + AGG.encode())
+    (tmp_path / f"{names[1]}.csv").write_bytes(b"\xef\xbb\xbf" + AGG.splitlines()[1].replace("1,", "2,", 1).encode())
+    with zipfile.ZipFile(tmp_path / f"{names[2]}.zip", "w") as archive:
+        archive.writestr(f"{names[2]}.csv", AGG.replace("\n1,", "\n3,"))
+        archive.writestr(f"__MACOSX/._{names[2]}.csv", b"\x00\x05\x16\x07")
+        archive.writestr(".DS_Store", b"\x00")
+    code, report = run(capsys, tmp_path)
+    assert (code, report["instruments"][USDM]["trades"]) == (0, 3)
+
+
+def test_many_files_that_cannot_be_read_are_told_in_short(capsys, tmp_path):
+    """The first ones, and how many more."""
+    paths = [tmp_path / f"x{n}.csv" for n in range(8)]
+    for n, path in enumerate(paths):
+        path.write_text(f"a,b\n{n},2\n")
+    assert main([str(path) for path in paths]) == 2
+    told = capsys.readouterr().err
+    assert "8 capture files" in told
+    assert told.count("unknown_format") == 5
+    assert "and 3 further files" in told
 
 
 @pytest.mark.parametrize("folder", ["binance_raw", "bybit_v5_ws"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import FrameError
-from ml.market.archives.table import OTHER, TRADE, File, Format, Print, Row, spelled
+from ml.market.archives.table import OTHER, TRADE, File, Format, Print, Row, one_of, spelled, whole_number
 from ml.market.events import BUY, SELL, stamp_ns
 
 NAME = re.compile(
@@ -25,8 +25,6 @@ TRUE = {"true": SELL, "false": BUY}
 class _Vision(Format):
     """What all files of Binance Vision have in common."""
 
-    stamp: str
-
     def file(self, path: Path, names: tuple[str, ...]) -> File:
         """Venue by the folder, else by symbol and columns; symbol by the name."""
         named = NAME.fullmatch(spelled(path.name))
@@ -41,13 +39,17 @@ class _Vision(Format):
 
     def event_ts(self, row: Row) -> int:
         """The matching engine's time."""
-        return stamp_ns(int(row[self.stamp]))
+        return stamp_ns(whole_number(row[self.clock], self.clock))
+
+
+def _aggressor(row: Row) -> int:
+    return one_of(TRUE, row["is_buyer_maker"].lower(), "is_buyer_maker")
 
 
 class AggTrades(_Vision):
     """One row the prints of one order at one price."""
 
-    id, kind, stamp = "binance-vision-aggtrades", TRADE, "transact_time"
+    id, kind, clock, counter = "binance-vision-aggtrades", TRADE, "transact_time", "agg_trade_id"
     columns = (
         "agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker",
     )  # fmt: skip
@@ -56,21 +58,20 @@ class AggTrades(_Vision):
 
     def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
         """A print, whose id says that it counts another thing than `trades` do."""
-        side = TRUE[row["is_buyer_maker"].lower()]
-        return Print("agg-" + row["agg_trade_id"], side, row["price"], row["quantity"])
+        return Print("agg-" + row["agg_trade_id"], _aggressor(row), row["price"], row["quantity"])
 
 
 class Trades(_Vision):
     """One row a print."""
 
-    id, kind, stamp = "binance-vision-trades", TRADE, "time"
+    id, kind, clock, counter = "binance-vision-trades", TRADE, "time", "id"
     columns = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker")
     optional = ("is_best_match",)
     spelt = {"base_qty": "quote_qty"}  # noqa: RUF012 - COIN-M
 
     def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
         """A print."""
-        return Print(row["id"], TRUE[row["is_buyer_maker"].lower()], row["price"], row["qty"])
+        return Print(row["id"], _aggressor(row), row["price"], row["qty"])
 
 
 class _Beside(_Vision):
@@ -78,17 +79,22 @@ class _Beside(_Vision):
 
     kind = OTHER
 
-    def place(self, row: Row, file: File) -> tuple[str, str]:
+    def file(self, path: Path, names: tuple[str, ...]) -> File:
         """Venue and symbol by the path; raises FrameError where no folder tells the market."""
+        file = super().file(path, names)
         if not file.venue:
-            raise FrameError("wrong_venue", "neither spot, um nor cm is among its folders; keep the archive's folders")
-        return file.venue, file.symbol
+            raise FrameError(
+                "wrong_venue",
+                f"{path.name} may be of spot or of futures; keep the archive's folders, or move it into one named "
+                f"{' or '.join(FOLDERS)}",
+            )
+        return file
 
 
 class Klines(_Beside):
     """Candles."""
 
-    id, stamp = "binance-vision-klines", "open_time"
+    id, clock, any_order = "binance-vision-klines", "open_time", True
     columns = (
         "open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count",
         "taker_buy_volume", "taker_buy_quote_volume", "ignore",
@@ -98,7 +104,7 @@ class Klines(_Beside):
 class BookTicker(_Beside):
     """Best bid and ask of futures; some files have rows out of order."""
 
-    id, stamp = "binance-vision-bookticker", "transaction_time"
+    id, clock, counter = "binance-vision-bookticker", "transaction_time", "update_id"
     columns = (
         "update_id", "best_bid_price", "best_bid_qty", "best_ask_price", "best_ask_qty", "transaction_time",
         "event_time",

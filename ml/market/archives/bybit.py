@@ -15,21 +15,26 @@ import orjson
 from ml.errors import FrameError
 from ml.instruments import to_units
 from ml.market.archives.messages import Item
-from ml.market.archives.table import TRADE, File, Format, Print, Row, spelled
-from ml.market.archives.tardis import INVERSE
-from ml.market.events import BUY, SELL, RawFrame, stamp_ns
+from ml.market.archives.order import Key
+from ml.market.archives.table import TRADE, File, Format, Print, Row, one_of, spelled, whole_number
+from ml.market.archives.tardis import bybit_contract
+from ml.market.events import BUY, SELL, RawFrame, known_ns, stamp_ns
 from ml.market.lines import Line, Torn
-from ml.market.unfit import UNFIT
+from ml.market.unfit import UNFIT, unfit
 
 MARKETS = ("linear", "spot", "inverse")
 SPOT_NAME = re.compile(r"(?P<symbol>.+)[_-](?P<date>\d{4}-\d{2}(-\d{2})?)\.csv.*")
+TOPIC = re.compile(r"orderbook\.(?P<depth>\d+)\.(?P<symbol>.+)")
+ENGINE_TIME, SEND_TIME = re.compile(rb'"cts": ?(\d{1,20})'), re.compile(rb'"ts": ?(\d{1,20})')
+CONTRACT_DEPTH = "500"
+"""Levels a side of an order book that spot does not have."""
 SIDES = {"Buy": BUY, "Sell": SELL, "buy": BUY, "sell": SELL}
 
 
 class PerpetualTrades(Format):
     """One row a print, with the time in seconds; some files run backwards."""
 
-    id, kind, any_order = "bybit-trading", TRADE, True
+    id, kind, clock, any_order = "bybit-trading", TRADE, "timestamp", True
     columns = (
         "timestamp", "symbol", "side", "size", "price", "tickDirection", "trdMatchID", "grossValue", "homeNotional",
         "foreignNotional",
@@ -38,21 +43,25 @@ class PerpetualTrades(Format):
 
     def place(self, row: Row, file: File) -> tuple[str, str]:
         """The symbol tells inverse from linear."""
-        return ("bybit-inverse" if INVERSE.fullmatch(row["symbol"]) else "bybit-linear"), row["symbol"]
+        return bybit_contract(row["symbol"]), row["symbol"]
 
     def event_ts(self, row: Row) -> int:
         """Seconds with a fraction, exactly."""
-        return to_units(row["timestamp"], 9)
+        return self.clock_ns(row["timestamp"])
+
+    def clock_ns(self, text: str) -> int:
+        """The same, of a cell."""
+        return known_ns(to_units(text, 9))
 
     def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
         """A print."""
-        return Print(row["trdMatchID"], SIDES[row["side"]], row["price"], row["size"])
+        return Print(row["trdMatchID"], one_of(SIDES, row["side"], "side"), row["price"], row["size"])
 
 
 class SpotTrades(Format):
     """One row a print, with the time in ms; ids count from 1 in each file, so the file's date goes before them."""
 
-    id, kind, any_order = "bybit-spot-trades", TRADE, True
+    id, kind, clock, any_order = "bybit-spot-trades", TRADE, "timestamp", True
     columns = ("id", "timestamp", "price", "volume", "side")
     optional = ("rpi",)
 
@@ -65,37 +74,62 @@ class SpotTrades(Format):
 
     def event_ts(self, row: Row) -> int:
         """The matching engine's time."""
-        return stamp_ns(int(row["timestamp"]))
+        return stamp_ns(whole_number(row["timestamp"], "timestamp"))
 
     def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
         """A print."""
-        return Print(f"{doc['date']}-{row['id']}", SIDES[row["side"]], row["price"], row["volume"])
+        side = one_of(SIDES, row["side"], "side")
+        return Print(f"{doc['date']}-{row['id']}", side, row["price"], row["volume"])
 
 
 FORMATS = (PerpetualTrades(), SpotTrades())
 
 
-def market(path: Path) -> str:
-    """The venue of an order book file, by its folders.
+def topic_of(text: str) -> str:
+    """The topic of a line that is a message of the order book stream without a collector's stamp; else empty."""
+    if not text.startswith("{"):
+        return ""
+    try:
+        topic = orjson.loads(text).get("topic")
+    except orjson.JSONDecodeError:
+        return ""
+    return topic if isinstance(topic, str) and TOPIC.fullmatch(topic) else ""
+
+
+def market(path: Path, topic: str) -> str:
+    """The venue of an order book file: by its folders, else by the depth and the symbol of its topic.
 
     Raises:
-        FrameError: `wrong_venue` if no folder names a market: linear and spot files look alike.
+        FrameError: `wrong_venue` if neither tells: linear and spot files of other depths look alike.
     """
     for part in reversed(path.parts[:-1]):
         if part in MARKETS:
             return f"bybit-{part}"
+    told = TOPIC.fullmatch(topic)
+    if told and told["depth"] == CONTRACT_DEPTH:
+        return bybit_contract(told["symbol"])
     raise FrameError(
-        "wrong_venue", f"{path.name} lies in no folder named {', '.join(MARKETS)}, which alone tells the market"
+        "wrong_venue",
+        f"{path.name} may be of the linear or the spot market; move it into a folder named {' or '.join(MARKETS)}",
     )
 
 
-def frames(path: Path, given: Iterable[Line | Torn]) -> Iterator[Item]:
+def key(line: bytes) -> Key:
+    """By what a line of an order book file is ordered: the engine's time."""
+    told = ENGINE_TIME.search(line) or SEND_TIME.search(line)
+    try:
+        return Key(stamp_ns(int(told[1]))) if told else Key()
+    except FrameError:
+        return Key()
+
+
+def frames(path: Path, topic: str, given: Iterable[Line | Torn]) -> Iterator[Item]:
     """The lines of an order book file as frames of the stream.
 
     Raises:
-        FrameError: no folder names the market.
+        FrameError: nothing tells the market.
     """
-    conn, recv_ts = f"{market(path)} {path.name}", 0
+    conn, recv_ts = f"{market(path, topic)} {path.name}", 0
     for item in given:
         if len(item) == 3:
             yield item
@@ -105,6 +139,6 @@ def frames(path: Path, given: Iterable[Line | Torn]) -> Iterator[Item]:
             doc: dict[str, Any] = orjson.loads(line)
             recv_ts = max(recv_ts, stamp_ns(int(doc.get("cts", doc["ts"]))))
         except (*UNFIT, FrameError) as error:
-            yield offset, line, FrameError("bad_json", f"no line of an order book: {error}")
+            yield offset, line, FrameError("bad_json", f"no line of an order book: {unfit(error).detail}")
             continue
         yield RawFrame(offset, conn, recv_ts, line.rstrip(b"\r\n"))

@@ -4,14 +4,15 @@ Here: route, kind, time, outline and events of such a document.
 Not here: what a row means (the format's module), whose ids follow (`ml.market.continuity`).
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ml.errors import FrameError
 from ml.instruments import Instrument, to_units
 from ml.market.archives.door import FORMATS
-from ml.market.archives.table import BOOK, SNAPSHOT, Format, Print
+from ml.market.archives.table import BOOK, SNAPSHOT, TRADE, Format, Row
 from ml.market.events import BookMessage, Trade, known_ns
-from ml.market.unfit import guarded, whole
+from ml.market.unfit import UNFIT, guarded, unfit, whole
 from ml.market.venues.levels import add_levels
 
 VENUES = ("coinbase-spot", "deribit", "bitmex")
@@ -45,7 +46,13 @@ def event_ts(doc: dict[str, Any]) -> int:
         FrameError: `bad_frame` if a row has none.
     """
     form = _format(doc)
-    stamp = form.latest(form.rows(doc))
+    rows = form.rows(doc)
+    try:
+        stamp = form.latest(rows)
+    except (*UNFIT, FrameError):
+        if form.kind != TRADE or len(rows) == 1:
+            raise
+        stamp = max(_times(form, rows), default=0)  # a trade that cannot be read is no fault of those beside it
     if stamp <= 0:
         raise FrameError("bad_frame", f"event time is {stamp}")
     return known_ns(stamp)
@@ -80,19 +87,32 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
         case "book" | "snapshot":
             return [add_levels(outline(doc)[0], *form.levels(form.rows(doc)), instrument)], []
         case "trade":
-            rows = enumerate(form.rows(doc))
-            return [], [_trade(form.print(row, k, doc), form.event_ts(row), instrument) for k, row in rows]
+            return [], [_trade(form, row, k, doc, instrument) for k, row in enumerate(form.rows(doc))]
         case _:
             return [], []
+
+
+def _times(form: Format, rows: Sequence[Row]) -> Iterator[int]:
+    """The times of the rows that can be read."""
+    for row in rows:
+        try:
+            yield form.event_ts(row)
+        except (*UNFIT, FrameError):
+            continue
 
 
 def _format(doc: dict[str, Any]) -> Format:
     return FORMATS[doc["archive"]]
 
 
-def _trade(said: Print, when: int, instrument: Instrument) -> Trade | FrameError:
-    price = to_units(said.price, instrument.price_decimals)
-    size = to_units(said.size, instrument.size_decimals)
-    if not said.market or price <= 0 or size <= 0:
-        return FrameError("off_market", f"trade {said.trade_id}: price {said.price}, size {said.size}")
-    return Trade(known_ns(when), said.trade_id, said.side, price, size)
+def _trade(form: Format, row: Row, position: int, doc: dict[str, Any], instrument: Instrument) -> Trade | FrameError:
+    """The trade on a row; a row that cannot be read is no fault of the others of its message."""
+    try:
+        said = form.print(row, position, doc)
+        price = to_units(said.price, instrument.price_decimals)
+        size = to_units(said.size, instrument.size_decimals)
+        if not said.market or price <= 0 or size <= 0:
+            return FrameError("off_market", f"trade {said.trade_id}: price {said.price}, size {said.size}")
+        return Trade(known_ns(form.event_ts(row)), said.trade_id, said.side, price, size)
+    except (*UNFIT, FrameError) as error:
+        return unfit(error)

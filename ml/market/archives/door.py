@@ -6,18 +6,21 @@ Not here: what a format says (its source's module).
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 
-import orjson
+import numpy as np
 
 from ml.errors import FrameError
 from ml.market.archives import binance_vision, bybit, exploded, gdax, tardis
 from ml.market.archives.messages import Item, Messages
+from ml.market.archives.order import Key, Order, in_order, ordered
 from ml.market.archives.table import Format
+from ml.market.clock import MAX_BACK_NS
 from ml.market.lines import ZIP, Line, Torn, lines, magic
+from ml.market.shapes import I64
 from ml.store import sha256_file
 
 FORMATS: dict[str, Format] = {
@@ -29,7 +32,8 @@ FORMATS: dict[str, Format] = {
 class Archive:
     """A file of a known format; `form` is None for Bybit's order book, whose lines are frames already.
 
-    `header` is its line of column names, None where there is none; `above` counts the lines before the first row.
+    `header` is its line of column names, or the topic of such an order book, None where there is none; `above` counts
+    the lines before the first row.
     """
 
     path: Path
@@ -40,7 +44,7 @@ class Archive:
     def origin(self) -> str:
         """What of the frames does not come from the file's bytes: format, venue and symbol by its path, checksum."""
         if self.form is None:
-            return f"{bybit.market(self.path)} {_published(self.path)}"
+            return f"{bybit.market(self.path, self.header or '')} {_published(self.path)}"
         file = self.form.file(self.path, () if self.header is None else self.form.names(self.header))
         return f"{self.form.id} {':'.join(file)} {_published(self.path)}"
 
@@ -63,8 +67,9 @@ def recognise(path: Path) -> Archive | None:
         if text and not text.startswith("#"):
             break
         above += 1
-    if _is_stream(text):
-        return Archive(path, None, None, 0)
+    topic = bybit.topic_of(text)
+    if topic:
+        return Archive(path, None, topic, 0)
     for form in () if '"' in text else FORMATS.values():
         if form.fits(form.names(text)):
             return Archive(path, form, text, above + 1)
@@ -92,10 +97,10 @@ def read(archive: Archive) -> Iterator[Item]:
     try:
         _check(archive.path)
         if archive.form is None:
-            yield from bybit.frames(archive.path, lines(archive.path))
+            yield from bybit.frames(archive.path, archive.header or "", _ordered(archive, bybit.key))
             return
         messages = Messages(archive.path, archive.form, archive.header)
-        yield from messages.frames(_rows(archive) if not archive.form.any_order else _by_time(archive, messages))
+        yield from messages.frames(_ordered(archive, messages.key))
     except FrameError as error:
         yield 0, b"", error
 
@@ -104,25 +109,40 @@ def _rows(archive: Archive) -> Iterator[Line | Torn]:
     return islice(lines(archive.path), archive.above, None)
 
 
-def _by_time(archive: Archive, messages: Messages) -> Iterable[Line | Torn]:
-    """The rows in the order of time; only those of a file that is in another order are held in memory."""
-    stamps = array("q", (messages.recv_ts(item[1]) for item in _rows(archive)))
-    if all(earlier <= later for earlier, later in zip(stamps, islice(stamps, 1, None), strict=False)):
+def _ordered(archive: Archive, key: Callable[[bytes], Key]) -> Iterator[Line | Torn]:
+    """The rows of a file in their order, those with an odd time as errors; a file that has lost its order is held."""
+    by_time = archive.form is not None and archive.form.any_order
+    if in_order(_keys(archive, key), late_ns=0 if by_time else MAX_BACK_NS):
         return _rows(archive)
-    pairs = list(zip(stamps, _rows(archive), strict=True))
-    if pairs[0][0] > pairs[-1][0]:
-        pairs.reverse()  # a file that runs backwards: prints of one time were also written backwards
-    return [item for _, item in sorted(pairs, key=lambda pair: (len(pair[1]) == 3, pair[0]))]
+    order = ordered(_keys(archive, key), by_time=by_time)
+    rows = _rows(archive) if (order.rows[1:] > order.rows[:-1]).all() else _held(archive, order.rows)
+    return _judged(rows, order)
 
 
-def _is_stream(text: str) -> bool:
-    """Whether a line is a message of Bybit's stream as it is, without a collector's stamp."""
-    if not text.startswith("{"):
-        return False
-    try:
-        return str(orjson.loads(text).get("topic")).startswith("orderbook.")
-    except orjson.JSONDecodeError:
-        return False
+def _keys(archive: Archive, key: Callable[[bytes], Key]) -> Iterator[Key]:
+    return (key(item[1]) for item in _rows(archive) if len(item) == 2)
+
+
+def _judged(rows: Iterator[Line | Torn], order: Order) -> Iterator[Line | Torn]:
+    for position, item in zip_longest(order.rows.tolist(), rows):
+        error = order.odd.get(position)
+        yield item if error is None else (*item[:2], error)
+
+
+def _held(archive: Archive, order: I64) -> Iterator[Line | Torn]:
+    """The rows in an order that is not the file's, over its whole text."""
+    text, offsets, torn = bytearray(), array("q"), list[Torn]()
+    for item in _rows(archive):
+        if len(item) == 3:
+            torn.append(item)
+            continue
+        offsets.append(item[0])
+        text += item[1]
+    starts = np.array(offsets) - offsets[0]
+    ends = np.append(starts[1:], len(text))
+    for k in order.tolist():
+        yield offsets[k], bytes(text[starts[k] : ends[k]])
+    yield from torn
 
 
 def _published(path: Path) -> str:

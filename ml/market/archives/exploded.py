@@ -8,11 +8,13 @@ no snapshot.
 from collections.abc import Hashable
 from typing import Any
 
+from ml.errors import FrameError
 from ml.market.archives.binance_vision import COINM
-from ml.market.archives.table import BOOK, TRADE, File, Format, Ids, Print, Row, Rows
+from ml.market.archives.table import BOOK, TRADE, File, Format, Ids, Print, Row, Rows, one_of, whole_number
 from ml.market.events import BUY, SELL, stamp_ns
 
 COMMON = ("TimestampOfReceive", "Stream", "EventType", "EventTime")
+PREVIOUS = "FinalUpdateIdInLastStream"
 MAKER = {"0": BUY, "1": SELL, "False": BUY, "True": SELL}
 """The buyer was the maker -> the aggressor sold."""
 
@@ -20,23 +22,32 @@ MAKER = {"0": BUY, "1": SELL, "False": BUY, "True": SELL}
 class _Exploded(Format):
     """What both files have in common; spot has no transaction time in its diffs."""
 
+    clock = "TimestampOfReceive"
+
     def event_ts(self, row: Row) -> int:
         """The transaction time; on spot the send time."""
-        return stamp_ns(int(row.get("TransactionTime") or row["EventTime"]))
+        column = "TransactionTime" if row.get("TransactionTime") else "EventTime"
+        return stamp_ns(whole_number(row[column], column))
 
     def recv_ts(self, row: Row, file: File) -> int:
         """The collector's time."""
-        return stamp_ns(int(row["TimestampOfReceive"]))
+        return stamp_ns(whole_number(row["TimestampOfReceive"], "TimestampOfReceive"))
 
     def send_ts(self, row: Row) -> int:
         """When the venue sent it."""
-        return stamp_ns(int(row["EventTime"]))
+        return stamp_ns(whole_number(row["EventTime"], "EventTime"))
 
     def place(self, row: Row, file: File) -> tuple[str, str]:
-        """The fields tell the market, as in the stream."""
+        """The fields tell the market, as in the stream.
+
+        Raises:
+            FrameError: `bad_frame` where the row's stream is that of another symbol.
+        """
+        if row["Stream"].partition("@")[0].lower() != row["Symbol"].lower():
+            raise FrameError("bad_frame", f"Symbol {row['Symbol']!r} contradicts Stream {row['Stream']!r}")
         if COINM.fullmatch(row["Symbol"]):
             return "binance-coinm", row["Symbol"]
-        spot = "FinalUpdateIdInLastStream" not in row if "IsAsk" in row else "XUnknownParameter" not in row
+        spot = PREVIOUS not in row if "IsAsk" in row else "XUnknownParameter" not in row
         return ("binance-spot" if spot else "binance-usdm"), row["Symbol"]
 
 
@@ -45,7 +56,7 @@ class Depth(_Exploded):
 
     id, kind, grouped = "binance-exploded-depth", BOOK, True
     columns = (*COMMON, "Symbol", "FirstUpdateId", "FinalUpdateId", "IsAsk", "Price", "Quantity")
-    optional = ("TransactionTime", "FinalUpdateIdInLastStream", "PSUnknownField")
+    optional = ("TransactionTime", PREVIOUS, "PSUnknownField")
 
     def message(self, row: Row) -> Hashable:
         """A diff that was received twice is two messages."""
@@ -53,14 +64,15 @@ class Depth(_Exploded):
 
     def ids(self, row: Row) -> Ids:
         """Update ids as in the stream."""
-        prev = int(row.get("FinalUpdateIdInLastStream") or -1)
-        return Ids(int(row["FirstUpdateId"]), int(row["FinalUpdateId"]), prev)
+        first, last = (whole_number(row[name], name) for name in ("FirstUpdateId", "FinalUpdateId"))
+        before = row.get(PREVIOUS)
+        return Ids(first, last, whole_number(before, PREVIOUS) if before else -1)
 
     def levels(self, rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Bids and asks."""
         found: dict[str, list[tuple[str, str]]] = {"0": [], "1": []}
         for row in rows:
-            found[row["IsAsk"]].append((row["Price"], row["Quantity"]))
+            one_of(found, row["IsAsk"], "IsAsk").append((row["Price"], row["Quantity"]))
         return found["0"], found["1"]
 
 
@@ -74,7 +86,8 @@ class Trades(_Exploded):
     def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
         """A print."""
         inside = row.get("XUnknownParameter", "MARKET") == "MARKET"
-        return Print(row["TradeId"], MAKER[row["IsBuyerMarketMaker"]], row["Price"], row["Quantity"], inside)
+        side = one_of(MAKER, row["IsBuyerMarketMaker"], "IsBuyerMarketMaker")
+        return Print(row["TradeId"], side, row["Price"], row["Quantity"], inside)
 
 
 FORMATS = (Depth(), Trades())

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from ml.errors import FrameError
-from ml.market.archives.table import BOOK, OTHER, SNAPSHOT, TRADE, File, Format, Print, Row, Rows, spelled
+from ml.market.archives.table import BOOK, OTHER, SNAPSHOT, TRADE, File, Format, Print, Row, Rows, one_of, spelled
 from ml.market.events import BUY, SELL
 
 VENUE = "coinbase-spot"
@@ -52,25 +52,29 @@ class _Gdax(Format):
 class Updates(_Gdax):
     """One row a level that changed; consecutive rows of the same time are one message."""
 
-    id, kind, grouped = "gdax-l2update", BOOK, True
+    id, kind, clock, grouped = "gdax-l2update", BOOK, "time", True
     columns = ("side", "price", "size", "time")
 
     def message(self, row: Row) -> Hashable:
         """The time."""
         return row["time"]
 
+    def clock_ns(self, text: str) -> int:
+        """The venue's time."""
+        return iso_ns(text)
+
     def levels(self, rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Bids and asks."""
         found: dict[str, list[tuple[str, str]]] = {"buy": [], "sell": []}
         for row in rows:
-            found[row["side"]].append((row["price"], without_noise(row["size"])))
+            one_of(found, row["side"], "side").append((row["price"], without_noise(row["size"])))
         return found["buy"], found["sell"]
 
 
 class Snapshots(Updates):
     """One row a level of one side of the book; a file is one message."""
 
-    id, kind = "gdax-snapshot", SNAPSHOT
+    id, kind, clock = "gdax-snapshot", SNAPSHOT, ""
     columns = ("side", "price", "size")
 
     def file(self, path: Path, names: tuple[str, ...]) -> File:
@@ -95,7 +99,7 @@ class Snapshots(Updates):
 class Messages(_Gdax):
     """One row a message of the stream, its lists as Python writes them; the row's id holds the second of receipt."""
 
-    id, kind = "gdax-raw", BOOK
+    id, kind, clock = "gdax-raw", BOOK, "_id"
     columns = (
         "_id", "asks", "bids", "changes", "channels", "maker_order_id", "message", "price", "product_id", "reason",
         "sequence", "side", "size", "taker_order_id", "time", "trade_id", "type",
@@ -121,21 +125,31 @@ class Messages(_Gdax):
 
     def recv_ts(self, row: Row, file: File) -> int:
         """Seconds, from the first four bytes of the id."""
-        return int(row["_id"][:8], 16) * 10**9
+        try:
+            return self.clock_ns(row["_id"])
+        except ValueError:
+            raise FrameError(
+                "bad_frame", f"_id is {row['_id']!r}, whose first eight digits are no hexadecimal number"
+            ) from None
+
+    def clock_ns(self, text: str) -> int:
+        """The same, of a cell."""
+        return int(text[:8], 16) * 10**9
 
     def levels(self, rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Bids and asks."""
         (row,) = rows
         if row["type"] == "snapshot":
-            return [(p, s) for p, s in literal(row["bids"])], [(p, s) for p, s in literal(row["asks"])]
+            bids, asks = (literal(row, column, 2) for column in ("bids", "asks"))
+            return [(price, size) for price, size in bids], [(price, size) for price, size in asks]
         found: dict[str, list[tuple[str, str]]] = {"buy": [], "sell": []}
-        for side, price, size in literal(row["changes"]):
-            found[side].append((price, size))
+        for side, price, size in literal(row, "changes", 3):
+            one_of(found, side, "side").append((price, size))
         return found["buy"], found["sell"]
 
     def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
         """A print; pandas made its id a float."""
-        return Print(row["trade_id"].removesuffix(".0"), TAKER[row["side"]], row["price"], row["size"])
+        return Print(row["trade_id"].removesuffix(".0"), one_of(TAKER, row["side"], "side"), row["price"], row["size"])
 
 
 FORMATS = (Updates(), Snapshots(), Messages())
@@ -146,8 +160,14 @@ def iso_ns(text: str) -> int:
 
     >>> iso_ns("2018-04-24T03:52:17.202Z")
     1524541937202000000
+
+    Raises:
+        FrameError: `bad_frame` for any other text.
     """
-    return (datetime.fromisoformat(text) - EPOCH) // MICROSECOND * 1000
+    try:
+        return (datetime.fromisoformat(text) - EPOCH) // MICROSECOND * 1000
+    except (ValueError, TypeError):
+        raise FrameError("bad_frame", f"time is {text!r}, not a time of ISO 8601 with its zone") from None
 
 
 def without_noise(text: str) -> str:
@@ -158,11 +178,24 @@ def without_noise(text: str) -> str:
     """
     if len(text.partition(".")[2]) <= SIZE_DECIMALS:
         return text
-    number = Decimal(text)
-    rounded = round(number, SIZE_DECIMALS)
+    try:
+        number = Decimal(text)
+        rounded = round(number, SIZE_DECIMALS)
+    except ArithmeticError:
+        return text  # no number, or one far too large, as whoever converts it will say
     return str(rounded) if abs(number - rounded) < NOISE else text
 
 
-def literal(text: str) -> list[list[str]]:
-    """Lists of text as Python writes them."""
-    return orjson.loads(text.replace("'", '"'))
+def literal(row: Row, column: str, width: int) -> list[list[str]]:
+    """A cell that holds a list of lists of so many texts, as Python writes it.
+
+    Raises:
+        FrameError: `bad_frame` if it holds anything else.
+    """
+    try:
+        found = orjson.loads(row[column].replace("'", '"'))
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, list) or any(not isinstance(one, list) or len(one) != width for one in found):
+        raise FrameError("bad_frame", f"{column} is {row[column][:60]!r}, not a list of lists of {width} texts")
+    return found

@@ -16,10 +16,11 @@ from typing import Any
 import orjson
 
 from ml.errors import FrameError
-from ml.market.archives.table import Format, split
+from ml.market.archives.order import Key
+from ml.market.archives.table import OTHER, TRADE, Format, split
 from ml.market.events import RawFrame, known_ns
 from ml.market.lines import Line, Torn
-from ml.market.unfit import UNFIT, unfit
+from ml.market.unfit import UNFIT, unfit, whole
 
 Item = RawFrame | Torn
 
@@ -43,8 +44,8 @@ class _Message:
 class Messages:
     """The messages of one file, made of its lines below the header.
 
-    A row that cannot be read spoils the message that it stands in, which the decoder then sets aside; where a row is a
-    message it is set aside at once. Where the file is torn, a note of the loss goes before the error.
+    A row that cannot be read spoils the book message that it stands in, which the decoder then quarantines; any other
+    row is quarantined alone. Where rows are lost, a note of the loss goes before the error: of books or of trades.
 
     Raises:
         FrameError: the path does not say what it must, such as the symbol.
@@ -56,7 +57,12 @@ class Messages:
         self.file = form.file(path, self.names or ())
         self.leading = 0 if self.names is None else form.leading(self.names)
         """So many cells at the start of a row say all of its message."""
+        names = self.names or form.columns + form.optional
+        self.keys = [names.index(name) for name in (form.clock, form.counter) if name]
+        """Columns of the time and the id by which rows are ordered, as far as there are any."""
         self.open: _Message | None = None
+        self.last: _Message | None = None
+        """The message before what was lost."""
 
     def frames(self, given: Iterable[Line | Torn]) -> Iterator[Item]:
         """Frames and refused lines, in the order of the file."""
@@ -65,20 +71,25 @@ class Messages:
                 if not self._goes_on(item[1]):
                     yield from self._line(*item)
                 continue
-            last = self.open
+            self.last = self.open or self.last
             yield from self._end()
-            if last is not None:
-                loss = orjson.dumps({"loss": "bad_frame", "symbol": last.symbol})
-                yield RawFrame(item[0], f"{last.venue} {self.name}", last.recv_ts, loss)
+            if self.last is not None and self.form.kind != OTHER:
+                lost = {"books": self.form.kind != TRADE, "trades": self.form.kind == TRADE}
+                loss = orjson.dumps({"loss": "bad_frame", "symbol": self.last.symbol} | lost)
+                yield RawFrame(item[0], f"{self.last.venue} {self.name}", self.last.recv_ts, loss)
             yield item
         yield from self._end()
 
-    def recv_ts(self, line: bytes) -> int:
-        """Receive time of a line; 0 where it cannot be read."""
+    def key(self, line: bytes) -> Key:
+        """By what a line is ordered."""
+        if not self.keys:
+            return Key()
         try:
-            return self._read(0, line.decode(errors="replace").rstrip("\r\n")).recv_ts
+            cells = split(line.decode(errors="replace").rstrip("\r\n"))
+            stamp, *ids = (cells[k] for k in self.keys)
+            return Key(self.form.clock_ns(stamp), *map(whole, ids))
         except (*UNFIT, FrameError):
-            return 0
+            return Key()
 
     def _goes_on(self, line: bytes) -> bool:
         """Take a row that begins like the last one, so that reading it would tell the same of its message."""
@@ -97,7 +108,7 @@ class Messages:
         try:
             read = self._read(offset, text)
         except (*UNFIT, FrameError) as error:
-            if self.open is not None and self.form.grouped:
+            if self.open is not None and self.form.grouped and self.form.kind != TRADE:
                 self.open.lines.append(text)
                 self.open.unread = unfit(error).detail
                 return
@@ -113,7 +124,10 @@ class Messages:
 
     def _read(self, offset: int, text: str) -> _Message:
         cells, form = split(text), self.form
-        row = dict(zip(self.names or form.unnamed(len(cells)), cells, strict=True))
+        names = self.names or form.unnamed(len(cells))
+        if len(names) != len(cells):
+            raise FrameError("bad_frame", f"the row has {len(cells)} cells, not {len(names)}")
+        row = dict(zip(names, cells, strict=True))
         venue, symbol = form.place(row, self.file)
         common = (venue, symbol, form.message(row) if form.grouped else offset)
         recv_ts = known_ns(form.recv_ts(row, self.file))

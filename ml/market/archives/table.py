@@ -10,16 +10,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, TypeVar, overload
 from urllib.parse import unquote
 
 from ml.errors import FrameError
+from ml.market.events import stamp_ns
 
 BOOK, TRADE, SNAPSHOT, OTHER = "book", "trade", "snapshot", "other"
 """Kinds of message, as `ml.market.venues.dialects` has them."""
 CELL = re.compile(r'(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))')
 """A cell and the comma before it; the csv module refuses cells as large as a whole book."""
 Row = dict[str, str]
+Word = TypeVar("Word")
 
 
 class File(NamedTuple):
@@ -98,8 +100,12 @@ class Format(ABC):
     """Columns that say nothing of a row's message: times, venue, symbol and type follow from the others alone."""
     grouped = False
     """Several rows may make one message; else each row is one."""
+    clock = ""
+    """The column whose times are in the order of the rows: of receipt where that is kept; empty where there is none."""
+    counter = ""
+    """The column whose ids count up with time; empty where there is none."""
     any_order = False
-    """Files may be in another order than that of time."""
+    """Files may be in another order than that of time, and nothing but time tells it."""
     _kept: "tuple[list[str], str | None, Rows] | None" = None
     """Lines and header of the last message that was read, and its rows."""
 
@@ -127,6 +133,10 @@ class Format(ABC):
     def latest(self, rows: "Rows") -> int:
         """The latest event time of a message."""
         return max(map(self.event_ts, rows))
+
+    def clock_ns(self, text: str) -> int:
+        """A time of the column `clock` as ns UTC."""
+        return stamp_ns(int(text))
 
     def recv_ts(self, row: Row, file: File) -> int:
         """When the collector received it; the event time where the archive does not keep that."""
@@ -181,6 +191,29 @@ class Format(ABC):
     def unnamed(self, count: int) -> tuple[str, ...]:
         """The column names of a file without header that has so many columns."""
         return (self.columns + self.optional)[:count]
+
+
+def one_of(words: dict[str, Word], text: str, column: str) -> Word:
+    """What a cell stands for that holds one of a few words.
+
+    Raises:
+        FrameError: `bad_frame` for any other word.
+    """
+    if text not in words:
+        raise FrameError("bad_frame", f"{column} is {text!r}, not one of {', '.join(words)}")
+    return words[text]
+
+
+def whole_number(text: str, column: str) -> int:
+    """A cell that holds an integer.
+
+    Raises:
+        FrameError: `bad_frame` for anything else.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise FrameError("bad_frame", f"{column} is {text!r}, not a whole number") from None
 
 
 def spelled(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from ml.errors import FrameError
-from ml.market.archives.table import BOOK, TRADE, File, Format, Print, Row, Rows
+from ml.market.archives.table import BOOK, TRADE, File, Format, Print, Row, Rows, one_of, whole_number
 from ml.market.events import BUY, SELL, stamp_ns
 
 VENUES = {
@@ -30,14 +30,21 @@ COMMON = ("exchange", "symbol", "timestamp", "local_timestamp")
 LEVEL = re.compile(r"(asks|bids)\[(\d+)\]\.(price|amount)")
 
 
+def bybit_contract(symbol: str) -> str:
+    """The venue of one of Bybit's contracts."""
+    return "bybit-inverse" if INVERSE.fullmatch(symbol) else "bybit-linear"
+
+
 class _Tardis(Format):
     """What all files of Tardis have in common."""
+
+    clock = "local_timestamp"
 
     def place(self, row: Row, file: File) -> tuple[str, str]:
         """Venue and symbol of a row, which names both; raises FrameError for an exchange that is not known."""
         exchange, symbol = row["exchange"], row["symbol"]
         if exchange == "bybit":
-            return ("bybit-inverse" if INVERSE.fullmatch(symbol) else "bybit-linear"), symbol
+            return bybit_contract(symbol), symbol
         if exchange not in VENUES or not symbol:
             known = ", ".join([*VENUES, "bybit"])
             raise FrameError("wrong_venue", f"exchange {exchange!r} is not supported; supported are {known}")
@@ -45,15 +52,15 @@ class _Tardis(Format):
 
     def event_ts(self, row: Row) -> int:
         """The exchange's time."""
-        return stamp_ns(int(row["timestamp"]))
+        return stamp_ns(whole_number(row["timestamp"], "timestamp"))
 
     def latest(self, rows: Rows) -> int:
         """Rows of a message have few times, most often one."""
-        return max([stamp_ns(int(stamp)) for stamp in set(rows.column("timestamp"))])
+        return max([stamp_ns(whole_number(stamp, "timestamp")) for stamp in set(rows.column("timestamp"))])
 
     def recv_ts(self, row: Row, file: File) -> int:
         """The collector's time."""
-        return stamp_ns(int(row["local_timestamp"]))
+        return stamp_ns(whole_number(row["local_timestamp"], "local_timestamp"))
 
 
 class Incremental(_Tardis):
@@ -69,13 +76,13 @@ class Incremental(_Tardis):
 
     def type(self, row: Row) -> str:
         """`snapshot` or nothing."""
-        return {"true": "snapshot", "false": ""}[row["is_snapshot"].lower()]
+        return one_of({"true": "snapshot", "false": ""}, row["is_snapshot"].lower(), "is_snapshot")
 
     def levels(self, rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Bids and asks."""
         found: dict[str, list[tuple[str, str]]] = {"bid": [], "ask": []}
         for side, price, amount in zip(*map(rows.column, ("side", "price", "amount")), strict=True):
-            found[side].append((price, amount))
+            one_of(found, side, "side").append((price, amount))
         return found["bid"], found["ask"]
 
 

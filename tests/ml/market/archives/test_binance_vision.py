@@ -69,7 +69,7 @@ def test_candles_and_best_prices_are_frames_without_events(tmp_path, name, text,
     assert [(books, trades) for *_, books, trades in events(path)] == [([], [])] * rows
     found = inspect([path])["instruments"]["binance-usdm.BTCUSDT"]
     assert (found["trades"], found["book_messages"], found["first_event_ts"]) == (0, 0, None)
-    assert refused(packed(tmp_path / name, text)) == ["wrong_venue"] * rows
+    assert refused(packed(tmp_path / name, text)) == ["wrong_venue"]
 
 
 @pytest.mark.parametrize(("given", "reasons"), [("right", []), ("wrong", ["checksum"]), ("", [])])
@@ -95,10 +95,11 @@ def test_a_checksum_beside_the_file_is_checked(tmp_path, given, reasons):
     ],
 )
 def test_a_bad_row_is_set_aside_and_the_next_is_read(tmp_path, row, reason):
-    """With its offset in the unpacked text."""
+    """With its offset in the unpacked text, in words."""
     text = AGG % "true" + "\n" + row + "\n" + AGG.replace("7", "8", 1) % "true" + "\n"
     report = inspect([packed(tmp_path / "BTCUSDT-aggTrades-2025-01-01.zip", text)])
     assert [(e["reason"], e["offset"]) for e in report["set_aside"]] == [(reason, len(AGG % "true") + 1)]
+    assert "Error" not in report["set_aside"][0]["detail"]
     assert report["instruments"]["binance-usdm.BTCUSDT"]["trades"] == 2
 
 

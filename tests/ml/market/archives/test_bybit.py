@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ml.errors import CaptureError
 from ml.market import captures
 from ml.market.events import BUY, SELL
 from ml.market.replay import inspect
@@ -55,8 +56,20 @@ def test_without_such_a_folder_nothing_is_guessed(tmp_path):
     """One line that says what to do; in the right folder the same file is read."""
     path = book(tmp_path, market="downloads")
     assert refused(path) == ["wrong_venue"]
+    with pytest.raises(CaptureError, match="move it into a folder named linear or spot or inverse"):
+        inspect([path])
     (tmp_path / "spot").mkdir()
     assert refused(path.rename(tmp_path / "spot" / path.name)) == []
+
+
+@pytest.mark.parametrize(
+    ("symbol", "venue"), [("BTCUSDT", "linear"), ("BTCPERP", "linear"), ("BTCUSD", "inverse"), ("BTCUSDH26", "inverse")]
+)
+def test_a_depth_that_spot_does_not_have_tells_the_market(tmp_path, symbol, venue):
+    """Wherever the file lies: only contracts have 500 levels."""
+    text = day().replace("orderbook.200.BTCUSDT", f"orderbook.500.{symbol}").replace('"BTCUSDT"', f'"{symbol}"')
+    path = packed(tmp_path / "downloads" / f"2025-01-01_{symbol}_ob500.data.zip", text)
+    assert list(inspect([path])["instruments"]) == [f"bybit-{venue}.{symbol}"]
 
 
 def test_a_missing_update_is_a_gap_and_the_next_day_begins_anew(tmp_path):

@@ -46,13 +46,24 @@ def test_a_capture_before_them_anchors_the_exploded_diffs(tmp_path):
     assert [(gap["reason"], gap["from_id"], gap["to_id"]) for gap in found["gaps"]] == [("sequence_gap", 3, 8)]
 
 
-@pytest.mark.parametrize("bad", [row(3, 2, 2, 1, 1), row(3, 2, 0, "x", 1), "1,2\n"])
-def test_an_unreadable_row_spoils_its_diff(tmp_path, bad):
-    """A diff that lacks a level must not be applied: it is set aside whole, and its ids show the gap."""
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (row(3, 2, 2, 1, 1), "IsAsk is '2', not one of 0, 1"),
+        (row(3, 2, 0, "x", 1), "'x' is not a number"),
+        ("1,2\n", "the row has 2 cells, not 12"),
+        (row(3, 2, 0, 1, 1).replace(f"{T + 3 + 9},", "soon,"), "TimestampOfReceive is 'soon', not a whole number"),
+        (row(3, 2, 0, 1, 1).replace(",BTCUSDT,", ",ETHUSDT,"), "Symbol 'ETHUSDT' contradicts Stream 'btcusdt@depth'"),
+    ],
+)
+def test_an_unreadable_row_spoils_its_diff(tmp_path, bad, why):
+    """A diff that lacks a level must not be applied: it is quarantined whole, in words, and its ids show the gap."""
     path = packed(tmp_path / "x.csv", HEAD + "\n" + ROWS + bad + row(4, 3, 0, 97, 1))
     report = inspect([path])
     (entry,) = report["set_aside"]
     assert entry["offset"] == len(HEAD) + 1 + len(row(2, 1, 0, 99, 1) + row(2, 1, 1, 101, 1))
+    assert why in entry["detail"]
+    assert list(report["instruments"]) == ["binance-usdm.BTCUSDT"]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +87,7 @@ def test_the_fields_tell_the_market(tmp_path, drop, add, venue):
 )
 def test_a_print_outside_the_market_is_told(tmp_path, extra, cell, market):
     """As in the stream."""
-    text = f"{TRADE_HEAD},{extra}\n{T},s,trade,{T},{T},BTCUSDT,5,100,2,1,{cell}\n"
+    text = f"{TRADE_HEAD},{extra}\n{T},btcusdt@trade,trade,{T},{T},BTCUSDT,5,100,2,1,{cell}\n"
     (found,) = prints(packed(tmp_path / "x.csv", text))
     assert (getattr(found, "trade_id", None) == "5") == market
     assert getattr(found, "reason", "off_market") == "off_market"

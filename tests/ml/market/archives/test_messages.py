@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ml.errors import FrameError
 from ml.market.archives.messages import Messages
-from ml.market.archives.table import BOOK
+from ml.market.archives.table import BOOK, TRADE
 from ml.market.archives.tardis import Incremental
 from ml.market.events import RawFrame
 from tests.ml.market.archives.test_table import One
@@ -59,15 +59,32 @@ def test_a_row_inside_a_message_spoils_it(tmp_path):
     first, second = made(Grouped(), tmp_path, b"1,a\n", b"soon,b\n", b"1,c\n", b"2,d\n")
     doc = orjson.loads(first.payload)
     assert (doc["rows"], len(orjson.loads(second.payload)["rows"])) == (["1,a", "soon,b", "1,c"], 1)
-    with pytest.raises(FrameError, match="bad_frame: ValueError"):
+    with pytest.raises(FrameError, match=r"bad_frame: a field is malformed: .*soon"):
         Grouped().rows(doc)
 
 
-def test_a_torn_file_ends_with_a_note_of_the_loss(tmp_path):
-    """Frames without ids would hide it."""
-    torn = FrameError("truncated", "torn")
-    whole, loss, (offset, _, error) = made(Grouped(), tmp_path, b"1,a\n", torn=torn)
-    assert orjson.loads(loss.payload) == {"loss": "bad_frame", "symbol": "S"}
+def test_a_row_beside_other_trades_is_no_fault_of_theirs(tmp_path):
+    """It is quarantined alone."""
+
+    class Trades(Grouped):
+        kind = TRADE
+
+    first, second, (offset, line, _) = sorted(
+        made(Trades(), tmp_path, b"1,a\n", b"soon,b\n", b"1,c\n", b"2,d\n"),
+        key=lambda item: not isinstance(item, RawFrame),
+    )
+    assert (orjson.loads(first.payload)["rows"], orjson.loads(second.payload)["rows"]) == (["1,a", "1,c"], ["2,d"])
+    assert (offset, line) == (4, b"soon,b\n")
+
+
+@pytest.mark.parametrize("lost", [BOOK, TRADE])
+def test_a_torn_file_ends_with_a_note_of_the_loss(tmp_path, lost):
+    """Frames without ids would hide it; trades that are lost leave a book as it is."""
+    torn, form = FrameError("truncated", "torn"), Grouped()
+    form.kind = lost
+    whole, loss, (offset, _, error) = made(form, tmp_path, b"1,a\n", torn=torn)
+    expected = {"loss": "bad_frame", "symbol": "S", "books": lost == BOOK, "trades": lost == TRADE}
+    assert orjson.loads(loss.payload) == expected
     assert (loss.conn, loss.recv_ts, offset, error) == (whole.conn, 1, 4, torn)
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from live.inspect import main
-from ml.errors import FrameError
 from ml.market.events import BUY, SELL
 from ml.market.replay import inspect
 from ml.market.survey import survey
@@ -114,8 +113,18 @@ def test_prints_without_ids_stay_apart(tmp_path):
     one, other = prints(packed(tmp_path / "x.csv", TRADES + row % "buy" + row % "sell"))
     assert (one.side, other.side) == (BUY, SELL)
     assert one.trade_id != other.trade_id
-    with pytest.raises(FrameError, match="neither buy nor sell"):
-        prints(packed(tmp_path / "y.csv", TRADES + row % "unknown"))
+
+
+def test_a_trade_that_cannot_be_read_is_no_fault_of_those_beside_it(tmp_path):
+    """Rows that arrived at once are one message, of which the others count."""
+    row = f"binance-futures,BTCUSDT,{T},{T},%s,%s,%s,1\n"
+    rows = [row % (1, "buy", 10), row % (2, "unknown", 10), row % (3, "sell", "1e400"), row % (4, "sell", 11)]
+    report = inspect([packed(tmp_path / "x.csv", TRADES + "".join(rows) + rows[0].replace(str(T), "soon"))])
+    assert [entry["reason"] for entry in report["set_aside"]] == ["bad_frame", "bad_frame", "bad_number"]
+    details = " ".join(entry["detail"] for entry in report["set_aside"])
+    assert "timestamp is 'soon', not a whole number" in details
+    assert "aggressor is 'unknown', neither buy nor sell" in details
+    assert report["instruments"]["binance-usdm.BTCUSDT"]["trades"] == 2
 
 
 def test_book_snapshots_replace_the_book_without_a_gap(tmp_path):

@@ -137,7 +137,7 @@ def test_a_diff_that_lacks_a_field_is_bad(name):
     """The missing field is named."""
     doc = diff(2, 1, T)
     del doc["data"][name]
-    with pytest.raises(FrameError, match=f"bad_frame: KeyError: '{name}'"):
+    with pytest.raises(FrameError, match=f"bad_frame: '{name}' is missing"):
         parse(doc, BTC)
 
 
