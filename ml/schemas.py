@@ -64,7 +64,7 @@ class NullReason(IntEnum):
 
 END_REASONS = (
     "sequence_gap", "no_snapshot", "reconnect", "silent", "overflow", "restart",
-    "crossed", "one_sided", "clock_back", "bad_frame", "capture_end",
+    "crossed", "one_sided", "clock_back", "bad_frame", "off_grid", "capture_end",
 )  # fmt: skip
 
 QUARANTINE_REASONS = {

@@ -84,12 +84,17 @@ class Continuity:
             return self._diff(message)
         return self._stream_snapshot(message) if self.rule.on_stream else self._rest_snapshot(message)
 
-    def lose(self, reason: str) -> list[Step]:
-        """Declare the book unknown for a reason that ids do not show."""
+    def is_next(self, message: BookMessage) -> bool:
+        """Whether a message continues the chain."""
+        known = self.last_id is not None and self.last_id != NO_ID
+        return known and not message.snapshot and self.rule.follows(message, self.last_id or 0)
+
+    def lose(self, reason: str, to_id: int = NO_ID) -> list[Step]:
+        """Declare the book unknown though no later message shows it; `to_id` is the last that is known to be missing."""
         if self.last_id is None:
             return []
         lost = BookMessage(False, 0, 0, self.last_id, self.last_id, -1)
-        return [self._break(lost, -1, reason)]
+        return [self._break(lost, to_id, reason)]
 
     def _unnumbered(self, message: BookMessage) -> list[Step]:
         if message.snapshot and message.event_ts == 0:  # it holds for the next diff, and may come one side at a time

@@ -84,7 +84,7 @@ class Decoder:
             events.append(error)
             if kind == BOOK:
                 self.suspect = error.reason
-                events += self._lose_unseen()
+                events += self._lose_refused(doc)
             if frame_ts == 0 or error.reason in ("clock_back", "clock_ahead"):
                 return events  # it moved no clock
         for message in books:
@@ -165,9 +165,19 @@ class Decoder:
 
     def _lose_unseen(self) -> list[Event]:
         """Where messages have no ids, nothing else will show that one is missing: the book is unknown at once."""
-        if self.continuity.last_id != NO_ID:
-            return []
-        events = [event for step in self.continuity.lose("bad_frame") for event in self._take(step, 0, BOOK)]
+        return [] if self.continuity.last_id != NO_ID else self._lost(NO_ID)
+
+    def _lose_refused(self, doc: dict[str, Any]) -> list[Event]:
+        """A book message was quarantined: the book is unknown at once if it was the next, for all may be refused."""
+        try:
+            missing = [message.last_id for message in self.dialect.outline(doc) if self.continuity.is_next(message)]
+        except FrameError:
+            missing = []
+        return self._lost(missing[-1]) if missing else self._lose_unseen()
+
+    def _lost(self, to_id: int) -> list[Event]:
+        """The book is unknown from its last message on."""
+        events = [event for step in self.continuity.lose("bad_frame", to_id) for event in self._take(step, 0, BOOK)]
         for event in events:
             if isinstance(event, BookEvent):
                 event.message.event_ts = self.clock.watermark

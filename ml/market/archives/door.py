@@ -8,7 +8,7 @@ Not here: what a format says (its source's module).
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from ml.errors import FrameError
 from ml.market.archives import binance_vision, bybit, exploded, gdax, tardis
 from ml.market.archives.messages import Item, Messages
-from ml.market.archives.order import Key, Order, in_order, ordered
+from ml.market.archives.order import UNKNOWN, Key, Order, in_order, ordered
 from ml.market.archives.table import Format
 from ml.market.clock import MAX_BACK_NS
 from ml.market.lines import ZIP, Line, Torn, lines, magic
@@ -124,9 +124,9 @@ def _keys(archive: Archive, key: Callable[[bytes], Key]) -> Iterator[Key]:
 
 
 def _judged(rows: Iterator[Line | Torn], order: Order) -> Iterator[Line | Torn]:
-    for position, item in zip_longest(order.rows.tolist(), rows):
+    for position, item in zip(chain(order.rows.tolist(), repeat(UNKNOWN)), rows, strict=False):
         error = order.odd.get(position)
-        yield item if error is None else (*item[:2], error)
+        yield item if error is None else (item[0], item[1], error)
 
 
 def _held(archive: Archive, order: I64) -> Iterator[Line | Torn]:

@@ -128,4 +128,4 @@ def test_what_the_ids_wait_for_is_remembered(cut):
     assert packed(resumed) == packed(whole)
     (broken,) = whole.breaks.values()
     assert broken.reason == "bad_frame"
-    assert [step.reason for step in resumed.breaks.values()] == ["bad_frame"] * (cut <= 6)
+    assert [step.reason for step in resumed.breaks.values()] == ["bad_frame"] * (cut <= 5)

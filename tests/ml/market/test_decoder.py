@@ -100,7 +100,25 @@ def test_a_bad_diff_is_set_aside_whole_and_shows_as_a_gap(change, reason):
     _, events = decode(*ANCHORED, bad, diff(3, 2, T + 10))
     assert reason in kinds(events)
     (broken,) = [e.broken for e in events if isinstance(e, BookEvent) and e.broken]
-    assert broken.reason == "bad_frame"
+    assert broken.reason == ("off_grid" if reason == "off_grid" else "bad_frame")
+
+
+@pytest.mark.parametrize("end", [3, 50])
+def test_when_every_later_diff_is_refused_the_book_is_unknown_from_the_first(end):
+    """Nothing that could be read comes after them to show it."""
+    finer = [diff(n, n - 1, T + 100 * n, bids=[("99.05", "1.000")]) for n in range(3, end + 1)]
+    decoder, events = decode(*ANCHORED, diff(2, 1, T + 100), *finer)
+    (broken,) = [e.broken for e in events if isinstance(e, BookEvent) and e.broken]
+    assert (broken.reason, broken.from_id, broken.to_id) == ("off_grid", 2, 3)
+    assert kinds(events).count("off_grid") == end - 2
+    assert decoder.clock.watermark == (T + 100 * end) * 10**6
+
+
+def test_a_refused_repeat_breaks_nothing():
+    """It was applied when it could be read, or lies behind the book."""
+    again = diff(2, 1, T + 100, bids=[("99.05", "1.000")])
+    _, events = decode(*ANCHORED, diff(2, 1, T + 100), again, diff(3, 2, T + 200))
+    assert not [e for e in events if isinstance(e, BookEvent) and e.broken]
 
 
 @pytest.mark.parametrize("reason", ["reconnect", "silent", "overflow"])
