@@ -26,8 +26,10 @@ PRODUCT = re.compile(
 """Any product with its hyphen; without it, as the collector names its files, one quoted in a usual currency."""
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 SIZE_DECIMALS = 8
-NOISE = Decimal("1e-10")
-"""More than binary floats of sizes below 100 000 can be off, far less than the smallest step of a size."""
+SURE_DIGITS = 15
+"""Digits of a decimal that survive a binary float."""
+NOISE, RELATIVE_NOISE = Decimal("1e-10"), Decimal(2) ** -51
+"""More than binary floats can be off, of sizes below 100 000 and of larger ones."""
 TAKER = {"buy": SELL, "sell": BUY}
 """A match names the maker's side; the aggressor took the other."""
 
@@ -176,14 +178,14 @@ def without_noise(text: str) -> str:
     >>> without_noise("0.11244000000000001")
     '0.11244000'
     """
-    if len(text.partition(".")[2]) <= SIZE_DECIMALS:
+    if len(text) <= SURE_DIGITS and len(text.partition(".")[2]) <= SIZE_DECIMALS:
         return text
     try:
         number = Decimal(text)
-        rounded = round(number, SIZE_DECIMALS)
-    except ArithmeticError:
+        rounded = round(number, min(SIZE_DECIMALS, SURE_DIGITS - 1 - number.adjusted()))
+    except (ArithmeticError, ValueError):
         return text  # no number, or one far too large, as whoever converts it will say
-    return str(rounded) if abs(number - rounded) < NOISE else text
+    return f"{rounded:f}" if abs(number - rounded) <= max(NOISE, abs(number) * RELATIVE_NOISE) else text
 
 
 def literal(row: Row, column: str, width: int) -> list[list[str]]:

@@ -1,5 +1,8 @@
 """GDAX: updates by time, a snapshot in two files, raw messages, sizes with the noise of floats."""
 
+import math
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,7 +71,15 @@ def test_the_noise_of_floats_is_taken_away_and_nothing_else(units, other):
         assert to_units(without_noise(noisy), 8) == units + other
 
 
-@pytest.mark.parametrize("text", ["0.123456785", "1e-9", "7", "0.5"])
+@given(st.integers(0, 8), st.data())
+def test_noise_on_sizes_of_millions_is_taken_away(decimals, data):
+    """Of coins that cost a fraction of a cent: fifteen digits are all that a float holds."""
+    units = data.draw(st.integers(10**decimals, 10**15 - 1))
+    noisy = math.nextafter(units / 10**decimals, math.inf)
+    assert to_units(without_noise(f"{Decimal(noisy):f}"), decimals) == units
+
+
+@pytest.mark.parametrize("text", ["0.123456785", "1e-9", "7", "0.5", "12000000.123456789", "1e400.000000000"])
 def test_what_is_no_noise_stays(text):
     """A size that truly has more decimals is for the decoder to refuse."""
     assert without_noise(text) == text
