@@ -14,7 +14,7 @@ from assets.candles import candles
 from assets.checks import canary_results, canary_specs, rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image, table
-from assets.partitions import days_of_month, instrument_month, month_and_instrument
+from assets.partitions import days_of_month, instrument_month, month_and_instrument, of_date
 from ml import candle_months, coverage
 from ml.features.unified.table import UNIFIED
 from ml.labels import targets
@@ -39,7 +39,9 @@ def candle_features(
     from ml.features.unified.build import build
 
     month, instrument = month_and_instrument(context)
-    source = candle_months.read(data_root, instrument, month, UNIFIED.timeframe, before=UNIFIED.look_back)
+    source = candle_months.read(
+        data_root, instrument, month, UNIFIED.timeframe, before=UNIFIED.look_back, of_date=of_date(instrument)
+    )
     rows = build(source, instrument)
     wanted = rows.filter(candle_months.inside(month))
     shown = {"coverage": table(coverage.by_reason(wanted)), "by day": image(plots.known_days(coverage.by_day(wanted)))}
@@ -61,7 +63,9 @@ def candle_targets(
 
     month, instrument = month_and_instrument(context)
     ahead = max(targets.HORIZONS.values())
-    source = candle_months.read(data_root, instrument, month, targets.TIMEFRAME, after=ahead)
+    source = candle_months.read(
+        data_root, instrument, month, targets.TIMEFRAME, after=ahead, of_date=of_date(instrument)
+    )
     rows = targets.label(source, instrument).filter(candle_months.inside(month))
     metadata = {
         "coverage": table(coverage.by_reason(rows)),

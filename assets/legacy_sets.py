@@ -13,7 +13,7 @@ import polars as pl
 from assets.candles import candles
 from assets.checks import canary_results, canary_specs, rule_results, rule_specs
 from assets.metadata import table
-from assets.partitions import date_and_instrument, instrument_day
+from assets.partitions import date_and_instrument, instrument_day, of_date
 from ml import candle_months, coverage
 from ml.candles import MINUTE
 from ml.dates import bounds
@@ -52,7 +52,8 @@ def _asset(chosen: FeatureSet) -> dg.AssetsDefinition:
         date, instrument = date_and_instrument(context)
         start, end = bounds(date)
         before = tail(raw_frames.group(0), instrument, date)
-        minutes = candle_months.between(data_root, instrument, start - BEGUN[chosen.name] * MINUTE, end, "1m")
+        since = start - BEGUN[chosen.name] * MINUTE
+        minutes = candle_months.between(data_root, instrument, since, end, "1m", of_date(instrument))
         day = Day(samples_array(book_samples.collect()), before, minutes, instrument, chosen)
         made = build(day)
         yield dg.MaterializeResult(value=made, metadata={"coverage": table(coverage.by_reason(made))})

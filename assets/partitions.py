@@ -4,7 +4,9 @@ Here: the partitions definitions, and what a key says.
 Not here: the file itself (`ml.config`). Keys are dated and append-only: a removed key could no longer be addressed.
 """
 
+from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 
 import dagster as dg
 
@@ -29,7 +31,7 @@ instrument_day = dg.MultiPartitionsDefinition(
             start_date=_CONFIG.first_date.isoformat(),
             end_date=(_CONFIG.last_date + timedelta(days=1)).isoformat() if _CONFIG.last_date else None,
         ),
-        "instrument": dg.StaticPartitionsDefinition([instrument.id for instrument in _CONFIG.instruments]),
+        "instrument": dg.StaticPartitionsDefinition(_CONFIG.ids),
     }
 )
 
@@ -42,7 +44,7 @@ instrument_month = dg.MultiPartitionsDefinition(
             fmt="%Y-%m",
             end_offset=0 if _CONFIG.last_date else 1,
         ),
-        "instrument": dg.StaticPartitionsDefinition([instrument.id for instrument in _CONFIG.instruments]),
+        "instrument": dg.StaticPartitionsDefinition(_CONFIG.ids),
     }
 )
 """The running month is a partition too: it is made again as its days come in."""
@@ -57,14 +59,20 @@ days_of_month = dg.MultiPartitionMapping(
 
 
 def month_and_instrument(context: dg.AssetExecutionContext) -> tuple[str, Instrument]:
-    """The month (YYYY-MM) and the instrument of the partition being made."""
+    """The month (YYYY-MM) of the partition being made, and its instrument with the decimals of its latest entry."""
     key = context.partition_key
     assert isinstance(key, dg.MultiPartitionKey)  # noqa: S101 - the definition above makes no other
     return key.keys_by_dimension["month"], _CONFIG.instrument(key.keys_by_dimension["instrument"])
 
 
 def date_and_instrument(context: dg.AssetExecutionContext) -> tuple[str, Instrument]:
-    """The date (YYYY-MM-DD) and the instrument of the partition being made."""
+    """The date (YYYY-MM-DD) of the partition being made, and its instrument as it was on that date."""
     key = context.partition_key
     assert isinstance(key, dg.MultiPartitionKey)  # noqa: S101 - the definition above makes no other
-    return key.keys_by_dimension["date"], _CONFIG.instrument(key.keys_by_dimension["instrument"])
+    date = key.keys_by_dimension["date"]
+    return date, _CONFIG.instrument(key.keys_by_dimension["instrument"], date)
+
+
+def of_date(instrument: Instrument) -> Callable[[str], Instrument]:
+    """What an instrument was on a date (YYYY-MM-DD)."""
+    return partial(_CONFIG.instrument, instrument.id)

@@ -46,7 +46,7 @@ def raw_frames(
 
     date, instrument = date_and_instrument(context)
     chain = link(captures.find(listed.captures), partial(index.load, data_root))
-    unlisted = sorted(set(chain.instruments()) - {known.id for known in listed.instruments})
+    unlisted = sorted(set(chain.instruments()) - set(listed.ids))
     metadata = {
         "files": len(chain.files),
         "lines set aside by file": chain.set_aside(),

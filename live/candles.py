@@ -76,8 +76,8 @@ class Backfill:
         self.root, self.options = root, options
         self.history = History(options.venue, options.rest_url)
         self.timeframes = _names(options.timeframes)
-        listed = config.load(root)
-        self.instruments = [listed.instrument(f"{options.venue}.{name}") for name in _names(options.symbols)]
+        self.listed = config.load(root)
+        self.instruments = [self.listed.instrument(f"{options.venue}.{name}") for name in _names(options.symbols)]
         self.days = _days(options.first, options.last or datetime.now(UTC).date())
         self.told = {
             (i.id, name): _Told({"instrument": i.id, "timeframe": name})
@@ -100,6 +100,7 @@ class Backfill:
 
     async def _instrument(self, instrument: Instrument) -> None:
         for day in self.days:
+            instrument = self.listed.instrument(instrument.id, day)
             try:
                 for timeframe in self.timeframes:
                     await self._fill(instrument, day, timeframe)

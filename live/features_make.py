@@ -5,21 +5,25 @@ Not here: how the tables are made (`ml.straight`); rules, canaries and a record 
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import polars as pl
 
 from live.console import fail
 from ml import config, parquet, settings
-from ml.config import LabelPlan
+from ml.config import Config, LabelPlan
 from ml.errors import CaptureError, LobforgeError
 from ml.instruments import Instrument
 from ml.market import captures
 from ml.parquet import Parts
 from ml.paths import DataRoot
+
+if TYPE_CHECKING:
+    from ml.market.chain import Chain
 
 
 def main(argv: list[str]) -> int:
@@ -46,16 +50,15 @@ def _made(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     from ml import straight  # compiled code is loaded only when there is work for it
     from ml.market import index
     from ml.market.chain import link
-    from ml.market.survey import survey
 
     paths = [path for one in options.files for path in (captures.find(one) if one.is_dir() else [one])]
-    chain, (listed, plan) = link(paths, lambda path: index.scan(path)[0]), _listed()
+    chain, listed = link(paths, lambda path: index.scan(path)[0]), _listed()
     for file, lines in chain.set_aside().items():
         yield {"file": file, "set_aside": lines}
     for name in _chosen("--instrument", options.instrument, chain.instruments()):
-        instrument = listed.get(name) or survey(chain, name)
+        of_date = _of_date(listed, chain, name)
         for date in _chosen("--date", options.date, straight.dates(chain, name)):
-            made = straight.make(chain, instrument, date, plan)
+            made = straight.make(chain, of_date(date), date, listed.labels if listed else LabelPlan())
             tables = {"features": made.features, "future_labels": made.labels}
             files = [_written(options.to / f"{table}_{name}_{date}.parquet", rows) for table, rows in tables.items()]
             yield {
@@ -64,13 +67,20 @@ def _made(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
 
 
-def _listed() -> tuple[dict[str, Instrument], LabelPlan]:
-    """Instruments and labels of the data root's configuration; without one, none and the default."""
+def _listed() -> Config | None:
+    """The data root's configuration; None without one."""
     root = DataRoot(settings.load().data_root)
-    if not root.config.exists():
-        return {}, LabelPlan()
-    listed = config.load(root)
-    return {one.id: one for one in listed.instruments}, listed.labels
+    return config.load(root) if root.config.exists() else None
+
+
+def _of_date(listed: Config | None, chain: "Chain", name: str) -> Callable[[str], Instrument]:
+    """What an instrument is on a date: as listed, else as surveyed."""
+    from ml.market.survey import survey
+
+    if listed is not None and name in listed.ids:
+        return partial(listed.instrument, name)
+    surveyed = survey(chain, name)
+    return lambda _: surveyed
 
 
 def _chosen(option: str, wanted: list[str], there: list[str]) -> list[str]:

@@ -54,7 +54,7 @@ def _run(root: DataRoot, listed: Config, days: list[str]) -> dict[str, Any]:
     counts: dict[tuple[str, str], Counter[str]] = {}
     report: dict[str, Any] = {"files": [], "not_published": [], "set_aside": [], "refused": []}
     for source in listed.sources:
-        for instrument in (i for i in listed.instruments if i.venue == source.venue):
+        for instrument in (one for one in map(listed.instrument, listed.ids) if one.venue == source.venue):
             told = counts[source.name, instrument.id] = Counter()
             _instrument(root, replace(listed, sources=(source,)), instrument, days, told, report)
     for (source, instrument), told in counts.items():

@@ -63,6 +63,8 @@ def _show(days: pl.DataFrame, gaps: pl.DataFrame, beside: pl.DataFrame) -> None:
         for instrument, start, end, seconds, last, next_, reason in gaps.iter_rows()
     ]
     show_table("gaps", ["instrument", "start", "end", "seconds", "from id", "to id", "reason"], found)
+    for reason in sorted(set(gaps["reason"]) & set(ledger.REMEDIES)):
+        print(f"{reason}: {ledger.REMEDIES[reason]}.")
     if beside.height:
         lost = [[name, conn, _time(start), _time(end), reason] for name, conn, start, end, reason in beside.iter_rows()]
         show_table("lost beside the books", ["instrument", "connection", "start", "end", "reason"], lost)

@@ -7,6 +7,7 @@ A candle from prints counts where it is known, else the venue's own of the same 
 belongs to the month in which it opens; it is stamped with its close.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -18,6 +19,10 @@ from ml.instruments import Instrument
 from ml.paths import DataRoot
 from ml.rest_candles import read_day
 from ml.schemas import TABLES
+
+OfDate = Callable[[str], Instrument]
+_PRICES = ("open", "high", "low", "close")
+_SIZES = ("volume", "buy_volume")
 
 
 def bounds(month: str) -> tuple[int, int]:
@@ -41,7 +46,13 @@ def inside(month: str) -> pl.Expr:
 
 
 def read(
-    root: DataRoot, instrument: Instrument, month: str, timeframe: str, before: int = 0, after: int = 0
+    root: DataRoot,
+    instrument: Instrument,
+    month: str,
+    timeframe: str,
+    before: int = 0,
+    after: int = 0,
+    of_date: OfDate | None = None,
 ) -> pl.DataFrame:
     """Every candle of a month in the columns of the table `candles`; those of which nothing is stored are left out.
 
@@ -52,18 +63,30 @@ def read(
         timeframe: one of `ml.candles.TIMEFRAMES`.
         before: candles of that length to be added before the month.
         after: and after it.
+        of_date: what the instrument was on a date, in whose units the candles of that date are stored; None if it
+            never changed.
 
     Raises:
         SettingsError: the month is none.
     """
     step = TIMEFRAMES[timeframe]
     start, end = bounds(month)
-    return between(root, instrument, start - before * step, end + after * step, timeframe)
+    return between(root, instrument, start - before * step, end + after * step, timeframe, of_date)
 
 
-def between(root: DataRoot, instrument: Instrument, start: int, end: int, timeframe: str) -> pl.DataFrame:
-    """Every candle that opens at `start` (ns UTC) or later and closes by `end`, where something of it is stored."""
-    days = [_day(root, instrument, date, timeframe) for date in _dates(start, end)]
+def between(
+    root: DataRoot, instrument: Instrument, start: int, end: int, timeframe: str, of_date: OfDate | None = None
+) -> pl.DataFrame:
+    """Every candle that opens at `start` (ns UTC) or later and closes by `end`, where something of it is stored.
+
+    Prices and sizes are in units of the instrument, also those of dates on which it had fewer decimals.
+    """
+    dates = _dates(start, end)
+    stored = {date: _day(root, instrument, date, timeframe) for date in dates}
+    days = [
+        rows if of_date is None or rows.is_empty() else _scaled(rows, of_date(date), instrument)
+        for date, rows in stored.items()
+    ]
     wanted = (pl.col("ts") > start) & (pl.col("ts") <= end)
     return pl.concat([day.filter(wanted) for day in days])
 
@@ -71,6 +94,14 @@ def between(root: DataRoot, instrument: Instrument, start: int, end: int, timefr
 def _dates(start: int, end: int) -> list[str]:
     first, last = (datetime.fromtimestamp(ns // 10**9, UTC).date() for ns in (start, end - 1))
     return [(first + timedelta(n)).isoformat() for n in range((last - first).days + 1)]
+
+
+def _scaled(rows: pl.DataFrame, of: Instrument, to: Instrument) -> pl.DataFrame:
+    """Candles in the units of another entry of their instrument, which has as many decimals or more."""
+    price, size = to.price_decimals - of.price_decimals, to.size_decimals - of.size_decimals
+    return rows.with_columns(
+        pl.col(_PRICES) * 10**price, pl.col(_SIZES) * 10**size, pl.col("notional") * 10 ** (price + size)
+    )
 
 
 def _day(root: DataRoot, instrument: Instrument, date: str, timeframe: str) -> pl.DataFrame:

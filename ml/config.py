@@ -56,7 +56,8 @@ class LabelPlan:
 class Config:
     """Instruments, the first and last UTC date, the folder of captures, and the archives that may be fetched.
 
-    `last_date` is None where the capture goes on.
+    `last_date` is None where the capture goes on. An instrument may have several entries in `instruments`, each for the
+    dates from its `valid_from` on: a venue that makes its tick finer changes nothing about the days before.
     """
 
     captures: Path
@@ -66,19 +67,32 @@ class Config:
     sources: tuple[Source, ...] = ()
     labels: LabelPlan = LabelPlan()
 
-    def instrument(self, instrument_id: str) -> Instrument:
-        """The instrument of that id.
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the instruments, each once, in the order of the file."""
+        return list(dict.fromkeys(instrument.id for instrument in self.instruments))
+
+    def instrument(self, instrument_id: str, date: str | None = None) -> Instrument:
+        """The instrument of that id as it is on a UTC date (YYYY-MM-DD); the latest entry without one.
 
         Raises:
-            InstrumentError: not listed; the message holds the lines to add.
+            InstrumentError: not listed, or not for that date; the message holds what to add.
         """
-        for instrument in self.instruments:
-            if instrument.id == instrument_id:
-                return instrument
-        raise InstrumentError(
-            f"Instrument {instrument_id} is not listed. Add to lobforge.toml, with its real decimals and tick:\n"
-            + instrument_lines(Instrument(instrument_id, price_decimals=2, size_decimals=3, tick=1, lot=1))
-        )
+        entries = sorted((one for one in self.instruments if one.id == instrument_id), key=_begin)
+        if not entries:
+            raise InstrumentError(
+                f"Instrument {instrument_id} is not listed. Add to lobforge.toml, with its real decimals and tick:\n"
+                + instrument_lines(Instrument(instrument_id, price_decimals=2, size_decimals=3, tick=1, lot=1))
+            )
+        if date is None:
+            return entries[-1]
+        begun = [one for one in entries if _begin(one).isoformat() <= date]
+        if not begun or (begun[-1].valid_to and begun[-1].valid_to.isoformat() < date):
+            raise InstrumentError(
+                f"Instrument {instrument_id} is not listed for {date}. Add an [[instrument]] to lobforge.toml whose "
+                "valid_from and valid_to take in that date."
+            )
+        return begun[-1]
 
     def between(self, first_ts: int, last_ts: int) -> list[str]:
         """The listed UTC dates (YYYY-MM-DD) that a stretch of time touches; ns."""
@@ -112,16 +126,36 @@ def load(root: DataRoot) -> Config:
         raise SettingsError(
             f"{root.config} cannot be read: {error}. Mend the file; `lobforge doctor` checks it."
         ) from error
-    seen: set[str] = set()
-    for instrument in instruments:
-        if instrument.id in seen:
-            raise InstrumentError(f"{root.config} lists {instrument.id} twice. Remove one of the two.")
-        seen.add(instrument.id)
+    _demand_apart(root, instruments)
     named = [source.name for source in config.sources]
     twice = [name for name in named if named.count(name) > 1]
     if twice:
         raise SettingsError(f"{root.config} has two sources named {twice[0]}. Rename one: names are folders.")
     return config
+
+
+def _demand_apart(root: DataRoot, instruments: tuple[Instrument, ...]) -> None:
+    """Have each date of an instrument belong to one entry; an entry without `valid_to` ends where the next begins."""
+    before: dict[str, Instrument] = {}
+    for instrument in sorted(instruments, key=_begin):
+        last, begin = before.get(instrument.id), _begin(instrument)
+        before[instrument.id] = instrument
+        if last is None:
+            continue
+        if begin == _begin(last) or (last.valid_to or date.min) >= begin:
+            raise InstrumentError(
+                f"{root.config} lists {instrument.id} twice for {instrument.valid_from or 'all dates'}. Give the entry "
+                "of the later dates its first date as valid_from, or remove one of the two."
+            )
+        if any(old > new for old, new in zip(last.decimals, instrument.decimals, strict=True)):
+            raise InstrumentError(
+                f"{root.config}: the entry of {instrument.id} from {begin} on has fewer decimals than the one before, "
+                "so days of both could not be put together exactly. List as many, and a larger tick."
+            )
+
+
+def _begin(instrument: Instrument) -> date:
+    return instrument.valid_from or date.min
 
 
 def _plan(table: dict[str, Any]) -> LabelPlan:
@@ -156,7 +190,11 @@ def instrument_lines(instrument: Instrument) -> str:
         f"tick = {instrument.tick}\n"
         f"lot = {instrument.lot}\n"
         f"contract_size = {instrument.contract_size}\n"
-    )
+    ) + "".join(f"{name} = {_toml(value)}\n" for name, value in _dated(instrument).items() if value)
+
+
+def _dated(instrument: Instrument) -> dict[str, date | None]:
+    return {"valid_from": instrument.valid_from, "valid_to": instrument.valid_to}
 
 
 def _source_lines(source: Source) -> str:

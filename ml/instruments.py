@@ -29,8 +29,8 @@ class Instrument:
         tick: smallest price step, in price units.
         lot: smallest size step, in size units.
         contract_size: base amount of one contract (1 where sizes are in base currency).
-        valid_from: first UTC date of the listing, None if unknown.
-        valid_to: last UTC date of the listing, None if it is open.
+        valid_from: first UTC date for which these numbers hold, None if they always did.
+        valid_to: last UTC date for which they hold, None if they still do, or until another entry begins.
 
     Raises:
         InstrumentError: the id has no venue, or a number has no sense.
@@ -58,6 +58,8 @@ class Instrument:
             )
         if not (0 <= self.price_decimals <= 12 and 0 <= self.size_decimals <= 12):
             raise InstrumentError(f"{self.id}: decimals must lie between 0 and 12. Correct lobforge.toml.")
+        if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
+            raise InstrumentError(f"{self.id}: valid_to lies before valid_from. Correct lobforge.toml.")
         if self.tick < 1 or self.lot < 1 or self.contract_size <= 0:
             raise InstrumentError(f"{self.id}: tick, lot and contract_size must be positive. Correct lobforge.toml.")
 

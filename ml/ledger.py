@@ -23,6 +23,14 @@ from ml.store import manifest, read
 TABLE = "validity"
 NOT_STORED = "not_stored"
 """Reason of a gap that begins where the book was known up to midnight, and the next day is not stored."""
+REMEDIES = {
+    "off_grid": (
+        "the venue made its tick or lot finer than lobforge.toml lists. Add a second [[instrument]] entry with the new "
+        "decimals and valid_from = the date of the change, and materialize from that date on"
+    ),
+    NOT_STORED: "the day after is not stored. Materialize it",
+}
+"""What to do about gaps of some reasons."""
 HOUR = 3600 * SECOND
 HEARD = ("arrival", "conn", "recv_ts")
 BESIDE = pl.Schema(

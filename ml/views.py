@@ -4,10 +4,13 @@ Here: one view a table, in Polars and in DuckDB.
 Not here: anything the pipeline computes with; that stays in whole units, which are exact.
 """
 
+from itertools import groupby
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ml import config
 from ml.errors import StoreError
 from ml.instruments import Instrument
 from ml.paths import DataRoot
@@ -41,9 +44,13 @@ def frame(root: DataRoot, instrument: Instrument, table: str) -> pl.LazyFrame:
         StoreError: nothing of the table is stored for the instrument.
     """
     # Polars divides by multiplying with the inverse: rounding takes the noise away again (a mid has one decimal more)
-    scaled = [(pl.col(name) / 10**k).round(k + 1) for name, k in _decimals(instrument, table).items()]
-    files = [pl.scan_parquet(file) for file in _files(root, instrument, table)]
-    return pl.concat(files, how="diagonal").with_columns(scaled)
+    parts = [
+        pl.concat([pl.scan_parquet(file) for file in files], how="diagonal").with_columns(
+            [(pl.col(name) / 10**k).round(k + 1) for name, k in _decimals(entry, table).items()]
+        )
+        for entry, files in _files(root, instrument, table)
+    ]
+    return pl.concat(parts, how="diagonal")
 
 
 def connect(root: DataRoot, instrument: Instrument) -> "duckdb.DuckDBPyConnection":
@@ -53,28 +60,34 @@ def connect(root: DataRoot, instrument: Instrument) -> "duckdb.DuckDBPyConnectio
     connection = duckdb.connect()
     for table in VIEWED:
         try:
-            files = _files(root, instrument, table)
+            parts = _files(root, instrument, table)
         except StoreError:
             continue  # not materialized yet: no view
-        scaled = ", ".join(
-            f"{name} / 1e{decimals} as {name}" for name, decimals in _decimals(instrument, table).items()
-        )
-        columns = f"* replace ({scaled})" if scaled else "*"
-        source = (
-            "["
-            + ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-            + "], hive_partitioning = false, union_by_name = true"
-        )
-        connection.execute(f"create view {table} as select {columns} from read_parquet({source})")  # noqa: S608
+        query = " union all by name ".join(_query(table, entry, files) for entry, files in parts)
+        connection.execute(f"create view {table} as {query}")
     return connection
 
 
-def _files(root: DataRoot, instrument: Instrument, table: str) -> list[str]:
-    """Published files of a table and instrument, by date."""
+def _query(table: str, entry: Instrument, files: list[str]) -> str:
+    scaled = ", ".join(f"{name} / 1e{decimals} as {name}" for name, decimals in _decimals(entry, table).items())
+    columns = f"* replace ({scaled})" if scaled else "*"
+    paths = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    options = "hive_partitioning = false, union_by_name = true"
+    return f"select {columns} from read_parquet([{paths}], {options})"  # noqa: S608
+
+
+def _files(root: DataRoot, instrument: Instrument, table: str) -> list[tuple[Instrument, list[str]]]:
+    """Published files of a table and instrument by date, with the entry of the instrument that holds for them."""
     found = sorted(path for path in manifest(root, table) if path.endswith(f"_{instrument.id}.parquet"))
     if not found:
         raise StoreError(f"{table} holds nothing of {instrument.id}. Materialize it first.")
-    return [str(root.root / path) for path in found]
+    listed = config.load(root) if root.config.exists() else None
+    dated = listed if listed is not None and instrument.id in listed.ids else None
+
+    def entry(path: str) -> Instrument:
+        return instrument if dated is None else dated.instrument(instrument.id, PurePath(path).parent.name[-10:])
+
+    return [(one, [str(root.root / path) for path in paths]) for one, paths in groupby(found, key=entry)]
 
 
 def _decimals(instrument: Instrument, table: str) -> dict[str, int]:

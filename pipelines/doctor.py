@@ -38,7 +38,7 @@ def examine(root: DataRoot) -> list[Finding]:
     except LobforgeError as error:
         fix = f"mend {root.config} by hand" if root.config.exists() else "lobforge init"
         return [Finding(False, str(error), fix, fatal=True)]
-    found = [Finding(True, f"{root.config}: {len(listed.instruments)} instruments from {listed.first_date}")]
+    found = [Finding(True, f"{root.config}: {len(listed.ids)} instruments from {listed.first_date}")]
     return [*found, *_captures(listed), *_stores(root), *_disk(root), *_files(root), *_decisions(root)]
 
 

@@ -48,7 +48,7 @@ def partition_contents(root: DataRoot) -> dict[str, str]:
         paths = captures.find(listed.captures)
     except CaptureError:
         return {}
-    names = {instrument.id for instrument in listed.instruments}
+    names = set(listed.ids)
     contents: dict[str, set[str]] = {}
     for summary in map(partial(index.load, root), paths):
         for name, span in summary.instruments.items():

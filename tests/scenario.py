@@ -61,8 +61,8 @@ def ingest(root: DataRoot, listed: Config, dates: list[str]) -> None:
     write_text(root.config, render(listed))
     graph, given = list(dg.load_assets_from_package_module(assets)), resources_of(root)
     for date in dates:
-        for instrument in listed.instruments:
-            key = dg.MultiPartitionKey({"date": date, "instrument": instrument.id})
+        for instrument_id in listed.ids:
+            key = dg.MultiPartitionKey({"date": date, "instrument": instrument_id})
             assert dg.materialize(graph, selection=jobs.ingest.selection, partition_key=key, resources=given).success
 
 

@@ -48,17 +48,17 @@ def run_canaries(root: DataRoot, listed: Config, selection: Selection) -> list[d
     instrument_id, date, _ = max(partitions(root, selection), key=lambda item: item[2].rows)
     samples = _samples(root, instrument_id, date)
     strong = trainer(STRONG, STRONG_ROUNDS, THREADS)
-    results = canaries.run(samples, listed.instrument(instrument_id), strong, FIRST_SHARE, N_SPLITS)
+    results = canaries.run(samples, listed.instrument(instrument_id, date), strong, FIRST_SHARE, N_SPLITS)
     return [vars(result) | {} for result in results]
 
 
 def run_parity(root: DataRoot, listed: Config, selection: Selection) -> dict[str, Any]:
     """Counts of rows, rows with values and mismatches over all selected partitions, and the first mismatch."""
     total = Parity()
-    for instrument_id, days in groupby(partitions(root, selection), key=lambda item: item[0]):
+    for instrument, days in groupby(partitions(root, selection), key=lambda item: listed.instrument(*item[:2])):
         dates = [date for _, date, _ in days]
-        features = pl.concat([read(root.partition("features", date, instrument_id)).collect() for date in dates])
-        total.add(replay(_raw(root, instrument_id, dates), features, listed.instrument(instrument_id)))
+        features = pl.concat([read(root.partition("features", date, instrument.id)).collect() for date in dates])
+        total.add(replay(_raw(root, instrument.id, dates), features, instrument))
     return total.counts() | {"first_mismatch": total.first}
 
 

@@ -90,7 +90,7 @@ class Continuity:
         return known and not message.snapshot and self.rule.follows(message, self.last_id or 0)
 
     def lose(self, reason: str, to_id: int = NO_ID) -> list[Step]:
-        """Declare the book unknown though no later message shows it; `to_id` is the last that is known to be missing."""
+        """Declare the book unknown though no later message shows it; `to_id` is the last one known to be missing."""
         if self.last_id is None:
             return []
         lost = BookMessage(False, 0, 0, self.last_id, self.last_id, -1)

@@ -93,6 +93,56 @@ def test_a_missing_file_names_the_command_that_makes_it(root):
         config.load(root)
 
 
+FINER = replace(BTC, price_decimals=2, valid_from=date(2025, 1, 2))
+
+
+def test_an_instrument_changes_on_a_date(root):
+    """Its key stays one; days before the change keep their decimals."""
+    wanted = Config(root.root, date(2025, 1, 1), date(2025, 1, 3), (BTC, replace(BTC, id="sim.X"), FINER))
+    write_text(root.config, config.render(wanted))
+    loaded = config.load(root)
+    assert (loaded, loaded.ids) == (wanted, [BTC.id, "sim.X"])
+    assert [loaded.instrument(BTC.id, f"2025-01-0{n}").price_decimals for n in (1, 2, 3)] == [1, 2, 2]
+    assert loaded.instrument(BTC.id) == FINER
+
+
+def test_a_date_outside_every_entry_is_told(root):
+    """Before the first one, and between two."""
+    last = replace(BTC, valid_to=date(2025, 1, 1))
+    later = replace(FINER, valid_from=date(2025, 1, 3))
+    write_text(root.config, config.render(Config(root.root, date(2025, 1, 1), None, (last, later))))
+    loaded = config.load(root)
+    assert loaded.instrument(BTC.id, "2025-01-03") == later
+    with pytest.raises(InstrumentError, match="not listed for 2025-01-02"):
+        loaded.instrument(BTC.id, "2025-01-02")
+    write_text(root.config, config.render(Config(root.root, date(2025, 1, 1), None, (later,))))
+    with pytest.raises(InstrumentError, match="not listed for 2025-01-02"):
+        config.load(root).instrument(BTC.id, "2025-01-02")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        (BTC, BTC, "twice for all dates"),
+        (FINER, FINER, "twice for 2025-01-02"),
+        (replace(BTC, valid_to=date(2025, 1, 2)), FINER, "twice for 2025-01-02"),
+        (replace(BTC, price_decimals=3), FINER, "fewer decimals"),
+        (replace(BTC, size_decimals=4), FINER, "fewer decimals"),
+    ],
+)
+def test_entries_that_contradict_each_other_are_refused(root, first, second, why):
+    """One date, one truth; and days of both can be put together exactly."""
+    write_text(root.config, config.render(Config(root.root, date(2025, 1, 1), None, (second, first))))
+    with pytest.raises(InstrumentError, match=why):
+        config.load(root)
+
+
+def test_an_entry_does_not_end_before_it_begins():
+    """A slip that would make it hold for no date."""
+    with pytest.raises(InstrumentError, match="before valid_from"):
+        replace(BTC, valid_from=date(2025, 1, 2), valid_to=date(2025, 1, 1))
+
+
 def test_an_instrument_listed_twice_is_refused(root):
     """Two lines with other decimals would make two truths."""
     wanted = Config(root.root, date(2025, 1, 1), None, (BTC, BTC))
