@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from ml.errors import FrameError
-from ml.market.archives.order import Key
+from ml.market.archives.order import OUT_OF_ORDER, Key
 from ml.market.archives.table import OTHER, TRADE, Format, split
 from ml.market.events import RawFrame, known_ns
 from ml.market.lines import Line, Torn
@@ -71,6 +71,8 @@ class Messages:
                 if not self._goes_on(item[1]):
                     yield from self._line(*item)
                 continue
+            if item[2].reason == OUT_OF_ORDER and self._spoilt(item[1].decode(errors="replace"), item[2]):
+                continue
             self.last = self.open or self.last
             yield from self._end()
             if self.last is not None and self.form.kind != OTHER:
@@ -86,10 +88,20 @@ class Messages:
             return Key()
         try:
             cells = split(line.decode(errors="replace").rstrip("\r\n"))
+            if len(cells) != len(self.names or self.form.unnamed(len(cells))):
+                return Key()
             stamp, *ids = (cells[k] for k in self.keys)
             return Key(self.form.clock_ns(stamp), *map(whole, ids))
         except (*UNFIT, FrameError):
             return Key()
+
+    def _spoilt(self, text: str, error: FrameError) -> bool:
+        """Have a row spoil the book message around it; false where it stands alone."""
+        if self.open is None or not self.form.grouped or self.form.kind == TRADE:
+            return False
+        self.open.lines.append(text.rstrip("\r\n"))
+        self.open.unread = error.detail
+        return True
 
     def _goes_on(self, line: bytes) -> bool:
         """Take a row that begins like the last one, so that reading it would tell the same of its message."""
@@ -108,11 +120,8 @@ class Messages:
         try:
             read = self._read(offset, text)
         except (*UNFIT, FrameError) as error:
-            if self.open is not None and self.form.grouped and self.form.kind != TRADE:
-                self.open.lines.append(text)
-                self.open.unread = unfit(error).detail
-                return
-            yield offset, line, unfit(error)
+            if not self._spoilt(text, unfit(error)):
+                yield offset, line, unfit(error)
             return
         if self.open is not None and self.open.common == read.common:
             self.open.recv_ts = max(self.open.recv_ts, read.recv_ts)

@@ -21,6 +21,7 @@ from ml.market.clock import MAX_BACK_NS
 from ml.market.shapes import I64
 
 UNKNOWN = -1
+OUT_OF_ORDER = "out_of_order"
 
 
 class Key(NamedTuple):
@@ -81,7 +82,7 @@ def _odd(times: I64, rows: I64) -> dict[int, FrameError]:
 
 def _error(stamp: int, lowest: int, highest: int) -> FrameError:
     around = f"those of the rows around it, {_text(lowest)} to {_text(highest)}"
-    return FrameError("out_of_order", f"its time {_text(stamp)} does not fit {around}")
+    return FrameError(OUT_OF_ORDER, f"its time {_text(stamp)} does not fit {around}")
 
 
 def _text(ns: int) -> str:

@@ -17,8 +17,8 @@ def test_errors_come_with_the_number_of_their_frame():
     stream, log = Stream.of(BTC), EventLog()
     refused = [(k, error.reason) for k, error in stream.decode(frames, arrivals(10, len(docs)), log)]
     assert refused == [(3, "off_grid"), (4, "off_market")]
-    assert [(k, step.reason, step.from_id, step.to_id) for k, step in stream.breaks.items()] == []
-    assert stream.decoder.tally.book_messages == 4
+    assert [(k, step.reason, step.from_id, step.to_id) for k, step in stream.breaks.items()] == [(13, "off_grid", 3, 4)]
+    assert stream.decoder.tally.book_messages == 2
 
 
 def test_breaks_are_kept_by_arrival():

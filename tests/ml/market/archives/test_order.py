@@ -9,6 +9,9 @@ from ml.market.index import scan
 from ml.market.replay import inspect
 from tests.ml.market.archives.files import packed, prints, refused
 from tests.ml.market.archives.test_bybit import PERPETUAL, book, message
+from tests.ml.market.archives.test_exploded import HEAD
+from tests.ml.market.archives.test_exploded import T as EXPLODED
+from tests.ml.market.archives.test_exploded import row as exploded
 from tests.scenario import capture, diff, snapshot
 
 AGG = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n"
@@ -93,7 +96,7 @@ def test_a_wrong_time_in_a_file_in_any_order_moves_no_other_row(tmp_path):
 
 def test_a_book_message_with_a_wrong_time_is_a_gap_and_no_more(tmp_path):
     """Bybit's ids show that it is missing; a later snapshot makes the book known again."""
-    odd = message(8, ts=LATER * 10)
+    odd = message(8, ts=2_000_000_000_000)
     later = [message(9), message(20, "snapshot", [("97", "1")], [("102", "1")]), message(21, bids=[("96", "1")])]
     report = inspect([book(tmp_path, odd, *later)])
     (entry,) = report["set_aside"]
@@ -112,7 +115,8 @@ def test_a_change_without_ids_at_a_wrong_time_makes_the_book_unknown(tmp_path):
     packed(tmp_path / "btcusd_20180424_l2update.csv", "side,price,size,time\n" + "".join(rows))
     report = inspect(sorted(tmp_path.iterdir()))
     found = report["instruments"]["coinbase-spot.BTC-USD"]
-    assert [entry["reason"] for entry in report["set_aside"]] == ["out_of_order"]
+    (entry,) = report["set_aside"]
+    assert (entry["reason"], "does not fit those of the rows around it" in entry["detail"]) == ("bad_frame", True)
     assert [(gap["reason"], gap["end"]) for gap in found["gaps"]] == [("bad_frame", None)]
     assert found["last_event_ts"] == 1_524_542_040 * SECOND
 
@@ -129,9 +133,22 @@ def test_one_wrong_time_of_receipt_does_not_delay_what_follows(tmp_path, kind):
         f"binance-futures,BTCUSDT,{(START + 1000 * n) * 1000},{at * 1000 + 5},{cells.format(n)}\n"
         for n, at in enumerate(local)
     ]
-    index, lines = scan(packed(tmp_path / "x.csv", head + "".join(rows)))
-    assert [line.error.reason for line in lines] == ["out_of_order"]
-    assert index.last_recv < LATER * 10**6
+    path = packed(tmp_path / "x.csv", head + "".join(rows))
+    assert scan(path)[0].last_recv < LATER * 10**6
+    ((entry, *_), found) = (inspect([path])["set_aside"], inspect([path])["instruments"][USDM])
+    assert "does not fit those of the rows around it" in entry["detail"]
+    assert (entry["reason"], found["trades"]) == (("out_of_order", 5) if kind == "trades" else ("bad_frame", 0))
+
+
+def test_a_level_with_a_wrong_time_is_not_left_out_of_its_diff(tmp_path):
+    """Its ids follow, so nothing would show that a level is missing: the diff is quarantined whole."""
+    odd = exploded(3, 2, 0, 97, 1).replace(f"{EXPLODED + 3 + 9},", f"{LATER},", 1)
+    rows = exploded(2, 1, 0, 99, 1) + exploded(3, 2, 0, 98, 4) + odd + exploded(3, 2, 1, 102, 4)
+    path = packed(tmp_path / "x.csv", HEAD + "\n" + rows + exploded(4, 3, 0, 97, 1))
+    before = capture(tmp_path / "a.log", [diff(1, 0, EXPLODED), snapshot(1, EXPLODED)], start_ms=EXPLODED, step_ms=1)
+    report = inspect([path, before])
+    assert [entry["offset"] for entry in report["set_aside"]] == [len(HEAD) + 1 + len(exploded(2, 1, 0, 99, 1))]
+    assert [(gap["from_id"], gap["to_id"]) for gap in report["instruments"][USDM]["gaps"]] == [(2, 3)]
 
 
 def test_the_order_of_a_torn_file_is_that_of_what_it_holds(tmp_path):
