@@ -95,6 +95,20 @@ def test_a_record_forged_with_a_right_hash_breaks_the_chain(root, history):
         verify(root)
 
 
+def test_a_record_rewritten_with_its_own_hash_is_found_by_the_next_one(root, history):
+    """Record and journal line agree with each other, and the champion is the one that it was: only `prev` tells."""
+    path = root.decisions / "journal.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    forged = {key: value for key, value in history[1].items() if key != "hash"} | {"approver": "someone else"}
+    forged["hash"] = record_hash(forged)
+    (root.decisions / f"000002-{forged['hash'][:16]}.json").write_text(json.dumps(forged))
+    lines[1] = json.dumps(json.loads(lines[1]) | {"hash": forged["hash"]}) + "\n"
+    path.write_text("".join(lines))
+    assert decisions.read(root, journal(root)[1]) == forged
+    with pytest.raises(RegistryError, match="Decision 3 does not follow"):
+        verify(root)
+
+
 def test_a_missing_record_is_named(root, history):
     """The message says which file to restore."""
     (path,) = root.decisions.glob("000003-*.json")

@@ -1,5 +1,6 @@
 """From evidence to a decision in force: what is asked, what is on record, and who is the rival."""
 
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -7,9 +8,11 @@ from datetime import date
 from pathlib import Path
 from shutil import copytree
 
+import lightgbm as lgb
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
 from ml import decisions, promotion
 from ml.config import Config
@@ -246,6 +249,197 @@ def test_a_model_as_good_as_the_champion_does_not_replace_it(skilled):
     assert record["champion_before"] == champion == registry.champion()
     assert outcomes(record)["improvement"] != "pass"
     assert decisions.verify(root) == 2
+
+
+# Predictions whose numbers are known: each gate must be asked with the input that it is about, and with no other.
+
+SHARES = {"majority": 0.30, "last_direction": 0.42, "logistic_imbalance": 0.36}
+
+
+def answers(direction, share):
+    """The right class in a share of the rows, spread evenly over time, else the next class."""
+    nth = np.arange(len(direction)) * 7_919 % 1_000
+    return np.where(nth < 1_000 * share, direction, (direction + 1) % 3).astype(np.int8)
+
+
+def saying(predicted, sure):
+    """Probabilities that give the predicted class `sure`, and the other two what is left."""
+    p = np.full((len(predicted), 3), (1 - sure) / 2)
+    p[np.arange(len(predicted)), predicted] = sure
+    return dict(zip(("p_down", "p_neutral", "p_up"), p.T, strict=True))
+
+
+def known(evidence, train=(0.57, 0.57), test=(0.55, 0.55), shares=SHARES, chosen="logistic_imbalance"):
+    """Evidence of a model that is right in a share of rows and says that it is sure in another; and of baselines."""
+    parts = []
+    for part, (right, sure) in (("train", train), ("test", test)):
+        rows = evidence.predictions.filter(part=part)
+        direction = rows["direction"].to_numpy()
+        columns = {"predicted": answers(direction, right)} | saying(answers(direction, right), sure)
+        if part == "test":
+            columns |= {name: answers(direction, share) for name, share in shares.items()}
+        parts.append(rows.with_columns(**{name: pl.Series(values) for name, values in columns.items()}))
+    return replace(evidence, predictions=pl.concat(parts), tuned=evidence.tuned | {"baseline": chosen})
+
+
+def calibration_error(rows):
+    """By the definition, bin after bin."""
+    p = rows.select("p_down", "p_neutral", "p_up").to_numpy()
+    happened = np.array([[k == direction for k in range(3)] for direction in rows["direction"]])
+    total = 0.0
+    for low in range(10):
+        inside = (p * 10 >= low) & ((p * 10 < low + 1) | (low == 9))
+        total += abs(p[inside].sum() - happened[inside].sum())
+    return total / p.size
+
+
+def accuracy(rows, column="predicted"):
+    return balanced_accuracy_score(rows["direction"], rows[column])
+
+
+def numbers(evidence):
+    """The values of the required gates, each from its own input."""
+    train, test = (evidence.predictions.filter(part=part) for part in ("train", "test"))
+    gaps = [accuracy(train.filter(fold=k)) - accuracy(test.filter(fold=k)) for k in range(5)]
+    return {
+        "coverage": 1.0,
+        "rows": ROWS,
+        "canaries": sum(not canary["passed"] for canary in evidence.canaries),
+        "parity": evidence.parity["mismatches"],
+        "improvement": accuracy(test) - accuracy(test, evidence.tuned["baseline"]),
+        "train_val_gap": np.mean(gaps),
+        "calibration": calibration_error(test),
+        "latency": 1.0,
+        "reload": 0,
+    }
+
+
+def required(record):
+    return {gate["name"]: gate for gate in record["gates"] if gate["required"]}
+
+
+BROKEN = {
+    "nothing": ({}, None, "pass"),
+    "answers to the training rows": ({"train": (0.62, 0.57)}, "train_val_gap", "fail"),
+    "probabilities of the training rows": ({"train": (0.57, 0.90)}, None, "pass"),
+    "probabilities of the test rows": ({"test": (0.55, 0.80)}, "calibration", "fail"),
+    "answers of the chosen baseline": ({"shares": SHARES | {"logistic_imbalance": 0.54}}, "improvement", "fail"),
+    "answers of the best other baseline": ({"shares": SHARES | {"last_direction": 0.99}}, None, "pass"),
+    "answers of the worst other baseline": ({"shares": SHARES | {"majority": 0.01}}, None, "pass"),
+    "the choice of the baseline": ({"chosen": "last_direction"}, "improvement", "pass"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_each_gate_has_the_number_of_its_own_input(skilled, broken):
+    """With one input broken, exactly the gate that is about it changes, and its number is right."""
+    root, registry, evidence = skilled
+    change, gate, outcome = BROKEN[broken]
+    given = known(evidence, **change)
+    asked = required(decide(root, LISTED, registry, given))
+    assert {name: gate["value"] for name, gate in asked.items()} == pytest.approx(numbers(given))
+    usual = numbers(known(evidence))
+    changed = {name for name, found in asked.items() if found["value"] != pytest.approx(usual[name])}
+    assert changed == ({gate} if gate else set())
+    assert {name for name, found in asked.items() if found["outcome"] != "pass"} == changed - {
+        name for name in changed if outcome == "pass"
+    }
+
+
+@pytest.fixture
+def lossy_save(monkeypatch, skilled):
+    """Saving a model changes one leaf of its first tree; returns how many of the last rows of the panel reach it."""
+    root, _, evidence = skilled
+    model, save = promotion.load(root.model(evidence.model_id)), DirectionModel.save
+    text = model.booster.model_to_string()
+    found = re.search(r"leaf_value=\S*?([1-9])", text)
+    digit = str(int(found[1]) % 9 + 1)
+    other = DirectionModel(lgb.Booster(model_str=text[: found.start(1)] + digit + text[found.end(1) :]), model.card)
+    monkeypatch.setattr(DirectionModel, "save", lambda _, folder: save(other, folder))
+    rows = panel(2.0).tail(1_000).select(BASE.columns).to_numpy()
+    return int((model.probabilities(rows) != other.probabilities(rows)).any(axis=1).sum())
+
+
+def test_a_model_that_reads_back_otherwise_is_refused_with_the_number_of_rows(skilled, lossy_save):
+    """Only the gate about it fails."""
+    root, registry, evidence = skilled
+    asked = required(decide(root, LISTED, registry, known(evidence)))
+    assert 0 < lossy_save < 1_000
+    assert (asked["reload"]["value"], asked["reload"]["outcome"]) == (lossy_save, "fail")
+    assert {name for name, gate in asked.items() if gate["outcome"] != "pass"} == {"reload"}
+
+
+def champion_of(root, evidence):
+    """A model that was trained before the first test row, and its probabilities and answers in the test rows."""
+    model = promotion.load(root.model(train(root, panel(2.0).head(4_700), SPEC, TUNED, 1)))
+    test = evidence.predictions.filter(part="test")
+    p = model.probabilities(panel(2.0)[-test.height :].select(BASE.columns).to_numpy())
+    said = dict(zip(("p_down", "p_neutral", "p_up"), p.T, strict=True))
+    return model.id, test.with_columns(**said, predicted=pl.Series(model.directions(p)))
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_a_later_model_is_calibrated_against_the_champion(skilled, above):
+    """At most one point worse than the champion on the same rows, whatever the first model may be."""
+    root, registry, evidence = skilled
+    champion, served = champion_of(root, evidence)
+    decide(root, LISTED, registry, replace(known(evidence), model_id=champion))
+    limit = calibration_error(served) + 0.01
+    errors = {
+        sure: calibration_error(known(evidence, test=(0.55, sure)).predictions.filter(part="test"))
+        for sure in np.linspace(0.551, 0.799, 32)
+    }
+    near = min((e - limit, sure) if above else (limit - e, sure) for sure, e in errors.items() if (e > limit) == above)
+    asked = required(decide(root, LISTED, registry, known(evidence, test=(0.55, near[1]))))["calibration"]
+    assert asked["threshold"] == pytest.approx(limit)
+    assert asked["value"] == pytest.approx(errors[near[1]])
+    assert asked["outcome"] == ("fail" if above else "pass")
+    assert (limit < 0.05 < asked["value"]) is False
+
+
+def better_by_blocks(rival):
+    """Answers better than the rival's by 5 points, but not in each block of ten minutes: 2.25 standard errors."""
+    direction, predicted = rival["direction"].to_numpy(), rival["predicted"].to_numpy().copy()
+    at = np.arange(len(direction)) // 600
+    spread = np.random.default_rng(2).permutation(np.linspace(-1, 1, at.max() + 1))
+    gains = 0.05 + spread / spread.std() * 0.05 * np.sqrt(at.max() + 1) / 2.25
+    for block, gain in enumerate(gains):
+        wrong = np.flatnonzero((at == block) & ((predicted != direction) == (gain > 0)))
+        chosen = wrong[:: max(len(wrong) // max(int(600 * abs(gain)), 1), 1)][: int(600 * abs(gain))]
+        predicted[chosen] = direction[chosen] if gain > 0 else (direction[chosen] + 1) % 3
+    return predicted
+
+
+def bounds(direction, predicted, other, share):
+    """By resampling blocks of 600 rows, row by row, with other random numbers than the product's."""
+    blocks, rng = np.arange(len(direction)).reshape(-1, 600), np.random.default_rng(5)
+    gains = []
+    for _ in range(3_000):
+        rows = blocks[rng.integers(0, len(blocks), len(blocks))].ravel()
+        one, two = ([(a[rows] == k)[direction[rows] == k].mean() for k in range(3)] for a in (predicted, other))
+        gains.append(np.mean(one) - np.mean(two))
+    return 100 * np.quantile(gains, [1 - share, share])
+
+
+def test_the_first_model_is_judged_by_the_stricter_bound(skilled):
+    """The same answers over the same rival: too little evidence for a first model, enough for a later one."""
+    root, registry, evidence = skilled
+    champion, served = champion_of(root, evidence)
+    direction, other = served["direction"].to_numpy(), served["predicted"].to_numpy()
+    predicted = better_by_blocks(served)
+    train_rows = known(evidence).predictions.filter(part="train")
+    test_rows = served.with_columns(predicted=pl.Series(predicted), logistic_imbalance=pl.Series(other))
+    given = replace(evidence, predictions=pl.concat([train_rows, test_rows]))
+    first = required(decide(root, LISTED, registry, given))["improvement"]
+    decide(root, LISTED, registry, replace(known(evidence), model_id=champion))
+    later = required(decide(root, LISTED, registry, given))["improvement"]
+    for asked, share, outcome in ((first, 0.995, "insufficient"), (later, 0.975, "pass")):
+        found = re.search(r"([\d.]+) % bounds ([-+.\d]+) to ([-+.\d]+) pp", asked["detail"])
+        assert float(found[1]) == 100 * share
+        expected = bounds(direction, predicted, other, share)
+        assert [float(found[2]), float(found[3])] == pytest.approx(expected, abs=1.0)
+        assert (asked["outcome"], asked["value"]) == (outcome, pytest.approx(first["value"]))
+    assert later["detail"].startswith(f"over champion {champion}")
 
 
 def test_a_candidate_that_reads_back_otherwise_is_counted(skilled, monkeypatch):

@@ -4,11 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ml.evaluation import parity
 from ml.evaluation.parity import Batch, Parity, replay
 from ml.features.build import NAMES, REASONS, build
 from ml.features.online import OnlineFeatures
 from ml.features.table import FEATURES
 from ml.market import layout
+from ml.market.checkpoint import unpack
+from ml.market.sampler import Sampler
 from ml.simulation.instrument import INSTRUMENT
 from tests.samples import invalid, random_samples
 
@@ -156,6 +159,20 @@ def test_stored_frames_replayed_give_the_stored_rows(days):
     found = replay([day.iter_slices(5_000) for day in raw], pl.concat(features), INSTRUMENT)
     assert (found.rows, found.mismatches, found.first) == (sum(f.height for f in features), 0, "")
     assert found.rows_with_values > 0.8 * found.rows
+
+
+def test_what_a_checkpoint_forgets_is_noticed(days, monkeypatch):
+    """The replay goes on from its checkpoint: without the book in it, the rows that follow are other ones."""
+    raw, features = days
+
+    def forgetful(*given):
+        decoder, _ = unpack(*given)
+        return decoder, Sampler()
+
+    monkeypatch.setattr(parity, "unpack", forgetful)
+    found = replay([[raw[1]]], features[1], INSTRUMENT)
+    half = features[1].height // 2
+    assert half - 120 < found.mismatches <= half + 120
 
 
 def test_a_replay_of_other_frames_is_noticed(days):

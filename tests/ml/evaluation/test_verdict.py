@@ -54,6 +54,16 @@ def test_all_canaries_sing_on_the_largest_partition(ingested, monkeypatch):
     assert [entry["name"] for entry in found] == ["truncation", "future_scramble", "planted_leak", "null_market"]
 
 
+def test_canaries_run_on_the_partition_with_the_most_rows(ingested, monkeypatch):
+    """The first day has two hours and a half, the second forty minutes."""
+    asked = []
+    monkeypatch.setattr(verdict.canaries, "run", lambda samples, *_: asked.append(samples[:, layout.TS]) or [])
+    verdict.run_canaries(ingested, config.load(ingested), ALL)
+    stored = [read(ingested.partition("book_samples", day, INSTRUMENT.id)).collect()["ts"] for day in DAYS]
+    assert len(stored[0]) > 2 * len(stored[1])
+    assert asked[0].tolist() == stored[0].to_list()
+
+
 def test_parity_covers_every_row_and_finds_the_one_that_was_changed(damaged):
     """Each stored row is compared; the one value among eleven thousand rows is named, and the gate fails."""
     found = verdict.run_parity(damaged, config.load(damaged), ALL)

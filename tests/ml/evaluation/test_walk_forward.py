@@ -88,6 +88,16 @@ def test_the_last_direction_is_one_whose_horizon_has_ended(data, folds, honest):
         )
 
 
+def test_answers_are_gains_on_the_class_shares_of_the_training_rows(data, folds, honest):
+    """Those of the fold, not one third each; training rows are answered by the same rule."""
+    for fold in folds:
+        rows = honest[0].filter(pl.col("fold") == fold.number)
+        shares = np.bincount(data.direction[fold.train], minlength=3) / len(fold.train)
+        p = walk_forward.probabilities(rows)
+        np.testing.assert_array_equal(rows["predicted"].to_numpy(), (p / shares).argmax(axis=1))
+        assert (rows["predicted"].to_numpy() != p.argmax(axis=1)).any()
+
+
 def test_every_row_after_the_first_block_is_tested_once(data, folds, honest):
     """In order of time, each with the label that it has; the training rows shown end the embargo before the test."""
     test = honest[0].filter(pl.col("part") == "test")

@@ -76,6 +76,14 @@ def test_a_jump_back_is_a_restart(long):
         np.testing.assert_array_equal(online.values, values[i])
 
 
+def test_what_is_withheld_names_the_first_reason():
+    """A book of one level has no slope, and forty seconds are too few for a scale: it warms up first."""
+    samples, online = random_samples(100, 1, levels=1), OnlineFeatures(INSTRUMENT)
+    for row, reason in ((40, "warm_up"), (80, "undefined")):
+        online.compute(samples, row)
+        assert online.withheld(BASE.positions) == reason
+
+
 def test_what_is_withheld_depends_on_the_columns_that_are_asked_for(long):
     """Five minutes in, the short set is whole; the whole table still warms up."""
     online = OnlineFeatures(INSTRUMENT)

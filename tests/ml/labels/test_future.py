@@ -108,6 +108,19 @@ def test_a_gap_nulls_exactly_the_labels_that_touch_it(start, length):
         np.testing.assert_array_equal(cut[f"movement_{h}s"].to_numpy()[same], clean[f"movement_{h}s"].to_numpy()[same])
 
 
+def test_a_label_ends_with_the_last_sample_that_it_depends_on():
+    """Another price at `label_end` changes the movement, another price after it does not: purging relies on it."""
+    samples = walk(900)
+    labels = label(samples_frame(samples), NO_TAIL, DATE)
+    for h in HORIZONS:
+        (end,) = np.flatnonzero(samples[:, layout.TS] == labels[f"label_end_{h}s"][300])
+        for first, changes in ((end, True), (end + 1, False)):
+            other = samples.copy()
+            other[first:, [layout.BID_PRICE, layout.ASK_PRICE]] += 50
+            found = label(samples_frame(other), NO_TAIL, DATE)
+            assert (found[f"movement_{h}s"][300] != labels[f"movement_{h}s"][300]) is changes
+
+
 def test_the_fixed_direction_is_ten_basis_points():
     """Kept for comparison with the predecessor."""
     samples = walk(200, ends_at=bounds(DATE)[1] - 600 * layout.SECOND)

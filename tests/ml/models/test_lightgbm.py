@@ -102,6 +102,18 @@ def test_the_direction_is_the_class_that_gains_most_on_its_prior(model):
     assert model.directions(np.array([[0.2, 0.6, 0.2], [0.05, 0.9, 0.05], [0.1, 0.7, 0.2]])).tolist() == [0, 1, 2]
 
 
+def test_the_priors_are_the_class_shares_of_the_training_rows(rows):
+    """And a fitted model's directions are gains on them."""
+    features, direction, ts = rows
+    kept = np.flatnonzero((direction == 1) | (np.arange(len(direction)) % 3 == 0))
+    fitted = fit(features[kept], direction[kept], ts[kept], PARAMS, 20)
+    shares = np.array([(direction[kept] == k).mean() for k in range(3)])
+    assert fitted.priors == pytest.approx(shares)
+    p = fitted.probabilities(features)
+    np.testing.assert_array_equal(fitted.directions(features), (p / shares).argmax(axis=1))
+    assert (fitted.directions(features) != p.argmax(axis=1)).any()
+
+
 def test_a_price_in_disguise_is_screened_out():
     """A column that tells the hour lets trees memorise it; one that varies within the hour stays."""
     rng = np.random.default_rng(2)

@@ -8,7 +8,7 @@ import pytest
 from ml.datasets.panel import FIRST_SHARE
 from ml.errors import DatasetError
 from ml.evaluation.gates import MIN_ROWS
-from ml.evaluation.walk_forward import EMBARGO_NS
+from ml.evaluation.walk_forward import EMBARGO_NS, best_baseline
 from ml.models import baselines
 from ml.tuning.study import N_TRIALS, cut, search, tune
 from tests.panels import panel, rows
@@ -64,6 +64,19 @@ def test_the_later_part_judges_after_a_purge(data):
     assert train.max() < judge.min()
     assert (train.min(), judge.max()) == (0, 2_999)
     assert len(judge) == pytest.approx(900, abs=1)
+
+
+def test_the_baseline_is_chosen_on_the_judging_rows(data):
+    """The last direction is right in the rows that the baselines were fitted on; in those that judge, imbalance is."""
+    train, judge = cut(data, BLOCK)
+    rng = np.random.default_rng(3)
+    direction, features = data.direction.copy(), data.features.copy()
+    direction[train] = np.arange(len(train)) // 100 % 3
+    direction[judge] = rng.integers(0, 3, len(judge))
+    features[:, data.names.index("qi_1")] = direction - 1 + rng.normal(0, 1.0, len(direction))
+    changed = replace(data, direction=direction, features=features)
+    assert best_baseline(changed, train, train) == "last_direction"
+    assert search(changed, BLOCK, threads=1, n_trials=1).baseline == "logistic_imbalance"
 
 
 @pytest.mark.parametrize("block", [np.arange(0), np.arange(60), np.array([5])])
