@@ -1,6 +1,9 @@
 """What the demo decides: promotes a planted alpha, nothing without one, and is honest about recorded minutes."""
 
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -45,11 +48,18 @@ def test_recorded_minutes_are_the_same_live(recorded):
     assert parity["rows_with_values"] >= 800
 
 
+@pytest.fixture(scope="module")
+def default(tmp_path_factory):
+    """The demo on its own market, with nothing beside it."""
+    base = tmp_path_factory.mktemp("default")
+    return run(base, DataRoot(base))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_default_market_is_promoted(tmp_path):
+def test_the_default_market_is_promoted(default):
     """All gates pass, all canaries live, and at least 80 % of the rows are compared with values."""
-    code, report, _ = run(tmp_path, DataRoot(tmp_path))
+    code, report, _ = default
     jsonschema.validate(report, json.loads(SCHEMA.read_text()))
     assert (code, report["decision"]) == (0, "promote")
     assert report["champion"] == report["candidate"] is not None
@@ -57,6 +67,35 @@ def test_the_default_market_is_promoted(tmp_path):
     assert report["parity"]["mismatches"] == 0
     assert report["parity"]["rows_with_values"] >= 0.8 * report["parity"]["rows"] > 30_000
     assert [gap["reason"] for gap in report["gaps"]] == ["sequence_gap"]
+
+
+@pytest.fixture(params=["busy", "one core"])
+def strained(request):
+    """A machine on which four other processes are busy, or one that has one core."""
+    cores = os.sched_getaffinity(0)
+    loops = []
+    if request.param == "one core":
+        os.sched_setaffinity(0, {min(cores)})
+    else:
+        loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    yield
+    os.sched_setaffinity(0, cores)
+    for loop in loops:
+        loop.kill()
+        loop.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_machine_has_no_say_in_the_decision(default, strained, tmp_path):
+    """Promoted all the same: every gate has its number from the quiet machine, but for the time of a decision."""
+    code, report, _ = run(tmp_path, DataRoot(tmp_path))
+    assert (code, report["decision"], report["candidate"]) == (0, "promote", default[1]["candidate"])
+    for quiet, gate in zip(default[1]["gates"], report["gates"], strict=True):
+        if gate["name"] == "latency":
+            assert (gate["outcome"], gate["threshold"]) == ("pass", quiet["threshold"])
+        else:
+            assert gate == quiet
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -54,16 +55,6 @@ def test_all_canaries_sing_on_the_largest_partition(ingested, monkeypatch):
     assert [entry["name"] for entry in found] == ["truncation", "future_scramble", "planted_leak", "null_market"]
 
 
-def test_canaries_run_on_the_partition_with_the_most_rows(ingested, monkeypatch):
-    """The first day has two hours and a half, the second forty minutes."""
-    asked = []
-    monkeypatch.setattr(verdict.canaries, "run", lambda samples, *_: asked.append(samples[:, layout.TS]) or [])
-    verdict.run_canaries(ingested, config.load(ingested), ALL)
-    stored = [read(ingested.partition("book_samples", day, INSTRUMENT.id)).collect()["ts"] for day in DAYS]
-    assert len(stored[0]) > 2 * len(stored[1])
-    assert asked[0].tolist() == stored[0].to_list()
-
-
 def test_parity_covers_every_row_and_finds_the_one_that_was_changed(damaged):
     """Each stored row is compared; the one value among eleven thousand rows is named, and the gate fails."""
     found = verdict.run_parity(damaged, config.load(damaged), ALL)
@@ -87,18 +78,36 @@ def test_coverage_is_the_share_of_labelled_rows(ingested):
     assert gates.coverage(found, "").outcome == "pass"
 
 
-def store_rows(root, samples, instrument):
+def store_rows(root, samples, instrument, day=DAYS[0]):
     """Samples of a day, and their features and labels, stored as the assets would."""
     tail = samples[:0]
-    features, labels = build(samples, tail, instrument), future.label(samples_frame(samples), tail, DAYS[0])
-    for table, rows in (
-        ("book_samples", samples_frame(samples)),
-        (FEATURE_GROUP, join(features, labels, instrument.id)),
-    ):
-        publish(root, table, root.partition(table, DAYS[0], instrument.id), rows, "")
+    features, labels = build(samples, tail, instrument), future.label(samples_frame(samples), tail, day)
+    rows = {"book_samples": samples_frame(samples), FEATURE_GROUP: join(features, labels, instrument.id)}
+    for table, frame in rows.items():
+        publish(root, table, root.partition(table, day, instrument.id), frame, "")
 
 
 OTHER = replace(INSTRUMENT, id="sim.OTHER")
+
+
+def listing(root):
+    return Config(root.root, date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[1]), (INSTRUMENT, OTHER))
+
+
+@pytest.mark.parametrize("rows", [(300, 120, 150), (150, 300, 120), (120, 150, 300)])
+def test_canaries_run_on_the_partition_with_the_most_rows(root, rows, monkeypatch):
+    """Whichever instrument and day it is of."""
+    partitions = [(INSTRUMENT, DAYS[0]), (INSTRUMENT, DAYS[1]), (OTHER, DAYS[0])]
+    for (instrument, day), count in zip(partitions, rows, strict=True):
+        store_rows(root, random_samples(count, 1), instrument, day)
+    asked = []
+    monkeypatch.setattr(
+        verdict.canaries, "run", lambda samples, instrument, *_: asked.append((samples, instrument)) or []
+    )
+    verdict.run_canaries(root, listing(root), ALL)
+    ((samples, instrument),) = asked
+    assert (len(samples), instrument) == (300, partitions[rows.index(300)][0])
+    np.testing.assert_array_equal(samples, random_samples(300, 1))
 
 
 @pytest.mark.parametrize(
@@ -116,8 +125,7 @@ def test_an_instrument_whose_rows_are_never_complete_is_named_with_the_reason(ro
         samples = invalid(samples, start, 1)
     store_rows(root, samples, INSTRUMENT)
     store_rows(root, random_samples(400, 1), OTHER)
-    listed = Config(root.root, date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[0]), (INSTRUMENT, OTHER))
-    assert verdict.never_complete(root, listed, ALL) == {INSTRUMENT.id: says}
+    assert verdict.never_complete(root, listing(root), ALL) == {INSTRUMENT.id: says}
 
 
 def test_latency_is_measured_on_the_latest_samples(ingested):
