@@ -1,13 +1,15 @@
-"""Whose frames are these: instrument, kind and time of all frames of a capture file.
+"""Which instrument and which stream each frame of a capture file belongs to, its kind and its time.
 
 Here: frames many at a time, of the shapes that compiled code reads, and one by one for all others.
-Not here: a file's summary (`ml.market.index`), the order of several files (`ml.market.chain`).
+Not here: which streams of an instrument are read, whose frames those are that several markets write: the whole
+file tells (`ml.market.index`); the order of several files (`ml.market.chain`).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -19,15 +21,20 @@ from ml.market.compiled import hot
 from ml.market.events import RawFrame
 from ml.market.frames import SHAPES, Frames, Levels, scanned, tried_on
 from ml.market.shapes import I64, U8
-from ml.market.venues.dialects import DIALECTS, MOVING, dialect, route
+from ml.market.venues import binance
+from ml.market.venues.dialects import MOVING, dialect, guessed, passed_over, route
 
 SNAPSHOT, LOSS, NO_FRAME = 4, 5, 6
 """Kinds beside those of `ml.market.shapes`, which compiled code does not read; NO_FRAME is dropped."""
 KINDS = {"book": at.BOOK, "trade": at.TRADE, "other": at.OTHER, "snapshot": SNAPSHOT, "loss": LOSS}
-NAMELESS = -1
-"""The owner of a snapshot that does not name its instrument."""
-LONGEST_SYMBOL = 62
-VENUE = np.array([list(DIALECTS).index(shape.venue) for shape in SHAPES])
+NAMELESS, REFUSED = -1, -2
+"""The owner of a snapshot that does not name its instrument, and of a frame that compiled code declines after all."""
+LONGEST_NAME = 62
+"""Bytes of a symbol and the name of a stream together."""
+MARKETS = (binance.SPOT, binance.USDM, binance.COINM)
+"""Venues of which one shape may fit a symbol of another."""
+GUESS = "?"
+"""Behind the venue in an id: other frames of the file may name another venue."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,12 @@ class Attributed(NamedTuple):
     """Frames with the number of their instrument, their kind, and the event time by which they move the clock.
 
     `moves` is ns UTC, 0 for a frame that moves no clock; `anchors` says that the book begins anew in the stream;
-    `fields` and `levels` as in `ml.market.scanner`.
+    `stream` is the number of the stream's name; `fields` and `levels` as in `ml.market.scanner`.
     """
 
     frames: Frames
     owner: I64
+    stream: I64
     kind: I64
     moves: I64
     anchors: I64
@@ -56,38 +64,53 @@ class Attributed(NamedTuple):
 
 
 class Owners:
-    """The instruments met so far, `ids`, by number."""
+    """The instruments and streams met so far, `ids` and `streams`, by number."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
-        self.known = np.zeros((0, 3), np.int64)
-        """Venue, length of the symbol and number of the instruments that compiled code has met."""
-        self.symbols = np.zeros((0, LONGEST_SYMBOL), np.uint8)
+        self.streams: list[str] = []
+        self.passed_over = Counter[str]()
+        """Frames that belong to no instrument, by what they are."""
+        self.known = np.zeros((0, 5), np.int64)
+        """Shape, length of symbol and of stream, number of owner and of stream of what compiled code has met."""
+        self.names = np.zeros((0, LONGEST_NAME), np.uint8)
 
     def number(self, instrument_id: str) -> int:
         """The number of an instrument."""
-        if instrument_id not in self.ids:
-            self.ids.append(instrument_id)
-        return self.ids.index(instrument_id)
+        return _number(self.ids, instrument_id)
 
-    def of(self, frames: Frames, fields: I64) -> I64:
-        """The owners of scanned frames; a frame whose symbol is too long is declined instead."""
-        owner, first = np.full(len(frames.start), NAMELESS), 0
-        while (first := _own(frames.text, fields, first, VENUE, self.known, self.symbols, owner)) < len(owner):
-            shape, start, end = fields[first, [at.SHAPE, at.SYMBOL, at.SYMBOL_END]].tolist()
-            symbol = frames.text[start:end]
-            if symbol.size > LONGEST_SYMBOL:
-                fields[first, at.KIND] = at.DECLINED
+    def stream(self, name: str) -> int:
+        """The number of a stream."""
+        return _number(self.streams, name)
+
+    def of(self, frames: Frames, fields: I64) -> tuple[I64, I64]:
+        """Owner and stream of scanned frames.
+
+        A frame whose symbol is too long, or names another market than its shape, is declined instead.
+        """
+        owner, stream = np.full((2, len(frames.start)), NAMELESS)
+        first = 0
+        while (first := _own(frames.text, fields, first, self.known, self.names, owner, stream)) < len(owner):
+            row = fields[first]
+            symbol = frames.text[row[at.SYMBOL] : row[at.SYMBOL_END]].tobytes()
+            rest = frames.text[row[at.STREAM] : row[at.STREAM_END]].tobytes()
+            if len(symbol + rest) > LONGEST_NAME:
+                row[at.KIND] = at.DECLINED
                 continue
-            number = self.number(f"{SHAPES[shape].venue}.{symbol.tobytes().decode()}")
-            padded = np.concatenate([symbol, np.zeros(LONGEST_SYMBOL - symbol.size, np.uint8)])
-            self.known = np.concatenate([self.known, np.array([[VENUE[shape], symbol.size, number]])])
-            self.symbols = np.concatenate([self.symbols, padded[None]])
-        return owner
+            shape = SHAPES[row[at.SHAPE]]
+            numbers = (REFUSED, NAMELESS)
+            if shape.venue not in MARKETS or binance.may_write(shape.venue, symbol.decode()):
+                name = shape.stream + rest.decode()
+                numbers = self.number(f"{shape.venue}.{symbol.decode()}"), self.stream(name)
+            added = np.array([[row[at.SHAPE], len(symbol), len(rest), *numbers]])
+            self.known = np.concatenate([self.known, added])
+            padded = np.frombuffer((symbol + rest).ljust(LONGEST_NAME, b"\0"), np.uint8)
+            self.names = np.concatenate([self.names, padded[None]])
+        return owner, stream
 
 
 def attributed(path: Path, owners: Owners, decimals: tuple[int, int] | None = None) -> Iterator[Attributed | Line]:
-    """Every frame of a file with its owner, and the lines that are none; acknowledgements are skipped.
+    """Every frame of a file with its owner, and the lines that are none; frames of no instrument are counted.
 
     Args:
         path: a capture file.
@@ -104,8 +127,18 @@ def attributed(path: Path, owners: Owners, decimals: tuple[int, int] | None = No
             yield Line(item[0], item[2], item[1])
 
 
-def document(frame: RawFrame) -> tuple[dict[str, Any], str, str | None] | Line | None:
-    """A frame's JSON, venue and symbol; None for an acknowledgement, a line for what cannot be read."""
+class Described(NamedTuple):
+    """A frame as the ordinary parser reads it; the owner is None where it names no instrument."""
+
+    owner: str | None
+    stream: str
+    kind: int
+    moves: int = 0
+    anchors: bool = False
+
+
+def described(frame: RawFrame) -> Described | Line:
+    """What one frame is; a line for what cannot be read."""
     try:
         doc = orjson.loads(frame.payload)
         routed = route(doc, frame.conn)
@@ -113,68 +146,83 @@ def document(frame: RawFrame) -> tuple[dict[str, Any], str, str | None] | Line |
         return Line(frame.offset, FrameError("bad_json", str(error)), frame.payload)
     except FrameError as error:
         return Line(frame.offset, error, frame.payload)
-    return None if routed is None else (doc, *routed)
+    if routed is None:
+        return Described(None, passed_over(frame.conn), NO_FRAME)
+    venue, symbol = routed
+    spoken = dialect(venue)
+    kind, stream = spoken.kind(doc), spoken.stream(doc)
+    if symbol is None:
+        return Described(None, stream, KINDS[kind] if kind == "snapshot" else NO_FRAME)
+    owner = f"{venue}{GUESS if guessed(doc, frame.conn) else ''}.{symbol}"
+    begins = kind == "book" and spoken.begins(doc)
+    try:
+        return Described(owner, stream, KINDS[kind], spoken.event_ts(doc) if kind in MOVING else 0, begins)
+    except FrameError:
+        return Described(owner, stream, KINDS[kind])  # the decoder quarantines it, with its offset
 
 
 def _attribute(frames: Frames, owners: Owners, decimals: tuple[int, int] | None) -> Iterator[Attributed | Line]:
     fields, levels = scanned(frames, tried_on(frames.conns)[frames.conn], decimals)
-    owner = owners.of(frames, fields)
+    owner, stream = owners.of(frames, fields)
     kind = fields[:, at.KIND].copy()
     moves = np.where((kind == at.BOOK) | (kind == at.TRADE), fields[:, at.EVENT], 0)
     anchors = np.zeros(len(kind), np.int64)
     for k in np.flatnonzero(kind == at.DECLINED).tolist():
-        read = document(frames.frame(k))
-        if read is None or isinstance(read, Line):
+        read = described(frames.frame(k))
+        if isinstance(read, Line):
             kind[k] = NO_FRAME
-            if read is not None:
-                yield read
+            yield read
             continue
-        doc, venue, symbol = read
-        owner[k] = NAMELESS if symbol is None else owners.number(f"{venue}.{symbol}")
-        kind[k], moves[k], anchors[k] = _said(doc, venue)
+        kind[k], moves[k], anchors[k] = read.kind, read.moves, read.anchors
+        owner[k] = NAMELESS if read.owner is None else owners.number(read.owner)
+        stream[k] = owners.stream(read.stream)
+        owners.passed_over[read.stream] += read.kind == NO_FRAME
     kept = np.flatnonzero(kind != NO_FRAME)
-    if len(kept) == len(kind):
-        yield Attributed(frames, owner, kind, moves, anchors, fields, levels)
-    elif len(kept):
-        owner, kind, moves, anchors, fields = (column[kept] for column in (owner, kind, moves, anchors, fields))
-        yield Attributed(frames.take(kept), owner, kind, moves, anchors, fields, levels)
+    if len(kept) < len(kind):
+        frames, fields = frames.take(kept), fields[kept]
+        owner, stream, kind, moves, anchors = (column[kept] for column in (owner, stream, kind, moves, anchors))
+    if len(kept):
+        yield Attributed(frames, owner, stream, kind, moves, anchors, fields, levels)
 
 
-def _said(doc: dict[str, Any], venue: str) -> tuple[int, int, bool]:
-    """Kind, time and whether the book begins anew, of a frame that `route` accepted."""
-    spoken = dialect(venue)
-    kind = spoken.kind(doc)
-    begins = kind == "book" and "snapshot" in (doc.get("type"), doc.get("action"))
-    try:
-        return KINDS[kind], spoken.event_ts(doc) if kind in MOVING else 0, begins
-    except FrameError:
-        return KINDS[kind], 0, False  # the decoder sets it aside, with its offset
+def _number(names: list[str], name: str) -> int:
+    if name not in names:
+        names.append(name)
+    return names.index(name)
 
 
 @hot
-def _own(text: U8, fields: I64, first: int, venues: I64, known: I64, symbols: U8, owner: I64) -> int:
-    """Find the owner of each frame from `first` on; stops at one that is not known."""
+def _own(text: U8, fields: I64, first: int, known: I64, names: U8, owner: I64, stream: I64) -> int:
+    """Find owner and stream of each frame from `first` on; stops at one that is not known."""
     last = 0
     for k in range(first, owner.size):
         row = fields[k]
         if row[at.KIND] == at.DECLINED:
             continue
-        found = NAMELESS
+        found = -1
         for n in range(len(known)):
             candidate = (last + n) % len(known)
-            if _is(text, row, venues[row[at.SHAPE]], known[candidate], symbols[candidate]):
-                found, last = known[candidate, 2], candidate
+            if _is(text, row, known[candidate], names[candidate]):
+                found = candidate
                 break
-        if found == NAMELESS:
+        if found < 0:
             return k
-        owner[k] = found
+        last = found
+        owner[k], stream[k] = known[found, 3], known[found, 4]
+        if owner[k] == REFUSED:
+            owner[k], row[at.KIND] = NAMELESS, at.DECLINED
     return owner.size
 
 
 @hot
-def _is(text: U8, row: I64, venue: int, known: I64, symbol: U8) -> bool:
-    start, k, same = row[at.SYMBOL], 0, known[0] == venue and known[1] == row[at.SYMBOL_END] - row[at.SYMBOL]
-    while same and k < known[1]:
-        same = text[start + k] == symbol[k]
-        k += 1
-    return same
+def _is(text: U8, row: I64, known: I64, name: U8) -> bool:
+    if known[0] != row[at.SHAPE]:
+        return False
+    length, rest = row[at.SYMBOL_END] - row[at.SYMBOL], row[at.STREAM_END] - row[at.STREAM]
+    if known[1] != length or known[2] != rest:
+        return False
+    for k in range(length + rest):
+        place = row[at.SYMBOL] + k if k < length else row[at.STREAM] + k - length
+        if text[place] != name[k]:
+            return False
+    return True

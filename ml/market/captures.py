@@ -9,7 +9,8 @@ Formats:
 * stamped: `<local time, s ms us or ns> <json>`, as hftbacktest's collector writes;
 * sealed: parquet of the table `captures`, as our own capture writes; the offset is the row number;
 * wrapped: `{"t": "recv", "conn": ..., "ts": <local seconds>, "data": "<json>"}` with `connect` lines that give the
-  connection's address, as cryptofeed's raw capture writes.
+  connection's address, and `http` lines with the answer from a `url`, such as a snapshot of the book, as cryptofeed's
+  raw capture writes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -137,8 +138,10 @@ def _wrapped(line: bytes, offset: int, connections: dict[str, str]) -> RawFrame 
         kind, conn = note["t"], str(note.get("conn", ""))
         if kind == "connect":
             connections[conn] = str(note["addr"])
-        if kind != "recv":
+        if kind not in ("recv", "http"):
             return None
+        if kind == "http":
+            connections = {conn: str(note["url"])}
         # the stamp is float seconds: its microseconds are exact, more is noise
         return RawFrame(
             offset, connections.get(conn, conn), known_ns(round(note["ts"] * 1e6) * 1000), note["data"].encode()

@@ -4,6 +4,7 @@ Here: which files make an instrument's chain, and its frames in the order in whi
 Not here: what is in a file (`ml.market.index`), what the frames mean (`ml.market.decoder`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ import numpy as np
 import orjson
 
 from ml.errors import CaptureError
-from ml.market.attribution import NAMELESS, Line, Owners, attributed
+from ml.market import shapes as at
+from ml.market.attribution import NAMELESS, Attributed, Line, Owners, attributed
 from ml.market.events import RawFrame
 from ml.market.frames import Frames, Levels
 from ml.market.index import FileIndex
@@ -73,8 +75,20 @@ class Chain:
     unread: tuple[tuple[Path, FileIndex], ...] = ()
 
     def instruments(self) -> list[str]:
-        """Ids of all instruments in the files."""
-        return sorted({name for _, index in self.files for name in index.instruments})
+        """Ids of all instruments of which the files hold something that is read."""
+        return sorted({name for _, index in self.files for name, span in index.instruments.items() if span.read})
+
+    def streams(self, instrument_id: str) -> list[str]:
+        """Names of the streams of an instrument that are read."""
+        spans = [span for _, index in self.files if (span := index.instruments.get(instrument_id))]
+        return sorted({name for span in spans for name in span.read})
+
+    def not_read(self) -> dict[str, int]:
+        """Frames of kinds and streams that are not read, by name."""
+        counts = Counter[str]()
+        for _, index in (*self.files, *self.unread):
+            counts.update(index.not_read)
+        return dict(sorted(counts.items()))
 
     def set_aside(self) -> dict[str, dict[str, int]]:
         """Lines that are no frames: counts by reason, by file name."""
@@ -149,18 +163,28 @@ def _unreadable(files: list[tuple[Path, FileIndex]]) -> str:
 
 
 def _file_runs(path: Path, index: FileIndex, instrument_id: str, decimals: tuple[int, int] | None) -> Iterator[Run]:
-    """An instrument's frames in one file."""
+    """An instrument's frames in one file, but for those of streams that are not read."""
     owners, latest = Owners(), 0
-    mine = owners.number(instrument_id)
-    alone = len(index.instruments) == 1
+    span, mine = index.instruments[instrument_id], index.owned(instrument_id)
+    alone = len(index.instruments) == 1 and not span.left
     decimals = decimals if alone else None
     for item in attributed(path, owners, decimals):
         if isinstance(item, Line):
             continue  # kept in the quarantine by the index
         merged = np.maximum(np.maximum.accumulate(item.frames.recv_ts), latest)
         latest = int(merged[-1])
-        read = (item.fields, item.levels) if decimals else None
-        run = Run(index.sha256, item.frames, item.kind, item.moves, merged, read)
-        rows = np.flatnonzero((item.owner == mine) | (alone & (item.owner == NAMELESS)))
+        run = Run(index.sha256, item.frames, item.kind, item.moves, merged, _levels(item) if decimals else None)
+        owned = [NAMELESS] if "" in mine else []
+        owned += [number for number, owner in enumerate(owners.ids) if owner in mine]
+        left = [number for number, stream in enumerate(owners.streams) if stream in span.left]
+        held = np.isin(item.owner, owned) & ~(np.isin(item.stream, left) & np.isin(item.kind, (at.BOOK, at.TRADE)))
+        rows = np.flatnonzero(held)
         if len(rows):
             yield run if len(rows) == run.length else run.take(rows)
+
+
+def _levels(item: Attributed) -> tuple[I64, Levels] | None:
+    """What shapes have read of frames; None if levels of a frame that was declined after all lie between the others."""
+    fields = item.fields
+    declined = fields[:, at.KIND] == at.DECLINED
+    return None if (fields[declined, at.ROWS] > fields[declined, at.FROM]).any() else (fields, item.levels)

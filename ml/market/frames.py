@@ -163,12 +163,13 @@ def scanned(frames: Frames, tried: I64, decimals: tuple[int, int] | None) -> tup
 def tried_on(conns: Sequence[str]) -> I64:
     """The shapes to try on frames of some connections, i64 (conns, 2): the first of `SHAPES`, and the one behind.
 
-    A connection is named by its venue, or by an address that tells Bybit's markets apart; any other may be Binance's.
+    A connection is named by its venue or by an address that tells the markets of Bybit or Binance apart; any other may
+    be of any market of Binance.
     """
     found = np.zeros((len(conns), 2), np.int64)
     for k, conn in enumerate(conns):
-        named, market = conn.partition(" ")[0], f"bybit-{conn.rpartition('/')[2]}"
-        venues = (named,) if named in DIALECTS else (market,) if market in DIALECTS else binance.VENUES
+        given = (conn.partition(" ")[0], f"bybit-{conn.rpartition('/')[2]}", binance.venue_of(conn))
+        venues = next(((venue,) for venue in given if venue in DIALECTS), binance.VENUES)
         mine = [n for n, shape in enumerate(SHAPES) if shape.venue in venues]
         if mine:
             found[k] = mine[0], mine[-1] + 1

@@ -21,7 +21,7 @@ from ml.market.survey import FINEST, survey
 
 
 def inspect(paths: Sequence[Path]) -> dict[str, Any]:
-    """Instruments and set-aside lines of capture files, in any order.
+    """Instruments, set-aside lines and frames that are not read of capture files, in any order.
 
     Times are ns UTC, prices are in quote currency; `end` of a gap is null where no snapshot came later.
 
@@ -41,9 +41,9 @@ def inspect(paths: Sequence[Path]) -> dict[str, Any]:
     instruments: dict[str, Any] = {}
     for instrument_id in chain.instruments():
         summary, refused = _replay(chain, _surveyed(chain, instrument_id))
-        instruments[instrument_id] = summary
+        instruments[instrument_id] = summary | {"streams": chain.streams(instrument_id)}
         set_aside += [_set_aside(found[sha][0], offset, error) for sha, offset, error in refused]
-    return {"instruments": instruments, "set_aside": set_aside}
+    return {"instruments": instruments, "set_aside": set_aside, "not_read": chain.not_read()}
 
 
 def _surveyed(chain: Chain, instrument_id: str) -> Instrument:

@@ -15,7 +15,7 @@ from ml.market import shapes as at
 from ml.market.compiled import hot, inlined
 from ml.market.shapes import I8, I64, U8, Table
 
-QUOTE, BACKSLASH, COMMA, DOT, ZERO, NINE, COLON = 34, 92, 44, 46, 48, 57, 58
+QUOTE, BACKSLASH, COMMA, DOT, SLASH, ZERO, NINE, COLON, AT = 34, 92, 44, 46, 47, 48, 57, 58, 64
 OPEN, CLOSE, TRUE, FALSE = 91, 93, 116, 102
 SPECIAL = np.array([not 32 <= byte <= 126 or byte in (QUOTE, BACKSLASH) for byte in range(256)])
 """Bytes that do not stand in a plain text."""
@@ -77,6 +77,7 @@ def _read(
 ) -> int:
     """Follow one shape; where the levels end, or REFUSED."""
     row[at.EVENT] = row[at.SEND] = row[at.FIRST] = row[at.PREV] = -1
+    row[at.STREAM] = row[at.STREAM_END] = 0
     before, step = rows, table.first[shape]
     while True:
         what, slot, length = table.steps[step, 0], table.steps[step, 1], table.steps[step, 2]
@@ -204,13 +205,36 @@ def _decimal(text: U8, here: Any, decimals: int) -> tuple[int, Any]:
 
 @inlined
 def _rarer(what: int, text: U8, here: Any, row: I64, slot: int) -> Any:
-    """This place, named texts, or the aggressor's side by what is said of the maker or by its own word."""
+    """This place, named texts, the name of a stream, or the aggressor's side by the maker's or by its own word."""
     if what == at.PLACE:
         row[slot] = here
+        return here
+    if what == at.NAME:
+        return _name(text, here)
+    if what == at.SPEED or what == at.DEPTH:
+        row[slot] = here
+        here = _speed(text, here) if what == at.SPEED else _integer(text, here)[1]
+        row[slot + 1] = here
         return here
     if what == at.NAMED:
         return _named(text, here)
     return _maker(text, here, row) if what == at.MAKER else _taker(text, here, row)
+
+
+@inlined
+def _name(text: U8, here: Any) -> Any:
+    """Where the name before a stream's `@` ends; none holds a slash."""
+    while text[here] != AT:
+        if SPECIAL[text[here]] or text[here] == SLASH:
+            return NO_PLACE
+        here += P1
+    return here
+
+
+@inlined
+def _speed(text: U8, here: Any) -> Any:
+    """The place behind a stream's speed, which may be left out."""
+    return here if text[here] == QUOTE else _text_end(text, here, QUOTE) if text[here] == AT else NO_PLACE
 
 
 @inlined

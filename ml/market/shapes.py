@@ -6,10 +6,11 @@ Not here: following the table (`ml.market.scanner`).
 
 A shape is the text of a message with fields in angle brackets: `<send>`, `<event>` (times), `<first>`, `<last>`,
 `<prev>`, `<id>` (integers), `<price>`, `<size>` (decimal texts), `<maker>` (true: the aggressor sold), `<taker>`
-(buy or sell: the aggressor), `<symbol>` (without a dot; or, of several parts, what stands from `<from>` to `<to>`),
-`<bids>`, `<asks>` (lists of levels), `<bids4>`, `<asks4>` (with two more texts in each level), and what is not kept:
-`<stream>` (a text without a slash), `<part>` (up to a dash), `<text>`, `<int>`, `<fields>` (what follows the first in
-an object: texts by name, as many as there are).
+(buy or sell: the aggressor), `<symbol>` (without a dot; `<plain>` without `_`; or, of several parts, what stands from
+`<from>` to `<to>`), `<speed>` (of a stream: nothing, or a text that begins with `@`), `<depth>` (of a stream: an
+integer), `<bids>`, `<asks>` (lists of levels), `<bids4>`, `<asks4>` (with two more texts in each level), and what is
+not kept: `<name>` (up to an `@`, without a slash), `<part>` (up to a dash), `<base>` (up to `_`), `<text>`, `<int>`,
+`<fields>` (what follows the first in an object: texts by name, as many as there are).
 """
 
 import re
@@ -21,13 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 I8, I32, I64, U8 = NDArray[np.int8], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]
-LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TAKER, TEXT, NAMED, PLACE, LEVELS, END = range(11)
+LITERAL, STAMP, INTEGER, DECIMAL, MAKER, TAKER, TEXT, NAMED, PLACE, NAME, SPEED, DEPTH, LEVELS, END = range(14)
 """What a step of a shape reads."""
 DECLINED, BOOK, TRADE, OTHER = range(4)
 """What a frame is, to compiled code; declined is what the ordinary parser must read."""
-KIND, SHAPE, EVENT, SEND, FIRST, LAST, PREV, ID, PRICE, SIZE, SIDE, SYMBOL, SYMBOL_END, FROM, ROWS, NOWHERE = range(16)
-"""The columns of a scanned frame; its levels are the rows from FROM to ROWS, NOWHERE takes what is not
-kept."""
+(
+    KIND, SHAPE, EVENT, SEND, FIRST, LAST, PREV, ID, PRICE, SIZE, SIDE, SYMBOL, SYMBOL_END, STREAM, STREAM_END, FROM,
+    ROWS, NOWHERE,
+) = range(18)  # fmt: skip
+"""The columns of a scanned frame: symbol and stream are places in the text, the levels are the rows from FROM to ROWS,
+NOWHERE takes what is not kept."""
 FIELDS = NOWHERE + 1
 MARK = re.compile(r"<(\w+)>")
 STEPS = {
@@ -43,9 +47,13 @@ STEPS = {
     "maker": (MAKER, SIDE, 0),
     "taker": (TAKER, SIDE, 0),
     "symbol": (TEXT, SYMBOL, ord(".")),
+    "plain": (TEXT, SYMBOL, ord("_")),
+    "base": (TEXT, NOWHERE, ord("_")),
     "from": (PLACE, SYMBOL, 0),
     "to": (PLACE, SYMBOL_END, 0),
-    "stream": (TEXT, NOWHERE, ord("/")),
+    "name": (NAME, NOWHERE, 0),
+    "speed": (SPEED, STREAM, 0),
+    "depth": (DEPTH, STREAM, 0),
     "part": (TEXT, NOWHERE, ord("-")),
     "text": (TEXT, NOWHERE, ord('"')),
     "fields": (NAMED, NOWHERE, 0),
@@ -58,11 +66,15 @@ STEPS = {
 
 @dataclass(frozen=True)
 class Shape:
-    """One message of one venue: what it is, and its text with fields."""
+    """One message of one venue: what it is, its text with fields, and the name of its stream.
+
+    What the text holds as `<speed>` or `<depth>` completes that name.
+    """
 
     venue: str
     kind: int
     text: str
+    stream: str = ""
 
 
 class Table(NamedTuple):

@@ -38,6 +38,16 @@ def kind(doc: dict[str, Any]) -> str:
     return _format(doc).kind_of(doc)
 
 
+def stream(doc: dict[str, Any]) -> str:
+    """The archive's format: a file holds one."""
+    return str(doc["archive"])
+
+
+def begins(doc: dict[str, Any]) -> bool:
+    """Whether a book message replaces the book."""
+    return doc.get("type") == "snapshot"
+
+
 @guarded
 def event_ts(doc: dict[str, Any]) -> int:
     """The venue's time in ns UTC, the latest of the message.

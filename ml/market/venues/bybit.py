@@ -16,7 +16,7 @@ from ml.market.venues.levels import Levels, add_levels, kind_of
 VENUES = ("bybit-linear", "bybit-spot", "bybit-inverse")
 SIDES = {"Buy": BUY, "Sell": SELL}
 KINDS = {"orderbook": "book", "publicTrade": "trade"}
-_BOOK, _TICKER = '"topic":"orderbook.<int>.<symbol>"', '"topic":"tickers.<symbol>"'
+_BOOK, _TICKER = '"topic":"orderbook.<depth>.<symbol>"', '"topic":"tickers.<symbol>"'
 _LEVELS = '"data":{"s":"<text>","b":<bids>,"a":<asks>,"u":<last>,"seq":<int>}'
 _PRICES = '"data":{"symbol":"<text>"<fields>}'
 _CANDLE = (
@@ -25,20 +25,20 @@ _CANDLE = (
     '"timestamp":<int>}],"ts":<int>'
 )
 _MESSAGES = (
-    (BOOK, _BOOK + ',"type":"delta","ts":<send>,' + _LEVELS + ',"cts":<event>'),
-    (BOOK, _BOOK + ',"type":"delta","ts":<send>,"cts":<event>,' + _LEVELS),
-    (OTHER, _TICKER + ',"type":"<text>",' + _PRICES + ',"cs":<int>,"ts":<int>'),
-    (OTHER, _CANDLE + ',"type":"<text>"'),
+    (BOOK, "orderbook.", _BOOK + ',"type":"delta","ts":<send>,' + _LEVELS + ',"cts":<event>'),
+    (BOOK, "orderbook.", _BOOK + ',"type":"delta","ts":<send>,"cts":<event>,' + _LEVELS),
+    (OTHER, "tickers", _TICKER + ',"type":"<text>",' + _PRICES + ',"cs":<int>,"ts":<int>'),
+    (OTHER, "kline", _CANDLE + ',"type":"<text>"'),
 )
 _SPOT = (
-    (BOOK, _BOOK + ',"ts":<send>,"type":"delta",' + _LEVELS + ',"cts":<event>'),
-    (OTHER, _TICKER + ',"ts":<int>,"type":"<text>","cs":<int>,' + _PRICES),
-    (OTHER, '"type":"<text>",' + _CANDLE),
+    (BOOK, "orderbook.", _BOOK + ',"ts":<send>,"type":"delta",' + _LEVELS + ',"cts":<event>'),
+    (OTHER, "tickers", _TICKER + ',"ts":<int>,"type":"<text>","cs":<int>,' + _PRICES),
+    (OTHER, "kline", '"type":"<text>",' + _CANDLE),
 )
 SHAPES = tuple(
-    Shape(venue, kind, "{" + text + "}")
+    Shape(venue, kind, "{" + text + "}", stream)
     for venue in VENUES
-    for kind, text in (_SPOT + _MESSAGES if venue == "bybit-spot" else _MESSAGES)
+    for kind, stream, text in (_SPOT + _MESSAGES if venue == "bybit-spot" else _MESSAGES)
 )
 """All but snapshots and prints, which are left to `parse`: a message holds several prints, whose ids do not grow."""
 
@@ -63,8 +63,20 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
 
 
 def kind(doc: dict[str, Any]) -> str:
-    """The kind of a frame that `route` accepted, see `dialects`."""
-    return kind_of(doc["topic"].partition(".")[0], KINDS)
+    """The kind of a frame that `route` accepted, see `dialects`; the book with retail orders is another one."""
+    named, _, rest = doc["topic"].partition(".")
+    return kind_of(named, KINDS) if named != "orderbook" or rest[:1].isdecimal() else "other"
+
+
+def stream(doc: dict[str, Any]) -> str:
+    """The name of a frame's stream: `orderbook.200`, `publicTrade`; `kline` for candles of any length."""
+    named, _, rest = doc["topic"].partition(".")
+    return f"{named}.{rest.partition('.')[0]}" if named == "orderbook" else named
+
+
+def begins(doc: dict[str, Any]) -> bool:
+    """Whether a book message replaces the book."""
+    return doc.get("type") == "snapshot"
 
 
 @guarded

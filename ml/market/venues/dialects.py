@@ -42,6 +42,14 @@ class Dialect:
         """The kind of a frame that `route` accepted."""
         return LOSS if LOSS in doc else self.of(doc).kind(doc)
 
+    def stream(self, doc: dict[str, Any]) -> str:
+        """The name of the stream that a frame belongs to: frames of one kind and one name have one counter of ids."""
+        return LOSS if LOSS in doc else self.of(doc).stream(doc)
+
+    def begins(self, doc: dict[str, Any]) -> bool:
+        """Whether a book message replaces the book: a snapshot in the stream."""
+        return self.of(doc).begins(doc)
+
     def event_ts(self, doc: dict[str, Any]) -> int:
         """Event time in ns UTC; raises FrameError where there is none."""
         return self.of(doc).event_ts(doc)
@@ -77,17 +85,29 @@ def dialect(venue: str) -> Dialect:
 
 
 def route(doc: Any, conn: str) -> tuple[str, str | None] | None:
-    """Venue and symbol of a frame; symbol None where the frame does not name it; None for an acknowledgement.
+    """Venue and symbol of a frame; symbol None where the frame does not name it; None for what `passed_over` names.
 
     Raises:
         FrameError: no supported venue sends such a frame.
     """
+    if conn.startswith("http") and not (isinstance(doc, dict) and "lastUpdateId" in doc):
+        return None  # an answer that a collector asked for
     if not isinstance(doc, dict):
         raise FrameError("unknown_frame", "not a JSON object")
     routed = _route(doc, conn)
     if routed is not None and routed[1] == "":
         raise FrameError("unknown_frame", f"an empty symbol: {str(doc)[:80]}")
     return routed
+
+
+def passed_over(conn: str) -> str:
+    """What a frame is that `route` gives no venue: the answer to a request, by its address, or an acknowledgement."""
+    return conn.partition("?")[0] if conn.startswith("http") else "acknowledgement"
+
+
+def guessed(doc: dict[str, Any], conn: str) -> bool:
+    """Whether the venue of a frame that `route` accepted is a guess, which the other frames of its file may correct."""
+    return LOSS not in doc and ("stream" in doc or "lastUpdateId" in doc) and binance.guessed(doc, conn)
 
 
 def _route(doc: dict[str, Any], conn: str) -> tuple[str, str | None] | None:

@@ -16,7 +16,12 @@ from ml.market.venues.levels import Levels, add_levels, kind_of
 
 VENUES = ("okx-swap", "okx-spot")
 SIDES = {"buy": BUY, "sell": SELL}
-KINDS = {"books": "book", "books-l2-tbt": "book", "trades": "trade", "trades-all": "trade"}
+KINDS = {
+    "books": "book", "books-l2-tbt": "book", "books50-l2-tbt": "book", "books5": "book",
+    "trades": "trade", "trades-all": "trade",
+}  # fmt: skip
+WHOLE = "books5"
+"""The channel that writes five levels a side each time, without an action."""
 _NAMES = (("okx-swap", "<from><part>-<part>-SWAP<to>"), ("okx-spot", "<from><part>-<part><to>"))
 _BEST = '[["<text>","<text>","<text>","<text>"]]'
 _MESSAGES = (
@@ -35,7 +40,7 @@ _MESSAGES = (
     ),
 )
 SHAPES = tuple(
-    Shape(venue, kind, f'{{"arg":{{"channel":"{channel}","instId":"{name}"}},{text}}}')
+    Shape(venue, kind, f'{{"arg":{{"channel":"{channel}","instId":"{name}"}},{text}}}', channel)
     for venue, name in _NAMES
     for kind, channel, text in _MESSAGES
 )
@@ -44,12 +49,14 @@ SHAPES = tuple(
 
 @guarded
 def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
-    """Venue and symbol of a frame; `BTC-USDT-SWAP` is a swap, `BTC-USDT` is spot.
+    """Venue and symbol of a frame; `BTC-USDT-SWAP` is a swap, `BTC-USDT` is spot; None for what is not of one symbol.
 
     Raises:
         FrameError: `unknown_frame` without an instrument, `wrong_venue` for dated futures and options.
     """
     symbol = doc["arg"].get("instId") if isinstance(doc.get("arg"), dict) else None
+    if symbol is None and kind(doc) == "other" and isinstance(doc["arg"].get("channel"), str):
+        return VENUES[0], None
     if not isinstance(symbol, str):
         raise FrameError("unknown_frame", f"no arg with an instId: {str(doc)[:80]}")
     parts = symbol.split("-")
@@ -61,8 +68,23 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
 
 
 def kind(doc: dict[str, Any]) -> str:
-    """The kind of a frame that `route` accepted, see `dialects`."""
-    return kind_of(doc["arg"].get("channel"), KINDS)
+    """The kind of a frame that `route` accepted, see `dialects`.
+
+    Books from before June 2023 have no ids: nothing shows that one of their messages is missing.
+    """
+    found = kind_of(doc["arg"].get("channel"), KINDS)
+    return "other" if found == "book" and _unnumbered(doc) else found
+
+
+def stream(doc: dict[str, Any]) -> str:
+    """The name of a frame's channel."""
+    name = str(doc["arg"].get("channel"))
+    return f"{name} without seqId, as before June 2023" if name in KINDS and kind(doc) == "other" else name
+
+
+def begins(doc: dict[str, Any]) -> bool:
+    """Whether a book message replaces the book."""
+    return doc["arg"]["channel"] == WHOLE or doc.get("action") == "snapshot"
 
 
 @guarded
@@ -89,6 +111,10 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
         return []
     found: list[BookMessage] = []
     for entry in doc["data"]:
+        if doc["arg"]["channel"] == WHOLE:  # its ids count messages of another channel than the changes'
+            sent = stamp_ns(int(entry["ts"]))
+            found.append(BookMessage(True, sent, sent, -1, -1, -1))
+            continue
         begins, ts, sequence = doc["action"] == "snapshot", stamp_ns(int(entry["ts"])), whole(entry["seqId"])
         # a snapshot follows nothing, and says so by -1 or not at all
         prev = whole(entry.get("prevSeqId", -1) if begins else entry["prevSeqId"])
@@ -123,6 +149,13 @@ def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage
             return [], [_trade(entry, instrument) for entry in doc["data"]]
         case _:
             return [], []
+
+
+def _unnumbered(doc: dict[str, Any]) -> bool:
+    data = doc.get("data")
+    entries = data if isinstance(data, list) else []
+    books = [entry for entry in entries if isinstance(entry, dict) and "asks" in entry and "bids" in entry]
+    return bool(books) and not any("seqId" in entry or "prevSeqId" in entry for entry in books)
 
 
 def _whole(message: BookMessage, bids: Levels, asks: Levels, instrument: Instrument) -> BookMessage:

@@ -86,9 +86,34 @@ def documents(draw, odd=0):
     return draw(st.sampled_from(["", venue, f"{venue} wss://x"])), _binance(draw, some, venue)
 
 
+FOREIGN = (
+    '{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":17410000000010,"a":7,"s":"BTCUSDT","p":"1.0","q":"2.0",'
+    '"f":1,"l":2,"T":1741000000001,"m":true}}',
+    '{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":1,"p":"1.0","q":"2.0","T":1741000000001}}',
+    '{"stream":"btcusd_perp@trade","data":{"e":"trade","E":1741000000001,"T":1741000000001,"s":"BTCUSD_PERP","t":7,'
+    '"p":"1.0","q":"2.0","X":"MARKET","m":true}}',
+    '{"stream":"btcusd_250627@depth@500ms","data":{"e":"depthUpdate","E":1741000000001,"T":1741000000001,'
+    '"s":"BTCUSD_250627","U":2,"u":3,"pu":1,"b":[["99.5","1"]],"a":[]}}',
+    '{"stream":"btcusdt@depth5@100ms","data":{"e":"depthUpdate","E":1741000000001,"T":1741000000001,"s":"BTCUSDT",'
+    '"U":2,"u":3,"pu":1,"b":[["99.5","1"]],"a":[]}}',
+    '{"stream":"btcusdt@rpiDepth@500ms","data":{"e":"depthUpdate","E":1741000000001,"T":1741000000001,"s":"BTCUSDT",'
+    '"U":2,"u":3,"pu":1,"b":[["99.5","1"]],"a":[]}}',
+    '{"stream":"btcusdt@depth20","data":{"lastUpdateId":7,"bids":[["99.5","1"]],"asks":[]}}',
+    '{"stream":"btcusdt@kline_1m","data":{"e":"kline","E":1741000000001,"s":"BTCUSDT","k":{}}}',
+    '{"stream":"!ticker@arr","data":[{"e":"24hrTicker","s":"BTCUSDT"}]}',
+    '{"stream":"btcusdt@bookTicker@1s","data":{"u":1,"s":"BTCUSDT","b":"1","B":"1","a":"2","A":"1"}}',
+    '{"lastUpdateId":7,"bids":[["99.5","1"]],"asks":[]}',
+    '{"result":null,"id":1}',
+)
+"""What venues write beside the messages that have a shape."""
+
+
 @st.composite
-def mutated(draw):
-    """A message with some bytes of it changed, put in, doubled or taken out."""
+def mutated(draw, foreign=False):
+    """A message with some bytes of it changed, put in, doubled or taken out; or a `foreign` one, as it is."""
+    conns = ["", "binance-spot", "wss://fstream.binance.com/stream?streams=x", "wss://dstream.binance.com/ws"]
+    if foreign and draw(st.booleans()):
+        return draw(st.sampled_from(conns)), draw(st.sampled_from(FOREIGN)).encode()
     conn, doc = draw(documents(odd=draw(st.integers(0, 3))))
     payload = bytearray(text(doc))
     for _ in range(draw(st.integers(0, 3))):
@@ -138,8 +163,9 @@ def _okx(draw, some, venue):
 
 def _binance(draw, some, venue):
     what, spot = draw(st.sampled_from(["depthUpdate", "trade", "bookTicker"])), venue == "binance-spot"
-    named, symbol_type = {"s": some("symbol")}, {}
-    pair = {"ps": "BTCUSD"} if venue == "binance-coinm" else {}
+    named, symbol_type, pair = {"s": some("symbol")}, {}, {}
+    if venue == "binance-coinm":
+        named, pair = {"s": draw(st.sampled_from(["BTCUSD_PERP", "BTCUSD_251226"]))}, {"ps": "BTCUSD"}
     if venue in ("binance-usdm", "binance-coinm") and draw(st.booleans()):
         pair = {"ps": some("text")}
         symbol_type = {"st": some(venue.partition("-")[2])}
@@ -155,5 +181,5 @@ def _binance(draw, some, venue):
     else:
         touch = {"u": some("id")} | named | pair | {side: some("number") for side in "bBaA"}
         data = touch if spot else {"e": what} | touch | {"T": some("ms"), "E": some("ms")}
-    stream = f"{'sim/' * (venue == 'sim')}{str(named['s']).lower()}@{what}"
-    return {"stream": stream, "data": data | symbol_type}
+    name = draw(st.sampled_from(["depth", "depth@100ms"])) if what == "depthUpdate" else what
+    return {"stream": f"{'sim/' * (venue == 'sim')}{str(named['s']).lower()}@{name}", "data": data | symbol_type}

@@ -1,6 +1,7 @@
 """Frames many at a time have the owners, kinds and times that they have one by one."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.market import attribution, captures
-from ml.market.attribution import NAMELESS, Attributed, Line, Owners, attributed, document
+from ml.market.attribution import NAMELESS, NO_FRAME, Attributed, Line, Owners, attributed, described
 from ml.market.captures import columns
 from ml.market.frames import Frames
 from ml.market.index import scan
@@ -23,34 +24,35 @@ def one_by_one(monkeypatch):
 
 
 def attributed_one_by_one(path):
-    """(offset, owner, kind, time, anchors) by the ordinary parser, and the lines that are none."""
-    frames, lines = [], []
+    """(frame, owner, stream, kind, time, anchors) by the ordinary parser, the lines that are none, the passed over."""
+    frames, lines, passed_over = [], [], Counter()
     for item in columns(path):
         if not isinstance(item, Frames):
             lines.append((item[0], item[2].reason))
             continue
         for k in range(len(item.start)):
             frame = item.frame(k)
-            read = document(frame)
+            read = described(frame)
             if isinstance(read, Line):
                 lines.append((read.offset, read.error.reason))
-            elif read is not None:
-                doc, venue, symbol = read
-                owner = None if symbol is None else f"{venue}.{symbol}"
-                frames.append((frame, owner, *attribution._said(doc, venue)))
-    return frames, lines
+            elif read.kind == NO_FRAME:
+                passed_over[read.stream] += 1
+            else:
+                frames.append((frame, *read))
+    return frames, lines, passed_over
 
 
 def assert_same(path):
     owners, frames, lines = Owners(), [], []
     for item in attributed(path, owners):
         if isinstance(item, Attributed):
-            said = zip(item.owner.tolist(), item.kind.tolist(), item.moves.tolist(), item.anchors.tolist(), strict=True)
-            for k, (owner, *rest) in enumerate(said):
-                frames.append((item.frames.frame(k), None if owner == NAMELESS else owners.ids[owner], *rest))
+            said = zip(item.owner.tolist(), item.stream.tolist(), *item[3:6], strict=True)
+            for k, (owner, stream, *rest) in enumerate(said):
+                named = None if owner == NAMELESS else owners.ids[owner]
+                frames.append((item.frames.frame(k), named, owners.streams[stream], *rest))
         else:
             lines.append((item.offset, item.error.reason))
-    assert (frames, lines) == attributed_one_by_one(path)
+    assert (frames, lines, +owners.passed_over) == attributed_one_by_one(path)
 
 
 @pytest.mark.parametrize("said", [{}, {"st": 1}, {"st": 2}], ids=["no type", "type 1", "type 2"])
@@ -60,14 +62,14 @@ def test_a_pair_on_a_connection_without_a_name(tmp_path, symbol, pair, said):
     ts, names = 1_790_000_000_000, {"s": symbol, "ps": pair}
     diff = {"e": "depthUpdate", "E": ts, "T": ts} | names | {"U": 2, "u": 3, "pu": 1, "b": [["99.5", "1"]], "a": []}
     touch = {"e": "bookTicker", "u": 3} | names | {"b": "99.5", "B": "1", "a": "99.6", "A": "1", "T": ts, "E": ts}
-    docs = [{"stream": "x", "data": data | said} for data in (diff, touch)]
+    docs = [{"stream": f"x@{name}", "data": data | said} for name, data in (("depth", diff), ("bookTicker", touch))]
     lines = [f"{ts}000000 {json.dumps(doc, separators=(',', ':'))}\n" for doc in docs]
     (tmp_path / "a.log").write_text("".join(lines))
     assert_same(tmp_path / "a.log")
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(mutated(), min_size=1, max_size=8))
+@given(st.lists(mutated(foreign=True), min_size=1, max_size=8))
 def test_any_messages(tmp_path_factory, messages):
     """Of several venues and connections in one file, whole and changed."""
     path = tmp_path_factory.mktemp("any") / "a.jsonl"
@@ -111,7 +113,9 @@ def test_the_summary_and_the_chain_do_not_depend_on_shapes(market, simulated, on
 def test_symbols_of_any_length_and_number(tmp_path):
     """More instruments than one, one of them with a name that compiled code does not hold."""
     names = ["A", "AB", "BA", "X" * 70, "A"]
-    frame = '{"stream":"s","data":{"e":"bookTicker","u":1,"s":"%s","b":"1","B":"1","a":"2","A":"1","T":1,"E":1}}'
+    frame = (
+        '{"stream":"s@bookTicker","data":{"e":"bookTicker","u":1,"s":"%s","b":"1","B":"1","a":"2","A":"1","T":1,"E":1}}'
+    )
     path = tmp_path / "a.log"
     path.write_text("".join(f"{k} {frame % name}\n" for k, name in enumerate(names, 1)))
     owners = Owners()
