@@ -32,9 +32,12 @@ def main(argv: list[str]) -> int:
     else:
         columns = ("book_messages", "level_updates", "trades", "best_bid", "best_ask", "bid_levels", "ask_levels")
         rows = [
-            [name, *(_cell(i[c]) for c in columns), str(len(i["gaps"]))] for name, i in report["instruments"].items()
+            [name, *(_cell(i[c]) for c in columns), str(len(i["gaps"])), " ".join(i["streams"])]
+            for name, i in report["instruments"].items()
         ]
-        show_table("captures", ["instrument", *columns, "gaps"], rows)
+        show_table("captures", ["instrument", *columns, "gaps", "streams"], rows)
+        for name, frames in report["not_read"].items():
+            print(f"not read: {frames} x {name}")
         for entry in report["set_aside"]:
             print(f"set aside: {entry['file']} at byte {entry['offset']}: {entry['reason']} ({entry['detail']})")
     return 1 if report["set_aside"] else 0

@@ -75,8 +75,9 @@ class Chain:
     unread: tuple[tuple[Path, FileIndex], ...] = ()
 
     def instruments(self) -> list[str]:
-        """Ids of all instruments of which the files hold something that is read."""
-        return sorted({name for _, index in self.files for name, span in index.instruments.items() if span.read})
+        """Ids of all instruments of which the files hold something that is read; of all, where nothing is."""
+        spans = [item for _, index in self.files for item in index.instruments.items()]
+        return sorted({name for name, span in spans if span.read} or {name for name, _ in spans})
 
     def streams(self, instrument_id: str) -> list[str]:
         """Names of the streams of an instrument that are read."""

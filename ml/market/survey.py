@@ -4,7 +4,9 @@ Here: the greatest common divisor of all prices and sizes seen.
 Not here: listing (`ml.config`); nothing is inferred while the pipeline runs.
 """
 
+from itertools import product
 from math import gcd
+from typing import Any
 
 import numpy as np
 import orjson
@@ -19,6 +21,11 @@ from ml.market.shapes import I64
 from ml.market.venues.dialects import dialect
 
 FINEST = 12
+SCANNED = (10, 8)
+"""Decimals of prices and of sizes with which compiled code reads: what needs more, or has too many digits before the
+point for them, is left to the ordinary parser."""
+COARSER = (FINEST, 8, 4, 0)
+"""Decimals that the ordinary parser tries in turn: a large number fits 64 bits with few decimals only."""
 
 
 def survey(chain: Chain, instrument_id: str) -> Instrument:
@@ -27,15 +34,15 @@ def survey(chain: Chain, instrument_id: str) -> Instrument:
     Raises:
         InstrumentError: the captures hold no price of the instrument.
     """
-    finest = Instrument(instrument_id, price_decimals=FINEST, size_decimals=FINEST, tick=1, lot=1)
     price, size = 0, 0
-    for run in chain.of(instrument_id).runs(instrument_id, finest.decimals):
-        fields, levels = run.read or scanned(run.frames, tried_on([finest.venue])[0], finest.decimals)
-        prints = fields[fields[:, at.KIND] == at.TRADE]
-        price = gcd(price, *_steps(levels.price, prints[:, at.PRICE]))
-        size = gcd(size, *_steps(levels.size, prints[:, at.SIZE]))
+    venue = instrument_id.partition(".")[0]
+    for run in chain.of(instrument_id).runs(instrument_id, SCANNED):
+        fields, levels = run.read or scanned(run.frames, tried_on([venue])[0], SCANNED)
+        trades = fields[fields[:, at.KIND] == at.TRADE]
+        price = gcd(price, *_steps(SCANNED[0], levels.price, trades[:, at.PRICE]))
+        size = gcd(size, *_steps(SCANNED[1], levels.size, trades[:, at.SIZE]))
         for k in np.flatnonzero(fields[:, at.KIND] == at.DECLINED).tolist():
-            prices, sizes = _said(run.frames.payload(k), finest)
+            prices, sizes = _numbers(orjson.loads(run.frames.payload(k)), instrument_id)
             price, size = gcd(price, *prices), gcd(size, *sizes)
     if price == 0 or size == 0:
         raise InstrumentError(
@@ -46,24 +53,31 @@ def survey(chain: Chain, instrument_id: str) -> Instrument:
     return Instrument(instrument_id, price_decimals, size_decimals, tick, lot)
 
 
-def _steps(*columns: I64) -> list[int]:
-    """The greatest common divisor of each column."""
-    return [int(np.gcd.reduce(column, initial=0)) for column in columns]
+def _steps(decimals: int, *columns: I64) -> list[int]:
+    """The greatest common divisor of each column, in units of 10^-FINEST."""
+    return [int(np.gcd.reduce(column, initial=0)) * 10 ** (FINEST - decimals) for column in columns]
 
 
-def _said(payload: bytes, finest: Instrument) -> tuple[list[int], list[int]]:
-    """Prices and sizes of a frame that compiled code does not read."""
-    try:
-        books, prints = dialect(finest.venue).parse(orjson.loads(payload), finest)
-    except FrameError:
-        return [], []  # set aside by the decoder, with its offset
-    known = [trade for trade in prints if isinstance(trade, Trade)]
-    prices = [price for message in books for price in message.price] + [trade.price for trade in known]
-    return prices, [size for message in books for size in message.size] + [trade.size for trade in known]
+def _numbers(doc: dict[str, Any], instrument_id: str) -> tuple[list[int], list[int]]:
+    """Prices and sizes of a frame that compiled code does not read, in units of 10^-FINEST."""
+    read = dialect(instrument_id.partition(".")[0])
+    for price_decimals, size_decimals in product(COARSER, COARSER):
+        try:
+            books, trades = read.parse(doc, Instrument(instrument_id, price_decimals, size_decimals, tick=1, lot=1))
+        except FrameError as error:
+            if error.reason == "bad_number":
+                continue
+            break
+        known = [trade for trade in trades if isinstance(trade, Trade)]
+        prices = [price for message in books for price in message.price] + [trade.price for trade in known]
+        sizes = [size for message in books for size in message.size] + [trade.size for trade in known]
+        price_unit, size_unit = 10 ** (FINEST - price_decimals), 10 ** (FINEST - size_decimals)
+        return [price * price_unit for price in prices], [size * size_unit for size in sizes]
+    return [], []  # the decoder quarantines it, with its offset
 
 
 def _decimals(step: int) -> tuple[int, int]:
-    """Decimals and count of a step in units of 10^-12."""
+    """Decimals and count of a step in units of 10^-FINEST."""
     decimals = FINEST
     while decimals > 0 and step % 10 == 0:
         step //= 10

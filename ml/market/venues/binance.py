@@ -238,8 +238,8 @@ def _asked(conn: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _named(name: str) -> str:
-    """A stream's name without its symbol; empty where it has none."""
-    return name.partition("@")[2]
+    """A stream's name without its symbol; empty where it is no stream of one symbol."""
+    return "" if name.startswith("!") else name.partition("@")[2]
 
 
 def _event(doc: dict[str, Any]) -> str:
@@ -298,7 +298,8 @@ def _market(doc: dict[str, Any]) -> tuple[str, bool]:
 def _trade(data: dict[str, Any], instrument: Instrument) -> Trade | FrameError:
     price = to_units(data["p"], instrument.price_decimals)
     size = to_units(data["q"], instrument.size_decimals)
-    market, number = data.get("X", "MARKET"), data["a" if data["e"] == "aggTrade" else "t"]
+    # aggregated trades are counted apart; their ids read as those of the archives
+    market, number = data.get("X", "MARKET"), f"agg-{data['a']}" if data["e"] == "aggTrade" else data["t"]
     if market != "MARKET" or price <= 0 or size <= 0:
         return FrameError("off_market", f"trade {number}: type {market}, price {data['p']}, size {data['q']}")
     # m: the buyer was the maker, so the aggressor sold

@@ -8,9 +8,9 @@ import orjson
 
 from ml.instruments import Instrument
 from ml.market import captures
-from ml.market.attribution import Line, document
+from ml.market.attribution import Line, described
 from ml.market.events import RawFrame
-from ml.market.venues.dialects import dialect
+from ml.market.venues.dialects import dialect, route
 
 
 def packed(path: Path, text: str) -> Path:
@@ -34,9 +34,12 @@ def docs(path: Path) -> list[dict]:
 def documents(path: Path):
     """Every frame of a file with its JSON, venue and symbol; and the lines that are none."""
     for item in captures.read(path):
-        read = document(item) if isinstance(item, RawFrame) else Line(item[0], item[2], item[1])
-        if read is not None:
-            yield read if isinstance(read, Line) else (item, *read)
+        read = described(item) if isinstance(item, RawFrame) else Line(item[0], item[2], item[1])
+        if isinstance(read, Line):
+            yield read
+        else:
+            doc = orjson.loads(item.payload)
+            yield item, doc, *route(doc, item.conn)
 
 
 def refused(path: Path) -> list[str]:
