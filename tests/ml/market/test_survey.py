@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ml.errors import InstrumentError
 from ml.instruments import Instrument, to_units
+from ml.market.replay import inspect
 from ml.market.survey import survey
 from tests.scenario import USDM, capture, chain_of, diff, snapshot, trade
 
@@ -25,6 +26,8 @@ def surveyed(folder, *docs):
         (("100", "250"), ("10", "40"), (0, 0, 50, 10)),
         (("0.00071", "0.00142"), ("5.0", "7.5"), (5, 1, 71, 25)),
         (("10.5", "11.0"), ("1", "2"), (1, 0, 5, 1)),
+        (("0.0000123", "0.0000124"), ("12000000", "9223372036"), (7, 0, 1, 4)),
+        (("0.000000000123", "0.000000000246"), ("0.00000001", "1234567890"), (12, 8, 123, 1)),
     ],
 )
 def test_the_coarsest_grid_that_holds_everything(tmp_path, prices, sizes, expected):
@@ -49,6 +52,16 @@ def test_diffs_snapshots_and_prints_all_count(tmp_path):
     """The finest number may stand in any of them."""
     docs = [diff(1, 0, T, [("100.0", "1")]), snapshot(1, T, [("99.50", "1")], []), trade(1, T, "100.25", "0.5")]
     assert surveyed(tmp_path, *docs) == Instrument(USDM, 2, 1, 25, 5)
+
+
+def test_snapshot_and_diffs_may_write_other_decimals(tmp_path):
+    """Zeros at the end of one are none of the other, and large sizes fit in both."""
+    plain, padded = ("0.0000123", "12000000"), ("0.00001230", "12000000.00")
+    for of_diff, of_snapshot in ((plain, padded), (padded, plain)):
+        docs = [diff(1, 0, T, [of_diff]), snapshot(1, T, [of_snapshot], [("0.0000125", "1")])]
+        assert surveyed(tmp_path, *docs) == Instrument(USDM, 7, 0, 1, 1)
+        found = inspect([tmp_path / "a.log"])
+        assert (found["set_aside"], found["instruments"][USDM]["best_bid"]) == ([], 0.0000123)
 
 
 def test_what_would_be_set_aside_teaches_nothing(tmp_path):
