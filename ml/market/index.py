@@ -60,9 +60,9 @@ class Span:
 class FileIndex:
     """Summary of one capture file.
 
-    `set_aside` counts the lines that are no frames, by reason, `details` explains it; `not_read` counts the frames of kinds and streams that are not
-    read, by name. `belongs` names the instrument of the frames whose owner in `ml.market.attribution` is a guess or, by
-    the empty text, none.
+    `set_aside` counts the lines that are no frames, by reason, `details` explains it; `not_read` counts the frames of
+    kinds and streams that are not read, by name. `belongs` names the instrument of the frames whose owner in
+    `ml.market.attribution` is a guess or, by the empty text, none.
     """
 
     sha256: str
