@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ml.market.continuity import NO_ID, Continuity, Verdict
 from ml.market.events import BookMessage
-from ml.market.id_rules import BY_ONE, CHAINED, FUTURES, RULES, UNNUMBERED
+from ml.market.id_rules import BY_ONE, CHAINED, FUTURES, RULES, SPOT, UNNUMBERED
 
 
 def diff(first, last, prev, size=1):
@@ -81,6 +81,25 @@ def test_a_missing_diff_breaks_the_chain_with_its_bounds():
     assert (broken.verdict, broken.from_id, broken.to_id, broken.reason) == (Verdict.BREAK, 8, 12, "sequence_gap")
     assert waits.verdict is Verdict.WAIT
     assert verdicts(chain, diff(16, 17, 15), snap(16)) == ["WAIT", "DROPPED", "ANCHOR"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "wrong", "to_id"),
+    [
+        (BY_ONE, diff(12, 12, -1), 11),  # no id of the one before: what is missing ends just before its own first
+        (SPOT, diff(13, 15, -1), 12),
+        (BY_ONE, diff(9, 11, -1), 8),  # it begins before what was applied, and ends after it
+        (SPOT, diff(10, 15, -1), 9),
+        (CHAINED, diff(14, 14, 9), 9),  # it follows another message than the last
+        (CHAINED, diff(14, 14, 12), 12),
+    ],
+)
+def test_only_the_next_diff_goes_on_and_a_break_tells_what_is_missing(rule, wrong, to_id):
+    """By each rule for ids, after the id 10."""
+    chain = Continuity(rule)
+    chain.last_id, chain.last_ts = 10, 10
+    broken, _ = chain.offer(wrong)
+    assert (broken.verdict, broken.from_id, broken.to_id, broken.reason) == (Verdict.BREAK, 10, to_id, "sequence_gap")
 
 
 def test_repeats_are_dropped_and_unequal_repeats_refused():
