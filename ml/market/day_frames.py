@@ -142,6 +142,8 @@ def _reach(chain: Chain, instrument: Instrument) -> str:
     """First and last event time of an instrument in a chain, for a person."""
     spans = [s for _, index in chain.files if (s := index.instruments.get(instrument.id)) and s.first_event]
     if not spans:
-        return f"only {', '.join(chain.instruments())}"
+        others = f"only {', '.join(chain.instruments())}"
+        held = "nothing of it but what is neither book nor trades, such as the candles of an archive"
+        return held if instrument.id in chain.instruments() else others
     ends = (min(span.first_event for span in spans), max(span.last_event for span in spans))
     return " to ".join(datetime.fromtimestamp(ts / SECOND, UTC).isoformat(" ", "seconds") for ts in ends)

@@ -18,6 +18,8 @@ NAME = re.compile(
 )
 COINM = re.compile(r".*USD_(PERP|\d{6})")
 FOLDERS = {"spot": "binance-spot", "um": "binance-usdm", "cm": "binance-coinm"}
+LENGTHS = ((604_800, "w"), (86_400, "d"), (3_600, "h"), (60, "m"))
+SHORTEST_MONTH = 28 * 86_400
 TRUE = {"true": SELL, "false": BUY}
 """The buyer was the maker -> the aggressor sold."""
 
@@ -99,6 +101,15 @@ class Klines(_Beside):
         "open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count",
         "taker_buy_volume", "taker_buy_quote_volume", "ignore",
     )  # fmt: skip
+
+    def type(self, row: Row) -> str:
+        """The length of the candle, as the archive names it."""
+        opened, closed = (stamp_ns(whole_number(row[name], name)) for name in ("open_time", "close_time"))
+        seconds = round((closed - opened) / 10**9)
+        if seconds >= SHORTEST_MONTH:
+            return "1mo"
+        length, unit = next((one for one in LENGTHS if seconds and seconds % one[0] == 0), (1, "s"))
+        return f"{seconds // length}{unit}"
 
 
 class BookTicker(_Beside):

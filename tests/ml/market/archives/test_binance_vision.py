@@ -4,11 +4,15 @@ import hashlib
 
 import pytest
 
+from ml.errors import CaptureError
+from ml.instruments import Instrument
 from ml.market.archives.binance_vision import by_name
 from ml.market.events import BUY, SELL
 from ml.market.index import scan
+from ml.market.raw import raw_day
 from ml.market.replay import inspect
 from tests.ml.market.archives.files import docs, events, packed, prints, refused
+from tests.scenario import chain_of
 
 MS = 1_735_689_600_123
 AGG = f"7,100.5,2,70,72,{MS},%s"
@@ -70,6 +74,26 @@ def test_candles_and_best_prices_are_frames_without_events(tmp_path, name, text,
     found = inspect([path])["instruments"]["binance-usdm.BTCUSDT"]
     assert (found["trades"], found["book_messages"], found["first_event_ts"]) == (0, 0, None)
     assert refused(packed(tmp_path / name, text)) == ["wrong_venue"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "interval"),
+    [(1, "1s"), (60, "1m"), (900, "15m"), (4 * 3_600, "4h"), (86_400, "1d"), (604_800, "1w"), (2_678_400, "1mo")],
+)
+@pytest.mark.parametrize("unit", [1_000, 1_000_000])
+def test_candles_say_how_long_they_are(tmp_path, seconds, interval, unit):
+    """By their own times, in ms and us, whatever file they stand in: a day's or a month's."""
+    opened = MS // 1_000 * unit
+    row = f"{opened},1,2,0.5,1.5,10,{opened + seconds * unit - 1},15,3,5,7,0\n"
+    (doc,) = docs(packed(tmp_path / "um" / "BTCUSDT-1m-2025-01.csv", row))
+    assert doc["type"] == interval
+
+
+def test_a_day_of_candles_alone_has_no_frames_and_says_why(tmp_path, root):
+    """The job names what the files hold, not other instruments."""
+    path = packed(root.captures / "um" / "BTCUSDT-1h-2025-01.csv", KLINE * 3)
+    with pytest.raises(CaptureError, match="neither book nor trades, such as the candles of an archive"):
+        list(raw_day(chain_of(path), Instrument("binance-usdm.BTCUSDT", 1, 3, 1, 1), "2025-01-01"))
 
 
 @pytest.mark.parametrize(("given", "reasons"), [("right", []), ("wrong", ["checksum"]), ("", [])])
