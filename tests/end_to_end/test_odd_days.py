@@ -11,13 +11,17 @@ from live import gaps, inspect
 from ml import views
 from ml.config import Config
 from ml.instruments import Instrument
+from ml.market.day import Decoding
+from ml.market.raw import raw_day
 from ml.paths import DataRoot
-from tests.scenario import capture, diff, ingest_elsewhere, snapshot
+from ml.store import publish
+from tests.scenario import capture, chain_of, diff, ingest_elsewhere, snapshot
 
 NOVEMBER, LATER = 1_698_796_800_000, 1_701_109_037_427
 """2023-11-01 00:00 and 2023-11-27 18:17:17.427, ms."""
 CHINESE = Instrument("binance-usdm.币安人生USDT", 1, 3, 1, 1)
 XRP = Instrument("binance-usdm.XRPUSDT", 2, 1, 1, 1)
+FINER = replace(XRP, price_decimals=3, valid_from=date(2023, 11, 1))
 NOON = NOVEMBER + 12 * 3_600_000
 AGG = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n"
 
@@ -49,17 +53,15 @@ def xrp_files(root):
 
 
 @pytest.fixture(scope="module")
-def days(tmp_path_factory):
-    """Data roots before and after the second entry of XRPUSDT."""
-    before, after = (DataRoot(tmp_path_factory.mktemp(name)) for name in ("before", "after"))
-    finer = replace(XRP, price_decimals=3, valid_from=date(2023, 11, 1))
-    for root, entries in ((before, (CHINESE, XRP)), (after, (XRP, finer))):
-        root.captures.mkdir()
-        chinese_files(root)
-        xrp_files(root)
-        listed = Config(root.captures, date(2023, 10, 31), date(2023, 11, 1), entries)
-        ingest_elsewhere(root, listed, ["2023-11-01"])
-    return before, after
+def ingested_day(tmp_path_factory):
+    """A data root that lists the finer tick from the day of the change on, with that day of both instruments."""
+    root = DataRoot(tmp_path_factory.mktemp("odd"))
+    root.captures.mkdir()
+    chinese_files(root)
+    xrp_files(root)
+    listed = Config(root.captures, date(2023, 10, 31), date(2023, 11, 1), (XRP, FINER, CHINESE))
+    ingest_elsewhere(root, listed, ["2023-11-01"])
+    return root
 
 
 def test_inspect_reads_all_trades_but_the_one_of_a_wrong_time(tmp_path, capsys):
@@ -73,10 +75,10 @@ def test_inspect_reads_all_trades_but_the_one_of_a_wrong_time(tmp_path, capsys):
     assert (found["trades"], found["book_messages"]) == (7, 130)
 
 
-@pytest.mark.timeout(600)
-def test_the_trades_of_the_day_are_stored_beside_its_book(days):
+@pytest.mark.timeout(900)
+def test_the_trades_of_the_day_are_stored_beside_its_book(ingested_day):
     """Under a key and a path of any letters; the row with a wrong time is in the quarantine of its file."""
-    root, _ = days
+    root = ingested_day
     trades = views.frame(root, CHINESE, "trades").collect()
     assert trades["event_ts"].to_list() == [(NOVEMBER + 20_000 * n) * 10**6 for n in range(6)]
     assert trades["price"].to_list() == [100.5] * 6
@@ -91,10 +93,13 @@ def ledger(root, capsys, monkeypatch, *arguments):
     return capsys.readouterr().out
 
 
-@pytest.mark.timeout(600)
-def test_a_finer_tick_is_a_gap_with_a_reason_and_a_remedy(days, capsys, monkeypatch):
+def test_a_finer_tick_is_a_gap_with_a_reason_and_a_remedy(root, capsys, monkeypatch):
     """From the last message that could be read on; not the end of the captures."""
-    root, _ = days
+    root.captures.mkdir(parents=True)
+    xrp_files(root)
+    decoding = Decoding(raw_day(chain_of(root.captures), XRP, "2023-11-01"), XRP, "2023-11-01")
+    assert sum(part.height for part in decoding.book_events()) > 60
+    publish(root, "validity", root.partition("validity", "2023-11-01", XRP.id), decoding.validity, "")
     (gap,) = json.loads(ledger(root, capsys, monkeypatch, "--json"))["gaps"]
     assert (gap["reason"], gap["end"], gap["start"]) == ("off_grid", None, (NOON + 59_000) * 10**6)
     told = ledger(root, capsys, monkeypatch)
@@ -102,10 +107,10 @@ def test_a_finer_tick_is_a_gap_with_a_reason_and_a_remedy(days, capsys, monkeypa
     assert "valid_from" in told
 
 
-@pytest.mark.timeout(600)
-def test_a_second_entry_covers_the_day_of_the_change(days, capsys, monkeypatch):
+@pytest.mark.timeout(900)
+def test_a_second_entry_covers_the_day_of_the_change(ingested_day, capsys, monkeypatch):
     """The whole day is stored with the finer decimals, which hold the coarser prices exactly."""
-    _, root = days
+    root = ingested_day
     (gap,) = json.loads(ledger(root, capsys, monkeypatch, "--json"))["gaps"]
     assert (gap["reason"], gap["start"]) == ("capture_end", (NOON + 119_000) * 10**6)
     assert pl.read_parquet(root.partition("quarantine", "2023-11-01", XRP.id)).is_empty()
