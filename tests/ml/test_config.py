@@ -137,6 +137,15 @@ def test_entries_that_contradict_each_other_are_refused(root, first, second, why
         config.load(root)
 
 
+@pytest.mark.parametrize("value", ['"2025-01-02"', "2025-01-02T00:00:00Z", "20250102"])
+def test_an_entry_begins_on_a_date(root, value):
+    """Neither text nor a time of day."""
+    text = config.render(Config(root.root, date(2025, 1, 1), None, (FINER,)))
+    write_text(root.config, text.replace("valid_from = 2025-01-02", f"valid_from = {value}"))
+    with pytest.raises(InstrumentError, match="not a date"):
+        config.load(root)
+
+
 def test_an_entry_does_not_end_before_it_begins():
     """A slip that would make it hold for no date."""
     with pytest.raises(InstrumentError, match="before valid_from"):
