@@ -14,7 +14,7 @@ import orjson
 import polars as pl
 
 from live.console import fail
-from ml import config, parquet, settings
+from ml import config, durable, parquet, settings
 from ml.config import Config, LabelPlan
 from ml.errors import CaptureError, LobforgeError
 from ml.instruments import Instrument
@@ -93,12 +93,13 @@ def _chosen(option: str, wanted: list[str], there: list[str]) -> list[str]:
 
 def _written(path: Path, rows: pl.DataFrame) -> str:
     """Write a file in one step, with the bytes that the asset would store."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(path.parent)
     staged = path.with_name(f".{path.name}")
     try:
         with staged.open("wb") as sink:
             parquet.write(Parts(rows.schema, [rows]), sink)
-        staged.replace(path)
+            durable.sync(sink)
+        durable.replace(staged, path)
     finally:
         staged.unlink(missing_ok=True)
     return str(path)

@@ -11,14 +11,13 @@ what is being written, data roots inside the data root, and captures unless they
 
 import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ml import integrity, store
+from ml import durable, integrity, store
 from ml.errors import StoreError
 from ml.integrity import Fault
 from ml.paths import DataRoot
@@ -78,7 +77,7 @@ def backup(root: DataRoot, folder: Path, captures: bool = False) -> Summary:
             copy.tree(place)
     copy.file(root.config)
     index = {"format": FORMAT, "root": root.root.resolve().as_uri(), "files": [asdict(one) for one in copy.kept]}
-    store.write_text(folder / INDEX, json.dumps(index, indent=0))
+    durable.write_text(folder / INDEX, json.dumps(index, indent=0))
     return Summary(str(folder), len(copy.kept), sum(one.bytes for one in copy.kept), copy.left_out)
 
 
@@ -132,7 +131,7 @@ class _Copy:
         for path in sorted(folder.rglob("*.db")):
             name = path.relative_to(self.root.root).as_posix()
             target = self.target.root / name
-            target.parent.mkdir(parents=True, exist_ok=True)
+            durable.make_folder(target.parent)
             try:
                 with closing(_read_only(path)) as live, closing(sqlite3.connect(target)) as copy:
                     live.backup(copy)
@@ -140,6 +139,7 @@ class _Copy:
                 target.unlink(missing_ok=True)
                 self.left_out.append(f"{name}: {error}")
                 continue
+            durable.sync_folder(target.parent)
             self.kept.append(Kept(name, store.sha256_file(target), target.stat().st_size))
 
     def table(self, table: str) -> None:
@@ -147,7 +147,7 @@ class _Copy:
         listed = store.manifest(self.root, table).values()
         entries = [found for entry in listed if (found := self._entry(table, entry))]
         manifest = self.target.manifest(table)
-        store.write_text(manifest, "".join(json.dumps(vars(entry), sort_keys=True) + "\n" for entry in entries))
+        durable.write_text(manifest, "".join(json.dumps(vars(entry), sort_keys=True) + "\n" for entry in entries))
         name = manifest.relative_to(self.target.root).as_posix()
         self.kept.append(Kept(name, store.sha256_file(manifest), manifest.stat().st_size))
 
@@ -180,13 +180,13 @@ def _copied(source: Path, target: Path) -> _Bytes:
     """Copy a file, synced, and hash what was read."""
     digest, size = hashlib.sha256(), 0
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(target.parent)
         with source.open("rb") as reading, target.open("wb") as writing:
             while chunk := reading.read(1 << 20):
                 digest.update(chunk)
                 size += writing.write(chunk)
-            writing.flush()
-            os.fsync(writing.fileno())
+            durable.sync(writing)
+        durable.sync_folder(target.parent)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ml.durable import append_line, write_text
 from ml.errors import RegistryError
 from ml.paths import DataRoot
-from ml.store import append_line, write_text
 
 GENESIS = "0" * 64
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from ml import download, store
+from ml import download, durable, store
 from ml.config import Config
 from ml.errors import StoreError
 from ml.instruments import Instrument
@@ -115,11 +115,10 @@ class _Visit:
         """The checksum goes before its file: readers check it each time."""
         place = self._place
         if published:
-            store.write_text(place.with_name(place.name + ".CHECKSUM"), f"{published}  {place.name}\n")
+            durable.write_text(place.with_name(place.name + ".CHECKSUM"), f"{published}  {place.name}\n")
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            part.path.replace(place)
-            store.sync_folder(place.parent)
+            durable.make_folder(place.parent)
+            durable.replace(part.path, place)
         except OSError as error:
             raise StoreError(f"{place} could not be put in its place: {error}. See that it can be written.") from error
         part.forget()
@@ -127,9 +126,10 @@ class _Visit:
 
     def _set_aside(self, part: Part, found: str, published: str) -> dict[str, Any]:
         home = self.root.quarantine / "archives" / f"{found[:16]}-{self._place.name}"
-        home.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(home.parent)
         row = self._told(CHECKSUM, part.path, f"its publisher's sha256 begins with {published[:16]}")
         shutil.move(part.path, home)
+        durable.sync_folder(home.parent)
         part.forget()
         return row
 

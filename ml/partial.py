@@ -7,13 +7,12 @@ Only what the note vouches for is kept: after a kill or a power cut the bytes be
 """
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ml import store
+from ml import durable
 
 SYNC_BYTES = 8 << 20
 """A kill costs no more than these."""
@@ -44,7 +43,7 @@ class Part:
     def receive(self, chunks: Iterable[bytes], version: str) -> None:
         """Append what comes to what is safe; all of it is synced, also where the chunks end in an error."""
         synced, unsynced = self.read().synced, 0
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(self.path.parent)
         with self.path.open("r+b" if synced else "wb") as sink:
             sink.truncate(synced)
             sink.seek(synced)
@@ -67,6 +66,5 @@ class Part:
         return self.path.with_name(self.path.name + ".note")
 
     def _sync(self, sink: BinaryIO, version: str) -> None:
-        sink.flush()
-        os.fsync(sink.fileno())
-        store.write_text(self._note, json.dumps({"version": version, "synced": sink.tell()}))
+        durable.sync(sink)
+        durable.write_text(self._note, json.dumps({"version": version, "synced": sink.tell()}))

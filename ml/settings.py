@@ -28,8 +28,6 @@ class Settings(BaseSettings):
     """Where the recorded market files for the tests lie."""
     threads: int = 1
     """Threads of the training library; results do not depend on it. More help only on cores that nobody else uses."""
-    crash_at: str = ""
-    """Name of a step of the commit protocol at which the process kills itself; for crash tests only."""
 
 
 def load() -> Settings:

@@ -1,8 +1,7 @@
 """The commit protocol: a reader sees the old file or the new one, never a part or a mixture.
 
 Here: stage, sync, verify, rename, sync the folder, append to the manifest; reading the manifest; healing.
-Add here: whatever makes a stored file safer.
-Not here: where files lie (`ml.paths`), which columns they hold (`ml.schemas`), the sweep at start-up (`ml.sweep`).
+Not here: syncing (`ml.durable`), where files lie (`ml.paths`), their columns (`ml.schemas`), the sweep (`ml.sweep`).
 
 One writer per table puts files in place, by a file lock that the kernel frees when its holder dies; making a file needs
 no such lock, so the days of a backfill are made side by side. A file in the making is locked by its maker: the sweep
@@ -17,7 +16,6 @@ import fcntl
 import hashlib
 import json
 import os
-import signal
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -28,7 +26,7 @@ from uuid import uuid4
 import polars as pl
 from filelock import FileLock, Timeout
 
-from ml import parquet
+from ml import durable, parquet
 from ml.errors import StoreError
 from ml.parquet import Content, Parts, Stored
 from ml.paths import DataRoot
@@ -69,7 +67,6 @@ def publish(root: DataRoot, table: str, path: Path, rows: pl.DataFrame | Parts, 
             staged = Path(sink.name)
             content = _stage(sink, rows if isinstance(rows, Parts) else Parts(rows.schema, [rows]))
             entry = entry_of(root, path, staged, content, code_version)
-            _crash("verified")
             with writer(root, table):
                 heal(root, table)
                 listed = manifest(root, table).get(entry.path)
@@ -88,7 +85,7 @@ def publish(root: DataRoot, table: str, path: Path, rows: pl.DataFrame | Parts, 
 def _staging(root: DataRoot, table: str, name: str) -> Generator[BinaryIO]:
     """A file to make a table in, locked by this writer; it is removed unless it has been put in place."""
     staged = root.staging / table / f"{os.getpid()}-{uuid4().hex}-{name}"
-    staged.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(staged.parent)
     with ExitStack() as stack:
         with writer(root, table):  # a sweep sees the file locked or not at all
             sink = stack.enter_context(staged.open("xb"))
@@ -190,7 +187,7 @@ def entry_of(root: DataRoot, path: Path, staged: Path, content: Content, code_ve
 def lock_path(root: DataRoot, table: str) -> Path:
     """The file whose lock the writer of a table holds."""
     lock = root.lock(table)
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(lock.parent)
     return lock
 
 
@@ -212,45 +209,12 @@ def adopt(root: DataRoot, table: str, path: Path, why: str) -> str:
         content = parquet.content_of(path)
     except StoreError as error:
         home = root.quarantine / path.relative_to(root.root)
-        home.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(home)
+        durable.make_folder(home.parent)
+        durable.replace(path, home)
+        durable.sync_folder(path.parent)
         return f"{table}: set aside the unreadable {path.name} ({error.__cause__})"
     _list(root, table, entry_of(root, path, path, content, "swept"))
     return f"{table}: listed {path.name}, {why}"
-
-
-def append_line(path: Path, line: str) -> None:
-    """Append one line and sync it; a torn last line left by a power cut is closed off first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as sink:
-        torn = sink.seek(0, os.SEEK_END) > 0 and sink.seek(-1, os.SEEK_END) >= 0 and sink.read(1) != b"\n"
-        sink.write((b"\n" if torn else b"") + line.encode() + b"\n")
-        sink.flush()
-        os.fsync(sink.fileno())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a small text file in one step, synced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with staged.open("w", encoding="utf-8") as sink:
-            sink.write(text)
-            sink.flush()
-            os.fsync(sink.fileno())
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in the folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def sha256_file(path: Path) -> str:
@@ -261,10 +225,7 @@ def sha256_file(path: Path) -> str:
 
 def _stage(sink: BinaryIO, table: Parts) -> Content:
     content = parquet.write(table, sink)
-    _crash("staged")
-    sink.flush()
-    os.fsync(sink.fileno())
-    _crash("synced")
+    durable.sync(sink)
     if parquet.content_of(Path(sink.name)) != content:
         raise StoreError(f"{sink.name} does not read back as it was written. Check the disk and run the step again.")
     return content
@@ -272,25 +233,14 @@ def _stage(sink: BinaryIO, table: Parts) -> Content:
 
 def _put(root: DataRoot, table: str, staged: Path, path: Path, entry: Entry, replaces: bool) -> None:
     """Move the staged file into place and list it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(path.parent)
     if replaces:
-        write_text(root.replacing(table), entry.path)
-        _crash("announced")
-    staged.replace(path)
-    _crash("renamed")
-    sync_folder(path.parent)
-    _crash("folder_synced")
+        durable.write_text(root.replacing(table), entry.path)
+    durable.replace(staged, path)
     _list(root, table, entry)
-    _crash("listed")
     if replaces:
         root.replacing(table).unlink()
 
 
 def _list(root: DataRoot, table: str, entry: Entry) -> None:
-    append_line(root.manifest(table), json.dumps(asdict(entry), sort_keys=True))
-
-
-def _crash(step: str) -> None:
-    """Die here when the test of this step asks for it; a real SIGKILL, so nothing is cleaned up."""
-    if os.environ.get("LOBFORGE_CRASH_AT") == step:
-        os.kill(os.getpid(), signal.SIGKILL)
+    durable.append_line(root.manifest(table), json.dumps(asdict(entry), sort_keys=True))

@@ -21,8 +21,9 @@ import polars as pl
 
 from ml import settings
 from ml.config import Config
+from ml.durable import write_text
 from ml.paths import FEATURE_GROUP, DataRoot
-from ml.store import read, write_text
+from ml.store import read
 from pipelines.setup import initialise
 
 START = datetime(2025, 3, 3, 18, tzinfo=UTC)

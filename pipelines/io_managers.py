@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import columns, rows_by_minute
-from ml import store
+from ml import durable, store
 from ml.ahead import ahead
 from ml.parquet import Parts, Stored
 from ml.paths import DataRoot
@@ -76,7 +76,7 @@ class JsonDocuments(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Store a document."""
         path = self.root.document(context.asset_key.path[-1])
-        store.write_text(path, json.dumps(obj, indent=1, sort_keys=True))
+        durable.write_text(path, json.dumps(obj, indent=1, sort_keys=True))
         context.add_output_metadata({"path": str(path.relative_to(self.root.root)), "sha256": store.sha256_file(path)})
 
     def load_input(self, context: dg.InputContext) -> Any:

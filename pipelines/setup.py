@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ml import config, store
+from ml import config, durable
 from ml.config import Config
 from ml.paths import DataRoot
 from ml.sweep import sweep
@@ -27,7 +27,7 @@ def initialise(root: DataRoot, wanted: Config) -> list[str]:
     root.root.mkdir(parents=True, exist_ok=True)
     with FileLock(root.root / ".init.lock", timeout=300):
         if not root.config.exists():
-            store.write_text(root.config, config.render(wanted))
+            durable.write_text(root.config, config.render(wanted))
             done.append(f"wrote {root.config}")
         done += _dagster(root)
         done += sweep(root, TABLES)
@@ -43,7 +43,7 @@ def _dagster(root: DataRoot) -> list[str]:
     if (home / "dagster.yaml").exists():
         return []
     home.mkdir(parents=True, exist_ok=True)
-    store.write_text(home / "dagster.yaml", (PROJECT / "dagster.yaml").read_text())
+    durable.write_text(home / "dagster.yaml", (PROJECT / "dagster.yaml").read_text())
     with dg.DagsterInstance.get() as instance:
         instance.get_run_records(limit=1)
         instance.get_latest_materialization_event(dg.AssetKey("raw_frames"))

@@ -13,9 +13,9 @@ import pytest
 
 from ml import settings
 from ml.config import Config, render
+from ml.durable import write_text
 from ml.fingerprint import use_compiled
 from ml.paths import DataRoot
-from ml.store import write_text
 
 PROJECT = Path(__file__).parents[1]
 

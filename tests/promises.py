@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ml.store import write_text
+from ml.durable import write_text
 from tests.house.sources import PROJECT, functions, modules
 
 DOCUMENT = PROJECT / "docs" / "promises.md"

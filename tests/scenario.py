@@ -11,6 +11,7 @@ import dagster as dg
 import numpy as np
 
 from ml.config import Config, render
+from ml.durable import write_text
 from ml.instruments import Instrument
 from ml.market.chain import Chain, link
 from ml.market.feed import Feed
@@ -21,7 +22,6 @@ from ml.simulation.instrument import INSTRUMENT
 from ml.simulation.plants import Alpha
 from ml.simulation.publish import Outage, frames, write_captures
 from ml.simulation.venue import Market, simulate
-from ml.store import write_text
 
 START = datetime(2025, 3, 3, 21, 30, tzinfo=UTC)
 START_NS = int(START.timestamp()) * 10**9

@@ -18,6 +18,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from ml import durable
 from ml.errors import CaptureError
 
 MAGIC = b"lobforge journal 1\n"
@@ -90,7 +91,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(path.parent)
         try:
             self._sink = path.open("xb", buffering=BUFFER)
         except FileExistsError as error:
@@ -99,6 +100,7 @@ class Journal:
         self.path, self.size = path, len(MAGIC)
         self._sink.write(MAGIC)
         self.flush()  # no sync: it would wait for all that the machine writes, and a roll must not
+        self._named = False
 
     def append(self, kind: Kind, connection: int, recv_ts: int, payload: bytes) -> None:
         """Take one record down, as `write` does."""
@@ -114,9 +116,12 @@ class Journal:
         self._sink.flush()
 
     def sync(self) -> None:
-        """Hand all records to the disk: they outlive the machine."""
+        """Hand all records to the disk: they survive a power cut. So must the file's name, from the first sync on."""
         self._sink.flush()
         os.fdatasync(self._sink.fileno())
+        if not self._named:
+            durable.sync_folder(self.path.parent)
+            self._named = True
 
     def end(self, recv_ts: int) -> None:
         """Note the clean stop and close."""

@@ -8,7 +8,6 @@ never dropped.
 """
 
 import fcntl
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,12 +16,13 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as _  # noqa: F401 - loaded at the start: a stop must not wait for it
 
+from ml import durable
 from ml.capture import journal
 from ml.capture.journal import Extent, Kind
 from ml.errors import CaptureError
 from ml.paths import DataRoot
 from ml.schemas import TABLES
-from ml.store import publish, sync_folder
+from ml.store import publish
 
 TABLE = "captures"
 
@@ -67,14 +67,12 @@ def _seal(root: DataRoot, path: Path) -> Sealed:
     except CaptureError:
         _set_aside(root, path, 0)
         path.unlink()
-        sync_folder(path.parent)
         return Sealed(path.name, State.QUARANTINED, None, 0, 0)
     if found.torn:
         _set_aside(root, path, found.whole)
     target = root.captures / f"{path.stem}.parquet"
     publish(root, TABLE, target, frame, "")
-    path.unlink()
-    sync_folder(path.parent)
+    path.unlink()  # should a power cut bring it back, it is sealed again to the same file
     state = State.ENDED if found.ended else State.RECOVERED
     return Sealed(path.name, state, target, found.records, found.torn)
 
@@ -104,11 +102,10 @@ def _read(path: Path) -> tuple[pl.DataFrame, Extent]:
 def _set_aside(root: DataRoot, path: Path, start: int) -> None:
     """Keep the bytes from `start` on in the quarantine, durably, before anything is removed."""
     home = root.quarantine / "journals" / f"{path.name}.from-{start}"
-    home.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(home.parent)
     with path.open("rb") as source, home.open("wb") as sink:
         source.seek(start)
         while chunk := source.read(1 << 20):
             sink.write(chunk)
-        sink.flush()
-        os.fsync(sink.fileno())
-    sync_folder(home.parent)
+        durable.sync(sink)
+    durable.sync_folder(home.parent)

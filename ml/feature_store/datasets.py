@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
+from ml.durable import write_text
 from ml.feature_store.query import Query
 from ml.feature_store.rows import polars
 from ml.paths import DataRoot
-from ml.store import load, publish, write_text
+from ml.store import load, publish
 
 TABLE = "datasets"
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ml.durable import write_text
 from ml.errors import SourceRefused
 from ml.legacy.parts import REASONS, Part, Source, opened, proof, refuse
 from ml.paths import DataRoot
-from ml.store import write_text
 
 
 def read(source: Source, venue: str, reader: Callable[[Part, str], Part]) -> Part:

@@ -10,9 +10,10 @@ import os
 import time
 from pathlib import Path
 
+from ml.durable import write_text
 from ml.errors import CaptureError
 from ml.paths import DataRoot
-from ml.store import sha256_file, write_text
+from ml.store import sha256_file
 
 SETTLED_NS = 2 * 10**9
 """A file changed so lately may change again within one tick of the file system's clock, unseen."""

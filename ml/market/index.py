@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from ml.durable import write_text
 from ml.errors import CaptureError, FrameError
 from ml.market import shapes as at
 from ml.market.archives import door
@@ -26,7 +27,7 @@ from ml.market.shapes import I64
 from ml.market.venues import binance
 from ml.paths import DataRoot
 from ml.schemas import TABLES
-from ml.store import publish, sha256_file, write_text
+from ml.store import publish, sha256_file
 
 FORMAT = 5
 MIN_APART_NS = 60 * 10**9

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ml.durable import write_text
 from ml.errors import ModelRefused
 from ml.models.width import check_width
-from ml.store import write_text
 
 CLASSES = 3
 SLOW_SHARE = 0.8

@@ -9,9 +9,9 @@ import pytest
 
 from ml import config, download, fetch
 from ml.config import Config
+from ml.durable import write_text
 from ml.paths import DataRoot
 from ml.sources import Source
-from ml.store import write_text
 from tests.assets.play import DATE, DAY_BEFORE, checks, make, shown
 from tests.conftest import default_dates
 from tests.file_server import Archive

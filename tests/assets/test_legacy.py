@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from assets.legacy import Legacy
-from ml import config, store
+from ml import config, durable, store
 from ml.config import Config
 from ml.instruments import Instrument
 from ml.paths import DataRoot
@@ -25,7 +25,7 @@ def run(tmp_path_factory):
     legacy_patterns.every_pattern(folder)
     np.save(folder / "hlcv.npy", np.full((3, 1, 4), 5.0))
     listed = Config(root.captures, *default_dates(), (Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1),))
-    store.write_text(root.config, config.render(listed))
+    durable.write_text(root.config, config.render(listed))
     given = Legacy(folder=str(folder), candles_start="2025-03-01", candles_symbols="BTCUSDT")
     settings = dg.RunConfig(ops=dict.fromkeys(TABLES, given))
     return root, make(root, *TABLES, date=None, run_config=settings), truth

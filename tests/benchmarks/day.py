@@ -22,12 +22,12 @@ import numpy as np
 from ml import config
 from ml.config import Config
 from ml.dates import SECOND, date_of
+from ml.durable import write_text
 from ml.instruments import Instrument
 from ml.market import index
 from ml.market.chain import link
 from ml.market.survey import survey
 from ml.paths import DataRoot
-from ml.store import write_text
 from tests.benchmarks.stream import COPY_NS
 
 DECODED = ("book_events", "trades", "validity", "quarantine")

@@ -21,6 +21,11 @@ from functools import partial
 from live import capture
 from ml.capture.recorder import ROLL_BYTES, Recorder
 refused = os.environ.get("REFUSED", "").encode()
+if step := os.environ.get("KILL_AT"):
+    from ml.capture import sealer
+    from tests.support.disk import kill_at
+    kill_at(step)
+    sealer.START = f"from tests.support.disk import kill_at\\nkill_at({step!r})\\n" + sealer.START
 class Filled(Recorder):
     def offer(self, connection, recv_ts, frames):
         global refused
@@ -34,8 +39,8 @@ capture.REFRESH_SECONDS = float(os.environ.get("REFRESH_SECONDS", capture.REFRES
 capture.Recorder = partial(Filled, roll_bytes=int(os.environ.get("ROLL_BYTES", ROLL_BYTES)))
 sys.exit(capture.main(sys.argv[1:]))
 """
-"""The verb; journals may be rolled sooner, the queue is full when a frame with REFUSED comes alone, and snapshots may
-be fetched anew sooner."""
+"""The command; journals may be rolled sooner, the queue is full when a frame with REFUSED comes alone, snapshots may be
+fetched again sooner, and the process that commits first may be killed at a step."""
 
 
 class Running:

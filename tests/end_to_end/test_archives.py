@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from ml.config import Config, render
+from ml.durable import write_text
 from ml.market.survey import survey
 from ml.paths import DataRoot
-from ml.store import write_text
 from tests.scenario import chain_of
 
 PROJECT = Path(__file__).parents[2]

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from ml.config import Config, render
+from ml.durable import write_text
 from ml.market.events import CHECKPOINT, SNAPSHOT
 from ml.market.survey import survey
 from ml.paths import DataRoot
-from ml.store import write_text
 from tests.house.sources import PROJECT
 from tests.scenario import chain_of
 

@@ -11,11 +11,11 @@ import pytest
 from live.runner import Runner, promoted
 from ml import config
 from ml.config import Config
+from ml.durable import write_text
 from ml.feature_store.newest import newest
 from ml.instruments import Instrument
 from ml.models.lightgbm import load
 from ml.paths import DataRoot
-from ml.store import write_text
 from ml.training.candidate import train
 from tests.emulator.running import Running, flows, until
 from tests.emulator.server import Emulator

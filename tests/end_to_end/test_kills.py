@@ -14,9 +14,9 @@ from ml.paths import DataRoot
 from ml.sweep import sweep
 from tests.emulator.running import Running, until
 from tests.emulator.server import Emulator
+from tests.support.disk import STEPS
 
 VENUE, ROLL = "bybit-linear", "20000"
-STEPS = ("staged", "synced", "verified", "renamed", "folder_synced", "listed")
 
 
 def payloads(path) -> list[str]:
@@ -46,7 +46,7 @@ def kill(root: DataRoot, emulator: Emulator, seconds: float, **environment: str)
         until(lambda: emulator.connections > connected or running.process.poll() is not None)
         time.sleep(seconds)
         taken = len(recorded(root, begun, time.time_ns())) if emulator.connections > connected else -1
-        if "LOBFORGE_CRASH_AT" in environment:
+        if "KILL_AT" in environment:
             running.process.send_signal(signal.SIGTERM)
             running.process.wait(240)
     return begun, taken
@@ -75,7 +75,7 @@ def test_three_kills_lose_nothing_that_was_taken_down(tmp_path):
     root = DataRoot(tmp_path / "data")
     with Emulator(VENUE, ["BTCUSDT"], rate=200) as emulator:
         taken = [
-            kill(root, emulator, 0.4, LOBFORGE_CRASH_AT="renamed"),
+            kill(root, emulator, 0.4, KILL_AT="renamed"),
             kill(root, emulator, 0.7),
             kill(root, emulator, 1.1, ROLL_BYTES=ROLL),
         ]
@@ -90,7 +90,7 @@ def test_three_kills_lose_nothing_that_was_taken_down(tmp_path):
 def test_thirty_kills_lose_nothing_that_was_taken_down(tmp_path, seed):
     """Every step twice, with and without rolls, and as often at random; each start recovers what the last one left."""
     root, rng, taken = DataRoot(tmp_path / "data"), random.Random(seed), list[tuple[int, int]]()
-    runs = [{"LOBFORGE_CRASH_AT": step} | roll for step in STEPS for roll in ({}, {"ROLL_BYTES": ROLL})]
+    runs = [{"KILL_AT": step} | roll for step in STEPS for roll in ({}, {"ROLL_BYTES": ROLL})]
     runs += [{"ROLL_BYTES": ROLL} if k % 2 else {} for k in range(18)]
     rng.shuffle(runs)
     with Emulator(VENUE, ["BTCUSDT"], rate=200, seed=seed) as emulator:

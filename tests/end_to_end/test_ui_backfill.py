@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from ml.config import Config, render
+from ml.durable import write_text
 from ml.simulation.instrument import INSTRUMENT
-from ml.store import write_text
 from tests.end_to_end.browser import opened, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

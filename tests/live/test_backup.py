@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from live.backup import main
-from ml.store import publish, write_text
+from ml.durable import write_text
+from ml.store import publish
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "copy.json").read_text())
 

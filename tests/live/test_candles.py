@@ -12,9 +12,10 @@ from live.candles import main
 from ml.candles import from_trades
 from ml.config import Config, render
 from ml.dates import bounds
+from ml.durable import write_text
 from ml.instruments import Instrument
 from ml.schemas import TABLES
-from ml.store import manifest, publish, read, write_text
+from ml.store import manifest, publish, read
 from tests.kline_server import Exchange, busy, row, served
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "candles.json").read_text())

@@ -10,11 +10,11 @@ import pytest
 from live.fetch import main
 from ml import config, download
 from ml.config import Config
+from ml.durable import write_text
 from ml.instruments import Instrument
 from ml.market.captures import find
 from ml.market.index import scan
 from ml.sources import Source
-from ml.store import write_text
 from tests.file_server import Archive
 from tests.kline_server import served
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from live.migrate import main
-from ml import config, store
+from ml import config, durable, store
 from ml.config import Config
 from ml.instruments import Instrument
 from tests import legacy_files as files
@@ -70,7 +70,7 @@ def test_nothing_to_migrate_is_two(old, capsys):
 def test_candles_get_their_times_from_the_options(old, root, capsys):
     """Start and symbols belong together, and the symbols must be listed."""
     listed = Config(root.captures, *default_dates(), (Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1),))
-    store.write_text(root.config, config.render(listed))
+    durable.write_text(root.config, config.render(listed))
     np.save(old / "hlcv.npy", np.full((2, 1, 4), 5.0))
     assert run(capsys, old, "--candles-start", "2025-03-01")[1]["error"] == "SettingsError"
     options = ["--candles-start", "2025-03-01", "--candles-symbols"]

@@ -9,8 +9,9 @@ import pytest
 
 from live.restore import main
 from ml.backup import backup
+from ml.durable import write_text
 from ml.paths import DataRoot
-from ml.store import publish, write_text
+from ml.store import publish
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "copy.json").read_text())
 

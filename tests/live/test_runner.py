@@ -16,6 +16,7 @@ import pytest
 from live.runner import Runner, fits, main, promoted
 from ml import config
 from ml.config import Config
+from ml.durable import write_text
 from ml.errors import ModelRefused
 from ml.feature_store.newest import newest, published
 from ml.features.build import build
@@ -29,7 +30,7 @@ from ml.simulation.instrument import INSTRUMENT
 from ml.simulation.plants import Alpha
 from ml.simulation.publish import Outage, frames, write_captures
 from ml.simulation.venue import Market, simulate
-from ml.store import publish, read, write_text
+from ml.store import publish, read
 from ml.training.candidate import train
 from tests.conftest import PROJECT
 from tests.days import decode_day, raw_day, sample_day

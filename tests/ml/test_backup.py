@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml import config, decisions, store
+from ml import config, decisions, durable, store
 from ml.backup import BESIDE, INDEX, backup, restore
 from ml.config import Config
 from ml.errors import StoreError
@@ -42,7 +42,7 @@ def full(root):
     from pipelines.demo import default_config
 
     listed = default_config()
-    store.write_text(root.config, config.render(Config(root.captures, listed.first_date, None, (INSTRUMENT,))))
+    durable.write_text(root.config, config.render(Config(root.captures, listed.first_date, None, (INSTRUMENT,))))
     for table in ("features", "captures"):
         for date in DATES:
             store.publish(root, table, one(root, date, table), FRAME, "v")
@@ -52,9 +52,9 @@ def full(root):
         decisions.enter(root, record)
     texts = (root.document("label_spec"), root.model("m") / "card.json", root.mlflow / "artifacts" / "1" / "a.txt")
     for path in (*texts, root.dagster_home / "dagster.yaml", root.quarantine / "journals" / "a.torn"):
-        store.write_text(path, path.name)
-    store.write_text(root.journals / "b.journal", "journal")
-    store.write_text(root.compiled / "kernel.nbi", "compiled")
+        durable.write_text(path, path.name)
+    durable.write_text(root.journals / "b.journal", "journal")
+    durable.write_text(root.compiled / "kernel.nbi", "compiled")
     numbers(root.dagster_home / "history" / "runs.db", 3)
     return root
 
@@ -192,7 +192,7 @@ def test_nothing_is_written_over(full, tmp_path):
         backup(full, full.root / "copy")
     with pytest.raises(StoreError, match="is no data root"):
         backup(DataRoot(tmp_path / "none"), tmp_path / "other")
-    store.write_text(tmp_path / "again" / "README.md", "# The cellar")
+    durable.write_text(tmp_path / "again" / "README.md", "# The cellar")
     assert restore(tmp_path / "copy", DataRoot(tmp_path / "again")).files
 
 
@@ -210,7 +210,7 @@ def test_a_promoted_model_is_loaded_from_the_restored_store(registry, tmp_path):
     run = registry.log_run(root.model(model.id), {}, {}, {"model_id": model.id}, {})
     evidence = {"decision": "promote", "candidate": model.id, "champion_before": None, "evidence": "e"}
     registry.commit(evidence, run)
-    store.write_text(root.config, "# any")
+    durable.write_text(root.config, "# any")
     backup(root, tmp_path / "copy")
     rmtree(root.root)
     again = Registry(restore_into(tmp_path / "copy", tmp_path / "again"))

@@ -8,10 +8,10 @@ import pytest
 
 from ml import config
 from ml.config import Config, LabelPlan
+from ml.durable import write_text
 from ml.errors import InstrumentError, SettingsError
 from ml.instruments import Instrument
 from ml.sources import Source
-from ml.store import write_text
 
 BTC = Instrument("binance-usdm.BTCUSDT", 1, 3, 1, 1)
 

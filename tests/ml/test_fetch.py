@@ -12,7 +12,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from ml import download, fetch, partial, store
+from ml import download, durable, fetch, partial, store
 from ml.config import Config
 from ml.errors import CaptureError, FrameError, VenueRefused
 from ml.instruments import Instrument
@@ -211,7 +211,7 @@ def test_a_kill_in_the_middle_leaves_no_part_in_place(root, archive, monkeypatch
     archive.faults = [("none",), ("stall", 20 << 20)]
     from ml import config
 
-    store.write_text(root.config, config.render(listed(root, source(archive))))
+    durable.write_text(root.config, config.render(listed(root, source(archive))))
     command = [sys.executable, "-c", RUN, str(root.root), DAY, str(NOW)]
     child = subprocess.Popen(command, env=os.environ | {"POLARS_MAX_THREADS": "1"})
     until = time.monotonic() + 60

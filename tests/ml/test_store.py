@@ -1,6 +1,5 @@
 """The commit protocol: old or new, never broken."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -20,11 +19,9 @@ from ml.errors import StoreError
 from ml.parquet import Parts, content_of
 from ml.paths import DataRoot
 from ml.sweep import sweep
+from tests.support.disk import STEPS
 
 OLD, NEW = pl.DataFrame({"ts": [1, 2], "x": [0.5, None]}), pl.DataFrame({"ts": [3, 4, 5], "x": [1.0, 2.0, None]})
-STEPS = ("staged", "synced", "verified", "announced", "renamed", "folder_synced", "listed")
-MATRIX = [(step, existing) for step in STEPS for existing in (False, True) if existing or step != "announced"]
-"""Every named step, creating and replacing; only what is replaced is announced."""
 BEGIN = """
 import resource, sys, time, polars as pl
 from pathlib import Path
@@ -35,7 +32,14 @@ root = DataRoot(Path(sys.argv[1]))
 path = root.partition("features", "2025-01-01", "sim.X")
 frame = pl.DataFrame({"ts": [3, 4, 5], "x": [1.0, 2.0, None]})
 """
-WRITE = BEGIN + 'store.publish(root, "features", path, frame, "v")'
+WRITE = (
+    BEGIN
+    + """
+from tests.support.disk import kill_at
+kill_at(sys.argv[2])
+store.publish(root, "features", path, frame, "v")
+"""
+)
 FILL = """
 frame = frame.sample(100_000, with_replacement=True, seed=1).with_row_index()
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
@@ -51,10 +55,10 @@ def path(root, instrument="sim.X"):
     return root.partition("features", "2025-01-01", instrument)
 
 
-def elsewhere(root, code, *arguments, **variables):
+def elsewhere(root, code, *arguments):
     """Run code in a process of its own."""
     command = [sys.executable, "-c", code, str(root.root), *map(str, arguments)]
-    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def files(root):
@@ -104,12 +108,15 @@ def test_the_manifest_tells_the_last_entry_of_a_path(root):
 
 
 @pytest.mark.promise("B2")
-@pytest.mark.parametrize(("step", "existing"), MATRIX)
-def test_a_kill_at_any_step_leaves_old_or_new(root, step, existing):
-    """SIGKILL at each named step: what is there reads whole, and one sweep makes manifest and tree agree."""
+@pytest.mark.parametrize(("step", "existing"), [("synced", False), ("folder_synced", False), ("renamed", True)])
+def test_a_kill_leaves_old_or_new(root, step, existing):
+    """A real SIGKILL, which frees the locks: what is there reads whole, and one sweep makes manifest and tree agree.
+
+    `tests/ml/test_power_cuts.py` has every other moment.
+    """
     if existing:
         store.publish(root, "features", path(root), OLD, "v")
-    assert elsewhere(root, WRITE, LOBFORGE_CRASH_AT=step).returncode == -signal.SIGKILL
+    assert elsewhere(root, WRITE, step).returncode == -signal.SIGKILL
     found = store.read(path(root)).collect() if path(root).exists() else None
     renamed = STEPS.index(step) >= STEPS.index("renamed")
     assert (found is None) == (not existing and not renamed)
@@ -126,7 +133,7 @@ def test_a_kill_at_any_step_leaves_old_or_new(root, step, existing):
 def test_a_replacement_that_was_not_recorded_is_found_by_the_next_writer(root):
     """Another partition, stored after the kill and before any sweep, does not hide it."""
     store.publish(root, "features", path(root), OLD, "v")
-    elsewhere(root, WRITE, LOBFORGE_CRASH_AT="renamed")
+    elsewhere(root, WRITE, "renamed")
     store.publish(root, "features", path(root, "sim.Y"), OLD, "v")
     agree(root)
 

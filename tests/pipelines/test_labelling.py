@@ -2,7 +2,7 @@
 
 import pytest
 
-from ml import config, store
+from ml import config, durable, store
 from ml.errors import DatasetError
 from ml.paths import FEATURE_GROUP, LEGACY_GROUP
 from ml.schemas import label_schema
@@ -49,7 +49,7 @@ def test_new_horizons_are_new_columns_of_that_day_alone(home):
     from ml.datasets import panel
 
     text = home.config.read_text().replace("\n[[", "\n[labels]\nhorizons = [10, 30, 60, 180, 300]\n\n[[", 1)
-    store.write_text(home.config, text)
+    durable.write_text(home.config, text)
     assert config.load(home).labels.horizons[-1] == 300
     told = labelling.label(home, FEATURE_GROUP, Range(DATE))["partitions"][f"{DATE} {INSTRUMENT.id}"]
     assert set(told["changed_labels"]) == set(label_schema((180, 300))) - set(label_schema(()))

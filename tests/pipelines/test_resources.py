@@ -9,9 +9,9 @@ import pytest
 
 from ml import config
 from ml.config import Config
+from ml.durable import write_text
 from ml.errors import SettingsError
 from ml.registry import Registry
-from ml.store import write_text
 from pipelines.definitions import resources_of
 from tests.scenario import INSTRUMENT
 

@@ -8,7 +8,7 @@ import pytest
 
 from ml import config
 from ml.config import Config
-from ml.store import write_text
+from ml.durable import write_text
 from pipelines.definitions import defs, resources_of
 from pipelines.sensors import capture_arrivals, partition_contents
 from tests.scenario import INSTRUMENT, capture, diff

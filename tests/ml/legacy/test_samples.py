@@ -138,9 +138,9 @@ def test_parts_may_come_one_after_the_other(written, migrated, root):
 @pytest.mark.parametrize("step", ["staged", "renamed", "listed"])
 def test_a_killed_migration_goes_on(written, migrated, root, step):
     """SIGKILL in the middle, more than once: in the end the same bytes as without."""
-    code = "import sys; from live.__main__ import main; sys.exit(main())"
+    code = f"from tests.support.disk import kill_at; kill_at({step!r}); from live.__main__ import main; main()"
     command = [sys.executable, "-c", code, "migrate", str(written[0]), "--json"]
-    environment = os.environ | {"LOBFORGE_DATA_ROOT": str(root.root), "LOBFORGE_CRASH_AT": step}
+    environment = os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)}
     killed = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL
     run(root, written[0])
