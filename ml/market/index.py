@@ -255,11 +255,12 @@ def _depth(name: str) -> float:
 def _place_nameless(
     index: FileIndex, parts: Sequence[_Part], nameless: list[tuple[RawFrame, int]], lines: list[Line]
 ) -> None:
-    """A snapshot without symbol belongs to the file's only book of diffs, or to its only instrument."""
+    """A snapshot of Binance without symbol belongs to the file's only book of diffs there, or only instrument."""
     if not nameless:
         return
+    instruments = {name for name in index.instruments if name.partition(".")[0] in binance.VENUES}
     books = {index.belongs.get(p.owner, p.owner) for p in parts if p.kind == at.BOOK and _depth(p.stream) == inf}
-    for named in (books, set(index.instruments)):
+    for named in (books & instruments, instruments):
         if len(named) == 1:
             index.belongs[""] = named.pop()
             span = index.instruments[index.belongs[""]]
@@ -268,5 +269,5 @@ def _place_nameless(
             span.snapshots = sorted([*span.snapshots, *(event_ts for _, event_ts in nameless)])
             return
     for frame, _ in nameless:
-        detail = f"the file holds {len(index.instruments)} instruments; write one instrument per file"
+        detail = f"the file holds {len(instruments)} instruments of Binance; write one instrument per file"
         lines.append(Line(frame.offset, FrameError("no_symbol", detail), frame.payload))
