@@ -2,7 +2,7 @@ PY ?= python3
 BIN := .venv/bin
 DEMO_FLAGS := $(if $(CAPTURES),--captures $(CAPTURES))
 
-.PHONY: setup demo test test-slow promises golden lint bench ui lock clean
+.PHONY: setup demo test test-slow coverage promises golden lint bench ui lock clean
 
 setup: .venv/.ok
 
@@ -16,13 +16,17 @@ setup: .venv/.ok
 demo: setup
 	$(BIN)/lobforge demo $(DEMO_FLAGS)
 
-# one worker a core; a file stays with its worker, so that what it prepares is prepared once
+# one worker per core; a file stays with its worker, so that what it prepares is prepared once (tests/conftest.py)
 test: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: setup
 	$(BIN)/pytest -m slow --timeout 7200 --write-promises --hypothesis-profile explore
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --timeout 7200 --hypothesis-profile explore
+
+# the same tests with each line noted, which takes longer: lines of Python that ran in the test processes themselves
+coverage: setup
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report term
 
 # every test that proves a promise; the results stand in docs/promises.md
 promises: setup

@@ -21,7 +21,6 @@ from filelock import FileLock
 
 from ml import decisions
 from ml.errors import ModelRefused, RegistryError
-from ml.evaluation.gates import refused_for_time
 from ml.models.lightgbm import DirectionModel, load
 from ml.paths import DataRoot
 
@@ -109,6 +108,8 @@ class Registry:
 
         A refusal for a measured time alone does not stand: the time is measured again.
         """
+        from ml.evaluation.gates import refused_for_time
+
         head = self._head()
         for line in reversed(decisions.journal(self.root)):
             if line.evidence == evidence and line.champion == head:

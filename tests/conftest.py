@@ -16,11 +16,12 @@ from ml.config import Config, render
 from ml.durable import write_text
 from ml.fingerprint import use_compiled
 from ml.paths import DataRoot
+from tests.shared import made_once
 
 PROJECT = Path(__file__).parents[1]
 
-hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("explore", print_blob=True, deadline=None)
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=50)
+hypothesis.settings.register_profile("explore", print_blob=True, deadline=None, max_examples=300)
 hypothesis.settings.load_profile("same")
 
 
@@ -46,6 +47,34 @@ def pytest_configure(config):
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
+TOGETHER = ("tests/assets/", "tests/pipelines/")
+"""Folders whose tests share what one run of the graph makes: one worker runs them."""
+FIRST = ("tests/assets/", "tests/live/", "tests/pipelines/", "tests/end_to_end/")
+"""Folders of long tests, which are begun first, so that no worker is left with one at the end.
+
+While one worker compiles what the assets need, the other waits for captures, which need no kernel.
+"""
+
+
+def pytest_collection_modifyitems(items):
+    """Long tests first; else as collected, which is the same for every worker."""
+    ranks = {folder: rank for rank, folder in enumerate(FIRST)}
+    items.sort(key=lambda item: ranks.get("/".join(item.nodeid.split("/")[:2]) + "/", len(FIRST)))
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file, or a folder whose tests belong together, stays with its worker; in the order of the collection."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.split("::")[0])
+
+    config.option.loadscopereorder = False
+    return Scheduler(config, log)
+
+
 @pytest.fixture(scope="session")
 def market() -> Path:
     """The folder of recorded market files; tests that need it are skipped where it is absent."""
@@ -60,7 +89,7 @@ def simulated(tmp_path_factory) -> Path:
     """Captures of a simulated market from 21:30 to 00:40 UTC, one file an hour, with an outage of 5 s at 23:40:10."""
     from tests.scenario import simulated_captures
 
-    return simulated_captures(tmp_path_factory.mktemp("captures"))
+    return made_once(tmp_path_factory, "captures", simulated_captures)
 
 
 @pytest.fixture
@@ -74,10 +103,9 @@ def ingested(simulated, tmp_path_factory) -> DataRoot:
     """A data root into which the simulated captures were ingested by Dagster, both days."""
     from tests.scenario import INSTRUMENT, ingest
 
-    root = DataRoot(tmp_path_factory.mktemp("ingested"))
     listed = Config(simulated, default_dates()[0], default_dates()[1], (INSTRUMENT,))
-    ingest(root, listed, ["2025-03-03", "2025-03-04"])
-    return root
+    dates = ["2025-03-03", "2025-03-04"]
+    return DataRoot(made_once(tmp_path_factory, "ingested", lambda folder: ingest(DataRoot(folder), listed, dates)))
 
 
 def default_dates():

@@ -1,8 +1,10 @@
 """Canaries and parity as Dagster materializes them."""
 
+import dagster as dg
 import polars as pl
 
-from tests.assets.play import checks, document, make, shown, spoil, stored
+from assets.datasets import Dataset
+from tests.assets.play import DATE, checks, document, make, shown, spoil, stored
 
 
 def test_every_canary_sings(learned):
@@ -30,7 +32,8 @@ def test_one_changed_value_is_a_mismatch(root):
     victim = stored(root, "features")["ts"][1_200]
     changed = pl.when(pl.col("ts") == victim).then(pl.col("spread_bps") + 1e-12).otherwise("spread_bps")
     spoil(root, "features", lambda f: f.with_columns(spread_bps=changed))
-    result = make(root, "parity_report", date=None)
+    second = dg.RunConfig(ops={"parity_report": Dataset(start=DATE)})
+    result = make(root, "parity_report", date=None, run_config=second)
     report = document(root, "parity_report")
     assert report["mismatches"] == 1
     assert not checks(result)["parity_report", "parity"]

@@ -30,8 +30,6 @@ PAIR = Instrument("sim.PAIR", price_decimals=0, size_decimals=0, tick=1, lot=1)
 READ_P50, READ_P99 = "newest row computed to read by another program, p50", "the same, p99"
 PROMISED = "ten milliseconds"
 COMPILED, SLOW = "compiled row, 110 features", "slow row, 110 features"
-PREDECESSOR = {"predecessor, as recorded": 794.0}
-"""Samples a second of 110 features, the best of its recorded rates (575 to 794)."""
 
 
 def measure(rows: int = ROWS, runs: int = RUNS) -> dict[str, float]:
@@ -53,7 +51,7 @@ def measure(rows: int = ROWS, runs: int = RUNS) -> dict[str, float]:
             times[COMPILED].append(fast)
             times[SLOW].append(slow)
     assert np.isfinite(values).all()
-    return {name: 1 / float(np.median(taken)) for name, taken in times.items()} | PREDECESSOR
+    return {name: 1 / float(np.median(taken)) for name, taken in times.items()}
 
 
 def measure_live(rows: int = 5_000) -> dict[str, float]:

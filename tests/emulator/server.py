@@ -28,7 +28,7 @@ class Emulator:
     many snapshot requests are answered by 429) are read at each use.
     """
 
-    def __init__(self, venue: str, symbols: list[str], rate: float = 50.0, seed: int = 1) -> None:
+    def __init__(self, venue: str, symbols: list[str], rate: float = 200.0, seed: int = 1) -> None:
         self.protocol = PROTOCOLS[venue](venue)
         self.markets = {name: Market(name, seed + k, self.protocol.gap_ids) for k, name in enumerate(symbols)}
         self.rate, self.tap, self.muted, self.refuse, self.stale_snapshots = rate, deliver, False, 0, 0

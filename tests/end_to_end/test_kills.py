@@ -3,6 +3,7 @@
 import random
 import signal
 import time
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.emulator.running import Running, until
 from tests.emulator.server import Emulator
 from tests.support.disk import STEPS
 
-VENUE, ROLL = "bybit-linear", "20000"
+VENUE, ROLL = "bybit-linear", 20_000
 
 
 def payloads(path) -> list[str]:
@@ -36,17 +37,17 @@ def recorded(root: DataRoot, since: int, until_ns: int) -> list[str]:
         return recorded(root, since, until_ns)
 
 
-def kill(root: DataRoot, emulator: Emulator, seconds: float, **environment: str) -> tuple[int, int]:
+def kill(root: DataRoot, emulator: Emulator, seconds: float, **patches: Any) -> tuple[int, int]:
     """A capture that runs until it is killed, by the test or by its own crash: when it began, and what it took down.
 
     The frames that the journals held at a moment before the kill were taken down; -1 if it died before it dialled.
     """
     connected, begun = emulator.connections, time.time_ns()
-    with Running(root, VENUE, emulator, **environment) as running:
+    with Running(root, VENUE, emulator, **patches) as running:
         until(lambda: emulator.connections > connected or running.process.poll() is not None)
         time.sleep(seconds)
         taken = len(recorded(root, begun, time.time_ns())) if emulator.connections > connected else -1
-        if "KILL_AT" in environment:
+        if "kill_at" in patches:
             running.process.send_signal(signal.SIGTERM)
             running.process.wait(240)
     return begun, taken
@@ -75,9 +76,9 @@ def test_three_kills_lose_nothing_that_was_taken_down(tmp_path):
     root = DataRoot(tmp_path / "data")
     with Emulator(VENUE, ["BTCUSDT"], rate=200) as emulator:
         taken = [
-            kill(root, emulator, 0.4, KILL_AT="renamed"),
+            kill(root, emulator, 0.4, kill_at="renamed"),
             kill(root, emulator, 0.7),
-            kill(root, emulator, 1.1, ROLL_BYTES=ROLL),
+            kill(root, emulator, 1.1, roll_bytes=ROLL),
         ]
     assert min(count for _, count in taken) > 0
     prove(root, emulator, taken)
@@ -90,10 +91,10 @@ def test_three_kills_lose_nothing_that_was_taken_down(tmp_path):
 def test_thirty_kills_lose_nothing_that_was_taken_down(tmp_path, seed):
     """Every step twice, with and without rolls, and as often at random; each start recovers what the last one left."""
     root, rng, taken = DataRoot(tmp_path / "data"), random.Random(seed), list[tuple[int, int]]()
-    runs = [{"KILL_AT": step} | roll for step in STEPS for roll in ({}, {"ROLL_BYTES": ROLL})]
-    runs += [{"ROLL_BYTES": ROLL} if k % 2 else {} for k in range(18)]
+    runs = [{"kill_at": step} | roll for step in STEPS for roll in ({}, {"roll_bytes": ROLL})]
+    runs += [{"roll_bytes": ROLL} if k % 2 else {} for k in range(18)]
     rng.shuffle(runs)
     with Emulator(VENUE, ["BTCUSDT"], rate=200, seed=seed) as emulator:
-        for environment in runs:
-            taken.append(kill(root, emulator, rng.uniform(0.05, 1.5), **environment))
+        for patches in runs:
+            taken.append(kill(root, emulator, rng.uniform(0.05, 1.5), **patches))
     prove(root, emulator, taken)

@@ -41,6 +41,8 @@ def test_a_weak_alpha_is_not_promoted_on_half_a_day(decide_all):
     assert all(outcome.decision in ("insufficient", "refuse") for outcome in decide_all(0.05, range(6)))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_planted_alpha_is_found():
     """The same short cut does promote where there is something to find."""
     assert decide(0, 0.25).decision == "promote"

@@ -1,4 +1,7 @@
-"""The same partitions give the same bytes: twice, in other processes, in another order, with other threads."""
+"""The same partitions give the same bytes: in other processes, in another order, with other threads.
+
+`tests/assets/test_raw.py` shows it of a partition that is made again in place.
+"""
 
 import pytest
 
@@ -6,7 +9,7 @@ from ml import store
 from ml.config import Config
 from ml.paths import DataRoot
 from tests.conftest import default_dates
-from tests.scenario import INSTRUMENT, ingest, ingest_elsewhere
+from tests.scenario import INSTRUMENT, ingest_elsewhere
 
 DAYS = ["2025-03-03", "2025-03-04"]
 TABLES = (
@@ -32,12 +35,3 @@ def test_another_process_another_order_other_threads(ingested, simulated, tmp_pa
     ingest_elsewhere(root, Config(simulated, *default_dates(), (INSTRUMENT,)), days, threads)
     assert hashes(root) == hashes(ingested)
     assert len(hashes(root)) == len(TABLES) * len(DAYS)
-
-
-@pytest.mark.promise("B5")
-def test_made_again_in_place(ingested, simulated):
-    """Materializing a stored partition again changes no byte and no manifest line."""
-    before, listed = hashes(ingested), {table: ingested.manifest(table).read_bytes() for table in TABLES}
-    ingest(ingested, Config(simulated, *default_dates(), (INSTRUMENT,)), DAYS[1:])
-    assert hashes(ingested) == before
-    assert {table: ingested.manifest(table).read_bytes() for table in TABLES} == listed

@@ -36,6 +36,7 @@ def losses(folder) -> set[tuple[str, str]]:
     return {(one["symbol"], one["loss"]) for one in found}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("A7")
 def test_every_frame_of_fifty_symbols_is_taken_down(market, tmp_path):
     """Sent as fast as they are taken: nothing is refused, nothing is missing, no chain of ids breaks."""
@@ -44,6 +45,7 @@ def test_every_frame_of_fifty_symbols_is_taken_down(market, tmp_path):
     assert (trial.overflows, trial.summary["breaks"]) == (0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("A7")
 def test_a_slow_disk_is_a_loss_on_record(market, tmp_path):
     """What does not fit is refused, and the capture files say so for each symbol; memory stays bounded."""

@@ -10,6 +10,7 @@ import orjson
 import polars as pl
 import pytest
 
+from ml import exchange
 from ml.capture.journal import Kind
 from tests.emulator.protocols import PROTOCOLS
 from tests.emulator.running import SYMBOLS, Running, anchored, emulated, flows, truth, until
@@ -72,18 +73,16 @@ def test_faults_are_gaps_with_their_bounds_and_the_book_comes_back(root, venue):
 
 
 @pytest.mark.promise("A6")
-def test_a_silent_connection_is_found_within_six_seconds(root):
-    """The venue keeps the line open and says nothing: the capture dials again, and the gap says why."""
-    with emulated("bybit-linear") as emulator, Running(root, "bybit-linear", emulator) as running:
+def test_a_silent_connection_is_found(root):
+    """The venue keeps the connection open and sends nothing: the capture connects again, and the gap says why."""
+    with emulated("bybit-linear") as emulator, Running(root, "bybit-linear", emulator, silence=1.0) as running:
         anchored(emulator)
-        connected, muted = emulator.connections, time.monotonic()
+        connected = emulator.connections
         emulator.muted = True
         until(lambda: emulator.connections > connected)
-        found_after = time.monotonic() - muted
         emulator.muted = False
         flows(emulator)
         running.stop()
-    assert found_after <= 6.5
     assert truth(root, "bybit-linear", emulator)[0].gaps[0]["reason"] == "silent"
 
 
@@ -91,7 +90,8 @@ def test_a_silent_connection_is_found_within_six_seconds(root):
 @pytest.mark.promise("A6", "A8")
 def test_a_half_open_connection_holds_up_neither_the_next_nor_the_stop(root):
     """The venue's end is dead and answers no goodbye: dialled again within six seconds, stopped within five."""
-    with Emulator("bybit-linear", ["BTCUSDT"]) as emulator, Running(root, "bybit-linear", emulator) as running:
+    silence, venue = exchange.SILENCE_SECONDS, "bybit-linear"
+    with Emulator(venue, ["BTCUSDT"]) as emulator, Running(root, venue, emulator, silence=silence) as running:
         anchored(emulator)
         connected, halted = emulator.connections, time.monotonic()
         emulator.halt()
@@ -101,6 +101,7 @@ def test_a_half_open_connection_holds_up_neither_the_next_nor_the_stop(root):
         emulator.halt()
         summary = running.stop()
     assert found_after <= 6.5
+    assert summary["stop_s"] < 5
     assert summary["unknown_books"] == []
     assert [gap["reason"] for gap in truth(root, "bybit-linear", emulator)[0].gaps] == ["silent"]
 
@@ -165,7 +166,7 @@ def test_a_killed_capture_is_recovered_by_the_next(root):
             until(lambda: emulator.connections > connected)
             flows(emulator)
             again.process.send_signal(signal.SIGTERM)
-            _, err = again.process.communicate(timeout=60)
+            _, err = again.process.communicate()
     first = json.loads(err.splitlines()[0])
     assert (first["state"], first["records"] > 20) == ("recovered", True)
     (found,) = truth(root, "bybit-linear", emulator)
@@ -200,7 +201,7 @@ def test_a_capture_that_cannot_be_sealed_fails_and_is_recovered(root):
         with Running(root, "bybit-linear", emulator) as running:
             anchored(emulator)
             running.process.send_signal(signal.SIGTERM)
-            out, err = running.process.communicate(timeout=60)
+            out, err = running.process.communicate()
         assert (running.process.returncode, "cannot be stored" in out + err) == (2, True)
         root.captures.unlink()
         with Running(root, "bybit-linear", emulator) as again:

@@ -6,14 +6,13 @@ import pytest
 
 from ml.paths import DataRoot
 from ml.registry import Registry
+from tests.shared import made_once
 
 
 @pytest.fixture(scope="session")
 def made_store(tmp_path_factory):
     """The MLflow store of a data root in which nothing has happened; making one takes seconds."""
-    root = DataRoot(tmp_path_factory.mktemp("registry"))
-    Registry(root)
-    return root.mlflow
+    return DataRoot(made_once(tmp_path_factory, "registry", lambda folder: Registry(DataRoot(folder)))).mlflow
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from ml.market.survey import survey
 from ml.paths import DataRoot
 from ml.schemas import TABLES
 from tests.days import decode_day, raw_day
+from tests.examples import examples
 from tests.oracles import ledger as oracle
 from tests.scenario import INSTRUMENT, OUTAGE, START_NS, USDM, capture, chain_of, diff, snapshot, trade
 
@@ -217,7 +218,7 @@ def test_the_recorded_ledger_by_day(cut):
 
 
 @pytest.mark.promise("A3")
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lost=st.sets(st.integers(0, 39)), twice=st.sets(st.integers(0, 39)), asked=st.sets(st.integers(0, 39), max_size=6),
     late=st.integers(0, 3),

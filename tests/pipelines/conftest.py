@@ -23,6 +23,17 @@ def created(tmp_path_factory):
 
 
 @pytest.fixture
+def with_stores(created):
+    """A function: give a data root copies of the empty Dagster instance and model store, which take seconds to make."""
+
+    def give(root):
+        for folder in ("dagster_home", "mlflow"):
+            copytree(getattr(created[0], folder), getattr(root, folder))
+
+    return give
+
+
+@pytest.fixture
 def home(created, tmp_path, monkeypatch):
     """A copy of the created data root that a test may change; the variables that name it are put back."""
     monkeypatch.setenv("DAGSTER_HOME", "")

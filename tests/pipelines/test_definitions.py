@@ -10,14 +10,7 @@ from pipelines.definitions import build_defs, defs
 from tests.house.sources import PROJECT
 
 HEAVY = ("numba", "torch", "lightgbm", "sklearn", "mlflow", "optuna", "matplotlib", "pandas", "duckdb")
-LOADING = """
-import sys, time
-started = time.process_time()
-import dagster
-loaded = time.process_time()
-import pipelines.definitions
-print(loaded - started, time.process_time() - loaded, *sys.modules)
-"""
+LOADING = "import sys, pipelines.definitions; print(*sys.modules)"
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +27,9 @@ def test_the_location_is_whole():
 
 
 def test_loading_is_light():
-    """A worker that only lists assets waits for nothing that computes, and at most as long again as for Dagster."""
+    """A worker that only lists assets loads nothing that computes; `make bench` measures how long it takes."""
     done = subprocess.run([sys.executable, "-c", LOADING], cwd=PROJECT, capture_output=True, text=True, check=True)
-    dagster, ours, *modules = done.stdout.split()
-    assert [name for name in HEAVY if name in modules] == []
-    assert float(ours) <= float(dagster)
+    assert [name for name in HEAVY if name in done.stdout.split()] == []
 
 
 def test_every_asset_says_what_it_is(specs):

@@ -98,9 +98,10 @@ def test_each_market_has_a_data_root_of_its_own(base):
     assert {root.parent for root in roots[1:]} == {base / "variants"}
 
 
-def test_the_same_market_is_simulated_once(base, monkeypatch):
+def test_the_same_market_is_simulated_once(base, monkeypatch, with_stores):
     """A second start finds the captures; without the note that they are whole they are made anew, byte for byte."""
     said, files = [], []
+    with_stores(Demo(hours=HOURS / 3).root())
     for note_is_lost in (False, True, False):
         monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(base))
         root, _ = prepare(Demo(hours=HOURS / 3), said.append)
@@ -112,13 +113,14 @@ def test_the_same_market_is_simulated_once(base, monkeypatch):
     assert len([line for line in said if line.startswith("simulate")]) == 2
 
 
-def test_recorded_captures_are_surveyed(base, tmp_path):
+def test_recorded_captures_are_surveyed(base, tmp_path, with_stores):
     """Instruments, decimals and dates come from the files; the settings then name the data root."""
     folder = tmp_path / "raw"
     folder.mkdir()
     late = 1_741_046_395_000  # 2025-03-03 23:59:55 UTC
     book = [diff(9 + n, 8 + n, late + 1_000 * n, [("99.5", "1.25")], [("100.0", "2.000")]) for n in range(10)]
     capture(folder / "a.log", [snapshot(8, late), *book, trade(1, late + 9_000)], late, 1_000)
+    with_stores(Demo(folder).root())
     root, keys = prepare(Demo(folder), [].append)
     listed = config.load(root)
     assert keys == [f"2025-03-03|{USDM}", f"2025-03-04|{USDM}"]

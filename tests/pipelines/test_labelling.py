@@ -16,9 +16,10 @@ from tests.scenario import INSTRUMENT
 
 
 @pytest.fixture
-def home(ingested, tmp_path, monkeypatch):
+def home(ingested, tmp_path, monkeypatch, with_stores):
     """A copy of the ingested data root with an instance of its own; the definitions work on it."""
     root = copy_of(ingested, tmp_path)
+    with_stores(root)
     monkeypatch.setenv("DAGSTER_HOME", "")
     initialise(root, default_config())
     monkeypatch.setattr(definitions, "defs", definitions.build_defs(**definitions.resources_of(root)))

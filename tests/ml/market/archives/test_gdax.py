@@ -127,6 +127,7 @@ def test_a_bad_list_breaks_the_book(tmp_path, changes):
     assert [gap["reason"] for gap in report["instruments"]["coinbase-spot.BTC-USD"]["gaps"]] == ["bad_frame"]
 
 
+@pytest.mark.slow
 def test_the_recorded_hour_gives_the_known_book(market):
     """193 848 level rows, the known last mid, no gap, never crossed."""
     paths = [p for p in (market / "gdax_btcusd").glob("*20180424*") if "ohlc" not in p.name]
