@@ -190,6 +190,7 @@ def instrument_lines(instrument: Instrument) -> str:
         f"tick = {instrument.tick}\n"
         f"lot = {instrument.lot}\n"
         f"contract_size = {instrument.contract_size}\n"
+        f"stale_after = {instrument.stale_after}\n"
     ) + "".join(f"{name} = {_toml(value)}\n" for name, value in _dated(instrument).items() if value)
 
 

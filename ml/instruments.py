@@ -13,6 +13,7 @@ from ml.errors import FrameError, InstrumentError
 
 NOT_IN_SYMBOLS = "/|,[]"
 """Dagster refuses them in a partition's key, and the first ends a folder's name; no supported venue uses one."""
+MAX_STALE_AFTER = 86_400
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Instrument:
         tick: smallest price step, in price units.
         lot: smallest size step, in size units.
         contract_size: base amount of one contract (1 where sizes are in base currency).
+        stale_after: seconds without a book message after which rows are null (`stale`), and after which a silence that
+            nothing confirms as quiet is told as `silent`.
         valid_from: first UTC date for which these numbers hold, None if they always did.
         valid_to: last UTC date for which they hold, None if they still do, or until another entry begins.
 
@@ -42,6 +45,7 @@ class Instrument:
     tick: int
     lot: int
     contract_size: float = 1.0
+    stale_after: float = 60.0
     valid_from: date | None = None
     valid_to: date | None = None
 
@@ -65,6 +69,11 @@ class Instrument:
             raise InstrumentError(f"{self.id}: valid_to lies before valid_from. Correct lobforge.toml.")
         if self.tick < 1 or self.lot < 1 or self.contract_size <= 0:
             raise InstrumentError(f"{self.id}: tick, lot and contract_size must be positive. Correct lobforge.toml.")
+        if not 0 < self.stale_after <= MAX_STALE_AFTER:
+            raise InstrumentError(
+                f"{self.id}: stale_after is {self.stale_after}. Give seconds above 0, up to {MAX_STALE_AFTER}, in "
+                "lobforge.toml."
+            )
 
     @property
     def venue(self) -> str:
@@ -80,6 +89,11 @@ class Instrument:
     def decimals(self) -> tuple[int, int]:
         """Decimals of prices and of sizes."""
         return self.price_decimals, self.size_decimals
+
+    @property
+    def stale_ns(self) -> int:
+        """`stale_after` in ns."""
+        return round(self.stale_after * 10**9)
 
     def price(self, units: int) -> float:
         """A price in units as a number in quote currency."""

@@ -45,7 +45,7 @@ def feature_code(instrument: Instrument) -> FeatureCode:
     def compute(samples: np.ndarray, i: int) -> np.ndarray:
         values, codes = np.full(len(FEATURES), np.nan), np.zeros(len(FEATURES), np.uint8)
         look_back(windows, samples, i)
-        feature_row(windows, samples[i], instrument.tick, values, codes)
+        feature_row(windows, samples[i], instrument.tick, instrument.stale_ns, values, codes)
         return values
 
     return compute

@@ -21,6 +21,7 @@ from ml.market.checkpoint import pack, unpack
 from ml.market.day import closing_frames, open_day
 from ml.market.decoder import Decoder
 from ml.market.feed import Feed
+from ml.market.kernel import break_book
 from ml.market.sampler import Sampler
 
 SHORT = np.array([feature.look_back <= 60 for feature in FEATURES])
@@ -105,7 +106,8 @@ def replay(raw_days: Iterable[Iterable[pl.DataFrame]], features: pl.DataFrame, i
     """Replay stored raw frames of consecutive days frame by frame, as live receives them, and compare every row.
 
     The stream starts with the first day's checkpoint and runs through midnight without looking at another. In the
-    middle of each part it stops and goes on from its own checkpoint, as a new process would.
+    middle of each part it stops and goes on from its own checkpoint, as a new process would. What no book message has
+    confirmed when it ends is unknown.
 
     Args:
         raw_days: the table `raw_frames` of each day, in parts; one part is held at a time.
@@ -122,6 +124,7 @@ def replay(raw_days: Iterable[Iterable[pl.DataFrame]], features: pl.DataFrame, i
         stream = stream.restarted()
         stream.offer(frames[len(frames) // 2 :], batch)
     stream.offer(closing_frames(part), batch)
+    stream.end(batch)
     return batch.finish(whole=True)
 
 
@@ -143,6 +146,11 @@ class _Stream:
         for recv_ts, payload in frames:
             self.feed.offer(orjson.loads(payload), recv_ts)
             self._compare_released(batch)
+
+    def end(self, batch: Batch) -> None:
+        """Compare the rows that are left when no frame comes any more."""
+        break_book(self.feed.sampler.state, -1, layout.EXTERNAL_BREAK)
+        self._compare_released(batch)
 
     def _compare_released(self, batch: Batch) -> None:
         """Compare the rows released since the last call."""

@@ -25,7 +25,8 @@ def build(samples: np.ndarray, tail: np.ndarray, instrument: Instrument) -> pl.D
     window = np.ascontiguousarray(np.concatenate([tail, samples]))
     values, reasons = np.empty((len(samples), len(NAMES))), np.empty((len(samples), len(REASONS)), np.uint8)
     codes = np.zeros(len(NAMES), np.uint8)
-    feature_rows(empty_windows(len(window)), window, len(tail), instrument.tick, codes, values, reasons)
+    windows, (tick, stale_ns) = empty_windows(len(window)), (instrument.tick, instrument.stale_ns)
+    feature_rows(windows, window, len(tail), tick, stale_ns, codes, values, reasons)
     return pl.DataFrame(
         {"ts": samples[:, layout.TS]}
         | {name: values[:, k] for k, name in enumerate(NAMES)}

@@ -23,6 +23,7 @@ class OnlineFeatures:
 
     def __init__(self, instrument: Instrument) -> None:
         self.tick = instrument.tick
+        self.stale_ns = instrument.stale_ns
         self.values = np.full(len(FEATURES), np.nan)
         self.codes = np.zeros(len(FEATURES), np.uint8)
         self.reasons = np.zeros(len(FAMILIES), np.uint8)
@@ -41,7 +42,7 @@ class OnlineFeatures:
         else:
             look_back(self._windows, samples, i)
         self._last = int(samples[i, layout.TS])
-        feature_row(self._windows, samples[i], self.tick, self.values, self.codes)
+        feature_row(self._windows, samples[i], self.tick, self.stale_ns, self.values, self.codes)
         family_reasons(self.codes, self.reasons)
 
     def withheld(self, positions: Sequence[int]) -> str | None:

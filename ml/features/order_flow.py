@@ -5,19 +5,27 @@ Add here: a function, its line in `fill` and in `ml.features.table`, and its ora
 Not here: prints (`trade_flow`), the shape of the book (`order_book`), the sums (`ml.features.windows`).
 """
 
-from math import log, sqrt
+from math import log, nan, sqrt
 
 from ml.features import windows as of
 from ml.market.compiled import hot
 
 WINDOWS = (1, 5, 30)
+N_FEATURES = 32
 WEIGHT = float(of.OFI_WEIGHTS.sum())
 
 
 @hot
 def fill(sums, end, long, scale, out):  # type: ignore[no-untyped-def]
-    """Write the thirty-two features in the table's order; `scale` is S, `long` the rows that tell what is usual."""
+    """Write the thirty-two features in the table's order; `scale` is S, `long` the rows that tell what is usual.
+
+    A book of snapshots alone does not show what was added and cancelled: they are NaN.
+    """
     now, usual = sums[end], sums[max(end - long, 0)]
+    if now[of.UNSEEN] > usual[of.UNSEEN]:
+        for k in range(N_FEATURES):
+            out[k] = nan
+        return
     for k in range(3):
         before = sums[max(end - WINDOWS[k], 0)]
         unit = 1.0 / (scale * sqrt(WINDOWS[k]))

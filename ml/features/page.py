@@ -33,7 +33,8 @@ b, a are prices and B, A sizes of bid and ask levels, m is the mid, w a window. 
 size of both sides over the last 30 minutes, at least one. *looks back* is how many seconds of samples the value depends
 on at most, this one included; *needs* is how many whole seconds with a known book must lie behind it, else it is null,
 `warm_up`. *nothing* is the value where the formula has none because nothing happened: null, `undefined`, or a number. A
-book that is not known, is one-sided or has not changed for 60 s gives no feature. Why a value is null stands in
+book that is not known, is one-sided or had no message for `stale_after` (60 s unless `lobforge.toml` says otherwise for
+the instrument) gives no feature. Why a value is null stands in
 `null_reason_<family>`, the first reason of the family's features.
 
 Windows add up whole numbers, which is exact, or pass over the window itself. Recursive averages begin a declared number

@@ -10,7 +10,7 @@ import numpy as np
 
 from ml.features import context, impact, order_book, order_flow, price, trade_flow
 from ml.features.median import middle
-from ml.features.table import FAMILIES, FEATURES, STALE_NS
+from ml.features.table import FAMILIES, FEATURES
 from ml.features.windows import COUNT, forget, push, usual
 from ml.market import layout as at
 from ml.market.compiled import hot
@@ -28,9 +28,12 @@ IMPACT = 13
 
 
 @hot
-def feature_row(windows, row, tick, values, codes):  # type: ignore[no-untyped-def]
-    """Write the features of the sample that was pushed last: f64, NaN where null, and why, a u8 a feature."""
-    whole = WARM_UP if row[at.BOOK_AGE] <= STALE_NS else STALE
+def feature_row(windows, row, tick, stale_ns, values, codes):  # type: ignore[no-untyped-def]
+    """Write the features of the sample that was pushed last: f64, NaN where null, and why, a u8 a feature.
+
+    All are null once the book is older than `stale_ns`, whether or not a later message shows that it was only quiet.
+    """
+    whole = WARM_UP if row[at.BOOK_AGE] <= stale_ns else STALE
     if row[at.VALID] == 0:
         whole = ONE_SIDED if (row[at.BID_PRICE] > 0) != (row[at.ASK_PRICE] > 0) else INVALID_BOOK
     if whole == WARM_UP:
@@ -74,7 +77,7 @@ def _compute(windows, row, tick, out):  # type: ignore[no-untyped-def]
 
 
 @hot
-def feature_rows(windows, samples, first, tick, codes, values, reasons):  # type: ignore[no-untyped-def]
+def feature_rows(windows, samples, first, tick, stale_ns, codes, values, reasons):  # type: ignore[no-untyped-def]
     """The rows of samples from `first` on, into `values` and `reasons` from row 0 on; those before are looked back on.
 
     `samples` i64 (n, columns), `windows` new, `codes` u8 (features) is room to work in.
@@ -82,7 +85,7 @@ def feature_rows(windows, samples, first, tick, codes, values, reasons):  # type
     for i in range(samples.shape[0]):
         push(windows, samples[i])
         if i >= first:
-            feature_row(windows, samples[i], tick, values[i - first], codes)
+            feature_row(windows, samples[i], tick, stale_ns, values[i - first], codes)
             family_reasons(codes, reasons[i - first])
 
 

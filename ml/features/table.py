@@ -9,8 +9,6 @@ from dataclasses import dataclass
 FAMILIES = ("book", "flow", "trades", "price", "candles", "context")
 SCALE_LOOK_BACK = 1800
 """Seconds over which the size scale S and what is usual look back; they need at least 60 of them."""
-STALE_NS = 60 * 10**9
-"""A book that has not changed for longer gives no feature."""
 KEPT = 59
 """The most whole minutes that an hour of samples holds, wherever in a minute it ends."""
 CANDLE_SPANS = {

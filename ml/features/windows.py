@@ -33,12 +33,12 @@ UNIT, LIMIT = 1e-9, 10**8
 
 SUMS = (
     "ofi_1", "ofi_5", "ofi_10", "ofi_weighted", "added_bid", "added_ask", "cancelled_bid", "cancelled_ask",
-    "traded_bid", "traded_ask", "fleeting_bid", "fleeting_ask", "updates", "count_buy", "count_sell",
+    "traded_bid", "traded_ask", "fleeting_bid", "fleeting_ask", "updates", "unseen", "count_buy", "count_sell",
     "volume_buy", "volume_sell", "notional", "spread_notional", "square", "bipower", "cube_high", "cube_low",
 )  # fmt: skip
 (
     OFI_1, OFI_5, OFI_10, OFI_WEIGHTED, ADDED_BID, ADDED_ASK, CANCELLED_BID, CANCELLED_ASK, TRADED_BID,
-    TRADED_ASK, FLEETING_BID, FLEETING_ASK, UPDATES, COUNT_BUY, COUNT_SELL, VOLUME_BUY, VOLUME_SELL,
+    TRADED_ASK, FLEETING_BID, FLEETING_ASK, UPDATES, UNSEEN, COUNT_BUY, COUNT_SELL, VOLUME_BUY, VOLUME_SELL,
     NOTIONAL, SPREAD_NOTIONAL, SQUARE, BIPOWER, CUBE_HIGH, CUBE_LOW,
 ) = range(len(SUMS))  # fmt: skip
 OFI_WEIGHTS = np.array([2520 // k for k in range(1, 11)])
@@ -148,7 +148,8 @@ def _book_flow(before: I64, sums: I64, row: I64) -> None:
         own = min(added, cancelled)
         sums[FLEETING_BID + side] += own + min(cancelled - own, before[band])
         before[band] = added - own
-    sums[UPDATES] += row[at.N_UPDATES]
+    sums[UPDATES] += max(row[at.N_UPDATES], 0)
+    sums[UNSEEN] += row[at.N_UPDATES] == at.UNKNOWN_UPDATES
 
 
 @hot

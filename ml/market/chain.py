@@ -95,11 +95,13 @@ class Chain:
         """Lines that are no frames: counts by reason, by file name."""
         return {path.name: index.set_aside for path, index in (*self.files, *self.unread) if index.set_aside}
 
-    def of(self, instrument_id: str, since: int | None = None) -> "Chain":
-        """The files that hold the instrument; with `since` (ns UTC) only those needed to know its book from then on.
+    def of(self, instrument_id: str, since: int | None = None, until: int | None = None) -> "Chain":
+        """The files that hold the instrument; with bounds (ns UTC) only those needed to know its book between them.
 
         The first file kept is one that starts 10 s or more before the last snapshot at or before `since`, so that the
-        snapshot can be connected to the diffs around it; where there is none, the whole chain is kept.
+        snapshot can be connected to the diffs around it; where there is none, no file with a message of the book is
+        left out. Files that say nothing of the book are kept between the bounds, and one after them: it tells that the
+        capture went on.
         """
         files = tuple((path, index) for path, index in self.files if instrument_id in index.instruments)
         first = 0
@@ -108,7 +110,21 @@ class Chain:
         for position, (_, index) in enumerate(files):
             if usable and 0 < index.instruments[instrument_id].first_event <= max(usable) - 10 * 10**9:
                 first = position
-        return Chain(files[first:])
+        kept: list[tuple[Path, FileIndex]] = []
+        beyond = False
+        for path, index in files[first:]:
+            span = index.instruments[instrument_id]
+            before = since is not None and 0 < span.last_event < since
+            after = until is not None and span.first_event >= until
+            if span.books or not (before or (after and beyond)):
+                kept.append((path, index))
+                beyond |= after
+        return Chain(tuple(kept))
+
+    def last_book(self, instrument_id: str) -> int:
+        """Latest event time of a book message of the instrument, ns UTC; 0 without one."""
+        spans = [index.instruments[instrument_id] for _, index in self.of(instrument_id).files]
+        return max((span.last_book for span in spans), default=0)
 
     def frames(self, instrument_id: str) -> Iterator[Arrived]:
         """The instrument's frames in arrival order, one by one, each parsed."""
@@ -124,9 +140,16 @@ class Chain:
         """
         files = self.of(instrument_id).files
         sources = [_file_runs(path, index, instrument_id, decimals) for path, index in files]
-        heads = {n: run for n, source in enumerate(sources) if (run := next(source, None))}
-        while heads:
-            n = min(heads, key=lambda n: (heads[n].latest[0], n))
+        heads: dict[int, Run] = {}
+        opened = 0
+        while heads or opened < len(files):
+            n = min(heads, key=lambda n: (heads[n].latest[0], n), default=-1)
+            if opened < len(files) and (n < 0 or files[opened][1].first_recv <= heads[n].latest[-1]):
+                first = next(sources[opened], None)  # a file is opened when its turn may have come
+                if first is not None:
+                    heads[opened] = first
+                opened += 1
+                continue
             run = heads.pop(n)
             bounds = [(heads[other].latest[0], other) for other in heads]
             until, other = min(bounds, default=(0, 0))

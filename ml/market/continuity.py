@@ -58,11 +58,14 @@ class Continuity:
     """Follows the ids of one book; `last_id` is None while the book is unknown, NO_ID where its messages have none.
 
     A message without ids (`last_id` NO_ID) applies to a book that is anchored by such a message: what is lost between
-    two of them cannot be seen. A snapshot after a diff says that the source began anew: `reconnect`.
+    two of them cannot be seen. A snapshot after a diff says that the source was reconnected; a snapshot long after
+    another one leaves the time between them unknown (`silent`).
     """
 
-    def __init__(self, rule: IdRule) -> None:
+    def __init__(self, rule: IdRule, silence_ns: int = 60 * 10**9) -> None:
         self.rule = rule
+        self.silence_ns = silence_ns
+        """How long snapshots without ids may lie apart: nothing tells whether the time between two of them was quiet."""
         self.last_id: int | None = None
         self.last_ts = 0
         """Latest event time that was applied, ns UTC."""
@@ -104,8 +107,9 @@ class Continuity:
                 self.held.extend(message)
             return []
         steps, anew = list[Step](), message.snapshot or self.held is not None
-        if self.last_id is not None and (self.last_id != NO_ID or (anew and self.moved)):
-            steps.append(self._break(message, NO_ID, "reconnect" if self.last_id == NO_ID else "sequence_gap"))
+        reason = "" if self.last_id is None else self._unconnected(message, anew)
+        if reason:
+            steps.append(self._break(message, NO_ID, reason))
         self.moved = not message.snapshot
         if message.snapshot:
             return steps + self._anchor(message, [], on_stream=True)
@@ -115,6 +119,14 @@ class Continuity:
         verdict = Verdict.WAIT if self.last_id is None else Verdict.APPLY
         counted = (1, len(message.side)) if verdict is Verdict.APPLY else (0, 0)
         return [*steps, Step(verdict, message, messages=counted[0], levels=counted[1])]
+
+    def _unconnected(self, message: BookMessage, anew: bool) -> str:
+        """Why a message without ids does not continue the known book; empty if it does."""
+        if self.last_id != NO_ID:
+            return "sequence_gap"
+        if anew and self.moved:
+            return "reconnect"
+        return "silent" if anew and message.event_ts > self.last_ts + self.silence_ns else ""
 
     def _diff(self, diff: BookMessage) -> list[Step]:
         if self.last_id is None:
@@ -189,11 +201,14 @@ class Continuity:
         return dropped
 
     def _anchor(self, snapshot: BookMessage, after: Iterable[BookMessage], *, on_stream: bool) -> list[Step]:
-        """The book anew: the snapshot, and the diffs it does not hold laid over it."""
+        """Replace the book by the snapshot with the diffs that it does not hold laid over it.
+
+        A snapshot that was asked for tells nothing of the time after the last of these diffs, whose time it gets.
+        """
         was_waiting = self.last_id is None
         dropped = [d for d in self.pending if self.rule.precedes(d, snapshot.last_id)] if was_waiting else []
         book = BookMessage(
-            True, snapshot.event_ts, snapshot.send_ts, snapshot.first_id, snapshot.last_id, -1,
+            True, snapshot.event_ts if on_stream else 0, snapshot.send_ts, snapshot.first_id, snapshot.last_id, -1,
             list(snapshot.side), list(snapshot.price), list(snapshot.size),
         )  # fmt: skip
         self.held = None

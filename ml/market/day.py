@@ -14,11 +14,10 @@ from ml.instruments import Instrument
 from ml.market import layout
 from ml.market.book import levels
 from ml.market.checkpoint import unpack
-from ml.market.continuity import NO_ID
 from ml.market.decoded import BookEvent
 from ml.market.eventlog import EventLog
 from ml.market.events import CHECKPOINT, CLEAR, SNAPSHOT, TIME, BookMessage
-from ml.market.feed import Interval, intervals
+from ml.market.feed import Interval, intervals, silent
 from ml.market.frames import of_table
 from ml.market.stream import Stream
 from ml.schemas import TABLES
@@ -128,7 +127,7 @@ def close_day(stream: Stream, closing: list[tuple[int, bytes]], arrival: int, da
         log = EventLog()
         stream.take(arrival + position, recv_ts, orjson.loads(frame), log)
         stream.sampler.run(*log.streams())
-    return _validity(stream, *day, bool(closing))
+    return _validity(stream, *day, goes_on=bool(closing))
 
 
 def _opening(stream: Stream, start: int) -> pl.DataFrame:
@@ -149,21 +148,19 @@ def _opening(stream: Stream, start: int) -> pl.DataFrame:
     return log.book_frame()
 
 
-def _validity(stream: Stream, start: int, end: int, goes_on: bool) -> list[Interval]:
+def _validity(stream: Stream, start: int, end: int, *, goes_on: bool) -> list[Interval]:
+    """The intervals within a day; what no book message confirms is unknown from the last one that did."""
     found: list[Interval] = []
     for span in intervals(stream.sampler, stream.breaks):
-        if span.end_reason is None and not goes_on:
-            span = span._replace(end_reason="capture_end", from_id=_known(stream.decoder.continuity.last_id))
-        if span.end_ts >= end or (span.end_reason is None and goes_on):
+        if span.end_ts >= end:
             span = span._replace(end_ts=end, from_id=None, to_id=None, end_reason=None)
+        elif span.end_reason is None:
+            quiet = goes_on or silent(stream.sampler, stream.decoder.instrument)
+            span = span.ended("silent" if quiet else "capture_end", stream.decoder.continuity.last_id)
         span = span._replace(start_ts=max(span.start_ts, start))
         if span.start_ts <= span.end_ts and span.start_ts < end:
             found.append(span)
-    if not found and stream.decoder.clock.watermark:
-        seen = max(stream.decoder.clock.watermark, start)
+    if not found and stream.first_ts:
+        seen = min(max(stream.first_ts, start), end)
         found.append(Interval(seen, seen, -1, -1, None, None, "no_snapshot"))
     return found
-
-
-def _known(update_id: int | None) -> int | None:
-    return None if update_id == NO_ID else update_id

@@ -16,13 +16,13 @@ from ml.dates import bounds
 from ml.errors import CaptureError
 from ml.instruments import Instrument
 from ml.market import layout
-from ml.market import shapes as at
+from ml.market.attribution import LOSS, SNAPSHOT
 from ml.market.chain import Chain, Run
 from ml.market.checkpoint import pack
 from ml.market.clock import Clock
 from ml.market.eventlog import EventLog
 from ml.market.sampler import SECOND
-from ml.market.shapes import I64
+from ml.market.shapes import BOOK, I64
 from ml.market.stream import Stream, arrivals
 from ml.market.stretch import watermarks
 
@@ -35,7 +35,8 @@ class DayFrames:
     """The frames of a day in runs, and what lies around them.
 
     `opening` is the checkpoint with which the day opens, None where the chain begins in it; it is known once `runs` has
-    been called. `closing` is receive time and payload of the first frames of the next day, known after the last run.
+    been called. `closing` is receive time and payload of frames after the day, known after the last run: the first one,
+    and those that tell whether the book was right up to midnight. It is empty where the chain ends in the day.
     """
 
     def __init__(self, chain: Chain, instrument: Instrument, date: str) -> None:
@@ -54,9 +55,11 @@ class DayFrames:
         return chained([] if first is None else [first], runs)
 
     def _found(self) -> Iterator[Run]:
-        (start, end), lead_in, closing = bounds(self._date), _LeadIn(self._instrument), _Closing()
+        instrument, (start, end) = self._instrument, bounds(self._date)
+        lead_in, closing = _LeadIn(instrument), _Closing(end, self._chain.last_book(instrument.id))
         opened = found = False
-        for run, marks in _marked(self._chain.of(self._instrument.id, since=start - LEAD_IN_NS), self._instrument):
+        chain = self._chain.of(instrument.id, since=start - LEAD_IN_NS, until=end)
+        for run, marks in _marked(chain, instrument):
             today, tomorrow = np.searchsorted(marks, [start, end]).tolist()
             lead_in.take(run.part(0, today))
             if today < run.length and not opened:
@@ -64,7 +67,7 @@ class DayFrames:
             if today < tomorrow:
                 yield run.part(today, tomorrow)
                 found = True
-            if closing.take(run.part(tomorrow, run.length)):
+            if closing.take(run.part(tomorrow, run.length), marks[tomorrow:]):
                 break
         self.closing = closing.frames
         if not found and not (self.closing and lead_in.taken):
@@ -122,20 +125,41 @@ class _LeadIn:
 
 
 class _Closing:
-    """The first frames of the next day, no more of them than are needed."""
+    """The first frame after the day, and those that decide whether the book was right up to midnight.
 
-    def __init__(self) -> None:
-        self.frames, self.books = list[tuple[int, bytes]](), 0
+    These are what is said of the book, until enough of its messages came, each with the frame that had moved the clock
+    last before it: the clock says which times are believed.
+    """
 
-    def take(self, run: Run) -> bool:
-        """Add frames; True if there are enough."""
-        (found,) = np.nonzero(run.kind == at.BOOK)
-        missing = CLOSING_BOOK_FRAMES - self.books
-        enough = len(found) >= missing
-        wanted = int(found[missing - 1]) + 1 if enough else run.length
-        self.frames += [(int(run.frames.recv_ts[k]), run.frames.payload(k)) for k in range(wanted)]
-        self.books += len(found)
-        return enough
+    def __init__(self, end: int, last_book: int) -> None:
+        self.frames = list[tuple[int, bytes]]()
+        self._end, self._last_book = end, last_book
+        self._missing = CLOSING_BOOK_FRAMES
+        self._clock: list[tuple[int, bytes]] = []
+        """The frame that moved the clock last, where it is not among `frames`."""
+
+    def take(self, run: Run, marks: I64) -> bool:
+        """Choose among frames after the day, with the watermark after each; True if no more are needed."""
+        if not run.length:
+            return False
+        counted = np.cumsum((run.kind == BOOK) & (run.moves >= self._end))
+        behind = int(np.searchsorted(counted, self._missing)) + 1
+        deciding = np.flatnonzero(np.isin(run.kind[:behind], (BOOK, SNAPSHOT, LOSS)))
+        moved = np.searchsorted(marks, marks[deciding[deciding > 0] - 1])
+        chosen = np.unique(np.concatenate([deciding, moved, np.zeros(int(not self.frames), np.int64)]))
+        if len(deciding):
+            self.frames += self._clock
+            self._clock = []
+        self.frames += [_frame(run, k) for k in chosen.tolist()]
+        last = int(np.searchsorted(marks, marks[-1]))
+        if last not in chosen:
+            self._clock = [_frame(run, last)]
+        self._missing -= int(counted[-1])
+        return self._missing <= 0 or int(marks[-1]) >= self._last_book
+
+
+def _frame(run: Run, k: int) -> tuple[int, bytes]:
+    return int(run.frames.recv_ts[k]), run.frames.payload(k)
 
 
 def _reach(chain: Chain, instrument: Instrument) -> str:

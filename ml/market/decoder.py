@@ -14,7 +14,7 @@ from ml.instruments import Instrument
 from ml.market.clock import Clock
 from ml.market.continuity import NO_ID, Continuity, Step, Verdict
 from ml.market.decoded import BookEvent, Event, Tally, TradeEvent
-from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, BookMessage, Trade
+from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, UNSEEN, BookMessage, Trade
 from ml.market.id_rules import RULES
 from ml.market.unfit import LARGEST
 from ml.market.venues.dialects import BOOK, LOSS, MOVING, OTHER, TRADE, dialect
@@ -43,7 +43,7 @@ class Decoder:
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
         self.dialect = dialect(instrument.venue)
-        self.continuity = Continuity(RULES[instrument.venue])
+        self.continuity = Continuity(RULES[instrument.venue], instrument.stale_ns)
         self.clock = Clock()
         self.suspect = ""
         """Why frames may be missing since the chain was last known whole, a book frame set aside or a loss that the
@@ -89,7 +89,7 @@ class Decoder:
                 return events  # it moved no clock
         for message in books:
             for step in self.continuity.offer(message):
-                events += self._take(step, flags, kind)
+                events += self._take(step, flags)
         if prints:
             self.catch_up_prints()
             events += self._trades(prints, flags)
@@ -108,7 +108,7 @@ class Decoder:
         while len(self.recent_trades) > REMEMBERED_TRADES:
             self.recent_trades.popitem(last=False)
 
-    def _take(self, step: Step, late: int, kind: str) -> list[Event]:
+    def _take(self, step: Step, late: int) -> list[Event]:
         tally, message = self.tally, step.message
         tally.book_messages += step.messages
         tally.level_updates += step.levels
@@ -118,9 +118,8 @@ class Decoder:
                 return [BookEvent(message, late)]
             case Verdict.ANCHOR:
                 self.suspect = ""
-                if kind not in MOVING:  # a REST snapshot has no time of its own: the book's last change gives it
-                    message.event_ts = self.clock.watermark
-                return [BookEvent(message, SNAPSHOT | CLEAR | late)]
+                unseen = UNSEEN if message.last_id == NO_ID else 0
+                return [BookEvent(message, SNAPSHOT | CLEAR | late | unseen)]
             case Verdict.BREAK:
                 if self.suspect:
                     step.reason = self.suspect if self.suspect in END_REASONS else "bad_frame"
@@ -177,7 +176,7 @@ class Decoder:
 
     def _lost(self, to_id: int) -> list[Event]:
         """The book is unknown from its last message on."""
-        events = [event for step in self.continuity.lose("bad_frame", to_id) for event in self._take(step, 0, BOOK)]
+        events = [event for step in self.continuity.lose("bad_frame", to_id) for event in self._take(step, 0)]
         for event in events:
             if isinstance(event, BookEvent):
                 event.message.event_ts = self.clock.watermark

@@ -22,6 +22,8 @@ CHECKPOINT = 8
 """The row belongs to the book with which the partition opens."""
 LATE = 16
 """Event time older than the watermark."""
+UNSEEN = 64
+"""A snapshot without ids: how the book came to it was not seen, so flows are unknown until a diff comes."""
 TIME = 32
 """No level: the frame moved the clock and nothing else (side 0)."""
 LAST_NS = 9 * 10**18

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ml.errors import FrameError
 from ml.instruments import Instrument
 from ml.market import layout
-from ml.market.continuity import Step
+from ml.market.continuity import NO_ID, Step
 from ml.market.decoded import BookEvent, TradeEvent
 from ml.market.decoder import Decoder
 from ml.market.sampler import Sampler, one_message, trades_of
@@ -34,6 +34,10 @@ class Interval(NamedTuple):
     from_id: int | None
     to_id: int | None
     end_reason: str | None
+
+    def ended(self, reason: str, last_id: int | None) -> "Interval":
+        """The same interval, ended after the book message with an id."""
+        return self._replace(end_reason=reason, from_id=None if last_id == NO_ID else last_id)
 
 
 class Feed:
@@ -74,11 +78,19 @@ class Feed:
         """The valid intervals so far; the last one has no end reason while the book is right."""
         return intervals(self.sampler, self.breaks)
 
+    @property
+    def known(self) -> bool:
+        """Whether the book holds what the venue's holds, as far as is known: neither broken nor silent for too long."""
+        anchored = self.sampler.state.meta[layout.ANCHORED] == 1
+        return bool(anchored) and not silent(self.sampler, self.decoder.instrument)
+
     def gaps(self) -> list[dict[str, Any]]:
         """What lies between the valid intervals: ids, start, end (None if the book is still unknown) and reason."""
         if self.first_ts == 0:
             return []  # no frame had a time that could be believed
         spans = self.intervals() or [Interval(self.first_ts, self.first_ts, 0, 0, None, None, "no_snapshot")]
+        if spans[-1].end_reason is None and silent(self.sampler, self.decoder.instrument):
+            spans[-1] = spans[-1].ended("silent", self.decoder.continuity.last_id)
         starts = [span.start_ts for span in spans[1:]] + [None]
         return [
             {
@@ -91,6 +103,12 @@ class Feed:
             for span, start in zip(spans, starts, strict=True)
             if span.end_reason is not None
         ]
+
+
+def silent(sampler: Sampler, instrument: Instrument) -> bool:
+    """Whether other frames came for too long after the last message that confirmed the book."""
+    meta = sampler.state.meta
+    return bool(meta[layout.WATERMARK] - meta[layout.RELEASE_TS] > instrument.stale_ns)
 
 
 def intervals(sampler: Sampler, breaks: dict[int, Step]) -> list[Interval]:

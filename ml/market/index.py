@@ -45,13 +45,17 @@ sent."""
 class Span:
     """An instrument's part of a file: frames, first and last event time, times of its snapshots (ns UTC).
 
+    `books` counts the frames that say something of its book: messages, snapshots that were asked for, notes of losses;
+    `last_book` is the latest time of a message.
     `read` names the streams that are read: one of books, one of trades, and `snapshot` and `loss` where there are any.
     `left` names further streams of its book or its trades: each has ids of its own, and trades would count twice.
     """
 
     frames: int = 0
+    books: int = 0
     first_event: int = 0
     last_event: int = 0
+    last_book: int = 0
     snapshots: list[int] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -224,6 +228,8 @@ def _add(span: Span, part: _Part) -> None:
     starts = [start for start in (span.first_event, part.first_event) if start]
     span.first_event = min(starts, default=0)
     span.last_event = max(span.last_event, part.last_event)
+    span.books += part.frames if part.kind != at.TRADE else 0
+    span.last_book = max(span.last_book, part.last_event if part.kind == at.BOOK else 0)
     span.snapshots = sorted([*span.snapshots, *part.anchors])
 
 
@@ -265,6 +271,7 @@ def _place_nameless(
             index.belongs[""] = named.pop()
             span = index.instruments[index.belongs[""]]
             span.frames += len(nameless)
+            span.books += len(nameless)
             span.read = sorted({*span.read, "snapshot"})
             span.snapshots = sorted([*span.snapshots, *(event_ts for _, event_ts in nameless)])
             return

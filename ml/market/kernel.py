@@ -5,15 +5,16 @@ Not here: the arrays (`ml.market.layout`), what flows between samples (`ml.marke
 (`ml.market.continuity`) comes as a CLEAR without levels; driving the kernel (`ml.market.sampler`).
 
 Sample t covers [t - period, t) and is *closed* by the first event whose time is t or later. It is *released* by the
-first book message of t or later that continues the chain: only then is it known that nothing was missing before t. A
-break turns what is closed but not released invalid, so no row is ever given out as valid and found wrong later.
+first book message of t or later that continues the sequence: only then is it known that nothing was missing before t.
+Trades and other frames close samples and release none while a book is known. A break turns what is closed but not
+released invalid, so no row is ever given out as valid and found wrong later.
 A book that stays crossed over two messages is unknown until the next snapshot; a one-sided book is invalid while so.
 """
 
 from ml.market import layout as at
 from ml.market.book import FULL, best, clear, set_levels, settle, top
 from ml.market.compiled import hot, inlined
-from ml.market.events import CLEAR, SNAPSHOT, TIME
+from ml.market.events import CLEAR, SNAPSHOT, TIME, UNSEEN
 from ml.market.flows import book_diff, book_print
 from ml.market.layout import I64, BookStream, State, TradeStream
 from ml.schemas import LEVELS
@@ -74,7 +75,7 @@ def advance(state: State, ts: int) -> None:
 
 @inlined
 def release(state: State, ts: int, arrival: int) -> None:
-    """Declare the samples closed up to a time final: the chain goes on there, so nothing was missing before."""
+    """Declare the samples closed up to a time final: a book message of that time continues the sequence."""
     meta = state.meta
     meta[at.RELEASE_TS], meta[at.RELEASE_ARRIVAL] = max(meta[at.RELEASE_TS], ts), arrival
     if ts >= meta[at.WATERMARK]:
@@ -106,25 +107,28 @@ def _on_book(state: State, books: BookStream, i: int, start: int) -> None:
     if flags & CLEAR and not flags & SNAPSHOT:
         break_book(state, arrival, at.EXTERNAL_BREAK)
     advance(state, books.ts[i])
-    if flags & SNAPSHOT:
-        _anchor(state, books, start, end, arrival)
-    elif meta[at.ANCHORED] == 0:
+    if meta[at.ANCHORED] == 0 and flags & SNAPSHOT == 0:
         meta[at.RELEASED] = meta[at.CLOSED]
         return
-    elif flags & TIME:
+    if flags & TIME:
         return
+    if meta[at.ANCHORED] == 1 and meta[at.CROSSED] == 0:
+        release(state, books.ts[i], arrival)
+    if flags & SNAPSHOT:
+        _anchor(state, books, start, end, arrival)
     else:
-        if meta[at.CROSSED] == 0:
-            release(state, books.ts[i], arrival)
         book_diff(state, books, start, end)
-    meta[at.BOOK_TS] = books.ts[i]
-    _judge(state, arrival, books.ts[i] if flags & SNAPSHOT == 0 else 0)
+    meta[at.BOOK_TS], meta[at.UNSEEN] = books.ts[i], flags & UNSEEN
+    _judge(state, arrival, books.ts[i])
 
 
 @hot
 def _on_trade(state: State, ts: int, aggressor: int, price: int, size: int) -> None:
     advance(state, ts)
-    state.meta[at.TRADE_PRICE], state.meta[at.TRADE_TS] = price, state.meta[at.WATERMARK]
+    meta = state.meta
+    meta[at.TRADE_PRICE], meta[at.TRADE_TS] = price, meta[at.WATERMARK]
+    if meta[at.ANCHORED] == 0:
+        meta[at.RELEASED] = meta[at.CLOSED]
     book_print(state, aggressor, price, size)
 
 
@@ -148,11 +152,8 @@ def _anchor(state: State, books: BookStream, start: int, end: int, arrival: int)
 
 
 @inlined
-def _judge(state: State, arrival: int, chained_ts: int) -> None:
-    """After a message: is the book one-sided or crossed, or larger than we can hold?
-
-    `chained_ts` is the time of a message that continues the chain, else 0.
-    """
+def _judge(state: State, arrival: int, ts: int) -> None:
+    """After a message of time `ts`: is the book one-sided or crossed, or larger than we can hold?"""
     meta = state.meta
     if state.book.head[FULL] == 1:
         break_book(state, arrival, at.OVERFLOW_BREAK)
@@ -171,8 +172,7 @@ def _judge(state: State, arrival: int, chained_ts: int) -> None:
     if bid <= ask:
         if meta[at.CROSSED] == 1:
             meta[at.CROSSED] = 0
-            if chained_ts > 0:
-                release(state, chained_ts, arrival)
+            release(state, ts, arrival)
     elif meta[at.CROSSED] == 1:
         break_book(state, arrival, at.CROSSED_BREAK)
     else:
@@ -198,6 +198,8 @@ def _close(state: State, t: int) -> None:
         return
     for c in range(at.BOOK_COLUMNS, at.LAST_TRADE):
         row[c], state.flow[c] = state.flow[c], 0
+    if meta[at.ANCHORED] == 1 and meta[at.UNSEEN] > 0:
+        row[at.N_UPDATES] = at.UNKNOWN_UPDATES
     row[at.LAST_TRADE] = meta[at.TRADE_PRICE] if t - meta[at.TRADE_TS] <= at.TRADE_MEMORY_NS else 0
     row[at.BOOK_AGE] = t - meta[at.BOOK_TS] if meta[at.ANCHORED] == 1 else -1
     row[at.VALID] = meta[at.ANCHORED] == 1 and meta[at.ONE_SIDED] == 0

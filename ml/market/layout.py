@@ -48,9 +48,11 @@ BAND_BPS = np.array([0, 2, 5, 10, 20])
 
 (
     WATERMARK, NEXT, PERIOD, ANCHORED, ONE_SIDED, CROSSED, START_TS, START_ARRIVAL, RELEASE_TS, RELEASE_ARRIVAL,
-    CLOSED, RELEASED, SPANS, TRADE_PRICE, TRADE_TS, BOOK_TS, VALID_RUN, ON_TAPE,
-) = range(18)  # fmt: skip
+    CLOSED, RELEASED, SPANS, TRADE_PRICE, TRADE_TS, BOOK_TS, VALID_RUN, ON_TAPE, UNSEEN,
+) = range(19)  # fmt: skip
 
+UNKNOWN_UPDATES = -1
+"""`n_updates` of a sample whose book came from snapshots alone: it was not seen what was added and cancelled."""
 EXTERNAL_BREAK, CROSSED_BREAK, ONE_SIDED_BREAK, OVERFLOW_BREAK = range(1, 5)
 DONE, NEED_SAMPLES, NEED_SPANS, NEED_ROWS = range(4)
 

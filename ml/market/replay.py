@@ -18,12 +18,14 @@ from ml.market.chain import Chain, link
 from ml.market.feed import Feed
 from ml.market.index import FileIndex, scan
 from ml.market.survey import FINEST, survey
+from ml.market.venues.dialects import BOOK, SNAPSHOT_ASKED
 
 
 def inspect(paths: Sequence[Path]) -> dict[str, Any]:
     """Instruments, set-aside lines and frames that are not read of capture files, in any order.
 
-    Times are ns UTC, prices are in quote currency; `end` of a gap is null where no snapshot came later.
+    Times are ns UTC, prices are in quote currency; `end` of a gap is null where no snapshot came later, and the book
+    is then unknown: it has no prices and no levels. Captures without a frame of a book have no gaps of it.
 
     Raises:
         CaptureError: nothing could be read.
@@ -57,8 +59,10 @@ def _replay(chain: Chain, instrument: Instrument) -> tuple[dict[str, Any], list[
     feed = Feed(instrument)
     refused: list[tuple[str, int, FrameError]] = []
     latencies: list[int] = []
+    has_book = False
     dialect = feed.decoder.dialect
     for arrived in chain.frames(instrument.id):
+        has_book |= dialect.kind(arrived.doc) in (BOOK, SNAPSHOT_ASKED)
         refused += [
             (arrived.source_sha256, arrived.frame.offset, e) for e in feed.offer(arrived.doc, arrived.frame.recv_ts)
         ]
@@ -66,18 +70,18 @@ def _replay(chain: Chain, instrument: Instrument) -> tuple[dict[str, Any], list[
             latencies.append(arrived.frame.recv_ts - dialect.event_ts(arrived.doc))
         except FrameError:
             continue  # a frame without time has no latency
-    tally, book = feed.decoder.tally, feed.sampler.state.book
+    tally, book, known = feed.decoder.tally, feed.sampler.state.book, feed.known
     kinds = feed.sampler.spans[:, 4]
     return {
         "book_messages": tally.book_messages,
         "level_updates": tally.level_updates,
         "trades": tally.trades,
         "off_market_trades": tally.off_market_trades,
-        "best_bid": instrument.price(best(book, 0)) or None,
-        "best_ask": instrument.price(best(book, 1)) or None,
-        "bid_levels": count(book, 0),
-        "ask_levels": count(book, 1),
-        "gaps": feed.gaps(),
+        "best_bid": (instrument.price(best(book, 0)) or None) if known else None,
+        "best_ask": (instrument.price(best(book, 1)) or None) if known else None,
+        "bid_levels": count(book, 0) if known else 0,
+        "ask_levels": count(book, 1) if known else 0,
+        "gaps": feed.gaps() if has_book else [],
         "crossed": int((kinds == layout.CROSSED_BREAK).sum()),
         "first_event_ts": feed.first_ts or None,
         "last_event_ts": feed.decoder.clock.watermark or None,

@@ -27,11 +27,18 @@ from ml.market.shapes import I64
 
 @dataclass
 class Stream:
-    """Frames into events into the kernel; `breaks` is what the ids showed to be missing, by arrival."""
+    """Frames into events into the kernel.
+
+    `breaks` is what the ids showed to be missing, by arrival; `first_ts` the first event time, ns UTC, 0 before it.
+    """
 
     decoder: Decoder
     sampler: Sampler
     breaks: dict[int, Step] = field(default_factory=dict)
+    first_ts: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first_ts = self.decoder.clock.watermark
 
     @classmethod
     def of(cls, instrument: Instrument, forget: bool = False) -> "Stream":
@@ -76,6 +83,7 @@ class Stream:
                 log.trades(arrival, recv_ts, event)
             else:
                 refused.append(event)
+        self.first_ts = self.first_ts or self.decoder.clock.watermark
         return refused
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ml.market.events import LAST
-from ml.market.layout import BookStream, TradeStream
+from ml.market.layout import UNKNOWN_UPDATES, BookStream, TradeStream
 from ml.schemas import LEVELS, SAMPLE_COLUMNS, SIDES, TABLES
 
 BOOK = ("arrival", "event_ts", "side", "price", "size", "flags")
@@ -17,6 +17,7 @@ _ABSENT_AS_ZERO = [
     *(f"{side}_{what}_{k}" for side in SIDES for what in ("price", "size") for k in range(1, LEVELS + 1)),
     *("trade_price_high", "trade_price_low", "last_trade_price"),
 ]
+_BOOK_FLOWS = [name for name in SAMPLE_COLUMNS if name.startswith(("ofi_", "added_", "cancelled_"))]
 
 
 def book_stream(book_events: pl.DataFrame) -> BookStream:
@@ -47,19 +48,26 @@ def trade_stream(trades: pl.DataFrame) -> TradeStream:
 
 
 def samples_frame(samples: np.ndarray) -> pl.DataFrame:
-    """The kernel's samples, i64 (n, columns), as the table `book_samples`; what is absent is null."""
+    """The kernel's samples, i64 (n, columns), as the table `book_samples`; what is absent or unknown is null.
+
+    `n_updates` and the flows of the book are null where the book came from snapshots alone.
+    """
     frame = pl.DataFrame(samples, schema=dict.fromkeys(SAMPLE_COLUMNS, pl.Int64), orient="row")
     return frame.with_columns(
         pl.col(*_ABSENT_AS_ZERO).replace(0, None),
         pl.col("book_age").replace(-1, None),
         pl.col("valid").cast(pl.Boolean),
+        pl.when(pl.col("n_updates") != UNKNOWN_UPDATES).then(pl.col(*_BOOK_FLOWS, "n_updates")),
     ).select(TABLES["book_samples"].names())
 
 
 def samples_array(frame: pl.DataFrame) -> np.ndarray:
     """The table `book_samples` as the kernel's samples: the inverse of `samples_frame`."""
     filled = frame.select(SAMPLE_COLUMNS).with_columns(
-        pl.col(*_ABSENT_AS_ZERO).fill_null(0), pl.col("book_age").fill_null(-1), pl.col("valid").cast(pl.Int64)
+        pl.col(*_ABSENT_AS_ZERO, *_BOOK_FLOWS).fill_null(0),
+        pl.col("n_updates").fill_null(UNKNOWN_UPDATES),
+        pl.col("book_age").fill_null(-1),
+        pl.col("valid").cast(pl.Int64),
     )
     return np.ascontiguousarray(filled.to_numpy(), np.int64)
 

@@ -41,7 +41,7 @@ def measure(rows: int = ROWS, runs: int = RUNS) -> dict[str, float]:
     for run in range(runs + 1):
         forget(windows)
         started = perf_counter()
-        feature_rows(windows, samples, layout.TAIL, 1, codes, values, reasons)
+        feature_rows(windows, samples, layout.TAIL, 1, 60 * layout.SECOND, codes, values, reasons)
         fast = (perf_counter() - started) / rows
         started = perf_counter()
         for i in range(layout.TAIL, layout.TAIL + SLOW_ROWS):

@@ -99,6 +99,8 @@ class SlowSampler:
     def trade(self, ts, aggressor, price, size):
         self.advance(ts)
         self.last_trade = (price, self.watermark)
+        if not self.known:
+            self.unreleased = []
         name = "buy" if aggressor > 0 else "sell"
         self.count(f"trade_count_{name}", 1)
         self.count(f"trade_volume_{name}", size)
@@ -119,19 +121,19 @@ class SlowSampler:
         if lost:
             self.lose("break")
         self.advance(ts)
-        if snapshot:
-            self.anchor(levels)
-        elif not self.known:
+        if not self.known and not snapshot:
             self.unreleased = []
             return
-        elif only_time:
+        if only_time:
             return
+        if self.known and not self.crossed:
+            self.release(ts)
+        if snapshot:
+            self.anchor(levels)
         else:
-            if not self.crossed:
-                self.release(ts)
             self.apply(levels)
         self.last_book = ts
-        self.judge(ts if not snapshot else None)
+        self.judge(ts)
 
     def anchor(self, levels):
         self.book = DictBook()
@@ -163,7 +165,7 @@ class SlowSampler:
                 self.count(f"ofi_{m + 1}", side * imbalance(side, self.ladder[side], after, m))
             self.ladder[side] = after
 
-    def judge(self, chained_ts):
+    def judge(self, ts):
         bid, ask = self.book.best(1), self.book.best(-1)
         if bid is None or ask is None:
             if not self.one_sided and self.start < self.watermark:
@@ -174,8 +176,8 @@ class SlowSampler:
             self.one_sided = False
             self.begin()
         if bid <= ask:
-            if self.crossed and chained_ts is not None:
-                self.release(chained_ts)
+            if self.crossed:
+                self.release(ts)
             self.crossed = False
         elif self.crossed:
             self.lose("crossed")

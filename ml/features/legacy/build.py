@@ -22,7 +22,6 @@ from ml.features.legacy.feature import FAMILIES
 from ml.features.legacy.indicators import compute as of_indicators
 from ml.features.legacy.table import ABSENT, BEGUN, LEGACY_112
 from ml.features.sets import FeatureSet
-from ml.features.table import STALE_NS
 from ml.features.unified.series import Columns
 from ml.instruments import Instrument
 from ml.market import layout as at
@@ -64,7 +63,7 @@ def build(day: Day) -> pl.DataFrame:
     run, minutes = _minutes(day)
     found |= minutes
     by_minute = np.where(run == 0, NullReason.NO_CANDLE, NullReason.NONE), 60 * run
-    by_sample = _unknown_book(day.samples), day.samples[:, at.RUN]
+    by_sample = _unknown_book(day.samples, day.instrument.stale_ns), day.samples[:, at.RUN]
     known = {"orderbook": by_sample, "candle": by_minute, "indicator": by_minute}
     columns, reasons = dict[str, pl.Series](), {family: np.full(rows, KNOWN) for family in FAMILIES}
     for feature in day.chosen.features:
@@ -97,8 +96,8 @@ def _columns(bars: Bars, chosen: FeatureSet) -> Columns:
     return of_candles(bars) | of_indicators(bars, BEGUN[chosen.name], smooth)
 
 
-def _unknown_book(samples: I64) -> np.ndarray:
-    stale = np.where(samples[:, at.BOOK_AGE] > STALE_NS, NullReason.STALE, NullReason.NONE)
+def _unknown_book(samples: I64, stale_ns: int) -> np.ndarray:
+    stale = np.where(samples[:, at.BOOK_AGE] > stale_ns, NullReason.STALE, NullReason.NONE)
     one_sided = (samples[:, at.BID_PRICE] > 0) != (samples[:, at.ASK_PRICE] > 0)
     broken = np.where(one_sided, NullReason.ONE_SIDED, NullReason.INVALID_BOOK)
     return np.where(samples[:, at.VALID] == 0, broken, stale)

@@ -24,7 +24,7 @@ each = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.
 def row(samples, i=NOW, tick=1):
     values, codes = np.full(len(FEATURES), np.nan), np.zeros(len(FEATURES), np.uint8)
     look_back(WINDOWS, samples, i)
-    feature_row(WINDOWS, samples[i], tick, values, codes)
+    feature_row(WINDOWS, samples[i], tick, 60 * 10**9, values, codes)
     return values
 
 

@@ -23,10 +23,14 @@ def test_every_venue_has_a_rule():
         ("binance-usdm", diff(11, 20, 9), False),
         ("binance-spot", diff(11, 20, -1), True),  # `U` is one more than the last `u`
         ("binance-spot", diff(12, 20, -1), False),
+        ("binance-spot", diff(10, 20, -1), False),  # that was the rule of the first one after a snapshot
         ("bybit-linear", diff(11, 11, -1), True),
         ("bybit-linear", diff(12, 12, -1), False),
+        ("bybit-linear", diff(10, 10, -1), False),
+        ("bybit-linear", diff(4, 4, -1), False),
         ("okx-swap", diff(30, 30, 10), True),
         ("okx-swap", diff(11, 11, 9), False),
+        ("okx-swap", diff(30, 30, 11), False),
         ("coinbase-spot", diff(11, 11, 10), False),  # its messages have no ids to follow
     ],
 )

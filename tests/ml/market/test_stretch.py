@@ -19,8 +19,9 @@ from ml.market.events import RawFrame
 from ml.market.frames import of_frames, scanned, tried_on
 from ml.market.stream import Stream, arrivals
 from ml.market.stretch import watermarks
+from tests.emulator.market import Change, Market
 from tests.emulator.protocols import PROTOCOLS
-from tests.ml.market.messages import emulated
+from tests.ml.market.messages import EMULATED, emulated
 from tests.ml.market.streams import BTC, STEPS, T, frames
 from tests.scenario import diff, snapshot, trade
 
@@ -144,6 +145,41 @@ def test_emulated_frames_of_which_some_are_lost_or_come_again(venue):
         given_ += [frame] * int(rng.choice([0, 1, 2], p=[0.02, 0.96, 0.02]))
     whole = of_frames([RawFrame(k, venue, (T + 60 * k) * 10**6, frame) for k, frame in enumerate(given_)])
     assert_same(whole, Instrument(f"{venue}.X", 1, 3, 1, 1), parts=3)
+
+
+IDS = {
+    "binance-usdm": [(2, 3, 2), (-1, 0, -1), (1, 1, 1)],
+    "binance-coinm": [(2, 3, 2), (-1, 0, -1)],
+    "binance-spot": [(0, 3, 2), (0, 0, -1), (0, -2, -3)],
+    "bybit-linear": [(0, 3, 2), (0, 2, 1)],
+    "bybit-spot": [(0, 3, 2)],
+    "bybit-inverse": [(0, 3, 2)],
+    "okx-swap": [(2, 9, 2), (-1, 9, -1), (1, 9, 1)],
+    "okx-spot": [(2, 9, 2), (-4, 9, -4)],
+}
+"""What a message names as the last id before it and as its first one, and the last id that is then missing; less the
+last id that was applied. Where it names no id before it, what is missing ends just before its own first."""
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(("venue", "ids"), [(venue, ids) for venue, found in IDS.items() for ids in found])
+def test_a_message_that_does_not_follow_exactly_is_a_gap_with_its_bounds(venue, ids, compiled):
+    """Neither one that overlaps the message before it nor one that leaves an id out is applied."""
+    protocol, symbol = PROTOCOLS[venue](venue), EMULATED.get(venue, "BTCUSDT")
+    market = Market(symbol, 3, protocol.gap_ids)
+    given_ = protocol.opening(market) + [protocol.frames(market, market.step(T + k))[0] for k in range(1, 20)]
+    if protocol.rest:
+        given_.insert(0, protocol.snapshot(Market(symbol, 3, protocol.gap_ids), T))
+    last, (before, first, missing) = market.published, ids
+    behind = first if venue.startswith("bybit") else first + 20
+    odd = Change(last + before, last + first, last + behind, T + 100, ((1, market.mid - 1, 7),), None)
+    given_.append(protocol.frames(market, odd)[0])
+    whole = of_frames([RawFrame(k, "", (T + k) * 10**6, frame.encode()) for k, frame in enumerate(given_)])
+    stream, log, _ = decoded(whole, Instrument(f"{venue}.{symbol}", 1, 3, 1, 1), compiled=compiled)
+    assert stream.decoder.tally.book_messages == len(given_) - 1 - bool(protocol.rest)
+    ((arrival, broken),) = stream.breaks.items()
+    assert arrival == len(given_) - 1
+    assert (broken.reason, broken.from_id, broken.to_id) == ("sequence_gap", last, last + missing)
 
 
 @settings(max_examples=300, deadline=None)
