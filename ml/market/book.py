@@ -19,7 +19,7 @@ MARGIN = WINDOW // 8
 FAR_CAPACITY = 1 << 15
 NO_ASK = 1 << 62
 
-BASE, BEST_BID, BEST_ASK, N_FAR_BIDS, N_FAR_ASKS, FULL = range(6)
+BASE, BEST_BID, BEST_ASK, N_FAR_BIDS, N_FAR_ASKS, FULL, LOWEST, HIGHEST = range(8)
 
 
 class Book(NamedTuple):
@@ -27,7 +27,8 @@ class Book(NamedTuple):
 
     `dense` i64 (2, WINDOW): size at price `head[BASE] + index`. `far_price`, `far_size` i64 (2, FAR_CAPACITY): levels
     outside the window by ascending price. `head` i64 (8): base, best prices inside the window (0 if none), far counts,
-    and whether a far level found no room: then the book is no longer known.
+    whether a far level found no room: then the book is no longer known; and the bounds of the window's indices at which
+    sizes may stand, both included.
     """
 
     dense: NDArray[np.int64]
@@ -42,7 +43,7 @@ def empty_book() -> Book:
         dense=np.zeros((2, WINDOW), np.int64),
         far_price=np.zeros((2, FAR_CAPACITY), np.int64),
         far_size=np.zeros((2, FAR_CAPACITY), np.int64),
-        head=np.zeros(8, np.int64),
+        head=np.array([0, 0, 0, 0, 0, 0, WINDOW, -1]),
     )
 
 
@@ -60,12 +61,13 @@ def levels(book: Book, side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 @hot
 def clear(book: Book, center: int) -> None:
     """Remove all levels and put the window around a price."""
+    head = book.head
     for side in range(2):
-        for index in range(WINDOW):
+        for index in range(head[LOWEST], head[HIGHEST] + 1):
             book.dense[side, index] = 0
-    for i in range(book.head.size):
-        book.head[i] = 0
-    book.head[BASE] = center - WINDOW // 2
+    for i in range(head.size):
+        head[i] = 0
+    head[BASE], head[LOWEST], head[HIGHEST] = center - WINDOW // 2, WINDOW, -1
 
 
 @inlined
@@ -84,6 +86,7 @@ def set_levels(
     """
     head, dense, keep = book.head, book.dense, before.size > 0
     base, bid, ask = head[BASE], head[BEST_BID], head[BEST_ASK] if head[BEST_ASK] > 0 else NO_ASK
+    lowest, highest = head[LOWEST], head[HIGHEST]
     which, price_of, size_of = sides[start:end], prices[start:end], sizes[start:end]
     for r in range(which.size):
         if which[r] == 0:
@@ -98,12 +101,14 @@ def set_levels(
         if keep:
             before[r] = dense[side, index]
         dense[side, index] = size
+        lowest, highest = min(lowest, index), max(highest, index)
         # as selections, not branches: whether a size is 0 cannot be predicted
         if side == 0:
             bid = max(bid, price if size > 0 else 0)
         else:
             ask = min(ask, price if size > 0 else NO_ASK)
     head[BEST_BID], head[BEST_ASK] = bid, ask if ask < NO_ASK else 0
+    head[LOWEST], head[HIGHEST] = lowest, highest
 
 
 @inlined
@@ -162,11 +167,11 @@ def top(book: Book, side: int, prices: NDArray[np.int64], sizes: NDArray[np.int6
     row, index = book.dense[side], head[BEST_BID + side] - base
     # written always, kept if the level is there: which ticks are filled cannot be predicted; a fixed step is faster
     if side == 0 and head[BEST_BID] > 0:
-        while k < wanted and index >= 0:
+        while k < wanted and index >= head[LOWEST]:
             prices[k], sizes[k] = base + index, row[index]
             k, index = k + (row[index] > 0), index - 1
     elif side == 1 and head[BEST_ASK] > 0:
-        while k < wanted and index < WINDOW:
+        while k < wanted and index <= head[HIGHEST]:
             prices[k], sizes[k] = base + index, row[index]
             k, index = k + (row[index] > 0), index + 1
     while k < wanted and 0 <= far < n:
@@ -246,6 +251,7 @@ def _move_window(book: Book, base: int) -> None:
                 book.far_size[side, i] = 0
         _drop_removed(book, side)
     head[BASE], head[BEST_BID], head[BEST_ASK] = base, 0, 0
+    head[LOWEST], head[HIGHEST] = 0, WINDOW - 1
     for index in range(WINDOW):
         if dense[0, index] > 0:
             head[BEST_BID] = base + index

@@ -131,12 +131,12 @@ def test_trades_do_not_make_a_book_known(venue, tmp_path):
     assert unknown["bid_price_1"].null_count() == unknown.height == MIDNIGHT - 11
     labels = label(samples, tail(raw[:1], instrument, DATE), DATE)
     assert labels["movement_10s"].is_not_null().sum() == 1
-    later_raw, later, _ = tables(chain, instrument, NEXT) if venue == "binance-usdm" else (None, None, None)
-    if later is not None:
-        assert later.validity["end_reason"].to_list() == ["no_snapshot"]
-        stored = [named(day.validity, date, instrument.id) for date, day in ((DATE, events), (NEXT, later))]
-        (gap,) = gaps(pl.concat(stored)).to_dicts()
-        assert (gap["reason"], gap["start"], gap["end"]) == ("silent", START + round(end * SECOND), None)
+    _, later, nothing = tables(chain, instrument, NEXT)
+    assert later.validity["end_reason"].to_list() == ["no_snapshot"]
+    assert not nothing["valid"].any()
+    stored = [named(day.validity, date, instrument.id) for date, day in ((DATE, events), (NEXT, later))]
+    (gap,) = gaps(pl.concat(stored)).to_dicts()
+    assert (gap["reason"], gap["start"], gap["end"]) == ("silent", START + round(end * SECOND), None)
     assert_live_is_the_same([raw], [features_of(raw, samples, instrument)], instrument)
 
 
