@@ -15,7 +15,7 @@ from ml.market import captures
 
 
 def main(argv: list[str]) -> int:
-    """Return 0, 1 if something was set aside or a book has a gap, 2 if nothing could be read."""
+    """Return 0, 1 if something was set aside or a book was lost (a side that was empty is none), 2 if nothing was read."""
     parser = argparse.ArgumentParser(prog="lobforge inspect", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="capture files, or directories of them")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -40,7 +40,8 @@ def main(argv: list[str]) -> int:
             print(f"not read: {frames} x {name}")
         for entry in report["set_aside"]:
             print(f"set aside: {entry['file']} at byte {entry['offset']}: {entry['reason']} ({entry['detail']})")
-    return 1 if report["set_aside"] or any(found["gaps"] for found in report["instruments"].values()) else 0
+    lost = [gap for found in report["instruments"].values() for gap in found["gaps"] if gap["reason"] != "one_sided"]
+    return 1 if report["set_aside"] or lost else 0
 
 
 def _cell(value: object) -> str:

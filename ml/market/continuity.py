@@ -65,7 +65,7 @@ class Continuity:
     def __init__(self, rule: IdRule, silence_ns: int = 60 * 10**9) -> None:
         self.rule = rule
         self.silence_ns = silence_ns
-        """How long snapshots without ids may lie apart: nothing tells whether the time between two of them was quiet."""
+        """How long snapshots without ids may lie apart: nothing tells whether the time between two was quiet."""
         self.last_id: int | None = None
         self.last_ts = 0
         """Latest event time that was applied, ns UTC."""

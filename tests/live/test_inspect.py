@@ -45,6 +45,35 @@ def test_a_whole_capture_returns_zero(capsys, good):
     assert (found["first_event_ts"], found["last_event_ts"]) == (T * 10**6, (T + 200) * 10**6)
 
 
+def test_a_book_with_a_gap_is_shown_as_unknown(capsys, tmp_path):
+    """Its last prices are no answer; once a snapshot made it known again there are prices, and the loss is still told."""
+    docs = [*GOOD, diff(9, 8, T + 300), diff(10, 9, T + 400)]
+    code, report = run(capsys, capture(tmp_path / "a.log", docs))
+    found = report["instruments"][USDM]
+    assert code == 1
+    assert (found["best_bid"], found["best_ask"], found["bid_levels"], found["ask_levels"]) == (None, None, 0, 0)
+    (gap,) = found["gaps"]
+    assert (gap["from_id"], gap["to_id"], gap["end"], gap["reason"]) == (3, 8, None, "sequence_gap")
+    code, report = run(capsys, capture(tmp_path / "a.log", [*docs, snapshot(10, T + 400)]))
+    assert (code, report["instruments"][USDM]["best_bid"]) == (1, 99.0)
+
+
+def test_a_book_that_trades_outlive_is_unknown(capsys, tmp_path):
+    """Trades say nothing of the book: beyond the bound on its age it is silent from its last message on."""
+    code, report = run(
+        capsys, capture(tmp_path / "a.log", [*GOOD, *(trade(2 + k, T + 20_000 * k) for k in range(1, 5))])
+    )
+    found = report["instruments"][USDM]
+    assert (code, found["best_bid"], found["ask_levels"]) == (1, None, 0)
+    assert [(gap["start"], gap["reason"]) for gap in found["gaps"]] == [((T + 200) * 10**6, "silent")]
+
+
+def test_trades_alone_are_no_lost_book(capsys, tmp_path):
+    """There was none to lose."""
+    code, report = run(capsys, capture(tmp_path / "a.log", [trade(1, T), trade(2, T + 100_000)]))
+    assert (code, report["instruments"][USDM]["gaps"], report["instruments"][USDM]["trades"]) == (0, [], 2)
+
+
 @pytest.mark.parametrize(
     ("docs", "reason", "line"),
     [

@@ -207,7 +207,7 @@ def test_a_capture_in_which_trades_outlive_the_book_tells_so(tmp_path, longer, r
     for second in range(10, 11 + longer):
         tape.trade(1_000 * second + 500)
     chain = tape.write(tmp_path / "a.jsonl")
-    raw, events, samples = tables(chain, tape.instrument)
+    _, events, samples = tables(chain, tape.instrument)
     assert [row[1:] for row in intervals(events)] == [(10.0, reason)]
     assert samples.height == (10 if reason == "capture_end" else 10 + longer)
     assert samples["valid"].sum() == 10
@@ -249,7 +249,7 @@ def test_a_quiet_book_is_known_over_days_if_its_next_message_follows(tmp_path):
         for _ in day.runs():
             pass
         assert len(day.closing) <= 5
-        raw, events, samples = tables(chain, instrument, date)
+        _, events, samples = tables(chain, instrument, date)
         assert events.validity.select("end_ts", "end_reason").rows() == [(bounds(date)[1], None)]
         assert samples["valid"].all()
 

@@ -175,7 +175,7 @@ def test_a_message_that_does_not_follow_exactly_is_a_gap_with_its_bounds(venue, 
     odd = Change(last + before, last + first, last + behind, T + 100, ((1, market.mid - 1, 7),), None)
     given_.append(protocol.frames(market, odd)[0])
     whole = of_frames([RawFrame(k, "", (T + k) * 10**6, frame.encode()) for k, frame in enumerate(given_)])
-    stream, log, _ = decoded(whole, Instrument(f"{venue}.{symbol}", 1, 3, 1, 1), compiled=compiled)
+    stream, _, _ = decoded(whole, Instrument(f"{venue}.{symbol}", 1, 3, 1, 1), compiled=compiled)
     assert stream.decoder.tally.book_messages == len(given_) - 1 - bool(protocol.rest)
     ((arrival, broken),) = stream.breaks.items()
     assert arrival == len(given_) - 1
