@@ -15,7 +15,10 @@ from ml.market import captures
 
 
 def main(argv: list[str]) -> int:
-    """Return 0, 1 if something was set aside or a book was lost (a side that was empty is none), 2 if nothing was read."""
+    """Return 0, 1 if something was set aside or a book was lost, 2 if nothing could be read.
+
+    A side of a book that was empty is a gap, and no loss.
+    """
     parser = argparse.ArgumentParser(prog="lobforge inspect", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="capture files, or directories of them")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

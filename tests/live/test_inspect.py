@@ -46,7 +46,7 @@ def test_a_whole_capture_returns_zero(capsys, good):
 
 
 def test_a_book_with_a_gap_is_shown_as_unknown(capsys, tmp_path):
-    """Its last prices are no answer; once a snapshot made it known again there are prices, and the loss is still told."""
+    """Its last prices are no answer; once a snapshot made it known again it has prices, and the loss is still told."""
     docs = [*GOOD, diff(9, 8, T + 300), diff(10, 9, T + 400)]
     code, report = run(capsys, capture(tmp_path / "a.log", docs))
     found = report["instruments"][USDM]
@@ -70,7 +70,7 @@ def test_a_book_that_trades_outlive_is_unknown(capsys, tmp_path):
 
 def test_trades_alone_are_no_lost_book(capsys, tmp_path):
     """There was none to lose."""
-    code, report = run(capsys, capture(tmp_path / "a.log", [trade(1, T), trade(2, T + 100_000)]))
+    code, report = run(capsys, capture(tmp_path / "a.log", [trade(1, T), trade(2, T + 50_000)]))
     assert (code, report["instruments"][USDM]["gaps"], report["instruments"][USDM]["trades"]) == (0, [], 2)
 
 
@@ -188,18 +188,21 @@ KLINE = "1741046400000,100.1,101.1,99.1,100.5,1.5,1741046459999,150,7,0.5,50,0\n
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
-    [("um/BTCUSDT-1m-2025-03-04.csv", KLINE), ("deletes.log", DELETES)],
+    ("name", "content", "lost"),
+    [("um/BTCUSDT-1m-2025-03-04.csv", KLINE, 0), ("deletes.log", DELETES, 1)],
     ids=["candles alone", "removals alone"],
 )
-def test_an_instrument_without_a_price_has_none(capsys, tmp_path, name, content):
-    """Null, not zero: nothing is known of its book; nothing is refused for decimals that nobody gave."""
+def test_an_instrument_without_a_price_has_none(capsys, tmp_path, name, content, lost):
+    """Null, not zero: nothing is known of its book; nothing is refused for decimals that nobody gave.
+
+    Changes without a snapshot are a book that was lost.
+    """
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     _ = path.write_text(content) if isinstance(content, str) else capture(path, content)
     code, report = run(capsys, path)
     found = report["instruments"][USDM]
-    assert (code, report["set_aside"]) == (0, [])
+    assert (code, report["set_aside"]) == (lost, [])
     assert (found["best_bid"], found["best_ask"], found["bid_levels"], found["ask_levels"]) == (None, None, 0, 0)
     main([str(path)])
     printed = capsys.readouterr().out
