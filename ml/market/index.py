@@ -29,7 +29,7 @@ from ml.paths import DataRoot
 from ml.schemas import TABLES
 from ml.store import publish, sha256_file
 
-FORMAT = 5
+FORMAT = 6
 MIN_APART_NS = 60 * 10**9
 """Snapshots are noted at most once a minute: some archives hold nothing else."""
 
