@@ -48,4 +48,6 @@ def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]])
     for row in rows:
         table.add_row(*row)
     # what is no terminal has no width: a cell that is cut there is lost to the next program
-    Console(width=None if sys.stdout.isatty() else UNBOUND).print(table)
+    # and brackets in a name are no markup
+    width = None if sys.stdout.isatty() else UNBOUND
+    Console(width=width, markup=False, emoji=False).print(table)

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ml import durable, integrity, store
+from ml.addresses import read_only
 from ml.errors import StoreError
 from ml.integrity import Fault
 from ml.paths import DataRoot
@@ -133,7 +134,7 @@ class _Copy:
             target = self.target.root / name
             durable.make_folder(target.parent)
             try:
-                with closing(_read_only(path)) as live, closing(sqlite3.connect(target)) as copy:
+                with closing(read_only(path)) as live, closing(sqlite3.connect(target)) as copy:
                     live.backup(copy)
             except sqlite3.DatabaseError as error:
                 target.unlink(missing_ok=True)
@@ -192,10 +193,6 @@ def _copied(source: Path, target: Path) -> _Bytes:
     except OSError as error:
         raise StoreError(f"{source} could not be copied to {target}: {error}. See that the disk has room.") from error
     return _Bytes(digest.hexdigest(), size)
-
-
-def _read_only(database: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)
 
 
 def _whole(path: Path, one: Kept) -> bool:

@@ -5,12 +5,13 @@ Not here: anything the pipeline computes with; that stays in whole units, which 
 """
 
 from itertools import groupby
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from ml import config
+from ml.addresses import duckdb_list, scan
 from ml.errors import StoreError
 from ml.instruments import Instrument
 from ml.paths import DataRoot
@@ -45,7 +46,7 @@ def frame(root: DataRoot, instrument: Instrument, table: str) -> pl.LazyFrame:
     """
     # Polars divides by multiplying with the inverse: rounding takes the noise away again (a mid has one decimal more)
     parts = [
-        pl.concat([pl.scan_parquet(file) for file in files], how="diagonal").with_columns(
+        pl.concat(map(scan, files), how="diagonal").with_columns(
             [(pl.col(name) / 10**k).round(k + 1) for name, k in _decimals(entry, table).items()]
         )
         for entry, files in _files(root, instrument, table)
@@ -68,15 +69,14 @@ def connect(root: DataRoot, instrument: Instrument) -> "duckdb.DuckDBPyConnectio
     return connection
 
 
-def _query(table: str, entry: Instrument, files: list[str]) -> str:
+def _query(table: str, entry: Instrument, files: list[Path]) -> str:
     scaled = ", ".join(f"{name} / 1e{decimals} as {name}" for name, decimals in _decimals(entry, table).items())
     columns = f"* replace ({scaled})" if scaled else "*"
-    paths = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     options = "hive_partitioning = false, union_by_name = true"
-    return f"select {columns} from read_parquet([{paths}], {options})"  # noqa: S608
+    return f"select {columns} from read_parquet({duckdb_list(files)}, {options})"  # noqa: S608
 
 
-def _files(root: DataRoot, instrument: Instrument, table: str) -> list[tuple[Instrument, list[str]]]:
+def _files(root: DataRoot, instrument: Instrument, table: str) -> list[tuple[Instrument, list[Path]]]:
     """Published files of a table and instrument by date, with the entry of the instrument that holds for them."""
     found = sorted(path for path in manifest(root, table) if path.endswith(f"_{instrument.id}.parquet"))
     if not found:
@@ -87,7 +87,7 @@ def _files(root: DataRoot, instrument: Instrument, table: str) -> list[tuple[Ins
     def entry(path: str) -> Instrument:
         return instrument if dated is None else dated.instrument(instrument.id, PurePath(path).parent.name[-10:])
 
-    return [(one, [str(root.root / path) for path in paths]) for one, paths in groupby(found, key=entry)]
+    return [(one, [root.root / path for path in paths]) for one, paths in groupby(found, key=entry)]
 
 
 def _decimals(instrument: Instrument, table: str) -> dict[str, int]:

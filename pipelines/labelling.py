@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from ml import config, store
+from ml.addresses import addressable
 from ml.errors import DatasetError
 from ml.labels.future import class_shares, coverage
 from ml.legacy.labelling import relabel
@@ -64,7 +65,7 @@ def _ours(root: DataRoot, wanted: Range) -> dict[str, Any]:
     from pipelines.definitions import defs
 
     config.load(root)
-    os.environ["DAGSTER_HOME"] = str(root.dagster_home.resolve())
+    os.environ["DAGSTER_HOME"] = str(addressable(root.dagster_home.resolve()))
     done: dict[str, Any] = {}
     with dg.DagsterInstance.get() as instance:
         for date, instrument in wanted.partitions(root, "book_samples"):

@@ -9,7 +9,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ml.addresses import command
 from ml.paths import DataRoot
 
 COLOURS = {"pass": "green", "promote": "green", "fail": "red", "refuse": "red", "insufficient": "yellow"}
@@ -17,7 +19,7 @@ COLOURS = {"pass": "green", "promote": "green", "fail": "red", "refuse": "red", 
 
 def show(report: dict[str, Any], root: DataRoot) -> None:
     """Print what was captured, what was found, the decision with every gate, and how to look further."""
-    console = Console(width=120)
+    console = Console(width=120, markup=False, emoji=False)  # brackets in a path or a name are no markup
     console.print(_captured(report))
     for gap in report["gaps"]:
         console.print(_gap(gap), soft_wrap=True)
@@ -31,12 +33,12 @@ def show(report: dict[str, Any], root: DataRoot) -> None:
         f"({parity['rows_with_values']} with all short features)"
     )
     console.print(f"signals       {live['signals']}, withheld: {withheld}")
-    console.print(
-        f"decision      [bold {COLOURS[report['decision']]}]{report['decision']}[/], "
-        f"champion {report['champion'] or 'none'}, record {report['record'][:16]}"
-    )
+    decision = Text(report["decision"], style=f"bold {COLOURS[report['decision']]}")
+    rest = f", champion {report['champion'] or 'none'}, record {report['record'][:16]}"
+    console.print(Text.assemble("decision      ", decision, rest))
     console.print(f"wall          {report['wall_s']:.0f} s")
-    console.print(f"look further  LOBFORGE_DATA_ROOT={root.root} make ui, then http://127.0.0.1:3000", soft_wrap=True)
+    further = f"look further  {command(root, 'make', 'ui')}, then http://127.0.0.1:3000"
+    console.print(further, soft_wrap=True)
 
 
 def _captured(report: dict[str, Any]) -> Table:
@@ -50,10 +52,11 @@ def _captured(report: dict[str, Any]) -> Table:
     return table
 
 
-def _gap(gap: dict[str, Any]) -> str:
+def _gap(gap: dict[str, Any]) -> Text:
     end = _time(gap["end"]) if gap["end"] else "the end"
     stretch = f"{gap['instrument']} {_time(gap['start'])} to {end}"
-    return f"[yellow]gap[/]           {stretch}: {gap['reason']}, ids {gap['from_id']} to {gap['to_id']}"
+    ids = f"ids {gap['from_id']} to {gap['to_id']}"
+    return Text.assemble(("gap", "yellow"), f"           {stretch}: {gap['reason']}, {ids}")
 
 
 def _folds(report: dict[str, Any]) -> Table:
@@ -82,7 +85,7 @@ def _canaries(report: dict[str, Any]) -> Table:
     for name in ("canary", "alive", "value", "limit", "of"):
         table.add_column(name)
     for canary in report["canaries"]:
-        alive = "[green]yes[/]" if canary["passed"] else "[red]no[/]"
+        alive = Text("yes", style="green") if canary["passed"] else Text("no", style="red")
         table.add_row(canary["name"], alive, _number(canary["value"]), _number(canary["limit"]), canary["detail"])
     return table
 
@@ -92,7 +95,7 @@ def _gates(report: dict[str, Any]) -> Table:
     for name in ("gate", "outcome", "value", "bar", "required", "detail"):
         table.add_column(name)
     for gate in report["gates"]:
-        outcome = f"[{COLOURS[gate['outcome']]}]{gate['outcome']}[/]"
+        outcome = Text(gate["outcome"], style=COLOURS[gate["outcome"]])
         table.add_row(
             gate["name"],
             outcome,

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ml import config, durable
+from ml.addresses import addressable
 from ml.config import Config
 from ml.paths import DataRoot
 from ml.sweep import sweep
@@ -39,7 +40,7 @@ def _dagster(root: DataRoot) -> list[str]:
     import dagster as dg
 
     home = root.dagster_home
-    os.environ["DAGSTER_HOME"] = str(home.resolve())
+    os.environ["DAGSTER_HOME"] = str(addressable(home.resolve()))
     if (home / "dagster.yaml").exists():
         return []
     home.mkdir(parents=True, exist_ok=True)

@@ -34,3 +34,11 @@ def test_a_pipe_gets_whole_cells(capsys):
     """Where no terminal gives a width, nothing is cut to one."""
     show_table("gaps", ["instrument", "start"], [["binance-usdm.BTCUSDT" * 9, "2024-07-19 00:05:02.123"]])
     assert "binance-usdm.BTCUSDT" * 9 in capsys.readouterr().out
+
+
+def test_brackets_and_colons_are_no_markup(capsys):
+    """Names hold what they hold."""
+    show_table("captures [y]", ["instrument"], [["sim.[red]X:smile:"]])
+    printed = capsys.readouterr().out
+    assert "captures [y]" in printed
+    assert "sim.[red]X:smile:" in printed

@@ -191,3 +191,10 @@ def test_a_plan_without_sense_is_refused(fields, told):
     """What is wrong, and what is allowed."""
     with pytest.raises(SettingsError, match=told):
         LabelPlan(**fields)
+
+
+def test_any_path_is_read_back(root):
+    """Quotes and backslashes too."""
+    wanted = Config(Path('/x "y"/\\z [1]#é'), date(2025, 1, 1), None, ())
+    write_text(root.config, config.render(wanted))
+    assert config.load(root).captures == wanted.captures

@@ -1,11 +1,15 @@
 """Prices as prices: both views scale alike, and no row is lost."""
 
+import duckdb
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from ml import views
+from ml.addresses import duckdb_list
 from ml.errors import StoreError
-from ml.store import read
+from ml.paths import DataRoot
+from ml.store import publish, read
 from tests.scenario import INSTRUMENT
 
 DAYS = ("2025-03-03", "2025-03-04")
@@ -47,3 +51,18 @@ def test_nothing_stored_is_said(root):
     """The message names the table and the instrument."""
     with pytest.raises(StoreError, match=r"trades holds nothing of sim\.SIMUSDT"):
         views.frame(root, INSTRUMENT, "trades")
+
+
+def test_a_path_is_no_pattern(tmp_path):
+    """`run[1]` as a pattern is `run1`, which lies beside it; a question mark and a star are any characters."""
+    names = ("run[1]", "run1", "a?'*", "ab'c")
+    for size, name in enumerate(names, start=1):
+        root = DataRoot(tmp_path / name)
+        rows = pl.DataFrame({"ts": [1], "price": [10 * size], "size": [1_000]})
+        publish(root, "trades", root.partition("trades", DAYS[0], INSTRUMENT.id), rows, "")
+    for size, name in enumerate(names, start=1):
+        root = DataRoot(tmp_path / name)
+        assert views.frame(root, INSTRUMENT, "trades").collect()["price"].to_list() == [size]
+        with duckdb.connect() as connection:
+            files = duckdb_list([root.partition("trades", DAYS[0], INSTRUMENT.id)])
+            assert connection.sql(f"from read_parquet({files})").pl()["price"].to_list() == [10 * size]
