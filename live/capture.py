@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from live.console import fail
+from live.progress import say
 from ml import settings
 from ml.capture import feeds
 from ml.capture.recorder import Recorder
@@ -238,10 +239,9 @@ def _say(options: argparse.Namespace, state: dict[str, Any], last: bool = False)
 def _signals(root: DataRoot, options: argparse.Namespace) -> Callable[[str, dict[str, Any], int], None]:
     """A function that feeds frames to one live runner per symbol, keeps the newest rows, and prints what it says."""
     from live.runner import Runner, promoted
-    from ml import config
-    from ml.fingerprint import use_compiled
+    from ml import config, kernel_cache
 
-    use_compiled(root.compiled)
+    say(kernel_cache.notice())
     listed, model = config.load(root), promoted(root, "champion")
     names = options.symbols.split(",")
     runners = {name: Runner(listed.instrument(f"{options.venue}.{name}"), model, store=root) for name in names if name}

@@ -10,6 +10,8 @@ from pathlib import Path
 import orjson
 
 from live.console import fail, show_table
+from live.progress import Progress, say
+from ml import kernel_cache
 from ml.errors import LobforgeError
 from ml.market import captures
 
@@ -25,9 +27,11 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     from ml.market.replay import inspect  # compiled code is loaded only when there is work for it
 
+    say(kernel_cache.notice())
     try:
         paths = [path for given in options.files for path in (captures.find(given) if given.is_dir() else [given])]
-        report = inspect(paths)
+        with Progress() as progress:
+            report = inspect(paths, progress)
     except LobforgeError as error:
         return fail(error, options.json)
     if options.json:

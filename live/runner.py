@@ -18,11 +18,11 @@ import orjson
 import polars as pl
 
 from live.console import fail
-from ml import config, settings
+from live.progress import say
+from ml import config, kernel_cache, settings
 from ml.config import Config
 from ml.errors import InstrumentError, LobforgeError, ModelRefused, StoreError
 from ml.feature_store.newest import NewestWriter
-from ml.fingerprint import use_compiled
 from ml.instruments import Instrument
 from ml.market import captures, index
 from ml.market.chain import Chain, link
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     try:
         root = DataRoot(settings.load().data_root)
         listed = config.load(root)
-        use_compiled(root.compiled)
+        say(kernel_cache.notice())
         paths = [path for given in options.replay for path in (captures.find(given) if given.is_dir() else [given])]
         chain = link(paths, partial(index.load, root))
         model = promoted(root, options.alias)

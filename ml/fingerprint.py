@@ -1,4 +1,4 @@
-"""Where numba keeps compiled functions: a folder for each state of what is compiled.
+"""The state of what is compiled, as a hash: compiled functions are kept in a folder for each.
 
 numba's own cache sees a change in the file of a function, but not in a function or a constant of another file that it
 uses. This hash covers both, and nothing else: a change in code that is not compiled compiles nothing again. It is for
@@ -7,15 +7,13 @@ that cache alone: what computes a stored number carries a version (`ml.versions`
 
 import ast
 import hashlib
-import os
-import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-COMPILERS = {"hot", "inlined", "njit"}
+COMPILERS = {"hot", "inlined", "plain", "njit"}
 """The decorators of compiled functions."""
 
 
@@ -30,15 +28,6 @@ def fingerprint() -> str:
             for part in _compiled(ast.parse(text)):
                 digest.update(part.encode())
     return digest.hexdigest()[:16]
-
-
-def use_compiled(folder: Path) -> None:
-    """Keep compiled functions below a folder, apart for each state of their sources; call before they are compiled."""
-    below = folder / fingerprint()
-    below.mkdir(parents=True, exist_ok=True)
-    os.environ["NUMBA_CACHE_DIR"] = str(below.resolve())
-    if "numba" in sys.modules:
-        sys.modules["numba"].config.CACHE_DIR = str(below.resolve())
 
 
 def _compiled(module: ast.Module) -> Iterator[str]:

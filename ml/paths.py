@@ -62,7 +62,7 @@ class DataRoot:
 
     @property
     def compiled(self) -> Path:
-        """Compiled kernels, one folder per fingerprint."""
+        """Compiled kernels, where the user has no cache folder; one folder per state of their sources."""
         return self.root / "numba"
 
     @property

@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from ml import decisions
+from ml.addresses import sqlite_url
 from ml.errors import ModelRefused, RegistryError
 from ml.models.lightgbm import DirectionModel, load
 from ml.paths import DataRoot
@@ -35,12 +36,13 @@ class Registry:
     def __init__(self, root: DataRoot) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # else it tells of each of its migrations
         from mlflow import MlflowClient
 
         self.root = root
         root.mlflow.mkdir(parents=True, exist_ok=True)
         root.decisions.mkdir(parents=True, exist_ok=True)
-        self.uri = f"sqlite:///{root.mlflow.resolve() / 'mlflow.db'}"
+        self.uri = sqlite_url(root.mlflow / "mlflow.db")
         with self._lock():
             self.client = MlflowClient(self.uri, self.uri)
             experiment = self.client.get_experiment_by_name(EXPERIMENT)

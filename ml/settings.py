@@ -24,6 +24,8 @@ class Settings(BaseSettings):
 
     data_root: Path = Path("data")
     """Where every table, the Dagster instance and the MLflow store lie."""
+    cache_dir: Path | None = None
+    """Where compiled kernels are kept; the user's cache folder, the data root or a temporary folder if left out."""
     test_data: Path | None = None
     """Where the recorded market files for the tests lie."""
     threads: int = 1

@@ -10,7 +10,6 @@ import dagster as dg
 
 import assets
 from assets.partitions import ROOT
-from ml.fingerprint import use_compiled
 from ml.paths import DataRoot
 from pipelines.io_managers import JsonDocuments, ParquetTables
 from pipelines.jobs import candle_sets, fetch, ingest, label, learn, legacy_sets, migrate, watch
@@ -42,7 +41,6 @@ def resources_of(root: DataRoot) -> dict[str, Any]:
 
 def build_defs(**overrides: Any) -> dg.Definitions:
     """The definitions over the data root of the settings; keyword arguments replace resources by name."""
-    use_compiled(ROOT.compiled)
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
         jobs=[fetch, ingest, label, candle_sets, legacy_sets, learn, watch, migrate],

@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from ml import settings
+from ml import kernel_cache, settings
 from ml.config import Config
 from ml.durable import write_text
 from ml.paths import FEATURE_GROUP, DataRoot
@@ -59,6 +59,8 @@ def prepare(demo: Demo, say: Any) -> tuple[DataRoot, list[str]]:
     """
     root = demo.root()
     os.environ["LOBFORGE_DATA_ROOT"] = str(root.root)
+    if notice := kernel_cache.notice():
+        say(notice)
     config, keys = _recorded(root, demo.captures) if demo.captures else _simulated(root, demo, say)
     for line in initialise(root, config):
         say(line)
@@ -101,9 +103,6 @@ def _last_date(seconds: float) -> date:
 
 
 def _simulated(root: DataRoot, demo: Demo, say: Any) -> tuple[Config, list[str]]:
-    from ml.fingerprint import use_compiled
-
-    use_compiled(root.compiled)
     from ml.simulation.instrument import INSTRUMENT
     from ml.simulation.plants import Alpha
     from ml.simulation.publish import Outage, frames, write_captures

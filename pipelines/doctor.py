@@ -11,7 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml import config, decisions, store
+from ml import config, decisions, kernel_cache, store
+from ml.addresses import read_only
 from ml.errors import CaptureError, LobforgeError
 from ml.market import captures
 from ml.paths import DataRoot
@@ -39,7 +40,7 @@ def examine(root: DataRoot) -> list[Finding]:
         fix = f"mend {root.config} by hand" if root.config.exists() else "lobforge init"
         return [Finding(False, str(error), fix, fatal=True)]
     found = [Finding(True, f"{root.config}: {len(listed.ids)} instruments from {listed.first_date}")]
-    return [*found, *_captures(listed), *_stores(root), *_disk(root), *_files(root), *_decisions(root)]
+    return [*found, *_captures(listed), *_stores(root), *_disk(root), *_compiled(), *_files(root), *_decisions(root)]
 
 
 def _captures(listed: config.Config) -> Iterator[Finding]:
@@ -65,7 +66,7 @@ def _stores(root: DataRoot) -> Iterator[Finding]:
 
 def _quick_check(database: Path) -> str:
     try:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        with closing(read_only(database)) as connection:
             return connection.execute("pragma quick_check").fetchone()[0]
     except sqlite3.DatabaseError as error:
         return str(error)
@@ -74,6 +75,12 @@ def _quick_check(database: Path) -> str:
 def _disk(root: DataRoot) -> Iterator[Finding]:
     free = shutil.disk_usage(root.root).free
     yield Finding(free > MIN_FREE_BYTES, f"{free / 1e9:.1f} GB free", "free at least 1 GB on the disk of the data root")
+
+
+def _compiled() -> Iterator[Finding]:
+    kept = kernel_cache.folder()
+    what = kernel_cache.missing() if kept is None else f"compiled code is kept in {kept}"
+    yield Finding(kept is not None, what, "set LOBFORGE_CACHE_DIR to a folder that this user can write")
 
 
 def _files(root: DataRoot) -> Iterator[Finding]:

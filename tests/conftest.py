@@ -14,7 +14,6 @@ import pytest
 from ml import settings
 from ml.config import Config, render
 from ml.durable import write_text
-from ml.fingerprint import use_compiled
 from ml.paths import DataRoot
 from tests.shared import made_once
 
@@ -37,12 +36,11 @@ def pytest_configure(config):
         from tests.promises import Scribe
 
         config.pluginmanager.register(Scribe())
-    use_compiled(PROJECT / ".numba_cache")
+    os.environ["LOBFORGE_CACHE_DIR"] = str(PROJECT / ".numba_cache")
     from pipelines.demo import default_config
 
     root = DataRoot(Path(mkdtemp(prefix="lobforge-test-")))
     write_text(root.config, render(default_config()))
-    root.compiled.symlink_to(PROJECT / ".numba_cache")
     os.environ["LOBFORGE_DATA_ROOT"] = str(root.root)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 

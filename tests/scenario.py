@@ -70,12 +70,10 @@ INGEST = """
 import sys
 from pathlib import Path
 from ml import config, settings
-from ml.fingerprint import use_compiled
 from ml.paths import DataRoot
 from tests.scenario import ingest
-use_compiled(Path(sys.argv[1]))
 root = DataRoot(settings.load().data_root)
-ingest(root, config.load(root), sys.argv[2:])
+ingest(root, config.load(root), sys.argv[1:])
 """
 
 
@@ -90,7 +88,7 @@ def ingest_elsewhere(root: DataRoot, listed: Config, dates: list[str], threads: 
         "OMP_NUM_THREADS": str(threads),
         "PYTHONHASHSEED": str(threads),  # another order of sets than in this process
     }
-    command = [sys.executable, "-c", INGEST, str(project / ".numba_cache"), *dates]
+    command = [sys.executable, "-c", INGEST, *dates]
     done = subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2_000:]
 

@@ -1,14 +1,17 @@
 """How the hot functions are compiled.
 
 Here: the decorator.
-Not here: the functions, the folder that keeps what was compiled (`ml.fingerprint`).
+Not here: the functions, the folder that keeps what was compiled (`ml.kernel_cache`).
 """
 
 from typing import Any
 
 from numba import njit
 
-_OPTIONS: dict[str, Any] = {"cache": True, "_nrt": False, "error_model": "numpy", "nogil": True}
+from ml import kernel_cache
+
+_KEPT = kernel_cache.folder() is not None
+_OPTIONS: dict[str, Any] = {"cache": _KEPT, "_nrt": False, "error_model": "numpy", "nogil": True}
 hot: Any = njit(**_OPTIONS)
 """Compile without numba's reference counting of array arguments: such a function must not allocate.
 
@@ -18,3 +21,5 @@ gives NaN or infinity, as numpy does, instead of an error; feature rows make NaN
 """
 inlined: Any = njit(**_OPTIONS, inline="always")
 """The same, merged into its caller: for what runs once a message, where a call with the state costs 50 ns."""
+plain: Any = njit(cache=_KEPT)
+"""Compile a function that allocates, with numba's usual arithmetic."""

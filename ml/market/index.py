@@ -8,7 +8,7 @@ Not here: the order of several files (`ml.market.chain`), the line formats (`ml.
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
@@ -113,8 +113,8 @@ class _Part:
                 self.anchors.append(event_ts)
 
 
-def scan(path: Path) -> tuple[FileIndex, list[Line]]:
-    """Index a file from its content alone.
+def scan(path: Path, tell: Callable[[int], None] | None = None) -> tuple[FileIndex, list[Line]]:
+    """Index a file from its content alone; `tell` is told now and then how many frames were read.
 
     Raises:
         CaptureError: there is no such file.
@@ -129,6 +129,8 @@ def scan(path: Path) -> tuple[FileIndex, list[Line]]:
             continue
         recv_ts = item.frames.recv_ts
         index.frames += len(recv_ts)
+        if tell is not None:
+            tell(index.frames)
         index.first_recv = index.first_recv or int(recv_ts[np.argmax(recv_ts > 0)])
         index.last_recv = max(index.last_recv, int(recv_ts.max()))
         for k in np.flatnonzero(item.owner == NAMELESS).tolist():

@@ -4,7 +4,7 @@ Here: the summary per instrument that `lobforge inspect` shows.
 Not here: storing (`ml.market.day`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,9 +20,14 @@ from ml.market.index import FileIndex, scan
 from ml.market.survey import FINEST, survey
 from ml.market.venues.dialects import BOOK, SNAPSHOT_ASKED
 
+TOLD = 1_000
+"""Frames between two words about how far the replay is."""
 
-def inspect(paths: Sequence[Path]) -> dict[str, Any]:
+
+def inspect(paths: Sequence[Path], tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Instruments, set-aside lines and frames that are not read of capture files, in any order.
+
+    `tell` is told now and then how far it is.
 
     Times are ns UTC, prices are in quote currency; `end` of a gap is null where no snapshot came later, and the book
     is then unknown: it has no prices and no levels. Captures without a frame of a book have no gaps of it.
@@ -34,7 +39,7 @@ def inspect(paths: Sequence[Path]) -> dict[str, Any]:
     found: dict[str, tuple[Path, list[Line]]] = {}
 
     def index(path: Path) -> FileIndex:
-        summary, lines = scan(path)
+        summary, lines = scan(path, lambda count: tell(f"{path.name}: {count:,} frames read"))
         found[summary.sha256] = (path, lines)
         return summary
 
@@ -42,26 +47,36 @@ def inspect(paths: Sequence[Path]) -> dict[str, Any]:
     set_aside = [_set_aside(path, line.offset, line.error) for path, lines in found.values() for line in lines]
     instruments: dict[str, Any] = {}
     for instrument_id in chain.instruments():
-        summary, refused = _replay(chain, _surveyed(chain, instrument_id))
+        count = sum(index.instruments[instrument_id].frames for _, index in chain.of(instrument_id).files)
+        instrument = _surveyed(chain, instrument_id, _counting(tell, f"{instrument_id}: decimals of", count))
+        summary, refused = _replay(chain, instrument, _counting(tell, f"{instrument_id}: replayed", count))
         instruments[instrument_id] = summary | {"streams": chain.streams(instrument_id)}
         set_aside += [_set_aside(found[sha][0], offset, error) for sha, offset, error in refused]
     return {"instruments": instruments, "set_aside": set_aside, "not_read": chain.not_read()}
 
 
-def _surveyed(chain: Chain, instrument_id: str) -> Instrument:
+def _counting(tell: Callable[[str], None], what: str, total: int) -> Callable[[int], None]:
+    return lambda count: tell(f"{what} {count:,} of {total:,} frames")
+
+
+def _surveyed(chain: Chain, instrument_id: str, tell: Callable[[int], None]) -> Instrument:
     try:
-        return survey(chain, instrument_id)
+        return survey(chain, instrument_id, tell)
     except InstrumentError:  # no price or no size: the finest decimals refuse nothing that the captures hold
         return Instrument(instrument_id, price_decimals=FINEST, size_decimals=FINEST, tick=1, lot=1)
 
 
-def _replay(chain: Chain, instrument: Instrument) -> tuple[dict[str, Any], list[tuple[str, int, FrameError]]]:
+def _replay(
+    chain: Chain, instrument: Instrument, tell: Callable[[int], None]
+) -> tuple[dict[str, Any], list[tuple[str, int, FrameError]]]:
     feed = Feed(instrument)
     refused: list[tuple[str, int, FrameError]] = []
     latencies: list[int] = []
     has_book = False
     dialect = feed.decoder.dialect
-    for arrived in chain.frames(instrument.id):
+    for k, arrived in enumerate(chain.frames(instrument.id)):
+        if k % TOLD == 0:
+            tell(k)
         has_book |= dialect.kind(arrived.doc) in (BOOK, SNAPSHOT_ASKED)
         refused += [
             (arrived.source_sha256, arrived.frame.offset, e) for e in feed.offer(arrived.doc, arrived.frame.recv_ts)

@@ -4,6 +4,7 @@ Here: the greatest common divisor of all prices and sizes seen.
 Not here: listing (`ml.config`); nothing is inferred while the pipeline runs.
 """
 
+from collections.abc import Callable
 from itertools import product
 from math import gcd
 from typing import Any
@@ -28,15 +29,20 @@ COARSER = (FINEST, 8, 4, 0)
 """Decimals that the ordinary parser tries in turn: a large number fits 64 bits with few decimals only."""
 
 
-def survey(chain: Chain, instrument_id: str) -> Instrument:
+def survey(chain: Chain, instrument_id: str, tell: Callable[[int], None] | None = None) -> Instrument:
     """The coarsest decimals, tick and lot that hold every price and size in the chain exactly.
+
+    `tell` is told now and then how many frames were read.
 
     Raises:
         InstrumentError: the captures hold no price of the instrument.
     """
-    price, size = 0, 0
+    price, size, count = 0, 0, 0
     venue = instrument_id.partition(".")[0]
     for run in chain.of(instrument_id).runs(instrument_id, SCANNED):
+        count += run.length
+        if tell is not None:
+            tell(count)
         fields, levels = run.read or scanned(run.frames, tried_on([venue])[0], SCANNED)
         trades = fields[fields[:, at.KIND] == at.TRADE]
         price = gcd(price, *_steps(SCANNED[0], levels.price, trades[:, at.PRICE]))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ml.market.compiled import plain
 from ml.simulation.plants import SIDE_SWITCH, TO_FLAT, TO_STEEP, Alpha
 
 STEP_MS = 50
@@ -72,7 +72,7 @@ def simulate(market: Market) -> History:
     )
 
 
-@njit(cache=True)
+@plain
 def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, signal):  # type: ignore[no-untyped-def]  # noqa: C901
     """The loop. One function, because every part touches the same few variables each 50 ms."""
     np.random.seed(seed)

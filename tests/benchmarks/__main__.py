@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ml.fingerprint import use_compiled
 from ml.settings import load
 from tests.benchmarks import alpha158, capture, day, demo, features, indicators, ingest, labels, replay, startup
 from tests.benchmarks.goals import (
@@ -76,7 +75,7 @@ def done(one: Measurement) -> Measurement:
 
 def main() -> int:
     """Measure, write, judge."""
-    use_compiled(PROJECT / ".numba_cache")
+    os.environ["LOBFORGE_CACHE_DIR"] = str(PROJECT / ".numba_cache")
     market = load().test_data or PROJECT.parent / "shared" / "data" / "market"
     results = [done(one) for one in measurements(market)]
     (PROJECT / "docs" / "benchmarks.md").write_text(_page(results))

@@ -1,4 +1,4 @@
-"""A Dagster backfill as the UI asks for one, by the daemon's own code: `python -m ... COMPILED TOLD KEY...`.
+"""A Dagster backfill as the UI asks for one, by the daemon's own code: `python -m ... TOLD KEY...`.
 
 In a process of its own: the definitions list the dates and instruments of the data root that the environment names.
 Runs are executed one after the other by this process. The file TOLD then holds, as JSON, the tally of each partition
@@ -16,8 +16,6 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.test_utils import create_test_daemon_workspace_context
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.backfill import execute_backfill_iteration
-
-from ml.fingerprint import use_compiled
 
 SERIAL = {
     "run_launcher": {
@@ -63,5 +61,4 @@ def tallies(instance: dg.DagsterInstance) -> dict[str, dict[str, int]]:
 
 
 if __name__ == "__main__":
-    use_compiled(Path(sys.argv[1]))
-    sys.exit(backfill(sys.argv[3:], Path(sys.argv[2])) != BulkActionStatus.COMPLETED_SUCCESS)
+    sys.exit(backfill(sys.argv[2:], Path(sys.argv[1])) != BulkActionStatus.COMPLETED_SUCCESS)

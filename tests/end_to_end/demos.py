@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ml.paths import DataRoot
-from tests.conftest import PROJECT
 
 LOBFORGE = str(Path(sys.executable).with_name("lobforge"))
 
@@ -18,9 +17,6 @@ def run(base: Path, root: DataRoot, *arguments: str) -> tuple[int, dict[str, Any
 
     Compiled kernels are shared with the other tests, because compiling takes longer than the short demos.
     """
-    root.root.mkdir(parents=True, exist_ok=True)
-    if not root.compiled.exists():
-        root.compiled.symlink_to(PROJECT / ".numba_cache")
     done = subprocess.run(
         [LOBFORGE, "demo", "--json", *arguments],
         env=os.environ | {"LOBFORGE_DATA_ROOT": str(base)}, capture_output=True, text=True, check=False,

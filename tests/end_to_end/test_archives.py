@@ -32,13 +32,11 @@ import sys
 from pathlib import Path
 import dagster as dg
 from ml import settings
-from ml.fingerprint import use_compiled
 from ml.paths import DataRoot
-use_compiled(Path(sys.argv[1]))
 from assets import raw, samples
 from pipelines.definitions import resources_of
 assets = dg.load_assets_from_modules([raw, samples])
-for key in sys.argv[2:]:
+for key in sys.argv[1:]:
     date, instrument = key.split("|")
     partition = dg.MultiPartitionKey({"date": date, "instrument": instrument})
     resources = resources_of(DataRoot(settings.load().data_root))
@@ -61,7 +59,7 @@ def imported(market, tmp_path_factory) -> DataRoot:
     listed = tuple(survey(chain, instrument) for instrument in chain.instruments())
     write_text(root.config, render(Config(root.captures, date(2018, 4, 17), date(2025, 3, 4), listed)))
     environment = os.environ | {"LOBFORGE_DATA_ROOT": str(root.root), "POLARS_MAX_THREADS": "2"}
-    command = [sys.executable, "-c", RUN, str(PROJECT / ".numba_cache"), *map("|".join, PARTITIONS)]
+    command = [sys.executable, "-c", RUN, *map("|".join, PARTITIONS)]
     done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2_000:]
     return root

@@ -53,7 +53,7 @@ def backfilled(root, folder, days):
     write_text(root.config, render(Config(root.captures, first, last, listed)))
     keys = [f"{day}|{instrument.id}" for day in days for instrument in listed]
     told = root.root / "told.json"
-    command = [sys.executable, "-m", "tests.end_to_end.backfill", str(PROJECT / ".numba_cache"), str(told), *keys]
+    command = [sys.executable, "-m", "tests.end_to_end.backfill", str(told), *keys]
     environment = os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)}
     done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-500:] + done.stderr[-2_000:]

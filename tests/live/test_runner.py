@@ -32,7 +32,6 @@ from ml.simulation.publish import Outage, frames, write_captures
 from ml.simulation.venue import Market, simulate
 from ml.store import publish, read
 from ml.training.candidate import train
-from tests.conftest import PROJECT
 from tests.days import decode_day, raw_day, sample_day
 from tests.panels import PARAMS, panel
 from tests.scenario import capture, chain_of, diff, snapshot
@@ -48,13 +47,6 @@ def captures(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("live") / "captures"
     write_captures(folder, frames(simulate(Market(5, SECONDS, Alpha(0.25))), START, 5, (OUTAGE,)))
     return folder
-
-
-def with_kernels(root: DataRoot) -> DataRoot:
-    """Let the data root find the kernels that the tests have compiled."""
-    root.root.mkdir(parents=True, exist_ok=True)
-    root.compiled.symlink_to(PROJECT / ".numba_cache")
-    return root
 
 
 def register(root: DataRoot, model: DirectionModel, decision: str) -> None:
@@ -73,7 +65,7 @@ def register(root: DataRoot, model: DirectionModel, decision: str) -> None:
 @pytest.fixture(scope="module")
 def serving(captures, tmp_path_factory) -> DataRoot:
     """A data root with a small champion, a refused candidate of other code, and the stored features of the captures."""
-    root = with_kernels(DataRoot(tmp_path_factory.mktemp("serving") / "data"))
+    root = DataRoot(tmp_path_factory.mktemp("serving") / "data")
     write_text(root.config, config.render(Config(captures, date(2025, 3, 3), date(2025, 3, 3), (INSTRUMENT,))))
     champion = load(root.model(train(root, panel(2_000), {}, {"params": PARAMS, "rounds": 10}, 1)))
     register(root, champion, "promote")
@@ -178,7 +170,7 @@ def test_the_newest_row_lies_in_the_online_store(captures, tmp_path):
 
 def test_without_a_champion_every_row_is_withheld(live, captures, root, serving):
     """Nothing was promoted yet: no signal, no stored row to compare with, no error."""
-    write_text(with_kernels(root).config, serving.config.read_text())
+    write_text(root.config, serving.config.read_text())
     code, (*rows, summary) = live("--replay", captures, root=root)
     assert (code, summary["model"], summary["signals"]) == (0, None, 0)
     assert summary["withheld"] == {"no_model": len(rows)}
@@ -249,7 +241,7 @@ def test_what_cannot_be_read_is_counted_and_the_rest_is_served(live, captures, t
 def test_where_nothing_can_be_done_the_code_is_two(live, captures, root, serving, tmp_path, prepare, replay, error):
     """No file, a directory without captures, a data root that was never set up."""
     if prepare:
-        write_text(with_kernels(root).config, serving.config.read_text())
+        write_text(root.config, serving.config.read_text())
     (tmp_path / "empty").mkdir()
     path = captures if replay == "captures" else tmp_path / "empty" / replay
     code, (printed,) = live("--replay", path, root=root)

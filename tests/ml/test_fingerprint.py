@@ -1,13 +1,11 @@
 """Compiled functions are kept apart for each state of their sources."""
 
-import os
-from pathlib import Path
 from shutil import copytree
 
 import pytest
 
 from ml import fingerprint as module
-from ml.fingerprint import PACKAGE, fingerprint, use_compiled
+from ml.fingerprint import PACKAGE, fingerprint
 
 
 @pytest.fixture
@@ -43,21 +41,3 @@ def test_only_compiled_code_and_its_constants_count(copy, path, before, after, c
     (copy / path).write_text(text.replace(before, after))
     module._constants.cache_clear()
     assert (fingerprint.__wrapped__() != known) is changes
-
-
-def test_each_state_has_its_folder(copy, tmp_path, monkeypatch):
-    """A change gives a fresh folder, the same sources find the old one."""
-    import numba
-
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
-    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    monkeypatch.setattr(module, "fingerprint", fingerprint.__wrapped__)
-    folders: list[str] = []
-    for text in ("", "", "MORE = 1\n"):
-        with (copy / "market" / "book.py").open("a") as sink:
-            sink.write(text)
-        use_compiled(tmp_path / "kept")
-        folders.append(os.environ["NUMBA_CACHE_DIR"])
-        assert folders[-1] == numba.config.CACHE_DIR
-    assert folders[0] == folders[1] != folders[2]
-    assert all(Path(folder).is_dir() for folder in folders)

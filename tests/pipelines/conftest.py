@@ -5,7 +5,6 @@ from shutil import copytree
 import pytest
 
 from ml.paths import DataRoot
-from tests.house.sources import PROJECT
 
 HOURS = 0.3
 
@@ -54,8 +53,6 @@ def demonstrated(tmp_path_factory):
         patch.setenv("LOBFORGE_DATA_ROOT", str(base.root))
         patch.setattr(verdict, "STRONG_ROUNDS", 5)
         wanted = demo.Demo(hours=HOURS)
-        wanted.root().root.mkdir(parents=True)
-        wanted.root().compiled.symlink_to(PROJECT / ".numba_cache")
         root, keys = demo.prepare(wanted, said.append)
         patch.setattr(definitions, "defs", definitions.build_defs(**definitions.resources_of(root)))
         return root, keys, demo.run(root, keys, said.append), said
