@@ -1,15 +1,19 @@
 PY ?= python3
 BIN := .venv/bin
-DEMO_FLAGS := $(if $(CAPTURES),--captures $(CAPTURES))
+# a path may hold anything: the shell takes it from the environment, not from the text of the command
+export CAPTURES
+DEMO_FLAGS := $(if $(CAPTURES),--captures "$$CAPTURES")
+SUPPORTED := import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 15) else \
+	f"Python {v[0]}.{v[1]} is not supported: name one from 3.11 to 3.14, as in make setup PY=python3.12")
 
 .PHONY: setup demo test test-slow coverage promises golden lint bench ui lock clean
 
 setup: .venv/.ok
 
 .venv/.ok: requirements.lock pyproject.toml
-	test -x $(BIN)/python || $(PY) -m venv .venv
+	test -x $(BIN)/python || { $(PY) -c '$(SUPPORTED)' && $(PY) -m venv .venv; }
 	$(BIN)/pip install -q uv
-	$(BIN)/uv pip install -q --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install -q --only-binary :all: --python $(BIN)/python -r requirements.lock
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $@
 
@@ -48,12 +52,13 @@ lint: setup
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# an old lock is a preference: remove it, so that the resolver starts from pyproject.toml alone
+# one lock for all supported versions of Python, of packages that have wheels for them; an old lock is a preference:
+# remove it, so that the resolver starts from pyproject.toml alone
 lock:
 	rm -f requirements.lock
 	test -x $(BIN)/python || $(PY) -m venv .venv
 	$(BIN)/pip install -q uv
-	$(BIN)/uv pip compile -q --python $(BIN)/python --no-header --no-annotate --extra dev -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile -q --universal --only-binary :all: --python $(BIN)/python --no-header --no-annotate --extra dev -o requirements.lock pyproject.toml
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .numba_cache
