@@ -22,7 +22,7 @@ from ml.versions import CANDLES, code_version
     check_specs=rule_specs("candles"),
 )  # fmt: skip
 def candles(
-    context: dg.AssetExecutionContext, trades: pl.LazyFrame, validity: pl.LazyFrame
+    context: dg.AssetExecutionContext, trades: pl.LazyFrame, trade_validity: pl.LazyFrame
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Open, high, low, close and volume of each minute, stamped with its end; null with a reason if not captured."""
     from ml import plots
@@ -30,7 +30,7 @@ def candles(
     from ml.dates import bounds
 
     date, instrument = date_and_instrument(context)
-    minutes = from_trades(trades.collect(), validity.collect(), *bounds(date))
+    minutes = from_trades(trades.collect(), trade_validity.collect(), *bounds(date))
     shown = {"minutes": table(kinds(minutes)), "close and volume": image(plots.candles(minutes, instrument))}
     yield dg.MaterializeResult(value=minutes, metadata=shown)
     yield from rule_results("candles", minutes)

@@ -28,6 +28,7 @@ DECODED = {
     "book_events": "Level changes that were applied, in order, with the book the day opens with; breaks are rows too.",
     "trades": "Prints inside the market, in the order of their arrival.",
     "validity": "When the book was known to be right, and why each stretch ended.",
+    "trade_validity": "When trades were known to be captured, and why each stretch ended.",
     "quarantine": "Frames that could not be used, with the reason.",
 }
 
@@ -80,7 +81,7 @@ def events(
     yield from verdict_results("book_events", judged.verdicts())
     known = ledger.of_day(data_root, date, instrument.id, decoding.validity)
     shown = {"validity": known_time(known, instrument.id)}
-    for name in ("trades", "validity", "quarantine"):
+    for name in ("trades", "validity", "trade_validity", "quarantine"):
         frame = getattr(decoding, name)
         yield dg.Output(frame, output_name=name, metadata=shown.get(name, {}))
         yield from rule_results(name, frame)

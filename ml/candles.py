@@ -9,10 +9,7 @@ are int64 price units, `volume` and `buy_volume` (the aggressor bought) size uni
 in units of both, times ns UTC. There are three kinds of rows: with prints; quiet (the stretch is on record and nobody
 traded: volume 0, prices null, never filled); not known (all values null, `reason` says why).
 
-A stretch is on record where `validity` says that the book was known from its start to its end. Prints come over the
-same connections: what breaks the book may have cost prints too. That is strict, since a crossed book costs no print,
-but it never calls a candle whole that is not; raw frames could not tell, since files of other collectors record no
-loss.
+A stretch is on record where `trade_validity` says that trades were captured from its start to its end.
 """
 
 from collections.abc import Sequence
@@ -38,14 +35,14 @@ _LARGEST = 2**63 - 1
 
 
 def from_trades(
-    trades: pl.DataFrame, validity: pl.DataFrame, start: int, end: int, timeframe: str = "1m"
+    trades: pl.DataFrame, trade_validity: pl.DataFrame, start: int, end: int, timeframe: str = "1m"
 ) -> pl.DataFrame:
     """Every candle of [start, end), a row each in the columns of the table `candles`.
 
     Args:
         trades: table `trades` of the stretch, in order of arrival; a late print from before `start` counts in the first
             candle, so that no print is lost.
-        validity: table `validity` of the stretch.
+        trade_validity: table `trade_validity` of the stretch.
         start: begin, ns UTC, on the grid.
         end: end, ns UTC, on the grid.
         timeframe: one of `TIMEFRAMES`.
@@ -71,7 +68,7 @@ def from_trades(
         )
     )
     grid = pl.DataFrame({"ts": pl.int_range(start + step, end + step, step, eager=True)})
-    known = _with_reasons(grid, _unknown(validity, start, end), step)
+    known = _with_reasons(grid, _unknown(trade_validity, start, end), step)
     return _finish(known.join(seen, on="ts", how="left", maintain_order="left"))
 
 
@@ -106,9 +103,9 @@ def _close(ts: pl.Expr, step: int) -> pl.Expr:
     return (ts // step + 1) * step
 
 
-def _unknown(validity: pl.DataFrame, start: int, end: int) -> pl.DataFrame:
-    """The stretches [from, to) between the intervals of `validity`, and why each began; a break has at least 1 ns."""
-    spans = validity.sort("start_ts").select("start_ts", "end_ts", pl.col("end_reason").fill_null(NOT_CAPTURED))
+def _unknown(trade_validity: pl.DataFrame, start: int, end: int) -> pl.DataFrame:
+    """The stretches [from, to) between the intervals in which trades were known, and why each began, at least 1 ns."""
+    spans = trade_validity.sort("start_ts").select("start_ts", "end_ts", pl.col("end_reason").fill_null(NOT_CAPTURED))
     begins = pl.concat([pl.Series([start]), spans["end_ts"]])
     ends = pl.concat([spans["start_ts"], pl.Series([end])])
     stretches = pl.DataFrame(

@@ -53,12 +53,14 @@ class FrameError(LobforgeError):
     Args:
         reason: the quarantine reason, one of `ml.schemas.QUARANTINE_REASONS`.
         detail: what exactly was wrong, for the person who reads the quarantine.
+        trade_id: of a trade that is none of the market's: its id is not missing.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, trade_id: str = "") -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.trade_id = trade_id
 
 
 class SourceRefused(LobforgeError):

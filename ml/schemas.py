@@ -39,12 +39,19 @@ SAMPLE_COLUMNS: tuple[str, ...] = (
     "book_age",
     "valid",
     "valid_run",
+    "trades_run",
 )
 """The sample row, in the kernel's order; every column is int64 there. Sizes are lots of the instrument's size unit;
 `trade_largest` is the size of the largest print, `trade_spread_notional` the sum of size x |2 price - bid - ask| with
 the best prices just before each print: twice what was paid beyond the mid;
 `book_age` is ns; `valid` is 1 where the book is right at `ts`; `valid_run` counts the consecutive whole samples,
-up to 3 600, over which it was right, this one included."""
+up to 3 600, over which it was right, this one included; `trades_run` counts those over which trades were captured."""
+
+FROM_TRADES: tuple[str, ...] = (
+    *(f"{flow}_{side}_{band}" for flow in ("cancelled", "traded") for side in SIDES for band in BANDS),
+    *(name for name in SAMPLE_COLUMNS if name.startswith(("trade_", "last_trade"))),
+)
+"""Sample columns that nobody knows where trades were not captured: what left the book was cancelled or traded."""
 
 
 class NullReason(IntEnum):
@@ -60,11 +67,12 @@ class NullReason(IntEnum):
     DAY_END = 7
     CAPTURE_END = 8
     NO_CANDLE = 9
+    NO_TRADES_CAPTURED = 10
 
 
 END_REASONS = (
     "sequence_gap", "no_snapshot", "reconnect", "silent", "overflow", "restart",
-    "crossed", "one_sided", "clock_back", "bad_frame", "off_grid", "capture_end",
+    "crossed", "one_sided", "clock_back", "bad_frame", "off_grid", "capture_end", "no_trades_captured",
 )  # fmt: skip
 
 QUARANTINE_REASONS = {
@@ -91,6 +99,17 @@ QUARANTINE_REASONS = {
 _I64, _U8 = pl.Int64(), pl.UInt8()
 _SUMS = ("volume", "notional", "n_trades", "buy_volume")
 _CANDLE = dict.fromkeys(("ts", "open", "high", "low", "close", *_SUMS), _I64) | {"reason": pl.String()}
+_INTERVALS = pl.Schema(
+    {
+        "start_ts": _I64,
+        "end_ts": _I64,
+        "start_arrival": _I64,
+        "end_arrival": _I64,
+        "from_id": _I64,
+        "to_id": _I64,
+        "end_reason": pl.String(),
+    }
+)
 
 TABLES: dict[str, pl.Schema] = {
     "raw_frames": pl.Schema(
@@ -144,17 +163,8 @@ TABLES: dict[str, pl.Schema] = {
             "flags": _U8,
         }
     ),
-    "validity": pl.Schema(
-        {
-            "start_ts": _I64,
-            "end_ts": _I64,
-            "start_arrival": _I64,
-            "end_arrival": _I64,
-            "from_id": _I64,
-            "to_id": _I64,
-            "end_reason": pl.String(),
-        }
-    ),
+    "validity": _INTERVALS,
+    "trade_validity": _INTERVALS,
     "quarantine": pl.Schema(
         {"source": pl.String(), "offset": _I64, "reason": pl.String(), "detail": pl.String(), "line": pl.Binary()}
     ),

@@ -100,6 +100,15 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "The book was known without a break.",
         ),
     ),
+    "trade_validity": (
+        Rule("intervals_ascend", pl.col("start_ts") < pl.col("end_ts").shift(1), True, "Intervals do not overlap."),
+        Rule(
+            "trades_captured",
+            pl.col("end_reason") == "no_trades_captured",
+            False,
+            "Trades were captured.",
+        ),
+    ),
     "quarantine": (Rule("nothing_set_aside", lambda frame: frame.height, False, "No frame had to be set aside."),),
     "candles": (
         Rule("one_row_a_minute", _uneven, True, "Candles follow each other by exactly one minute."),

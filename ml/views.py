@@ -21,7 +21,16 @@ from ml.store import manifest
 if TYPE_CHECKING:
     import duckdb
 
-VIEWED = ("book_events", "trades", "validity", "candles", "rest_candles", "book_samples", "future_labels")
+VIEWED = (
+    "book_events",
+    "trades",
+    "validity",
+    "trade_validity",
+    "candles",
+    "rest_candles",
+    "book_samples",
+    "future_labels",
+)
 _PRICES = ("open", "high", "low", "close", "mid_units")
 _SIZES = (
     "size",

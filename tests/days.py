@@ -13,6 +13,7 @@ class Decoded(NamedTuple):
     book_events: pl.DataFrame
     trades: pl.DataFrame
     validity: pl.DataFrame
+    trade_validity: pl.DataFrame
     quarantine: pl.DataFrame
     tally: dict[str, int]
 
@@ -26,7 +27,9 @@ def decode_day(frames, instrument, date, rows=1 << 15):
     """The tables of raw frames that come in parts of so many rows."""
     decoding = day.Decoding(frames.iter_slices(rows), instrument, date)
     books = pl.concat(decoding.book_events())
-    return Decoded(books, decoding.trades, decoding.validity, decoding.quarantine, decoding.tally)
+    return Decoded(
+        books, decoding.trades, decoding.validity, decoding.trade_validity, decoding.quarantine, decoding.tally
+    )
 
 
 def sample_day(frames, book_events, trades, validity, instrument, date, rows=1 << 18):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ml.market import layout
-from ml.schemas import LEVELS, OFI_LEVELS, SAMPLE_COLUMNS
+from ml.schemas import FROM_TRADES, LEVELS, OFI_LEVELS, SAMPLE_COLUMNS
 
 HIGH = 10**6
 FLOWS = slice(layout.OFI, layout.LAST_TRADE)
@@ -31,17 +31,28 @@ def random_samples(n: int, seed: int, levels: int = LEVELS) -> np.ndarray:
     for k in range(2):
         samples[:, layout.TRADE_NOTIONAL + k] = samples[:, layout.TRADE_VOLUME + k] * touch
     samples[:, layout.VALID] = 1
-    samples[:, layout.RUN] = np.minimum(np.arange(1, n + 1), layout.TAIL)
+    for run in (layout.RUN, layout.TRADES_RUN):
+        samples[:, run] = np.minimum(np.arange(1, n + 1), layout.TAIL)
     return samples
 
 
 def invalid(samples: np.ndarray, start: int, length: int) -> np.ndarray:
-    """The same samples with an unknown book from row `start` on, as the kernel writes it."""
+    """The same samples with an unknown book from row `start` on, as the kernel writes it; trades go on."""
     cut = samples.copy()
     cut[start : start + length, layout.VALID] = cut[start : start + length, layout.RUN] = 0
     cut[start : start + length, layout.BID_PRICE : layout.BOOK_COLUMNS] = 0
     after = max(len(samples) - start - length, 0)
     cut[len(samples) - after :, layout.RUN] = np.arange(after)
+    return cut
+
+
+def without_trades(samples: np.ndarray, start: int, length: int) -> np.ndarray:
+    """The same samples with unknown trades from row `start` on, as the kernel writes it."""
+    cut = samples.copy()
+    cut[start : start + length, [SAMPLE_COLUMNS.index(name) for name in FROM_TRADES]] = 0
+    cut[start : start + length, layout.TRADES_RUN] = 0
+    after = max(len(samples) - start - length, 0)
+    cut[len(samples) - after :, layout.TRADES_RUN] = np.arange(1, after + 1)
     return cut
 
 

@@ -20,7 +20,7 @@ def fill(windows, scale, out):  # type: ignore[no-untyped-def]
     series, end = windows.series, windows.meta[of.COUNT]
     now, before30 = windows.sums[end], windows.sums[max(end - 30, 0)]
     out[0] = largest_share(series, end)
-    out[1] = vpin(series, end, min(windows.meta[of.RUN], HOUR_ROWS), windows.edges)
+    out[1] = vpin(series, end, min(windows.meta[of.TRADES_RUN], HOUR_ROWS), windows.edges)
     out[2], out[3] = price_impact(series, windows.moves, end, scale)
     out[4] = roll_spread(series, end)
     notional = now[of.NOTIONAL] - before30[of.NOTIONAL]

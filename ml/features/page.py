@@ -30,12 +30,13 @@ Made by `lobforge features list --markdown`; a test holds it against the code. E
 the samples up to its stamp, the same for a stored day and for a live stream, bit for bit.
 
 b, a are prices and B, A sizes of bid and ask levels, m is the mid, w a window. S, the size scale, is the median best
-size of both sides over the last 30 minutes, at least one. *looks back* is how many seconds of samples the value depends
-on at most, this one included; *needs* is how many whole seconds with a known book must lie behind it, else it is null,
-`warm_up`. *nothing* is the value where the formula has none because nothing happened: null, `undefined`, or a number. A
-book that is not known, is one-sided or had no message for `stale_after` (60 s unless `lobforge.toml` says otherwise for
-the instrument) gives no feature. Why a value is null stands in
-`null_reason_<family>`, the first reason of the family's features.
+size of both sides over the last 30 minutes, at least one. *looks back* is how many seconds of samples the value
+depends on at most, this one included; *needs* is how many whole seconds with a known book must lie behind it, else it
+is null, `warm_up`; where it says *trades*, they must have been captured over all of these seconds, and over the last
+one if it needs none, else it is null, `no_trades_captured`. *nothing* is the value where the formula has none because
+nothing happened: null, `undefined`, or a number. A book that is not known, is one-sided or had no message for
+`stale_after` (60 s unless `lobforge.toml` says otherwise for the instrument) gives no feature. Why a value is null
+stands in `null_reason_<family>`, the first reason of the family's features.
 
 Windows add up whole numbers, which is exact, or pass over the window itself. Recursive averages begin a declared number
 of candles back. Nothing depends on what lay before *looks back*.
@@ -124,7 +125,7 @@ def _row(feature: Feature) -> str:
         _text(feature.formula),
         feature.unit,
         feature.look_back,
-        feature.needs,
+        f"{feature.needs}, trades" if feature.trades else feature.needs,
         feature.undefined,
     ]
     return "| " + " | ".join(str(cell) for cell in [*cells, feature.source]) + " |"

@@ -17,10 +17,12 @@ from ml.market.compiled import hot
 from ml.schemas import NullReason
 
 NEEDS = np.array([feature.needs for feature in FEATURES])
+NEEDS_TRADES = np.array([max(feature.needs, 1) if feature.trades else 0 for feature in FEATURES])
 FAMILY = np.array([FAMILIES.index(feature.family) for feature in FEATURES])
 FIRST = tuple(int(np.flatnonzero(k == FAMILY)[0]) for k in range(len(FAMILIES)))
 BOOK, FLOW, TRADES, PRICE, CANDLES, CONTEXT = FIRST
 INVALID_BOOK, ONE_SIDED = int(NullReason.INVALID_BOOK), int(NullReason.ONE_SIDED)
+NO_TRADES = int(NullReason.NO_TRADES_CAPTURED)
 WARM_UP, STALE, UNDEFINED = int(NullReason.WARM_UP), int(NullReason.STALE), int(NullReason.UNDEFINED)
 SCALE_MIN = 60
 IMPACT = 13
@@ -44,6 +46,8 @@ def feature_row(windows, row, tick, stale_ns, values, codes):  # type: ignore[no
             code = whole
         elif row[at.RUN] < NEEDS[f]:
             code = WARM_UP
+        elif row[at.TRADES_RUN] < NEEDS_TRADES[f]:
+            code = NO_TRADES
         elif isnan(values[f]):
             code = UNDEFINED
         codes[f] = code
@@ -66,9 +70,9 @@ def family_reasons(codes, reasons):  # type: ignore[no-untyped-def]
 def _compute(windows, row, tick, out):  # type: ignore[no-untyped-def]
     scale = middle(windows.sizes) if windows.sizes.meta[0] >= 2 * SCALE_MIN else nan
     order_book.fill(row, tick, scale, windows.near, out[BOOK:FLOW])
-    end, long = windows.meta[COUNT], usual(windows)
-    order_flow.fill(windows.sums, end, long, scale, out[FLOW:TRADES])
-    trade_flow.fill(windows.sums, end, long, out[TRADES:PRICE])
+    end, traded = windows.meta[COUNT], usual(windows)
+    order_flow.fill(windows.sums, end, traded, scale, out[FLOW:TRADES])
+    trade_flow.fill(windows.sums, end, traded, out[TRADES:PRICE])
     impact.fill(windows, scale, out[TRADES + IMPACT : PRICE])
     price.fill(windows.sums, windows.series, end, row, out[PRICE:CANDLES])
     for k in range(windows.minutes.values.size):

@@ -4,7 +4,8 @@ Here: one line a feature, in the order in which `ml.features.row` computes them.
 Not here: the functions (by family), the named sets (`ml.features.sets`), the page for readers (`ml.features.page`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 FAMILIES = ("book", "flow", "trades", "price", "candles", "context")
 SCALE_LOOK_BACK = 1800
@@ -36,6 +37,7 @@ class Feature:
         needs: wholly valid samples that must lie behind the instant, else the value is null, `warm_up`.
         undefined: what stands where the formula has no value: `null` or a number.
         source: who described it.
+        trades: whether it needs to know every trade of its look-back, else it is null, `no_trades_captured`.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Feature:
     needs: int = 0
     undefined: str = "null"
     source: str = OWN
+    trades: bool = False
 
 
 def _scaled(
@@ -53,6 +56,11 @@ def _scaled(
 ) -> Feature:
     """A feature that is set against the last 30 minutes."""
     return Feature(name, family, formula, unit, SCALE_LOOK_BACK, 60, undefined, source)
+
+
+def _with_trades(features: Iterable[Feature]) -> list[Feature]:
+    """The same features, each of which needs to know every trade of its look-back."""
+    return [replace(feature, trades=True) for feature in features]
 
 
 def _book() -> list[Feature]:
@@ -225,4 +233,13 @@ def _context() -> list[Feature]:
     ]
 
 
-FEATURES: tuple[Feature, ...] = (*_book(), *_flow(), *_trades(), *_price(), *_candles(), *_context())
+# what left a level was cancelled or traded: nobody knows which without the trades
+_LEFT = ("cancel_", "net_", "fleeting_")
+FEATURES: tuple[Feature, ...] = (
+    *_book(),
+    *(replace(feature, trades=feature.id.startswith(_LEFT)) for feature in _flow()),
+    *_with_trades(_trades()),
+    *(replace(feature, trades=feature.id.startswith("last_trade")) for feature in _price()),
+    *_with_trades(_candles()),
+    *_context(),
+)

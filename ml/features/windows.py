@@ -46,7 +46,7 @@ OFI_WEIGHTS = np.array([2520 // k for k in range(1, 11)])
 SERIES = ("mid", "high", "low", "print", "largest", "volume", "bought")
 MID, HIGH, LOW, PRINT, LARGEST, VOLUME, BOUGHT = range(len(SERIES))
 CHANGE, ROOT, COST = range(3)
-COUNT, LAST_CHANGE, RUN = range(3)
+COUNT, LAST_CHANGE, RUN, TRADES_RUN = range(4)
 
 
 class Windows(NamedTuple):
@@ -57,7 +57,8 @@ class Windows(NamedTuple):
     row of all volume and of bought volume. `moves` f64 (3, rows): return in bps, signed root of net volume, |return|
     over volume. `sizes`: best sizes of SCALE_ROWS. `before` i64 (10): what the last sample added and left, by side and
     band. `edges` i64: where volume buckets began last time. `near` i64 (2, 6): room for one row. `meta` i64: rows taken
-    in, the last return, the last `valid_run`.
+    in, the last return, the last `valid_run`, and the rows that end with the last one and in which both book and trades
+    were known.
     """
 
     sums: I64
@@ -82,7 +83,7 @@ def empty_windows(rows: int) -> Windows:
         before=np.zeros(2 * at.N_BANDS, np.int64),
         edges=np.zeros(BUCKETS + 1, np.int64),
         near=np.zeros((2, 6), np.int64),
-        meta=np.zeros(3, np.int64),
+        meta=np.zeros(4, np.int64),
     )
 
 
@@ -121,14 +122,14 @@ def push(windows: Windows, row: I64) -> None:
     if row[at.RUN] > 0:
         add(windows.sizes, row[at.BID_SIZE])
         add(windows.sizes, row[at.ASK_SIZE])
-    meta[COUNT], meta[RUN] = j + 1, row[at.RUN]
+    meta[COUNT], meta[RUN], meta[TRADES_RUN] = j + 1, row[at.RUN], min(row[at.RUN], row[at.TRADES_RUN])
     candles.push(windows.minutes, row)
 
 
 @hot
 def usual(windows: Windows) -> int:
-    """Rows over which what is usual is taken: the valid ones, up to 30 minutes."""
-    return min(windows.meta[RUN], SCALE_ROWS, windows.meta[COUNT])
+    """Rows over which usual trading is taken: those with a valid book and known trades, up to 30 minutes."""
+    return min(windows.meta[TRADES_RUN], SCALE_ROWS, windows.meta[COUNT])
 
 
 @hot

@@ -36,7 +36,7 @@ def pack(decoder: Decoder, sampler: Sampler) -> bytes:
             "shape": [list(a.shape) for a in arrays.values()],
             "data": [np.ascontiguousarray(a, np.int64).tobytes() for a in arrays.values()],
         },
-        metadata={"code_version": code_version(KERNEL), "decoder": orjson.dumps(_decoder_state(decoder))},
+        metadata={"code_version": code_version(KERNEL), "decoder": orjson.dumps(_decoder_state(decoder, state))},
     )
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
@@ -72,7 +72,11 @@ def _state_arrays(state: State) -> dict[str, np.ndarray]:
     meta[layout.START_ARRIVAL] = meta[layout.RELEASE_ARRIVAL] = -1
     oldest = meta[layout.NEXT] - (layout.TAIL + 1) * meta[layout.PERIOD]
     meta[layout.START_TS] = max(meta[layout.START_TS], oldest)
-    tail[:, layout.RUN] = np.minimum(tail[:, layout.RUN], np.arange(1, len(tail) + 1))
+    meta[layout.TRADES_ARRIVAL] = -1
+    if meta[layout.TRADES_SINCE]:
+        meta[layout.TRADES_SINCE] = max(meta[layout.TRADES_SINCE], oldest)
+    for run in (layout.RUN, layout.TRADES_RUN):
+        tail[:, run] = np.minimum(tail[:, run], np.arange(1, len(tail) + 1))
     if meta[layout.TRADE_TS] < oldest:
         meta[layout.TRADE_TS] = meta[layout.TRADE_PRICE] = 0
     traded = tail[:, layout.TRADE_COUNT : layout.TRADE_VOLUME].any(axis=1)
@@ -106,7 +110,7 @@ def _state(arrays: dict[str, np.ndarray]) -> State:
     return state
 
 
-def _decoder_state(decoder: Decoder) -> dict[str, Any]:
+def _decoder_state(decoder: Decoder, state: State) -> dict[str, Any]:
     decoder.catch_up_books()
     decoder.catch_up_prints()
     chain, since = decoder.continuity, decoder.clock.watermark - RECENT_NS
@@ -121,6 +125,7 @@ def _decoder_state(decoder: Decoder) -> dict[str, Any]:
         "doubted": chain.doubted,
         "pending": [m for m in chain.pending if m.event_ts >= since],
         "recent": [m for m in chain.recent.values() if m.event_ts >= since],
+        "highest_trade": decoder.highest_trade if state.meta[layout.TRADES_SINCE] else 0,
         "trades": [t for t in decoder.recent_trades.values() if t.event_ts >= since],
     }
 
@@ -136,4 +141,5 @@ def _decoder(kept: dict[str, Any], instrument: Instrument) -> Decoder:
     chain.recent = {message["last_id"]: BookMessage(**message) for message in kept["recent"]}
     for trade in kept["trades"]:
         decoder.remember(Trade(**trade))
+    decoder.highest_trade = max(decoder.highest_trade, kept["highest_trade"])
     return decoder

@@ -42,7 +42,8 @@ class Step:
     """One verdict.
 
     `from_id` and `to_id` bound what is missing at a BREAK. `messages` and `levels` count what of the stream takes
-    effect by this step for the first time: a REST snapshot is no message of the stream.
+    effect by this step for the first time: a REST snapshot is no message of the stream. Where trades are missing
+    (`of_trades`), the ids are theirs.
     """
 
     verdict: Verdict
@@ -52,6 +53,7 @@ class Step:
     reason: str = ""
     messages: int = 0
     levels: int = 0
+    of_trades: bool = False
 
 
 class Continuity:

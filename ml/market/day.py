@@ -20,6 +20,7 @@ from ml.market.events import CHECKPOINT, CLEAR, SNAPSHOT, TIME, BookMessage
 from ml.market.feed import Interval, intervals, silent
 from ml.market.frames import of_table
 from ml.market.stream import Stream
+from ml.market.trade_time import trades_known
 from ml.schemas import TABLES
 
 OPENING, CLOSING = "opening", "closing"
@@ -42,6 +43,7 @@ class Decoding:
         self._trades = [pl.DataFrame(schema=TABLES["trades"])]
         self._refused: list[tuple[str, int, str, str, bytes]] = []
         self._spans: list[Interval] = []
+        self._trade_spans: list[Interval] = []
         self.tally: dict[str, int] = {}
 
     def book_events(self) -> Iterator[pl.DataFrame]:
@@ -62,6 +64,7 @@ class Decoding:
             yield log.book_frame()
         self.tally |= vars(stream.decoder.tally)
         self._spans = close_day(stream, closing, count + 1, (self._start, self._end))
+        self._trade_spans = trades_known(stream, self._start, self._end, bool(closing))
 
     def _decoded(self, stream: Stream, rows: pl.DataFrame) -> pl.DataFrame:
         log, columns = EventLog(), of_table(rows)
@@ -81,6 +84,11 @@ class Decoding:
     def validity(self) -> pl.DataFrame:
         """The table `validity`."""
         return pl.DataFrame(self._spans, schema=TABLES["validity"], orient="row")
+
+    @property
+    def trade_validity(self) -> pl.DataFrame:
+        """The table `trade_validity`."""
+        return pl.DataFrame(self._trade_spans, schema=TABLES["trade_validity"], orient="row")
 
     @property
     def quarantine(self) -> pl.DataFrame:

@@ -26,7 +26,8 @@ from ml.market.shapes import BOOK, I64
 from ml.market.stream import Stream, arrivals
 from ml.market.stretch import watermarks
 
-LEAD_IN_NS = (layout.TAIL + 60) * SECOND
+LEAD_IN_NS = (layout.TAIL + 60) * SECOND + layout.QUIET_NS
+"""An hour of samples to look back on, and what tells whether trades were captured over all of it."""
 CLOSING_BOOK_FRAMES = 3
 FLUSH_FRAMES = 200_000
 

@@ -4,11 +4,12 @@ Here: their types.
 Not here: decoding (`ml.market.decoder`), the messages inside (`ml.market.events`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ml.errors import FrameError
 from ml.market.continuity import Step
-from ml.market.events import BookMessage, Trade
+from ml.market.events import LOST_TRADES, BookMessage, Trade
 
 
 @dataclass(slots=True)
@@ -22,11 +23,20 @@ class BookEvent:
 
 @dataclass(slots=True)
 class TradeEvent:
-    """The prints of one frame to count; `event_ts` is the frame's time, the latest of theirs."""
+    """The prints of one frame to count; `event_ts` is the frame's time, the latest of theirs.
+
+    `broken` says which trades are missing before them.
+    """
 
     trades: list[Trade]
     event_ts: int
     flags: int
+    broken: Step | None = None
+
+    def trade_flags(self) -> Iterator[int]:
+        """The flags of each: trades are missing before the first one alone."""
+        for k in range(len(self.trades)):
+            yield self.flags | (LOST_TRADES if self.broken is not None and k == 0 else 0)
 
 
 Event = BookEvent | TradeEvent | FrameError

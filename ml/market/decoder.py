@@ -14,13 +14,15 @@ from ml.instruments import Instrument
 from ml.market.clock import Clock
 from ml.market.continuity import NO_ID, Continuity, Step, Verdict
 from ml.market.decoded import BookEvent, Event, Tally, TradeEvent
-from ml.market.events import CLEAR, LATE, SNAPSHOT, TIME, UNSEEN, BookMessage, Trade
-from ml.market.id_rules import RULES
+from ml.market.events import CLEAR, LATE, LOST_TRADES, SNAPSHOT, TIME, UNSEEN, BookMessage, Trade
+from ml.market.id_rules import COUNTED_TRADES, RULES
 from ml.market.unfit import LARGEST
 from ml.market.venues.dialects import BOOK, LOSS, MOVING, OTHER, TRADE, dialect
 from ml.schemas import END_REASONS
 
 REMEMBERED_TRADES = 4096
+COVERS = "covers"
+"""The member by which the first trade of an archive says of which date the file holds every trade."""
 OF_LINES = ("reconnect", "silent", "overflow")
 """Losses of all that a capture's connection carries."""
 
@@ -48,9 +50,12 @@ class Decoder:
         self.suspect = ""
         """Why frames may be missing since the chain was last known whole, a book frame set aside or a loss that the
         capture noted; it explains the next break."""
+        self.counts_trades = instrument.venue in COUNTED_TRADES
         self.recent_trades = OrderedDict[str, Trade]()
         self.highest_trade = 0
         """The largest of the ids of prints that are numbers; one with a larger id is new."""
+        self.covered = set[str]()
+        """UTC dates of which a file holds every trade."""
         self.owed: Owed | None = None
         self.tally = Tally()
 
@@ -70,8 +75,10 @@ class Decoder:
         if kind not in (TRADE, OTHER):
             self.catch_up_books()
         if kind == LOSS:
-            return self._lose(str(doc[LOSS])) if doc.get("books", True) else []
+            return self._lose(doc)
         flags, frame_ts, events = 0, 0, list[Event]()
+        if kind == TRADE and COVERS in doc:
+            self.covered.add(str(doc[COVERS]))
         try:
             if kind in MOVING:
                 frame_ts = self.dialect.event_ts(doc)
@@ -85,6 +92,8 @@ class Decoder:
             if kind == BOOK:
                 self.suspect = error.reason
                 events += self._lose_refused(doc)
+            elif kind == TRADE and not self.counts_trades and self.clock.watermark:
+                events.append(self._lost_trades(_missing("bad_frame"), 0))
             if frame_ts == 0 or error.reason in ("clock_back", "clock_ahead"):
                 return events  # it moved no clock
         for message in books:
@@ -100,8 +109,17 @@ class Decoder:
     def remember(self, trade: Trade) -> None:
         """Note a print that was counted."""
         self.recent_trades[trade.trade_id] = trade
-        if trade.trade_id.isdecimal():
-            self.highest_trade = max(self.highest_trade, min(int(trade.trade_id), LARGEST))
+        self._count(trade.trade_id)
+
+    def _count(self, trade_id: str) -> Step | None:
+        """Note a trade's id; what is missing before it where the venue counts its trades."""
+        if not trade_id.isdecimal():
+            return None
+        number, last = min(int(trade_id), LARGEST), self.highest_trade
+        self.highest_trade = max(last, number)
+        if not self.counts_trades or last == 0 or number <= last + 1:
+            return None
+        return _missing("sequence_gap", last, number - 1)
 
     def forget(self) -> None:
         """Keep the newest prints alone."""
@@ -137,6 +155,8 @@ class Decoder:
 
     def _trades(self, prints: list[Trade | FrameError], late: int) -> list[Event]:
         events, fresh = list[Event](), list[Trade]()
+        missing = [self._count(trade.trade_id) for trade in prints]
+        broken = next((step for step in missing if step is not None), None)
         for trade in prints:
             if isinstance(trade, FrameError):
                 self.tally.off_market_trades += trade.reason == "off_market"
@@ -153,14 +173,28 @@ class Decoder:
         self.forget()
         self.tally.trades += len(fresh)
         if fresh:
-            events.append(TradeEvent(fresh, max(trade.event_ts for trade in prints if isinstance(trade, Trade)), late))
+            event_ts = max(trade.event_ts for trade in prints if isinstance(trade, Trade))
+            events.append(TradeEvent(fresh, event_ts, late, broken))
+        elif broken is not None:
+            events.append(self._lost_trades(broken, late))
         return events
 
-    def _lose(self, reason: str) -> list[Event]:
+    def _lose(self, doc: dict[str, Any]) -> list[Event]:
         """Frames may be missing here: ids show it of books, nothing shows it of prints on the same connection."""
-        self.suspect = reason
-        self.continuity.doubted |= reason in OF_LINES and self.continuity.last_id not in (None, NO_ID)
-        return self._lose_unseen()
+        reason, books, events = str(doc[LOSS]), bool(doc.get("books", True)), list[Event]()
+        if books:
+            self.suspect = reason
+            self.continuity.doubted |= reason in OF_LINES and self.continuity.last_id not in (None, NO_ID)
+            events = self._lose_unseen()
+        if doc.get("trades", books) and not events and self.clock.watermark:
+            told = reason if reason in END_REASONS else "bad_frame"
+            events.append(self._lost_trades(_missing(told), 0))
+        return events
+
+    def _lost_trades(self, broken: Step, late: int) -> BookEvent:
+        """Trades may be missing since the last one; no book message says so."""
+        message = BookMessage(False, self.clock.watermark, 0, -1, -1, -1)
+        return BookEvent(message, TIME | LOST_TRADES | late, broken)
 
     def _lose_unseen(self) -> list[Event]:
         """Where messages have no ids, nothing else will show that one is missing: the book is unknown at once."""
@@ -181,6 +215,12 @@ class Decoder:
             if isinstance(event, BookEvent):
                 event.message.event_ts = self.clock.watermark
         return events
+
+
+def _missing(reason: str, from_id: int = -1, to_id: int = -1) -> Step:
+    """Trades are missing, where it can be told after which id and up to which."""
+    nothing = BookMessage(False, 0, 0, -1, -1, -1)
+    return Step(Verdict.BREAK, nothing, from_id, to_id, reason, of_trades=True)
 
 
 def see_that_it_fits(books: list[BookMessage], prints: list[Trade | FrameError]) -> None:

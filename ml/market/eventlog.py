@@ -51,12 +51,12 @@ class EventLog:
 
     def trades(self, arrival: int, recv_ts: int, event: TradeEvent) -> None:
         """Append the prints of one frame."""
-        for trade in event.trades:
+        for trade, flags in zip(event.trades, event.trade_flags(), strict=True):
             values = (arrival, trade.event_ts, recv_ts, trade.price, trade.size, event.event_ts)
             for column, value in zip(self.prints.values(), values, strict=True):
                 column.append(value)
             self.sides.append(trade.side)
-            self.print_flags.append(event.flags)
+            self.print_flags.append(flags)
             self.trade_ids.append(trade.trade_id)
 
     def many_books(self, messages: dict[str, np.ndarray], levels: Levels) -> None:
@@ -95,6 +95,7 @@ class EventLog:
         trades = TradeStream(
             ts=_array(prints["frame_ts"]),
             arrival=_array(prints["arrival"]),
+            flags=_array(self.print_flags, np.uint8),
             side=_array(self.sides, np.int8),
             price=_array(prints["price"]),
             size=_array(prints["size"]),

@@ -26,6 +26,8 @@ UNSEEN = 64
 """A snapshot without ids: how the book came to it was not seen, so flows are unknown until a diff comes."""
 TIME = 32
 """No level: the frame moved the clock and nothing else (side 0)."""
+LOST_TRADES = 128
+"""Trades may be missing between the last one and this row."""
 LAST_NS = 9 * 10**18
 """Times lie before it, so that what is added to one fits 64 bits."""
 

@@ -21,8 +21,13 @@ SPAN_REASONS = {
 }
 
 
+BOOK_BREAKS = (layout.EXTERNAL_BREAK, *SPAN_REASONS)
+
+
 class Interval(NamedTuple):
-    """A stretch of time over which the book was right, and why it ended; ns UTC, arrivals, update ids.
+    """A stretch of time over which the book was right, or trades were captured, and why it ended.
+
+    Times are ns UTC; the ids are those of updates, or of trades.
 
     `end_reason` is None while it runs on.
     """
@@ -67,6 +72,8 @@ class Feed:
                     self.breaks[self.arrival] = event.broken
                 self.sampler.run(books=one_message(event.message, event.flags, self.arrival))
             elif isinstance(event, TradeEvent):
+                if event.broken is not None:
+                    self.breaks[self.arrival] = event.broken
                 self.sampler.run(trades=trades_of(event, self.arrival))
             else:
                 refused.append(event)
@@ -115,6 +122,8 @@ def intervals(sampler: Sampler, breaks: dict[int, Step]) -> list[Interval]:
     """Valid intervals of a sampler's run, with the ids of the breaks that the decoder met."""
     found: list[Interval] = []
     for start_ts, end_ts, start_arrival, end_arrival, kind, arrival in sampler.spans.tolist():
+        if kind not in BOOK_BREAKS:
+            continue
         broken = breaks.get(arrival) if kind == layout.EXTERNAL_BREAK else None
         ids = (broken.from_id, broken.to_id) if broken else (-1, -1)
         from_id, to_id = (None if i < 0 else i for i in ids)
@@ -126,4 +135,26 @@ def intervals(sampler: Sampler, breaks: dict[int, Step]) -> list[Interval]:
             int(meta[m]) for m in (layout.START_TS, layout.RELEASE_TS, layout.START_ARRIVAL, layout.RELEASE_ARRIVAL)
         )
         found.append(Interval(start, end, start_arrival, end_arrival, None, None, None))
+    return found
+
+
+def trade_intervals(sampler: Sampler, breaks: dict[int, Step]) -> list[Interval]:
+    """The intervals of a sampler's run in which trades were captured; what broke the book from outside ends them too.
+
+    The last one has no end reason while it goes on; it reaches to what was heard last.
+    """
+    found: list[Interval] = []
+    for start_ts, end_ts, start_arrival, end_arrival, kind, arrival in sampler.spans.tolist():
+        if kind == layout.TRADES_SILENT:
+            found.append(Interval(start_ts, end_ts, start_arrival, end_arrival, None, None, "silent"))
+        elif kind == layout.TRADES_BREAK:
+            broken = breaks[arrival]
+            counted = broken.of_trades and broken.from_id >= 0
+            missing = (broken.from_id, broken.to_id) if counted else (None, None)
+            found.append(Interval(start_ts, end_ts, start_arrival, end_arrival, *missing, broken.reason))
+    meta = sampler.state.meta
+    if meta[layout.TRADES_SINCE] > 0:
+        start, start_arrival = int(meta[layout.TRADES_SINCE]), int(meta[layout.TRADES_ARRIVAL])
+        end = int(max(meta[layout.TRADE_TS], meta[layout.RELEASE_TS]))
+        found.append(Interval(start, end, start_arrival, -1, None, None, None))
     return found

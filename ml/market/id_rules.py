@@ -1,6 +1,6 @@
 """Update-id rules: how the ids of each feed connect a message to the one before it.
 
-Here: one rule per feed.
+Here: one rule per feed, and which venues count their trades.
 Add here: the rule of another feed.
 Not here: following a chain of ids (`ml.market.continuity`).
 
@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ml.market.events import BookMessage
+
+COUNTED_TRADES = frozenset({"binance-spot", "binance-usdm", "binance-coinm", "coinbase-spot"})
+"""Venues that count the trades of a symbol by one, those outside the market among them, and send them in that order: a
+number left out is a trade that was not captured. Bybit names trades at random, OKX leaves out those that it sums up."""
 
 
 class Link(Enum):

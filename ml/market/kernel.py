@@ -9,15 +9,22 @@ first book message of t or later that continues the sequence: only then is it kn
 Trades and other frames close samples and release none while a book is known. A break turns what is closed but not
 released invalid, so no row is ever given out as valid and found wrong later.
 A book that stays crossed over two messages is unknown until the next snapshot; a one-sided book is invalid while so.
+
+Trades are known from the first one on that arrives, which shows that the stream is captured, until something says that
+some may be missing: LOST_TRADES, a break of the book from outside (its frames came the same way), or a silence of more
+than `layout.QUIET_NS`. A sample during which they were not known has none of the columns that need them.
 """
 
 from ml.market import layout as at
 from ml.market.book import FULL, best, clear, set_levels, settle, top
 from ml.market.compiled import hot, inlined
-from ml.market.events import CLEAR, SNAPSHOT, TIME, UNSEEN
+from ml.market.events import CLEAR, LOST_TRADES, SNAPSHOT, TIME, UNSEEN
 from ml.market.flows import book_diff, book_print
 from ml.market.layout import I64, BookStream, State, TradeStream
 from ml.schemas import LEVELS
+
+MOST_SPANS = 4
+"""How many intervals one event may end: of the book two, of trades two."""
 
 
 @hot
@@ -36,12 +43,12 @@ def run(state: State, books: BookStream, trades: TradeStream, position: I64) -> 
         ts = trades.ts[j] if is_trade else books.ts[i]
         if ts >= meta[at.NEXT] and rows_until(state, ts) > state.samples.shape[0] - meta[at.CLOSED]:
             return at.NEED_SAMPLES
+        if meta[at.SPANS] + MOST_SPANS > state.spans.shape[0]:
+            return at.NEED_SPANS
         if is_trade:
-            _on_trade(state, ts, trades.side[j], trades.price[j], trades.size[j])
+            _on_trade(state, trades, j)
             position[1] = j + 1
             continue
-        if meta[at.SPANS] + 2 > state.spans.shape[0]:
-            return at.NEED_SPANS
         start = books.end[i - 1] if i > 0 else 0
         if books.end[i] - start > state.rows.size:
             return at.NEED_ROWS
@@ -86,8 +93,12 @@ def release(state: State, ts: int, arrival: int) -> None:
 
 @hot
 def break_book(state: State, arrival: int, kind: int) -> None:
-    """The book is unknown from its last released time on."""
+    """The book is unknown from its last released time on; so are trades, if what broke it came from outside."""
     meta = state.meta
+    if kind == at.EXTERNAL_BREAK:
+        for i in range(meta[at.RELEASED], meta[at.CLOSED]):
+            _forget_trades(state.samples[i])
+        _break_trades(state, max(meta[at.TRADE_TS], meta[at.RELEASE_TS]), arrival, at.TRADES_BREAK)
     if meta[at.ANCHORED] == 1:
         if meta[at.ONE_SIDED] == 0:
             _end_span(state, meta[at.RELEASE_TS], meta[at.RELEASE_ARRIVAL], kind, arrival)
@@ -106,6 +117,8 @@ def _on_book(state: State, books: BookStream, i: int, start: int) -> None:
     meta, flags, arrival, end = state.meta, books.flags[i], books.arrival[i], books.end[i]
     if flags & CLEAR and not flags & SNAPSHOT:
         break_book(state, arrival, at.EXTERNAL_BREAK)
+    if flags & LOST_TRADES:
+        _break_trades(state, meta[at.TRADE_TS], arrival, at.TRADES_BREAK)
     advance(state, books.ts[i])
     if meta[at.ANCHORED] == 0 and flags & SNAPSHOT == 0:
         meta[at.RELEASED] = meta[at.CLOSED]
@@ -123,13 +136,17 @@ def _on_book(state: State, books: BookStream, i: int, start: int) -> None:
 
 
 @hot
-def _on_trade(state: State, ts: int, aggressor: int, price: int, size: int) -> None:
-    advance(state, ts)
-    meta = state.meta
+def _on_trade(state: State, trades: TradeStream, j: int) -> None:
+    meta, price, arrival = state.meta, trades.price[j], trades.arrival[j]
+    if trades.flags[j] & LOST_TRADES:
+        _break_trades(state, meta[at.TRADE_TS], arrival, at.TRADES_BREAK)
+    advance(state, trades.ts[j])
     meta[at.TRADE_PRICE], meta[at.TRADE_TS] = price, meta[at.WATERMARK]
+    if meta[at.TRADES_SINCE] == 0:
+        meta[at.TRADES_SINCE], meta[at.TRADES_ARRIVAL] = meta[at.WATERMARK], arrival
     if meta[at.ANCHORED] == 0:
-        meta[at.RELEASED] = meta[at.CLOSED]
-    book_print(state, aggressor, price, size)
+        meta[at.RELEASED] = meta[at.CLOSED]  # no book message can say more of them
+    book_print(state, trades.side[j], price, trades.size[j])
 
 
 @hot
@@ -196,6 +213,8 @@ def _close(state: State, t: int) -> None:
             _copy(state.levels[1], row[size : size + LEVELS])
     if row.size == at.BOOK_COLUMNS:
         return
+    if meta[at.TRADES_SINCE] > 0 and t - meta[at.TRADE_TS] > at.QUIET_NS:
+        _break_trades(state, meta[at.TRADE_TS] + at.QUIET_NS, -1, at.TRADES_SILENT)
     for c in range(at.BOOK_COLUMNS, at.LAST_TRADE):
         row[c], state.flow[c] = state.flow[c], 0
     if meta[at.ANCHORED] == 1 and meta[at.UNSEEN] > 0:
@@ -206,6 +225,35 @@ def _close(state: State, t: int) -> None:
     whole = row[at.VALID] == 1 and meta[at.START_TS] <= t - meta[at.PERIOD]
     meta[at.VALID_RUN] = min(meta[at.VALID_RUN] + 1, at.TAIL) if whole else 0
     row[at.RUN] = meta[at.VALID_RUN]
+    captured = 0 < meta[at.TRADES_SINCE] <= t - meta[at.PERIOD]
+    meta[at.KNOWN_RUN] = min(meta[at.KNOWN_RUN] + 1, at.TAIL) if captured else 0
+    row[at.TRADES_RUN] = meta[at.KNOWN_RUN]
+    if not captured:
+        _forget_trades(row)
+
+
+@hot
+def _forget_trades(row: I64) -> None:
+    """Clear what a sample knows by its trades."""
+    if row.size < at.COLUMNS:
+        return
+    row[at.TRADES_RUN] = 0
+    for c in range(at.CANCELLED, at.N_UPDATES):
+        row[c] = 0
+    for c in range(at.TRADE_COUNT, at.LAST_TRADE + 1):
+        row[c] = 0
+
+
+@hot
+def _break_trades(state: State, ts: int, arrival: int, kind: int) -> None:
+    """Nobody knows what was traded from a time on; no-op where that was so already."""
+    meta = state.meta
+    if meta[at.TRADES_SINCE] > 0:
+        span = state.spans[meta[at.SPANS]]
+        span[0], span[1], span[2] = meta[at.TRADES_SINCE], ts, meta[at.TRADES_ARRIVAL]
+        span[3], span[4], span[5] = arrival, kind, arrival
+        meta[at.SPANS] += 1
+    meta[at.TRADES_SINCE], meta[at.KNOWN_RUN] = 0, 0
 
 
 @inlined

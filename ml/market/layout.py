@@ -21,6 +21,8 @@ BOOK_COLUMNS = SAMPLE_COLUMNS.index("ofi_1")
 TAIL = 3600
 """Samples of look-back that travel with a state, and the cap of `valid_run`; in samples of one second, one hour."""
 TRADE_MEMORY_NS = 3600 * 10**9
+QUIET_NS = 1800 * 10**9
+"""How long a captured trade stream may be silent before nobody can say whether anybody traded."""
 
 TS = SAMPLE_COLUMNS.index("ts")
 BID_PRICE = SAMPLE_COLUMNS.index("bid_price_1")
@@ -43,17 +45,20 @@ LAST_TRADE = SAMPLE_COLUMNS.index("last_trade_price")
 BOOK_AGE = SAMPLE_COLUMNS.index("book_age")
 VALID = SAMPLE_COLUMNS.index("valid")
 RUN = SAMPLE_COLUMNS.index("valid_run")
+TRADES_RUN = SAMPLE_COLUMNS.index("trades_run")
 N_BANDS = len(BANDS)
 BAND_BPS = np.array([0, 2, 5, 10, 20])
 
 (
     WATERMARK, NEXT, PERIOD, ANCHORED, ONE_SIDED, CROSSED, START_TS, START_ARRIVAL, RELEASE_TS, RELEASE_ARRIVAL,
-    CLOSED, RELEASED, SPANS, TRADE_PRICE, TRADE_TS, BOOK_TS, VALID_RUN, ON_TAPE, UNSEEN,
-) = range(19)  # fmt: skip
+    CLOSED, RELEASED, SPANS, TRADE_PRICE, TRADE_TS, BOOK_TS, VALID_RUN, ON_TAPE, UNSEEN, TRADES_SINCE, TRADES_ARRIVAL,
+    KNOWN_RUN,
+) = range(22)  # fmt: skip
 
 UNKNOWN_UPDATES = -1
 """`n_updates` of a sample whose book came from snapshots alone: it was not seen what was added and cancelled."""
-EXTERNAL_BREAK, CROSSED_BREAK, ONE_SIDED_BREAK, OVERFLOW_BREAK = range(1, 5)
+EXTERNAL_BREAK, CROSSED_BREAK, ONE_SIDED_BREAK, OVERFLOW_BREAK, TRADES_BREAK, TRADES_SILENT = range(1, 7)
+"""Why an interval ended; the last two end one in which trades were known, the others one of the book."""
 DONE, NEED_SAMPLES, NEED_SPANS, NEED_ROWS = range(4)
 
 
@@ -63,8 +68,9 @@ class State(NamedTuple):
     `top` i64 (side, price/size, OFI_LEVELS): best levels after the last message. `flow` i64 (COLUMNS): what the open
     sample has accumulated, by column. `tape` i64 (64, 4): side, price, size, age in messages of prints that no
     decrease of a level has explained yet. `samples` i64 (room, COLUMNS or BOOK_COLUMNS). `spans` i64 (room, 6): start
-    and end of each ended valid interval (ns), start and end arrival, kind of break, arrival of the break. `rows` i64
-    (room) and `levels` i64 (2, LEVELS): scratch for one message or sample. `meta` i64: the scalars.
+    and end of each ended interval in which the book, or trades, were known (ns), start and end arrival, kind of break,
+    arrival of the break. `rows` i64 (room) and `levels` i64 (2, LEVELS): scratch for one message or sample. `meta` i64:
+    the scalars.
     """
 
     book: Book
@@ -91,17 +97,21 @@ class BookStream(NamedTuple):
 
 
 class TradeStream(NamedTuple):
-    """Prints as arrays: time (ns), arrival, aggressor side, price and size; the prints of one frame share its time."""
+    """Prints as arrays: time (ns), arrival, flags, aggressor side, price and size.
+
+    The prints of one frame share its time.
+    """
 
     ts: I64
     arrival: I64
+    flags: NDArray[np.uint8]
     side: NDArray[np.int8]
     price: I64
     size: I64
 
     def part(self, rows: slice) -> "TradeStream":
         """Some of them in a row."""
-        return TradeStream(self.ts[rows], self.arrival[rows], self.side[rows], self.price[rows], self.size[rows])
+        return TradeStream(*(column[rows] for column in self))
 
 
 Given = TypeVar("Given", BookStream, TradeStream)

@@ -14,7 +14,7 @@ import orjson
 from ml.errors import FrameError
 from ml.market import shapes as at
 from ml.market.decoded import TradeEvent
-from ml.market.decoder import Decoder, see_that_it_fits
+from ml.market.decoder import COVERS, Decoder, see_that_it_fits
 from ml.market.events import Trade
 from ml.market.frames import Frames
 from ml.market.shapes import I64
@@ -52,8 +52,11 @@ def counted(decoder: Decoder, prints: list[Trade], late: int) -> TradeEvent:
 
 
 def _unseen(decoder: Decoder, doc: dict[str, Any], seen: set[str]) -> tuple[int, list[Trade]] | None:
-    """Time and prints of a frame; None if it holds anything else, or an id that is remembered or was `seen`."""
-    if decoder.dialect.kind(doc) != TRADE:
+    """Time and prints of a frame; None if it holds anything else, or an id that is remembered or was `seen`.
+
+    Also None where ids tell which trades are missing: the decoder follows them.
+    """
+    if decoder.counts_trades or COVERS in doc or decoder.dialect.kind(doc) != TRADE:
         return None
     try:
         frame_ts, (books, prints) = decoder.dialect.event_ts(doc), decoder.dialect.parse(doc, decoder.instrument)

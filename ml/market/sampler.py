@@ -14,7 +14,7 @@ from ml.market.layout import BookStream, State, TradeStream
 SECOND = layout.SECOND
 _NONE, _NO_SIDE = np.zeros(0, np.int64), np.zeros(0, np.int8)
 NO_BOOKS = BookStream(_NONE, _NONE, _NONE, _NONE, _NO_SIDE, _NONE, _NONE)
-NO_TRADES = TradeStream(_NONE, _NONE, _NO_SIDE, _NONE, _NONE)
+NO_TRADES = TradeStream(_NONE, _NONE, np.zeros(0, np.uint8), _NO_SIDE, _NONE, _NONE)
 
 
 class Sampler:
@@ -47,7 +47,7 @@ class Sampler:
 
     @property
     def spans(self) -> np.ndarray:
-        """Ended valid intervals, i64 (n, 6), see `layout.State`."""
+        """Ended intervals of the book and of trades, i64 (n, 6), see `layout.State`."""
         return self.state.spans[: self.state.meta[layout.SPANS]]
 
     def run(self, books: BookStream = NO_BOOKS, trades: TradeStream = NO_TRADES) -> None:
@@ -60,6 +60,8 @@ class Sampler:
         """Let time pass up to `ts` (ns) without an event, for example to the end of a day."""
         while kernel.rows_until(self.state, ts) > len(self.state.samples) - self.state.meta[layout.CLOSED]:
             self._make_room(layout.NEED_SAMPLES)
+        if self.state.meta[layout.SPANS] + kernel.MOST_SPANS > len(self.state.spans):
+            self._make_room(layout.NEED_SPANS)
         kernel.advance(self.state, ts)
 
     def _make_room(self, need: int) -> None:
@@ -94,7 +96,8 @@ def trades_of(event: TradeEvent, arrival: int) -> TradeStream:
     side, price, size = (
         np.array([getattr(trade, name) for trade in event.trades], np.int64) for name in ("side", "price", "size")
     )
-    return TradeStream(np.full(n, event.event_ts), np.full(n, arrival), side.astype(np.int8), price, size)
+    ts, flags = np.full(n, event.event_ts), np.array([*event.trade_flags()], np.uint8)
+    return TradeStream(ts, np.full(n, arrival), flags, side.astype(np.int8), price, size)
 
 
 def _doubled(array: np.ndarray) -> np.ndarray:

@@ -80,6 +80,8 @@ class Stream:
                     self.breaks[arrival] = event.broken
                 log.book(arrival, recv_ts, event)
             elif isinstance(event, TradeEvent):
+                if event.broken is not None:
+                    self.breaks[arrival] = event.broken
                 log.trades(arrival, recv_ts, event)
             else:
                 refused.append(event)

@@ -46,10 +46,11 @@ class Scanned(NamedTuple):
 def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
     """Log the events of the frames from `first` on, as far as they simply go on; the number of the first that does not.
 
-    Book messages continue the chain, prints have larger ids than all before, and no time is out of bounds.
+    Book messages continue the chain, prints have larger ids than all before (the next one, where the venue counts its
+    trades), and no time is out of bounds.
     """
     state, late, chained = _state(decoder), given.late, decoder.continuity.rule.link is Link.PREV
-    behind = int(follow(given.fields, given.recv_ts, first, chained, state, late))
+    behind = int(follow(given.fields, given.recv_ts, first, chained, decoder.counts_trades, state, late))
     if behind == first:
         return first
     kinds = given.fields[first:behind, at.KIND]
@@ -87,7 +88,7 @@ def watermarks(moves: I64, recv_ts: I64, clock: Clock) -> I64:
 
 
 @hot
-def follow(fields: I64, recv_ts: I64, first: int, chained: bool, state: I64, late: I64) -> int:
+def follow(fields: I64, recv_ts: I64, first: int, chained: bool, counted: bool, state: I64, late: I64) -> int:
     """Move the state over frames that go on; LATE is set where one is late. Returns the first that does not go on."""
     for k in range(first, len(recv_ts)):
         row = fields[k]
@@ -98,7 +99,11 @@ def follow(fields: I64, recv_ts: I64, first: int, chained: bool, state: I64, lat
             linked = row[at.PREV] == state[LAST_ID] if chained else row[at.FIRST] == state[LAST_ID] + 1
             if not linked or row[at.LAST] <= state[LAST_ID]:
                 return k
-        elif kind != PARSED and (kind != at.TRADE or row[at.ID] <= state[LAST_TRADE]):
+        elif kind == at.TRADE:
+            last = state[LAST_TRADE]
+            if row[at.ID] <= last or (counted and 0 < last < row[at.ID] - 1):
+                return k
+        elif kind != PARSED:
             return k
         verdict = _admit(state, row[at.EVENT], recv_ts[k])
         if state[WATERMARK] == 0 or verdict == REFUSED:

@@ -9,7 +9,7 @@ import polars as pl
 
 from ml.market.events import LAST
 from ml.market.layout import UNKNOWN_UPDATES, BookStream, TradeStream
-from ml.schemas import LEVELS, SAMPLE_COLUMNS, SIDES, TABLES
+from ml.schemas import FROM_TRADES, LEVELS, SAMPLE_COLUMNS, SIDES, TABLES
 
 BOOK = ("arrival", "event_ts", "side", "price", "size", "flags")
 """The columns of `book_events` that the kernel takes."""
@@ -41,6 +41,7 @@ def trade_stream(trades: pl.DataFrame) -> TradeStream:
     return TradeStream(
         ts=_lent(trades.select(pl.col("event_ts").max().over("arrival")), "event_ts"),
         arrival=_lent(trades, "arrival"),
+        flags=_lent(trades, "flags", np.uint8),
         side=_lent(trades, "side", np.int8),
         price=_lent(trades, "price"),
         size=_lent(trades, "size"),
@@ -53,18 +54,21 @@ def samples_frame(samples: np.ndarray) -> pl.DataFrame:
     `n_updates` and the flows of the book are null where the book came from snapshots alone.
     """
     frame = pl.DataFrame(samples, schema=dict.fromkeys(SAMPLE_COLUMNS, pl.Int64), orient="row")
-    return frame.with_columns(
+    frame = frame.with_columns(
         pl.col(*_ABSENT_AS_ZERO).replace(0, None),
         pl.col("book_age").replace(-1, None),
         pl.col("valid").cast(pl.Boolean),
-        pl.when(pl.col("n_updates") != UNKNOWN_UPDATES).then(pl.col(*_BOOK_FLOWS, "n_updates")),
-    ).select(TABLES["book_samples"].names())
+    )
+    known = [pl.when(pl.col("trades_run") > 0).then(pl.col(name)).alias(name) for name in FROM_TRADES]
+    frame = frame.with_columns(known)
+    seen = pl.when(pl.col("n_updates") != UNKNOWN_UPDATES).then(pl.col(*_BOOK_FLOWS, "n_updates"))
+    return frame.with_columns(seen).select(TABLES["book_samples"].names())
 
 
 def samples_array(frame: pl.DataFrame) -> np.ndarray:
     """The table `book_samples` as the kernel's samples: the inverse of `samples_frame`."""
     filled = frame.select(SAMPLE_COLUMNS).with_columns(
-        pl.col(*_ABSENT_AS_ZERO, *_BOOK_FLOWS).fill_null(0),
+        pl.col({*_ABSENT_AS_ZERO, *FROM_TRADES, *_BOOK_FLOWS}).fill_null(0),
         pl.col("n_updates").fill_null(UNKNOWN_UPDATES),
         pl.col("book_age").fill_null(-1),
         pl.col("valid").cast(pl.Int64),

@@ -81,8 +81,9 @@ def streams(history: History, start_ns: int) -> tuple[BookStream, TradeStream]:
     arrival = 2 * (ms // PUBLISH_MS)
     order = np.argsort(trade_ts, kind="stable")
     return books, TradeStream(
-        *(np.ascontiguousarray(c[order]) for c in (trade_ts, arrival, aggressor.astype(np.int8), price, lots))
-    )
+        trade_ts[order], arrival[order], np.zeros(len(ms), np.uint8), aggressor[order].astype(np.int8), price[order],
+        lots[order],
+    )  # fmt: skip
 
 
 def _diffs(history: History, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:

@@ -10,7 +10,7 @@ from ml.store import publish, read
 from tests.scenario import INSTRUMENT
 
 DATE, DAY_BEFORE = "2025-03-04", "2025-03-03"
-DECODED = ("book_events", "trades", "validity", "quarantine")
+DECODED = ("book_events", "trades", "validity", "trade_validity", "quarantine")
 
 
 def graph():

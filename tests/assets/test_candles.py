@@ -43,11 +43,11 @@ def test_an_outage_makes_its_minutes_unknown_and_no_other(root):
 def test_long_outages_warn(root):
     """Five minutes of forty are lost: the rule is broken, the candles are made."""
 
-    def interrupted(validity):
-        until = validity.with_columns(end_ts=pl.col("start_ts") + 20 * MINUTE, end_reason=pl.lit("silent"))
-        return pl.concat([until, validity.with_columns(start_ts=pl.col("start_ts") + 25 * MINUTE)])
+    def interrupted(captured):
+        until = captured.with_columns(end_ts=pl.col("start_ts") + 20 * MINUTE, end_reason=pl.lit("silent"))
+        return pl.concat([until, captured.with_columns(start_ts=pl.col("start_ts") + 25 * MINUTE)])
 
-    spoil(root, "validity", interrupted)
+    spoil(root, "trade_validity", interrupted)
     result = make(root, "candles")
     assert [rule for rule, passed in checks(result).items() if not passed] == [("candles", "whole_inside")]
     assert stored(root, "candles").filter(reason="silent").height == 5

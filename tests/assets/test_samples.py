@@ -30,7 +30,7 @@ def test_the_day_is_drawn(rebuilt):
 def test_an_unknown_book_warns_and_stops_nothing(root):
     """A third of the day's book is lost after its checkpoint: the rule is broken, features are made with nulls."""
     spoil(root, "raw_frames", lambda f: pl.concat([f[:3_000], f[7_000:]]))
-    result = make(root, "book_events", "trades", "validity", "quarantine", "book_samples", "features")
+    result = make(root, "book_events", "trades", "validity", "trade_validity", "quarantine", "book_samples", "features")
     assert not checks(result)["book_samples", "book_is_known"]
     assert checks(result)["book_samples", "one_row_a_second"]
     assert "features" in made(result)

@@ -30,7 +30,7 @@ from ml.market.survey import survey
 from ml.paths import DataRoot
 from tests.benchmarks.stream import COPY_NS
 
-DECODED = ("book_events", "trades", "validity", "quarantine")
+DECODED = ("book_events", "trades", "validity", "trade_validity", "quarantine")
 FROM = {
     "from .gz": ["raw_frames", *DECODED, "book_samples", "features", "future_labels"],
     "from parquet": ["book_samples", "features", "future_labels"],

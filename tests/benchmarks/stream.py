@@ -59,7 +59,7 @@ def copies(stream: Recorded, n: int) -> Recorded:
             tile(books.side), tile(books.price), tile(books.size),
         ),
         TradeStream(
-            tile(trades.ts, COPY_NS), tile(trades.arrival, arrivals),
+            tile(trades.ts, COPY_NS), tile(trades.arrival, arrivals), tile(trades.flags),
             tile(trades.side), tile(trades.price), tile(trades.size),
         ),
     )  # fmt: skip

@@ -24,7 +24,7 @@ SERIAL = {
     },
     "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
 }
-ASSETS = ("archive_files", "raw_frames", "book_events", "trades", "validity", "quarantine")
+ASSETS = ("archive_files", "raw_frames", "book_events", "trades", "validity", "trade_validity", "quarantine")
 TALLIED = "book_events"
 """The asset whose metadata are the decoder's tally."""
 

@@ -13,8 +13,8 @@ from tests.scenario import INSTRUMENT, ingest_elsewhere
 
 DAYS = ["2025-03-03", "2025-03-04"]
 TABLES = (
-    "raw_frames", "book_events", "trades", "validity", "quarantine", "candles", "book_samples", "features",
-    "future_labels", "training_features",
+    "raw_frames", "book_events", "trades", "validity", "trade_validity", "quarantine", "candles",
+    "book_samples", "features", "future_labels", "training_features",
 )  # fmt: skip
 
 

@@ -19,8 +19,8 @@ from tests.golden.digest import digest, equal
 RECORD = Path(__file__).parent / "record.json"
 FRAMES = Path(__file__).parent / "simulated_frames.txt"
 INGESTED = (
-    "raw_frames", "book_events", "trades", "validity", "quarantine", "candles", "book_samples", "features",
-    "future_labels", "training_features",
+    "raw_frames", "book_events", "trades", "validity", "trade_validity", "quarantine", "candles", "book_samples",
+    "features", "future_labels", "training_features",
 )  # fmt: skip
 RECORDED = ("binance_raw/usdm__btcusdt", "binance_raw/usdm__ethusdt")
 

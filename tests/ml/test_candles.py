@@ -70,8 +70,8 @@ SPANS = st.lists(st.integers(0, 3_600), max_size=8).flatmap(
 def test_a_simulated_day_is_what_sql_says(ingested):
     """Every minute that is known and traded, in every column, by an independent GROUP BY."""
     trades = read(ingested.partition("trades", DATE, INSTRUMENT.id)).collect()  # read by the SQL
-    validity = read(ingested.partition("validity", DATE, INSTRUMENT.id)).collect()
-    candles = from_trades(trades, validity, *bounds(DATE))
+    captured = read(ingested.partition("trade_validity", DATE, INSTRUMENT.id)).collect()
+    candles = from_trades(trades, captured, *bounds(DATE))
     expected = duckdb.sql(SQL).pl()
     traded = candles.filter(pl.col("n_trades") > 0).drop("reason")
     assert_frame_equal(traded, expected.filter(pl.col("ts").is_in(traded["ts"].implode())))
@@ -86,7 +86,7 @@ def test_recorded_prints_are_what_sql_says(market):
     instrument = survey(chain, USDM)
     decoded = decode_day(raw_day(chain, instrument, "2024-07-19"), instrument, "2024-07-19")
     trades = decoded.trades
-    candles = from_trades(trades, decoded.validity, *bounds("2024-07-19"))
+    candles = from_trades(trades, decoded.trade_validity, *bounds("2024-07-19"))
     expected = duckdb.sql(SQL).pl()
     traded = candles.filter(pl.col("n_trades") > 0).drop("reason")
     assert_frame_equal(traded, expected.filter(pl.col("ts").is_in(traded["ts"].implode())))

@@ -6,6 +6,8 @@ released by the next book message of the chain whose time is t or later), with t
 
 BPS = (0, 2, 5, 10, 20)
 HOUR = 3600
+QUIET = 1800 * 10**9
+FROM_TRADES = ("cancelled_", "traded_", "trade_")
 
 
 class DictBook:
@@ -51,6 +53,9 @@ class SlowSampler:
         self.last_book = None
         self.intervals = []
         self.released_at = None
+        self.trades_since = None
+        self.trades_run = 0
+        self.trade_intervals = []
 
     # time ------------------------------------------------------------------------------------------------------
     def advance(self, ts):
@@ -74,6 +79,13 @@ class SlowSampler:
         whole = row["valid"] and self.start <= t - self.period
         self.run = min(self.run + 1, HOUR) if whole else 0
         row["valid_run"] = self.run
+        if self.trades_since is not None and t - self.last_trade[1] > QUIET:
+            self.lose_trades(self.last_trade[1] + QUIET)
+        captured = self.trades_since is not None and self.trades_since <= t - self.period
+        self.trades_run = min(self.trades_run + 1, HOUR) if captured else 0
+        row["trades_run"] = self.trades_run
+        if not captured:
+            forget_trades(row)
         self.rows.append(row)
         self.unreleased.append(row)
 
@@ -85,7 +97,17 @@ class SlowSampler:
         self.start = self.watermark
         self.release(self.watermark)
 
+    def lose_trades(self, ts):
+        if self.trades_since is not None:
+            self.trade_intervals.append((self.trades_since, ts))
+        self.trades_since, self.trades_run = None, 0
+
     def lose(self, reason):
+        if reason == "break":
+            for row in self.unreleased:
+                forget_trades(row)
+            if self.trades_since is not None:
+                self.lose_trades(max(self.last_trade[1], self.released_at or 0))
         if self.known:
             if not self.one_sided:
                 self.intervals.append((self.start, self.released_at, reason))
@@ -96,9 +118,13 @@ class SlowSampler:
         self.unreleased = []
 
     # events ----------------------------------------------------------------------------------------------------
-    def trade(self, ts, aggressor, price, size):
+    def trade(self, ts, aggressor, price, size, lost=False):
+        if lost and self.trades_since is not None:
+            self.lose_trades(self.last_trade[1])
         self.advance(ts)
         self.last_trade = (price, self.watermark)
+        if self.trades_since is None:
+            self.trades_since = self.watermark
         if not self.known:
             self.unreleased = []
         name = "buy" if aggressor > 0 else "sell"
@@ -117,9 +143,11 @@ class SlowSampler:
             self.in_band("traded", side, price, size)
             self.prints.append([side, price, size, 0])
 
-    def message(self, ts, levels, snapshot=False, lost=False, only_time=False):
+    def message(self, ts, levels, snapshot=False, lost=False, only_time=False, lost_trades=False):
         if lost:
             self.lose("break")
+        if lost_trades and self.trades_since is not None:
+            self.lose_trades(self.last_trade[1])
         self.advance(ts)
         if not self.known and not snapshot:
             self.unreleased = []
@@ -202,6 +230,12 @@ class SlowSampler:
                 return
             band = f"{within[0]}bps"
         self.count(f"{name}_{'bid' if side > 0 else 'ask'}_{band}", amount)
+
+
+def forget_trades(row):
+    """What a row says by its trades."""
+    row["flow"] = {name: amount for name, amount in row["flow"].items() if not name.startswith(FROM_TRADES)}
+    row["last_trade_price"], row["trades_run"] = None, 0
 
 
 def imbalance(side, before, after, m):

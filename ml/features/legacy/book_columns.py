@@ -84,7 +84,7 @@ ORDERBOOK = (
     _book("quote_intensity", TWICE.format("update_frequency"), "1/s", absent=LOOP),
     LegacyFeature(
         "trade_arrival_rate", "orderbook", "prints of 60 s / 60", "1/s", 60, 60,
-        fault="theirs guessed from the book when nobody traded; older files hold 0",
+        fault="theirs guessed from the book when nobody traded; older files hold 0", trades=True,
     ),
     _book("spread_volatility", "deviation of the spread, 20 snapshots", "quote", 20, PACED),
 )  # fmt: skip

@@ -69,6 +69,9 @@ def build(day: Day) -> pl.DataFrame:
     for feature in day.chosen.features:
         values = found.get(feature.id, np.full(rows, np.nan))
         codes = _codes(values, *known[feature.family], feature.needs)
+        if feature.trades:
+            unseen = (day.samples[:, at.TRADES_RUN] < feature.needs) & (codes > NullReason.WARM_UP)
+            codes[unseen & (codes != NullReason.STALE)] = NullReason.NO_TRADES_CAPTURED
         columns[feature.id] = pl.Series(np.where(codes == KNOWN, values, np.nan), nan_to_null=True)
         if feature.id not in ABSENT:
             reasons[feature.family] = np.minimum(reasons[feature.family], codes)

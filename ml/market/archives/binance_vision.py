@@ -52,6 +52,7 @@ class AggTrades(_Vision):
     """One row the prints of one order at one price."""
 
     id, kind, clock, counter = "binance-vision-aggtrades", TRADE, "transact_time", "agg_trade_id"
+    whole_days = True
     columns = (
         "agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker",
     )  # fmt: skip
@@ -67,6 +68,7 @@ class Trades(_Vision):
     """One row a print."""
 
     id, kind, clock, counter = "binance-vision-trades", TRADE, "time", "id"
+    whole_days = True
     columns = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker")
     optional = ("is_best_match",)
     spelt = {"base_qty": "quote_qty"}  # noqa: RUF012 - COIN-M

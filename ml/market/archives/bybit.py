@@ -35,6 +35,7 @@ class PerpetualTrades(Format):
     """One row a print, with the time in seconds; some files run backwards."""
 
     id, kind, clock, any_order = "bybit-trading", TRADE, "timestamp", True
+    whole_days = True
     columns = (
         "timestamp", "symbol", "side", "size", "price", "tickDirection", "trdMatchID", "grossValue", "homeNotional",
         "foreignNotional",
@@ -62,6 +63,7 @@ class SpotTrades(Format):
     """One row a print, with the time in ms; ids count from 1 in each file, so the file's date goes before them."""
 
     id, kind, clock, any_order = "bybit-spot-trades", TRADE, "timestamp", True
+    whole_days = True
     columns = ("id", "timestamp", "price", "volume", "side")
     optional = ("rpi",)
 

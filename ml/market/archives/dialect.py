@@ -122,7 +122,8 @@ def _trade(form: Format, row: Row, position: int, doc: dict[str, Any], instrumen
         price = to_units(said.price, instrument.price_decimals)
         size = to_units(said.size, instrument.size_decimals)
         if not said.market or price <= 0 or size <= 0:
-            return FrameError("off_market", f"trade {said.trade_id}: price {said.price}, size {said.size}")
+            detail = f"trade {said.trade_id}: price {said.price}, size {said.size}"
+            return FrameError("off_market", detail, said.trade_id)
         return Trade(known_ns(form.event_ts(row)), said.trade_id, said.side, price, size)
     except (*UNFIT, FrameError) as error:
         return unfit(error)

@@ -5,9 +5,10 @@ Not here: what a row says (`ml.market.archives.table`), which format a file has 
 
 The payload of a frame is `{"archive": <format>, "symbol": ..., "rows": [<line>, ...]}`, with `columns` where the file
 has a header, `type` where it says what the message is, and `date` where ids count anew in each file,
-and `unread` where a row could not be read.
+`unread` where a row could not be read, and `covers` in the first one of a UTC date of which the file holds every trade.
 """
 
+import re
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from ml.dates import DAY_NS, date_of
 from ml.errors import FrameError
 from ml.market.archives.order import OUT_OF_ORDER, Key
 from ml.market.archives.table import OTHER, TRADE, Format, split
@@ -23,6 +25,8 @@ from ml.market.lines import Line, Torn
 from ml.market.unfit import UNFIT, unfit, whole
 
 Item = RawFrame | Torn
+NAMED_DATE = re.compile(r"\d{4}-\d{2}(?:-\d{2})?")
+"""A month or a day in a file's name."""
 
 
 @dataclass
@@ -63,6 +67,9 @@ class Messages:
         self.open: _Message | None = None
         self.last: _Message | None = None
         """The message before what was lost."""
+        dates = NAMED_DATE.findall(path.name)
+        self.whole_date = dates[-1] if dates and form.whole_days else None
+        self.day = 0
 
     def frames(self, given: Iterable[Line | Torn]) -> Iterator[Item]:
         """Frames and refused lines, in the order of the file."""
@@ -73,14 +80,20 @@ class Messages:
                 continue
             if item[2].reason == OUT_OF_ORDER and self._spoilt(item[1].decode(errors="replace"), item[2]):
                 continue
-            self.last = self.open or self.last
-            yield from self._end()
-            if self.last is not None and self.form.kind != OTHER:
-                lost = {"books": self.form.kind != TRADE, "trades": self.form.kind == TRADE}
-                loss = orjson.dumps({"loss": "bad_frame", "symbol": self.last.symbol} | lost)
-                yield RawFrame(item[0], f"{self.last.venue} {self.name}", self.last.recv_ts, loss)
+            # where rows are counted, those behind show whether the odd one was theirs
+            if item[2].reason != OUT_OF_ORDER or not self.form.counter:
+                yield from self._lost(item[0])
             yield item
         yield from self._end()
+
+    def _lost(self, offset: int) -> Iterator[Item]:
+        """Rows may be missing from here on."""
+        self.last = self.open or self.last
+        yield from self._end()
+        if self.last is not None and self.form.kind != OTHER:
+            lost = {"books": self.form.kind != TRADE, "trades": self.form.kind == TRADE}
+            loss = orjson.dumps({"loss": "bad_frame", "symbol": self.last.symbol} | lost)
+            yield RawFrame(offset, f"{self.last.venue} {self.name}", self.last.recv_ts, loss)
 
     def key(self, line: bytes) -> Key:
         """By what a line is ordered."""
@@ -120,8 +133,11 @@ class Messages:
         try:
             read = self._read(offset, text)
         except (*UNFIT, FrameError) as error:
-            if not self._spoilt(text, unfit(error)):
-                yield offset, line, unfit(error)
+            if self._spoilt(text, unfit(error)):
+                return
+            if self.form.whole_days:
+                yield from self._lost(offset)
+            yield offset, line, unfit(error)
             return
         if self.open is not None and self.open.common == read.common:
             self.open.recv_ts = max(self.open.recv_ts, read.recv_ts)
@@ -148,7 +164,18 @@ class Messages:
         if message is None:
             return
         said = {"type": message.type, "date": self.file.date, "columns": self.header, "unread": message.unread}
+        said["covers"] = self._covers(message.recv_ts)
         doc: dict[str, Any] = {"archive": self.form.id, "symbol": message.symbol}
         doc |= {name: value for name, value in said.items() if value}
         payload = orjson.dumps(doc | {"rows": message.lines})
         yield RawFrame(message.offset, f"{message.venue} {self.name}", message.recv_ts, payload)
+
+    def _covers(self, ts: int) -> str:
+        """The date of the first message of a date of which the file holds every trade, else nothing."""
+        if self.whole_date is None or ts // DAY_NS <= self.day:
+            return ""
+        date = date_of(ts)
+        if not date.startswith(self.whole_date):
+            return ""
+        self.day = ts // DAY_NS
+        return date

@@ -100,6 +100,8 @@ class Format(ABC):
     """Columns that say nothing of a row's message: times, venue, symbol and type follow from the others alone."""
     grouped = False
     """Several rows may make one message; else each row is one."""
+    whole_days = False
+    """A file holds every trade of the dates in its name."""
     clock = ""
     """The column whose times are in the order of the rows: of receipt where that is kept; empty where there is none."""
     counter = ""

@@ -301,6 +301,7 @@ def _trade(data: dict[str, Any], instrument: Instrument) -> Trade | FrameError:
     # aggregated trades are counted apart; their ids read as those of the archives
     market, number = data.get("X", "MARKET"), f"agg-{data['a']}" if data["e"] == "aggTrade" else data["t"]
     if market != "MARKET" or price <= 0 or size <= 0:
-        return FrameError("off_market", f"trade {number}: type {market}, price {data['p']}, size {data['q']}")
+        detail = f"trade {number}: type {market}, price {data['p']}, size {data['q']}"
+        return FrameError("off_market", detail, str(number))
     # m: the buyer was the maker, so the aggressor sold
     return Trade(stamp_ns(int(data["T"])), str(number), SELL if data["m"] else BUY, price, size)

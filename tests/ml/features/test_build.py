@@ -12,7 +12,7 @@ from ml.features.table import FAMILIES, FEATURES
 from ml.instruments import Instrument
 from ml.market import layout
 from ml.schemas import NullReason, conform, feature_schema
-from tests.samples import invalid, mirrored, random_samples
+from tests.samples import invalid, mirrored, random_samples, without_trades
 
 NO_TAIL = np.zeros((0, layout.COLUMNS), np.int64)
 PAIR = Instrument("sim.PAIR", price_decimals=0, size_decimals=0, tick=1, lot=1)
@@ -61,6 +61,32 @@ def test_a_gap_nulls_exactly_what_needs_it(samples, rows, start, length):
         reasons = cut[f"null_reason_{family}"][start:].to_list()
         expected = [NullReason.INVALID_BOOK] * length + [NullReason.WARM_UP] * waits
         assert reasons == (expected + [NullReason.NONE] * ROWS)[: ROWS - start]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(61, 300), st.integers(1, 40))
+def test_unknown_trades_null_exactly_what_needs_them(samples, rows, start, length):
+    """Null, and why, while the window touches them; whatever only needs the book has the same bits throughout."""
+    cut, again = build(without_trades(samples, start, length), NO_TAIL, PAIR), start + length
+    for feature in FEATURES:
+        if not feature.trades:
+            assert cut[feature.id].equals(rows[feature.id])
+            continue
+        null = rows[feature.id].is_null().to_numpy().copy()
+        null[start : again + max(feature.needs, 1) - 1] = True
+        np.testing.assert_array_equal(cut[feature.id].is_null().to_numpy(), null, err_msg=feature.id)
+        behind = again + feature.look_back
+        assert cut[feature.id][behind:].equals(rows[feature.id][behind:])
+    assert set(cut["null_reason_trades"][start:again]) <= {NullReason.WARM_UP, NullReason.NO_TRADES_CAPTURED}
+    assert cut["null_reason_book"].equals(rows["null_reason_book"])
+
+
+def test_without_any_trade_no_feature_of_trades_has_a_value(samples):
+    """Unknown is not zero."""
+    cut = build(without_trades(samples, 0, ROWS), NO_TAIL, PAIR)[-1]
+    values = {feature.trades for feature in FEATURES if cut[feature.id].null_count() == 0}
+    assert values == {False}
+    assert cut.select("volume_imb_5s", "trade_rate_5s", "cancel_imb_5s").null_count().row(0) == (1, 1, 1)
 
 
 def test_a_row_has_a_reason_exactly_if_it_has_a_null(samples):

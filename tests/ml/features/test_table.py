@@ -94,7 +94,8 @@ def test_a_value_needs_as_many_whole_samples_as_declared(samples, feature):
 def still(samples):
     """The same book in every second and a single print without volume, an hour ago."""
     found = np.repeat(samples[:1], ROWS, axis=0)
-    found[:, [layout.TS, layout.RUN]] = samples[:, [layout.TS, layout.RUN]]
+    for column in (layout.TS, layout.RUN, layout.TRADES_RUN):
+        found[:, column] = samples[:, column]
     found[:, layout.OFI : layout.LAST_TRADE] = 0
     found[NOW - 3_590, layout.TRADE_COUNT] = 1
     found[NOW - 3_590, layout.TRADE_HIGH : layout.TRADE_VOLUME] = found[0, layout.LAST_TRADE]

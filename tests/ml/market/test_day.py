@@ -117,7 +117,7 @@ def test_tables_conform(days):
     """Columns and dtypes are the documented ones."""
     for raw, decoded, samples in days.values():
         frames = {"raw_frames": raw, "book_samples": samples} | {
-            n: getattr(decoded, n) for n in ("book_events", "trades", "validity", "quarantine")
+            n: getattr(decoded, n) for n in ("book_events", "trades", "validity", "trade_validity", "quarantine")
         }
         for table, frame in frames.items():
             conform(frame, TABLES[table], table)
@@ -215,8 +215,8 @@ def test_an_injected_gap_changes_nothing_outside_it(simulated, tmp_path, days):
     gap, _ = decoded.validity.to_dicts()[:2]
     again = decoded.validity["start_ts"][1]
     outside = (pl.col("ts") <= gap["end_ts"]) | (pl.col("ts") >= again + layout.SECOND)
-    # the run of valid samples counts anew after the gap, and so it must
-    columns = [name for name in samples.columns if name != "valid_run"]
+    # the runs of known samples count anew after the gap, and so they must
+    columns = [name for name in samples.columns if name not in ("valid_run", "trades_run")]
     assert_frame_equal(samples.filter(outside).select(columns), clean.filter(outside).select(columns))
     inside = samples.filter((pl.col("ts") > gap["end_ts"]) & (pl.col("ts") <= again))
     assert inside.height > 0

@@ -6,7 +6,7 @@ from ml.errors import FrameError
 from ml.instruments import Instrument
 from ml.market.decoded import BookEvent, TradeEvent
 from ml.market.decoder import Decoder
-from ml.market.events import BUY, CLEAR, LATE, SELL, SNAPSHOT, TIME
+from ml.market.events import BUY, CLEAR, LATE, LOST_TRADES, SELL, SNAPSHOT, TIME
 from tests.scenario import USDM, diff, snapshot, trade
 
 BTC = Instrument(USDM, 1, 3, 1, 1)
@@ -37,6 +37,27 @@ def test_off_market_prints_are_counted_and_never_events(fields):
     decoder, events = decode(*ANCHORED, trade(1, T, **fields))
     assert kinds(events)[-2:] == ["off_market", f"BookEvent{TIME}"]
     assert (decoder.tally.off_market_trades, decoder.tally.trades) == (1, 0)
+
+
+def test_ids_of_trades_say_which_are_missing():
+    """Binance counts them by one, those outside the market too; a repeated or late one says nothing."""
+    docs = trade(1, T), trade(2, T, kind="INSURANCE_FUND"), trade(3, T), trade(3, T), trade(6, T), trade(5, T)
+    _, events = decode(*docs)
+    broken = [event.broken for event in events if isinstance(event, TradeEvent)]
+    assert [step and (step.from_id, step.to_id, step.reason) for step in broken] == [
+        None, None, (3, 5, "sequence_gap"), None,
+    ]  # fmt: skip
+    assert list(next(e for e in events if isinstance(e, TradeEvent) and e.broken).trade_flags()) == [LOST_TRADES]
+
+
+@pytest.mark.parametrize(
+    ("note", "lost"),
+    [({}, True), ({"books": False}, False), ({"books": False, "trades": True}, True), ({"trades": False}, False)],
+)
+def test_a_loss_of_the_connection_that_carries_trades_ends_what_is_known_of_them(note, lost):
+    """A note says what its connection carries; without a word the trades come with the books."""
+    _, events = decode(trade(1, T), {"loss": "reconnect", "symbol": "BTCUSDT"} | note)
+    assert kinds(events[1:]) == ([f"BookEvent{TIME | LOST_TRADES}"] if lost else [])
 
 
 def test_a_repeated_print_counts_once_and_an_unequal_one_is_set_aside():

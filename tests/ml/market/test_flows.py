@@ -33,7 +33,9 @@ def play(steps, wait=0):
         if isinstance(step, tuple):
             side, distance, size = step
             one = [np.array([v]) for v in (ts, arrival, side, MID + side * distance, size)]
-            sampler.run(trades=TradeStream(one[0], one[1], one[2].astype(np.int8), one[3], one[4]))
+            sampler.run(
+                trades=TradeStream(one[0], one[1], np.zeros(1, np.uint8), one[2].astype(np.int8), one[3], one[4])
+            )
             continue
         levels = [(s, MID - s * p, q) for s, p, q in step] if arrival else step
         message = BookMessage(False, ts, 0, 0, 0, 0, *([level[i] for level in levels] for i in range(3)))

@@ -1,14 +1,16 @@
 """The kernel against the slow oracle, on generated streams and on recorded ones."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.market import layout
-from ml.market.events import CLEAR, SNAPSHOT, TIME, BookMessage
+from ml.market.events import CLEAR, LOST_TRADES, SNAPSHOT, TIME, BookMessage
 from ml.market.sampler import Sampler, one_message
-from ml.schemas import OFI_LEVELS, SAMPLE_COLUMNS
+from ml.market.tables import samples_frame
+from ml.schemas import FROM_TRADES, OFI_LEVELS, SAMPLE_COLUMNS
 from tests.oracles.book import SlowSampler
 
 SECOND = 10**9
@@ -19,13 +21,14 @@ LEVEL = st.tuples(st.sampled_from([1, -1]), st.integers(95, 106), st.integers(0,
 STEP = st.one_of(
     st.tuples(st.just("diff"), st.integers(-SECOND, 3 * SECOND), st.lists(LEVEL, max_size=5)),
     st.tuples(
-        st.just("trade"),
+        st.sampled_from(["trade", "trade", "trade after lost ones"]),
         st.integers(-SECOND, 3 * SECOND),
         st.tuples(st.sampled_from([1, -1]), st.integers(95, 106), st.integers(1, 4)),
     ),
     st.tuples(st.just("snapshot"), st.integers(0, SECOND), st.lists(LEVEL, max_size=14)),
     st.tuples(st.just("break"), st.integers(0, SECOND), st.just([])),
     st.tuples(st.just("time"), st.integers(0, SECOND), st.just([])),
+    st.tuples(st.just("lost trades"), st.integers(0, SECOND), st.just([])),
 )
 
 
@@ -34,17 +37,22 @@ def play(steps, base=0):
     sampler, slow, ts = Sampler(room=64), SlowSampler(SECOND), 1_000 * SECOND
     for arrival, (kind, wait, what) in enumerate(steps):
         ts = max(ts + wait, 990 * SECOND)
-        if kind == "trade":
+        if kind.startswith("trade"):
             side, price, size = what
+            lost = kind != "trade"
             one = np.array([ts, arrival, side, price + base, size])
-            sampler.run(trades=layout.TradeStream(one[:1], one[1:2], one[2:3].astype(np.int8), one[3:4], one[4:5]))
-            slow.trade(ts, side, price + base, size)
+            flags = np.array([LOST_TRADES if lost else 0], np.uint8)
+            sampler.run(
+                trades=layout.TradeStream(one[:1], one[1:2], flags, one[2:3].astype(np.int8), one[3:4], one[4:5])
+            )
+            slow.trade(ts, side, price + base, size, lost)
             continue
         levels = [(side, price + base, size) for side, price, size in what]
-        flags = {"diff": 0, "snapshot": SNAPSHOT | CLEAR, "break": CLEAR, "time": TIME}[kind]
+        flags = {"diff": 0, "snapshot": SNAPSHOT | CLEAR, "break": CLEAR}.get(kind, TIME)
+        flags |= LOST_TRADES if kind == "lost trades" else 0
         message = BookMessage(False, ts, 0, 0, 0, 0, *([level[i] for level in levels] for i in range(3)))
         sampler.run(books=one_message(message, flags, arrival))
-        slow.message(ts, levels, kind == "snapshot", kind == "break", kind == "time")
+        slow.message(ts, levels, kind == "snapshot", kind == "break", flags & TIME > 0, kind == "lost trades")
     return sampler, slow
 
 
@@ -64,6 +72,7 @@ def as_dict(row):
         "book_age": None if value["book_age"] < 0 else value["book_age"],
         "valid": bool(value["valid"]),
         "valid_run": value["valid_run"],
+        "trades_run": value["trades_run"],
     }
 
 
@@ -72,7 +81,9 @@ def agree(sampler, slow):
         row | {"flow": {name: amount for name, amount in row["flow"].items() if amount}} for row in slow.rows
     ]
     assert sampler.released == len(slow.rows) - len(slow.unreleased)
-    assert [(int(s), int(e)) for s, e in sampler.spans[:, :2]] == [(s, e) for s, e, _ in slow.intervals]
+    ended = [(int(s), int(e), k >= layout.TRADES_BREAK) for s, e, k in sampler.spans[:, [0, 1, 4]]]
+    assert [(s, e) for s, e, of_trades in ended if not of_trades] == [(s, e) for s, e, _ in slow.intervals]
+    assert [(s, e) for s, e, of_trades in ended if of_trades] == slow.trade_intervals
 
 
 @settings(max_examples=300, deadline=None)
@@ -123,6 +134,32 @@ def test_a_row_is_not_released_before_a_book_message_confirms_it():
     sampler, _ = play([*steps, ("break", 0, [])])
     assert sampler.samples[1, SAMPLE_COLUMNS.index("valid")] == 0
     assert sampler.samples[0, SAMPLE_COLUMNS.index("valid")] == 1
+
+
+BOTH = [("snapshot", 0, [(1, 99, 2), (-1, 101, 2)])]
+
+
+@pytest.mark.parametrize(("silence", "known"), [(1_700, True), (1_800, True), (1_803, False)])
+def test_a_captured_stream_may_be_quiet_for_half_an_hour(silence, known):
+    """A market in which nobody trades stays known; after half an hour nobody can say whether the stream still lives."""
+    steps = [*BOTH, ("trade", 0, (1, 101, 1)), ("time", silence * SECOND, []), ("trade", 0, (1, 101, 1))]
+    sampler, slow = play([*steps, ("time", 2 * SECOND, [])])
+    agree(sampler, slow)
+    assert (sampler.samples[silence - 1, layout.TRADES_RUN] > 0) == known
+    assert (sampler.spans[:, 4] == layout.TRADES_SILENT).any() != known
+
+
+def test_trades_are_known_from_the_first_one_until_some_may_be_missing():
+    """Seconds before the first trade, and from lost ones to the next one, have no flows of trades; the book goes on."""
+    steps = [*BOTH, ("diff", 2 * SECOND, [(1, 99, 1)]), ("trade", 0, (1, 101, 1)), ("diff", 3 * SECOND, [(1, 99, 3)])]
+    steps += [("lost trades", 0, []), ("diff", 2 * SECOND, [(1, 99, 1)]), ("trade", 0, (1, 101, 1))]
+    sampler, slow = play([*steps, ("diff", 3 * SECOND, [])])
+    agree(sampler, slow)
+    assert sampler.samples[:, layout.TRADES_RUN].tolist() == [0, 0, 1, 2, 3, 0, 0, 1, 2, 3]
+    assert sampler.samples[:, layout.RUN].tolist() == list(range(1, 11))
+    unknown = samples_frame(sampler.samples).filter(pl.col("trades_run") == 0)
+    assert unknown.select(pl.col(FROM_TRADES).is_null().all()).row(0) == (True,) * len(FROM_TRADES)
+    assert unknown["added_bid_touch"].null_count() == 0
 
 
 @pytest.mark.parametrize("room", [1, 7, 64])

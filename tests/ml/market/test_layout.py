@@ -61,7 +61,7 @@ def test_a_state_without_flows_samples_the_same_book():
 
 def test_what_the_kernel_is_given_cannot_be_written():
     """The same memory, as a table lends it; what was given stays as it was."""
-    given = layout.TradeStream(*(np.zeros(3, np.int64) for _ in range(5)))
+    given = layout.TradeStream(*(np.zeros(3, np.int64) for _ in range(6)))
     lent = layout.constant(given)
     assert all(np.shares_memory(one, other) for one, other in zip(given, lent, strict=True))
     assert not any(column.flags.writeable for column in lent)

@@ -97,11 +97,12 @@ def test_prints_go_before_messages_that_arrived_with_them():
     """On a tie of arrival a print is applied first, so it may explain the decrease that it caused."""
     books = stream((10, SNAPSHOT | CLEAR, DEEP), (10, 0, [(-1, 1_001, 3)]), (12, 0, []))
     prints = TradeStream(
-        *(np.array([v], np.int64) for v in (10 * SECOND, 1)), np.array([BUY], np.int8), *np.array([[1_001], [2]])
-    )
+        np.array([9 * SECOND, 10 * SECOND, 10 * SECOND]), np.array([0, 0, 1]), np.zeros(3, np.uint8),
+        np.array([BUY] * 3, np.int8), np.array([1_000, 1_000, 1_001]), np.array([1, 1, 2]),
+    )  # fmt: skip
     sampler = Sampler()
     sampler.run(books, prints)
-    row = samples_frame(sampler.samples).row(0, named=True)
+    row = samples_frame(sampler.samples).row(1, named=True)
     assert (row["traded_ask_touch"], row["cancelled_ask_touch"]) == (2, 0)
 
 
@@ -111,5 +112,5 @@ def test_one_message_and_one_frame_of_prints_as_streams():
     books = one_message(message, SNAPSHOT, 3)
     assert [a.tolist() for a in books] == [[7], [3], [SNAPSHOT], [2], [1, -1], [99, 101], [2, 0]]
     prints = trades_of(TradeEvent([Trade(5, "a", BUY, 100, 1), Trade(7, "b", SELL, 99, 2)], 7, 0), 3)
-    assert [a.tolist() for a in prints] == [[7, 7], [3, 3], [1, -1], [100, 99], [1, 2]]
+    assert [a.tolist() for a in prints] == [[7, 7], [3, 3], [0, 0], [1, -1], [100, 99], [1, 2]]
     assert books.side.dtype == prints.side.dtype == np.int8
