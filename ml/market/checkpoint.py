@@ -67,7 +67,7 @@ def _state_arrays(state: State) -> dict[str, np.ndarray]:
     meta = state.meta.copy()
     closed = int(meta[layout.CLOSED])
     tail = state.samples[max(closed - layout.TAIL, 0) : closed].copy()
-    meta[layout.RELEASED] -= closed - len(tail)
+    meta[layout.RELEASED] = max(meta[layout.RELEASED] - (closed - len(tail)), 0)
     meta[layout.CLOSED], meta[layout.SPANS] = len(tail), 0
     meta[layout.START_ARRIVAL] = meta[layout.RELEASE_ARRIVAL] = -1
     oldest = meta[layout.NEXT] - (layout.TAIL + 1) * meta[layout.PERIOD]
