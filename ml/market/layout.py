@@ -111,7 +111,7 @@ class TradeStream(NamedTuple):
 
     def part(self, rows: slice) -> "TradeStream":
         """Some of them in a row."""
-        return TradeStream(*(column[rows] for column in self))
+        return self._make(column[rows] for column in self)
 
 
 Given = TypeVar("Given", BookStream, TradeStream)

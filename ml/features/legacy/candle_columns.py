@@ -11,10 +11,20 @@ from ml.features.legacy.feature import BEGINNING, CALLS, MINUTE, PRICE, REPEATED
 SIMPLE = "a simplified form"
 
 
-def _of(family: str, name: str, formula: str, unit: str = "1", candles: int = 1, **said: str) -> LegacyFeature:
+def _of(
+    family: str,
+    name: str,
+    formula: str,
+    unit: str = "1",
+    candles: int = 1,
+    undefined: str = "null",
+    fault: str = "",
+    absent: str = "",
+) -> LegacyFeature:
     # a row stands up to 59 s after its last closed candle
-    back = 0 if "absent" in said else MINUTE * candles
-    return LegacyFeature(name, family, formula, unit, back + 59 if back else 0, back, **said)
+    back = 0 if absent else MINUTE * candles
+    ahead = back + 59 if back else 0
+    return LegacyFeature(name, family, formula, unit, ahead, back, undefined, fault=fault, absent=absent)
 
 
 def _candle(name: str, formula: str, unit: str = "1", candles: int = 1, **said: str) -> LegacyFeature:
