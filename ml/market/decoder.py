@@ -121,6 +121,12 @@ class Decoder:
             return None
         return _missing("sequence_gap", last, number - 1)
 
+    def _before(self, trade: Trade | FrameError) -> Step | None:
+        """What is missing at a trade: by its id, or the trade itself where it cannot be read and nothing counts it."""
+        if isinstance(trade, FrameError) and trade.reason != "off_market":
+            return None if self.counts_trades else _missing("bad_frame")
+        return self._count(trade.trade_id)
+
     def forget(self) -> None:
         """Keep the newest prints alone."""
         while len(self.recent_trades) > REMEMBERED_TRADES:
@@ -155,7 +161,7 @@ class Decoder:
 
     def _trades(self, prints: list[Trade | FrameError], late: int) -> list[Event]:
         events, fresh = list[Event](), list[Trade]()
-        missing = [self._count(trade.trade_id) for trade in prints]
+        missing = [self._before(trade) for trade in prints]
         broken = next((step for step in missing if step is not None), None)
         for trade in prints:
             if isinstance(trade, FrameError):
