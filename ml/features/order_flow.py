@@ -16,13 +16,15 @@ WEIGHT = float(of.OFI_WEIGHTS.sum())
 
 
 @hot
-def fill(sums, end, long, scale, out):  # type: ignore[no-untyped-def]
-    """Write the thirty-two features in the table's order; `scale` is S, `long` the rows that tell what is usual.
+def fill(sums, end, known, long, scale, out):  # type: ignore[no-untyped-def]
+    """Write the thirty-two features in the table's order; `scale` is S.
+
+    `known` are the rows with a valid book that end here, `long` those that tell what is usual: trades are known too.
 
     A book of snapshots alone does not show what was added and cancelled: they are NaN.
     """
     now, usual = sums[end], sums[max(end - long, 0)]
-    if now[of.UNSEEN] > usual[of.UNSEEN]:
+    if now[of.UNSEEN] > sums[max(end - known, 0), of.UNSEEN]:
         for k in range(N_FEATURES):
             out[k] = nan
         return

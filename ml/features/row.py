@@ -11,7 +11,7 @@ import numpy as np
 from ml.features import context, impact, order_book, order_flow, price, trade_flow
 from ml.features.median import middle
 from ml.features.table import FAMILIES, FEATURES
-from ml.features.windows import COUNT, forget, push, usual
+from ml.features.windows import COUNT, forget, known_rows, push, usual
 from ml.market import layout as at
 from ml.market.compiled import hot
 from ml.schemas import NullReason
@@ -71,7 +71,7 @@ def _compute(windows, row, tick, out):  # type: ignore[no-untyped-def]
     scale = middle(windows.sizes) if windows.sizes.meta[0] >= 2 * SCALE_MIN else nan
     order_book.fill(row, tick, scale, windows.near, out[BOOK:FLOW])
     end, traded = windows.meta[COUNT], usual(windows)
-    order_flow.fill(windows.sums, end, traded, scale, out[FLOW:TRADES])
+    order_flow.fill(windows.sums, end, known_rows(windows), traded, scale, out[FLOW:TRADES])
     trade_flow.fill(windows.sums, end, traded, out[TRADES:PRICE])
     impact.fill(windows, scale, out[TRADES + IMPACT : PRICE])
     price.fill(windows.sums, windows.series, end, row, out[PRICE:CANDLES])

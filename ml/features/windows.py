@@ -127,6 +127,12 @@ def push(windows: Windows, row: I64) -> None:
 
 
 @hot
+def known_rows(windows: Windows) -> int:
+    """Rows with a valid book that end with the last one, up to 30 minutes."""
+    return min(windows.meta[RUN], SCALE_ROWS, windows.meta[COUNT])
+
+
+@hot
 def usual(windows: Windows) -> int:
     """Rows over which usual trading is taken: those with a valid book and known trades, up to 30 minutes."""
     return min(windows.meta[TRADES_RUN], SCALE_ROWS, windows.meta[COUNT])

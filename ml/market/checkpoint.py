@@ -80,7 +80,9 @@ def _state_arrays(state: State) -> dict[str, np.ndarray]:
     if meta[layout.TRADE_TS] < oldest:
         meta[layout.TRADE_TS] = meta[layout.TRADE_PRICE] = 0
     traded = tail[:, layout.TRADE_COUNT : layout.TRADE_VOLUME].any(axis=1)
-    tail[~np.logical_or.accumulate(traded), layout.LAST_TRADE] = 0
+    # a price is kept where its trade, or the first one since trades are known, lies within the tail
+    begun = tail[:, layout.TRADES_RUN] < np.arange(1, len(tail) + 1)
+    tail[~np.logical_or.accumulate(traded) & ~begun, layout.LAST_TRADE] = 0
     arrays = {
         "top": state.top,
         "flow": state.flow,

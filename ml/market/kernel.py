@@ -219,7 +219,7 @@ def _close(state: State, t: int) -> None:
         row[c], state.flow[c] = state.flow[c], 0
     if meta[at.ANCHORED] == 1 and meta[at.UNSEEN] > 0:
         row[at.N_UPDATES] = at.UNKNOWN_UPDATES
-    row[at.LAST_TRADE] = meta[at.TRADE_PRICE] if t - meta[at.TRADE_TS] <= at.TRADE_MEMORY_NS else 0
+    row[at.LAST_TRADE] = meta[at.TRADE_PRICE]
     row[at.BOOK_AGE] = t - meta[at.BOOK_TS] if meta[at.ANCHORED] == 1 else -1
     row[at.VALID] = meta[at.ANCHORED] == 1 and meta[at.ONE_SIDED] == 0
     whole = row[at.VALID] == 1 and meta[at.START_TS] <= t - meta[at.PERIOD]

@@ -20,7 +20,6 @@ BOOK_COLUMNS = SAMPLE_COLUMNS.index("ofi_1")
 """Time and levels come first: an array of so many columns samples the book alone."""
 TAIL = 3600
 """Samples of look-back that travel with a state, and the cap of `valid_run`; in samples of one second, one hour."""
-TRADE_MEMORY_NS = 3600 * 10**9
 QUIET_NS = 1800 * 10**9
 """How long a captured trade stream may be silent before nobody can say whether anybody traded."""
 

@@ -72,7 +72,7 @@ class SlowSampler:
         self.flow = {}
         if self.known:
             row["bid"], row["ask"] = self.book.top(1, 20), self.book.top(-1, 20)
-        recent = self.last_trade and t - self.last_trade[1] <= HOUR * 10**9
+        recent = self.last_trade
         row["last_trade_price"] = self.last_trade[0] if recent else None
         row["book_age"] = t - self.last_book if self.known else None
         row["valid"] = self.known and not self.one_sided

@@ -24,7 +24,8 @@ def row(samples, i, tick):
     run = min(int(t["valid_run"][-1]), 1800, i + 1)
     best = np.concatenate([t["bid_size_1"][-run:], t["ask_size_1"][-run:]])
     s = float(np.median(best)) if run >= 60 else float("nan")
-    return book(t, s, tick) | flow(t, s, run) | trades(t, s, run) | price(t) | candles(t) | context(t)
+    traded = min(run, int(t["trades_run"][-1]))
+    return book(t, s, tick) | flow(t, s, traded) | trades(t, s, traded) | price(t) | candles(t) | context(t)
 
 
 # book ---------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ml.features import order_flow
 from ml.features import windows as of
 from ml.features.table import FEATURES
-from ml.features.windows import empty_windows, push, usual
+from ml.features.windows import empty_windows, known_rows, push, usual
 from ml.market import layout as at
 from ml.schemas import BANDS, SAMPLE_COLUMNS, SIDES
 from tests.samples import mirrored, random_samples, sizes_times
@@ -29,7 +29,7 @@ def flow(samples, scale=100.0):
     windows, out = empty_windows(len(samples)), np.full(len(NAMES), -7.0)
     for sample in samples:
         push(windows, sample)
-    order_flow.fill(windows.sums, windows.meta[of.COUNT], usual(windows), scale, out)
+    order_flow.fill(windows.sums, windows.meta[of.COUNT], known_rows(windows), usual(windows), scale, out)
     return dict(zip(NAMES, out.tolist(), strict=True))
 
 
