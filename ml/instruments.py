@@ -16,6 +16,11 @@ NOT_IN_SYMBOLS = "/|,[]"
 MAX_STALE_AFTER = 86_400
 
 
+def is_symbol(text: str) -> bool:
+    """Whether a text can be an instrument's symbol: part of a file's name and of a partition's key."""
+    return bool(text) and text.isprintable() and not set(text) & set(NOT_IN_SYMBOLS)
+
+
 @dataclass(frozen=True)
 class Instrument:
     """One instrument of one venue.
@@ -55,7 +60,7 @@ class Instrument:
             raise InstrumentError(
                 f"Instrument id {self.id!r} is not <venue>.<symbol>. Write it like binance-usdm.BTCUSDT."
             )
-        if not symbol.isprintable() or set(symbol) & set(NOT_IN_SYMBOLS):
+        if not is_symbol(symbol):
             raise InstrumentError(
                 f"Instrument id {self.id!r} cannot be a file's name and a partition's key. "
                 f"Its symbol must be printable, without any of {NOT_IN_SYMBOLS}. Correct lobforge.toml."

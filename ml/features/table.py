@@ -192,7 +192,7 @@ def _price() -> list[Feature]:
         ),
         Feature("to_high_60s", "price", "1e4 (high - m) / m", "bps", 60, 60),
         Feature("to_low_60s", "price", "1e4 (m - low) / m", "bps", 60, 60),
-        Feature("last_trade_dev_bps", "price", "1e4 (last print - microprice) / m; null where trades are unknown", "bps"),
+        Feature("last_trade_dev_bps", "price", "1e4 (last print - microprice) / m", "bps"),
     ]  # fmt: skip
 
 

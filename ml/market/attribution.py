@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from ml.errors import FrameError
+from ml.instruments import is_symbol
 from ml.market import captures
 from ml.market import shapes as at
 from ml.market.compiled import hot
@@ -99,7 +100,8 @@ class Owners:
                 continue
             shape = SHAPES[row[at.SHAPE]]
             numbers = (REFUSED, NAMELESS)
-            if shape.venue not in MARKETS or binance.may_write(shape.venue, symbol.decode()):
+            written = shape.venue not in MARKETS or binance.may_write(shape.venue, symbol.decode())
+            if written and is_symbol(symbol.decode()):
                 name = shape.stream + rest.decode()
                 numbers = self.number(f"{shape.venue}.{symbol.decode()}"), self.stream(name)
             added = np.array([[row[at.SHAPE], len(symbol), len(rest), *numbers]])
@@ -149,6 +151,8 @@ def described(frame: RawFrame) -> Described | Line:
     if routed is None:
         return Described(None, passed_over(frame.conn), NO_FRAME)
     venue, symbol = routed
+    if symbol is not None and not is_symbol(symbol):
+        return Line(frame.offset, FrameError("bad_frame", f"the symbol is {symbol!r}"), frame.payload)
     spoken = dialect(venue)
     kind, stream = spoken.kind(doc), spoken.stream(doc)
     if symbol is None:

@@ -14,7 +14,7 @@ from ml.market.captures import columns
 from ml.market.frames import Frames
 from ml.market.index import scan
 from tests.ml.market.messages import mutated
-from tests.scenario import chain_of
+from tests.scenario import capture, chain_of, diff
 
 
 @pytest.fixture
@@ -66,6 +66,17 @@ def test_a_pair_on_a_connection_without_a_name(tmp_path, symbol, pair, said):
     lines = [f"{ts}000000 {json.dumps(doc, separators=(',', ':'))}\n" for doc in docs]
     (tmp_path / "a.log").write_text("".join(lines))
     assert_same(tmp_path / "a.log")
+
+
+def test_a_symbol_that_no_venue_lists_costs_its_own_frame_alone(tmp_path):
+    """The frame is refused with its symbol, in both decode paths, and the rest is read."""
+    good, bad = diff(2, 1, 1_741_000_000_000), diff(3, 2, 1_741_000_000_100, symbol="BT/C")
+    path = capture(tmp_path / "a.log", [good, bad])
+    assert_same(path)
+    owners = Owners()
+    lines = [one for one in attributed(path, owners) if isinstance(one, Line)]
+    assert [line.error.reason for line in lines] == ["bad_frame"]
+    assert owners.ids == ["binance-usdm.BTCUSDT"]
 
 
 @settings(max_examples=100, deadline=None)

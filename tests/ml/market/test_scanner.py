@@ -55,7 +55,7 @@ def ordinary(conn, payload, decimals=(3, 3)):
         spoken = dialect(venue)
         kind = spoken.kind(doc)
         when = spoken.event_ts(doc) if kind in ("book", "trade") else 0
-        return venue, symbol, kind, when, *spoken.parse(doc, Instrument(f"{venue}.{symbol}", *decimals, 1, 1))
+        return venue, symbol, kind, when, *spoken.parse(doc, Instrument(f"{venue}.ANY", *decimals, 1, 1))
     except (orjson.JSONDecodeError, FrameError, TypeError) as error:
         return error
 
