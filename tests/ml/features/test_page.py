@@ -36,7 +36,7 @@ def test_sets_tell_all_that_their_hash_covers():
     *listed, _ = as_dicts()
     for told, chosen in zip(listed, [*SETS.values(), *LEGACY_SETS.values()], strict=True):
         assert (told["name"], told["hash"]) == (chosen.name, chosen.hash)
-        fields = {"id", "family", "formula", "unit", "look_back", "needs", "undefined", "source", "dtype"}
+        fields = {"id", "family", "formula", "unit", "look_back", "needs", "undefined", "source", "trades", "dtype"}
         fields |= {"fault", "absent"} if chosen.name in LEGACY_SETS else set()
         assert all(set(column) == fields for column in told["columns"])
 
