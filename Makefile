@@ -36,7 +36,7 @@ coverage: setup
 promises: setup
 	$(BIN)/pytest -m promise --timeout 7200 --write-promises
 
-# after a version in ml/versions.py was raised; read the diff before you commit it
+# after a version in ml/core/versions.py was raised; read the diff before you commit it
 golden: setup
 	$(BIN)/pytest --write-golden tests/golden
 

@@ -1,6 +1,6 @@
 """Files of public archives among the captures.
 
-Here: the ledger of what was fetched, is not published or was set aside, one partition a UTC date x instrument.
+Here: the ledger of what was fetched, is not published or was quarantined, one partition a UTC date x instrument.
 Not here: the captures themselves, which `assets.raw` reads whoever brought them.
 """
 
@@ -13,20 +13,25 @@ import polars as pl
 from assets.checks import rule_results, rule_specs
 from assets.metadata import table
 from assets.partitions import date_and_instrument, instrument_day
-from ml.config import Config
-from ml.paths import DataRoot
-from ml.versions import ARCHIVES, code_version
+from ml.core.config import Config
+from ml.core.paths import DataRoot
+from ml.core.versions import ARCHIVES, code_version
 
 
 @dg.asset(
-    partitions_def=instrument_day, group_name="archives", kinds={"parquet"}, io_manager_key="parquet",
-    owners=["team:data"], code_version=code_version(ARCHIVES), check_specs=rule_specs("archive_files"),
-)  # fmt: skip
+    partitions_def=instrument_day,
+    group_name="archives",
+    kinds={"parquet"},
+    io_manager_key="parquet",
+    owners=["team:data"],
+    code_version=code_version(ARCHIVES),
+    check_specs=rule_specs("archive_files"),
+)
 def archive_files(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """What became of each file that the listed sources should have of the date; what was missing is fetched."""
-    from ml import fetch
+    from ml.archives import fetch
 
     date, instrument = date_and_instrument(context)
     files = fetch.update(data_root, listed, instrument, date, time_ns())

@@ -15,35 +15,42 @@ from assets.checks import canary_results, canary_specs, rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image, table
 from assets.partitions import days_of_month, instrument_month, month_and_instrument, of_date
-from ml import candle_months, coverage
-from ml.features.unified.table import UNIFIED
+from ml.candles import months
+from ml.core.paths import DataRoot
+from ml.core.versions import CANDLE_FEATURES, CANDLE_TARGETS, code_version
+from ml.features.candle.table import UNIFIED
 from ml.labels import targets
-from ml.paths import DataRoot
-from ml.versions import CANDLE_FEATURES, CANDLE_TARGETS, code_version
+from ml.tables import coverage
 
 DAYS = dg.AssetDep(candles, partition_mapping=days_of_month)
 
 
 @dg.asset(
-    partitions_def=instrument_month, group_name="candle_sets", kinds={"parquet", "numba"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=f"{UNIFIED.hash}-{code_version(CANDLE_FEATURES)}", deps=[DAYS],
+    partitions_def=instrument_month,
+    group_name="candle_sets",
+    kinds={"parquet", "numba"},
+    io_manager_key="parquet",
+    owners=["team:research"],
+    code_version=f"{UNIFIED.hash}-{code_version(CANDLE_FEATURES)}",
+    deps=[DAYS],
     check_specs=[*rule_specs("candle_features"), *canary_specs("candle_features")],
-    metadata={"feature set": UNIFIED.name, "feature set hash": UNIFIED.hash}, automation_condition=ON_FRESH_INPUT,
-)  # fmt: skip
+    metadata={"feature set": UNIFIED.name, "feature set hash": UNIFIED.hash},
+    automation_condition=ON_FRESH_INPUT,
+)
 def candle_features(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot]
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """240 features of each closed candle of 15 minutes; null with a reason where candles are missing before it."""
-    from ml import plots
-    from ml.evaluation import candle_canaries
-    from ml.features.unified.build import build
+    from ml.evaluation.canaries import candles as candle_canaries
+    from ml.features.candle.build import build
+    from ml.plotting import plots
 
     month, instrument = month_and_instrument(context)
-    source = candle_months.read(
+    source = months.read(
         data_root, instrument, month, UNIFIED.timeframe, before=UNIFIED.look_back, of_date=of_date(instrument)
     )
     rows = build(source, instrument)
-    wanted = rows.filter(candle_months.inside(month))
+    wanted = rows.filter(months.inside(month))
     shown = {"coverage": table(coverage.by_reason(wanted)), "by day": image(plots.known_days(coverage.by_day(wanted)))}
     yield dg.MaterializeResult(value=wanted, metadata=shown)
     yield from rule_results("candle_features", wanted)
@@ -51,22 +58,26 @@ def candle_features(
 
 
 @dg.asset(
-    partitions_def=instrument_month, group_name="candle_sets", kinds={"parquet", "polars"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=code_version(CANDLE_TARGETS), deps=[DAYS],
-    check_specs=rule_specs("candle_targets"), automation_condition=ON_FRESH_INPUT,
-)  # fmt: skip
+    partitions_def=instrument_month,
+    group_name="candle_sets",
+    kinds={"parquet", "polars"},
+    io_manager_key="parquet",
+    owners=["team:research"],
+    code_version=code_version(CANDLE_TARGETS),
+    deps=[DAYS],
+    check_specs=rule_specs("candle_targets"),
+    automation_condition=ON_FRESH_INPUT,
+)
 def candle_targets(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot]
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """The 20 targets of each candle of 15 minutes; null with a reason where a candle up to the horizon is missing."""
-    from ml import plots
+    from ml.plotting import plots
 
     month, instrument = month_and_instrument(context)
     ahead = max(targets.HORIZONS.values())
-    source = candle_months.read(
-        data_root, instrument, month, targets.TIMEFRAME, after=ahead, of_date=of_date(instrument)
-    )
-    rows = targets.label(source, instrument).filter(candle_months.inside(month))
+    source = months.read(data_root, instrument, month, targets.TIMEFRAME, after=ahead, of_date=of_date(instrument))
+    rows = targets.label(source, instrument).filter(months.inside(month))
     metadata = {
         "coverage": table(coverage.by_reason(rows)),
         "by day": image(plots.known_days(coverage.by_day(rows))),

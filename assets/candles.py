@@ -1,6 +1,7 @@
-"""Candles of one minute, from prints.
+"""Candles of one minute, from trades.
 
-Here: the candle table, one partition a UTC date x instrument; coarser ones follow from it (`ml.candles.resample`).
+Here: the candle table, one partition a UTC date x instrument; coarser ones follow from it
+(`ml.candles.from_trades.resample`).
 Not here: candles that a venue serves, which `lobforge candles` fetches.
 """
 
@@ -13,21 +14,26 @@ from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image, table
 from assets.partitions import date_and_instrument, instrument_day
-from ml.versions import CANDLES, code_version
+from ml.core.versions import CANDLES, code_version
 
 
 @dg.asset(
-    partitions_def=instrument_day, group_name="raw", kinds={"parquet", "polars"}, io_manager_key="parquet",
-    owners=["team:data"], code_version=code_version(CANDLES), automation_condition=ON_FRESH_INPUT,
+    partitions_def=instrument_day,
+    group_name="raw",
+    kinds={"parquet", "polars"},
+    io_manager_key="parquet",
+    owners=["team:data"],
+    code_version=code_version(CANDLES),
+    automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("candles"),
-)  # fmt: skip
+)
 def candles(
     context: dg.AssetExecutionContext, trades: pl.LazyFrame, trade_validity: pl.LazyFrame
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Open, high, low, close and volume of each minute, stamped with its end; null with a reason if not captured."""
-    from ml import plots
-    from ml.candles import from_trades, kinds
-    from ml.dates import bounds
+    from ml.candles.from_trades import from_trades, kinds
+    from ml.core.time import bounds
+    from ml.plotting import plots
 
     date, instrument = date_and_instrument(context)
     minutes = from_trades(trades.collect(), trade_validity.collect(), *bounds(date))

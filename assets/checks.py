@@ -1,8 +1,8 @@
 """Rules of a table, and leak canaries, as Dagster asset checks, made inside the asset that makes the table.
 
 Here: the lines between a rule, a canary or the canaries of a feature set, and a check.
-Not here: the rules (`ml.table_rules`), the canaries (`ml.evaluation.leaks`, `ml.evaluation.candle_canaries`). A
-separate check on a partitioned asset would load every partition.
+Not here: the rules (`ml.catalog.rules`), the canaries (`ml.evaluation.canaries.features`,
+`ml.evaluation.canaries.candles`). A separate check on a partitioned asset would load every partition.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,12 +12,12 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import table as shown
+from ml.catalog.rules import RULES
 from ml.features.sets import SETS
-from ml.rules import Verdict, evaluate
-from ml.table_rules import RULES
+from ml.tables.rules import Verdict, evaluate
 
 if TYPE_CHECKING:
-    from ml.evaluation.canaries import Canary
+    from ml.evaluation.canaries.model import Canary
 
 
 CANARIES = {
@@ -72,7 +72,7 @@ def verdict_results(table: str, verdicts: Iterable[Verdict]) -> Iterator[dg.Asse
 
 
 def leak_specs(table: str) -> list[dg.AssetCheckSpec]:
-    """Check specs of the leak canaries, one a feature set."""
+    """Check specs of the leak canaries, one per feature set."""
     said = "No value of {} changes with the future, or with a past longer than declared; a planted leak is caught."
     return [
         dg.AssetCheckSpec(f"no_leak_{name}", asset=table, description=said.format(name), blocking=True) for name in SETS

@@ -16,12 +16,12 @@ from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image
 from assets.partitions import date_and_instrument, instrument_day
-from ml.datasets import panel
-from ml.datasets.training_features import join
+from ml.core.paths import DataRoot
+from ml.core.versions import DATASET, TRAINING_FEATURES, code_version
 from ml.features.sets import BASE
 from ml.labels.spec import LabelSpec
-from ml.paths import DataRoot
-from ml.versions import DATASET, TRAINING_FEATURES, code_version
+from ml.learning import dataset
+from ml.learning.training_features import join
 
 
 class Dataset(dg.Config):
@@ -31,16 +31,21 @@ class Dataset(dg.Config):
     end: str | None = None
     instruments: list[str] = Field(default_factory=list)
 
-    def selection(self) -> panel.Selection:
+    def selection(self) -> dataset.Selection:
         """The same as ml knows it."""
-        return panel.Selection(self.start, self.end, tuple(self.instruments))
+        return dataset.Selection(self.start, self.end, tuple(self.instruments))
 
 
 @dg.asset(
-    partitions_def=instrument_day, group_name="dataset", kinds={"parquet", "polars"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=code_version(TRAINING_FEATURES), automation_condition=ON_FRESH_INPUT,
+    partitions_def=instrument_day,
+    group_name="dataset",
+    kinds={"parquet", "polars"},
+    io_manager_key="parquet",
+    owners=["team:research"],
+    code_version=code_version(TRAINING_FEATURES),
+    automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("training_features"),
-)  # fmt: skip
+)
 def training_features(
     context: dg.AssetExecutionContext, features: pl.LazyFrame, future_labels: pl.LazyFrame
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
@@ -52,32 +57,41 @@ def training_features(
 
 
 @dg.asset(
-    group_name="dataset", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features],
+    group_name="dataset",
+    kinds={"json"},
+    io_manager_key="json",
+    owners=["team:research"],
+    deps=[training_features],
     code_version=code_version(DATASET),
-)  # fmt: skip
+)
 def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[dict[str, Any]]:
     """The class threshold, fitted once on the first training block and the same in every fold."""
-    spec = panel.fit_spec(data_root, config.selection())
+    spec = dataset.fit_spec(data_root, config.selection())
     if spec is None:
         return dg.MaterializeResult(value={}, metadata={"label spec": "none: too few rows"})
     return dg.MaterializeResult(value=asdict(spec), metadata=asdict(spec) | {"hash": spec.hash})
 
 
 @dg.asset(
-    group_name="dataset", kinds={"parquet", "polars"}, io_manager_key="parquet", owners=["team:research"],
-    code_version=code_version(DATASET), deps=[training_features], check_specs=rule_specs("dataset_panel"),
-)  # fmt: skip
+    group_name="dataset",
+    kinds={"parquet", "polars"},
+    io_manager_key="parquet",
+    owners=["team:research"],
+    code_version=code_version(DATASET),
+    deps=[training_features],
+    check_specs=rule_specs("dataset_panel"),
+)
 def dataset_panel(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], label_spec: dict[str, Any]
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """The rows that a model may be trained and judged on, with their class; its id follows from their content."""
-    from ml import plots
+    from ml.plotting import plots
 
     spec = LabelSpec(**label_spec) if label_spec else None
     entries = config.selection().entries(data_root)
-    rows = panel.build(panel.read_rows(data_root, entries), spec, BASE)
+    rows = dataset.build(dataset.read_rows(data_root, entries), spec, BASE)
     metadata = {
-        "dataset id": panel.dataset_id(entries, spec, BASE),
+        "dataset id": dataset.dataset_id(entries, spec, BASE),
         "partitions": len(entries),
         "classes": image(plots.class_shares(rows)),
     }

@@ -12,9 +12,10 @@ import polars as pl
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image, table
 from assets.partitions import date_and_instrument, instrument_day
-from ml import drift, plots
+from ml.core.versions import DRIFT, code_version
+from ml.evaluation import drift
 from ml.features.sets import BASE
-from ml.versions import DRIFT, code_version
+from ml.plotting import plots
 
 AS_TRAINED = dg.AssetCheckSpec(
     "as_trained", asset="drift_report", description="The day was compared, and no feature has drifted."
@@ -22,9 +23,14 @@ AS_TRAINED = dg.AssetCheckSpec(
 
 
 @dg.asset(
-    partitions_def=instrument_day, group_name="features", kinds={"parquet", "polars"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=code_version(DRIFT), automation_condition=ON_FRESH_INPUT,
-)  # fmt: skip
+    partitions_def=instrument_day,
+    group_name="features",
+    kinds={"parquet", "polars"},
+    io_manager_key="parquet",
+    owners=["team:research"],
+    code_version=code_version(DRIFT),
+    automation_condition=ON_FRESH_INPUT,
+)
 def feature_profile(features: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame]:
     """Coverage and distribution of each feature over a day."""
     rows = drift.profile(features.collect(), BASE.columns)
@@ -32,9 +38,12 @@ def feature_profile(features: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame
 
 
 @dg.asset(
-    group_name="dataset", kinds={"parquet", "numpy"}, io_manager_key="parquet", owners=["team:research"],
+    group_name="dataset",
+    kinds={"parquet", "numpy"},
+    io_manager_key="parquet",
+    owners=["team:research"],
     code_version=code_version(DRIFT),
-)  # fmt: skip
+)
 def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame]:
     """How each feature is distributed over the panel, and how far the panel's own blocks stray."""
     baseline = drift.fit(dataset_panel.collect(), BASE.columns)
@@ -42,10 +51,15 @@ def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataF
 
 
 @dg.asset(
-    partitions_def=instrument_day, group_name="monitoring", kinds={"parquet", "numpy"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=code_version(DRIFT), automation_condition=ON_FRESH_INPUT,
+    partitions_def=instrument_day,
+    group_name="monitoring",
+    kinds={"parquet", "numpy"},
+    io_manager_key="parquet",
+    owners=["team:research"],
+    code_version=code_version(DRIFT),
+    automation_condition=ON_FRESH_INPUT,
     check_specs=[AS_TRAINED],
-)  # fmt: skip
+)
 def drift_report(
     context: dg.AssetExecutionContext, features: pl.LazyFrame, drift_baseline: pl.LazyFrame
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
@@ -55,6 +69,7 @@ def drift_report(
     found = drift.compare(features.collect(), known)
     metadata = {"distances": image(plots.distances(found)), "table": table(found)}
     yield dg.MaterializeResult(value=found, metadata=metadata)
-    compared, gone = int(found["distance"].count()), found.filter("drifted")["feature"].to_list()
+    compared = int(found["distance"].count())
+    gone = found.filter("drifted")["feature"].to_list()
     told = {"features compared": compared, "drifted": gone}
     yield dg.AssetCheckResult(passed=compared > 0 and not gone, severity=dg.AssetCheckSeverity.WARN, metadata=told)

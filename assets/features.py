@@ -1,4 +1,4 @@
-"""Features of the book and the tape, a row a second.
+"""Features of the book and the tape, a row per second.
 
 Here: the feature table, one partition a UTC date x instrument.
 Not here: what happened next (`assets.labels`).
@@ -13,9 +13,9 @@ from assets.checks import leak_results, leak_specs, rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import feature_coverage
 from assets.partitions import date_and_instrument, instrument_day
+from ml.core.versions import FEATURES, code_version
 from ml.features.sets import WHOLE
-from ml.parquet import Stored
-from ml.versions import FEATURES, code_version
+from ml.storage.parquet import Stored
 
 
 @dg.asset(
@@ -32,11 +32,11 @@ from ml.versions import FEATURES, code_version
 def features(
     context: dg.AssetExecutionContext, raw_frames: Stored, book_samples: pl.LazyFrame
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """Book, flow, prints, price, minutes and context of each sample; null with a reason where they are not known."""
-    from ml.evaluation import leaks
-    from ml.features.build import build
-    from ml.market.samples import tail
-    from ml.market.tables import samples_array
+    """Book, flow, trades, price, minutes and context of each sample; null with a reason where they are not known."""
+    from ml.evaluation.canaries import features as leaks
+    from ml.features.tick.build import build
+    from ml.market.days.samples import tail
+    from ml.market.days.tables import samples_array
 
     date, instrument = date_and_instrument(context)
     before = tail(raw_frames.group(0), instrument, date)

@@ -14,16 +14,21 @@ from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image
 from assets.partitions import date_and_instrument, instrument_day
-from ml.config import Config
-from ml.parquet import Stored
-from ml.versions import LABELS, code_version
+from ml.core.config import Config
+from ml.core.versions import LABELS, code_version
+from ml.storage.parquet import Stored
 
 
 @dg.asset(
-    partitions_def=instrument_day, group_name="labels", kinds={"parquet", "numba"}, io_manager_key="parquet",
-    owners=["team:research"], code_version=code_version(LABELS), automation_condition=ON_FRESH_INPUT,
+    partitions_def=instrument_day,
+    group_name="labels",
+    kinds={"parquet", "numba"},
+    io_manager_key="parquet",
+    owners=["team:research"],
+    code_version=code_version(LABELS),
+    automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("future_labels"),
-)  # fmt: skip
+)
 def future_labels(
     context: dg.AssetExecutionContext,
     raw_frames: Stored,
@@ -31,9 +36,9 @@ def future_labels(
     listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Movement and direction of the mid by horizon, before and after costs; null near gaps and the day's end."""
-    from ml import plots
     from ml.labels import future
-    from ml.market.samples import tail
+    from ml.market.days.samples import tail
+    from ml.plotting import plots
 
     date, instrument = date_and_instrument(context)
     before = tail(raw_frames.group(0), instrument, date)

@@ -10,11 +10,11 @@ from typing import Any
 import dagster as dg
 
 from assets.metadata import columns, image
-from ml import plots
-from ml.config import Config
+from ml.core.config import Config
+from ml.core.paths import DataRoot
+from ml.core.versions import LEGACY_FILES, code_version
 from ml.legacy.columns import SCHEMAS
-from ml.paths import DataRoot
-from ml.versions import LEGACY_FILES, code_version
+from ml.plotting import plots
 
 
 class Legacy(dg.Config):
@@ -35,7 +35,7 @@ class Legacy(dg.Config):
         times = grid(listed, self.venue, *given) if listed else None
         report = migrate(root, Path(self.folder), self.venue, times, kinds=[table])["tables"][table]
         shown: dict[str, Any] = {name: value for name, value in report.items() if value is not None}
-        rows = {"kept": report["kept"], "duplicates": report["duplicates"], **report["set_aside"]}
+        rows = {"kept": report["kept"], "duplicates": report["duplicates"], **report["quarantined"]}
         shown |= {"dagster/column_schema": columns(SCHEMAS[table]), "rows by fate": image(plots.fates(rows))}
         return dg.MaterializeResult(metadata={"dagster/row_count": report["kept"], **shown})
 
@@ -44,7 +44,7 @@ class Legacy(dg.Config):
     group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=code_version(LEGACY_FILES)
 )
 def legacy_samples(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[Any]:
-    """Samples of the predecessor by UTC date and instrument, each once, with labels made anew beside the old ones."""
+    """Samples of the predecessor by UTC date and instrument, each once, with labels recomputed beside the old ones."""
     return config.result(data_root, "legacy_samples")
 
 

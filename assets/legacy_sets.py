@@ -14,14 +14,15 @@ from assets.candles import candles
 from assets.checks import canary_results, canary_specs, rule_results, rule_specs
 from assets.metadata import table
 from assets.partitions import date_and_instrument, instrument_day, of_date
-from ml import candle_months, coverage
-from ml.candles import MINUTE
-from ml.dates import bounds
+from ml.candles import months
+from ml.candles.from_trades import MINUTE
+from ml.core.paths import DataRoot
+from ml.core.time import bounds
+from ml.core.versions import LEGACY_FEATURES, code_version
 from ml.features.legacy.table import BEGUN, LEGACY_110, LEGACY_112
 from ml.features.sets import FeatureSet
-from ml.parquet import Stored
-from ml.paths import DataRoot
-from ml.versions import LEGACY_FEATURES, code_version
+from ml.storage.parquet import Stored
+from ml.tables import coverage
 
 
 def _asset(chosen: FeatureSet) -> dg.AssetsDefinition:
@@ -44,23 +45,24 @@ def _asset(chosen: FeatureSet) -> dg.AssetsDefinition:
         book_samples: pl.LazyFrame,
         data_root: dg.ResourceParam[DataRoot],
     ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-        from ml.evaluation import legacy_leaks
+        from ml.evaluation.canaries import legacy
         from ml.features.legacy.build import Day, build
-        from ml.market.samples import tail
-        from ml.market.tables import samples_array
+        from ml.market.days.samples import tail
+        from ml.market.days.tables import samples_array
 
         date, instrument = date_and_instrument(context)
         start, end = bounds(date)
         before = tail(raw_frames.group(0), instrument, date)
         since = start - BEGUN[chosen.name] * MINUTE
-        minutes = candle_months.between(data_root, instrument, since, end, "1m", of_date(instrument))
+        minutes = months.between(data_root, instrument, since, end, "1m", of_date(instrument))
         day = Day(samples_array(book_samples.collect()), before, minutes, instrument, chosen)
         made = build(day)
         yield dg.MaterializeResult(value=made, metadata={"coverage": table(coverage.by_reason(made))})
         yield from rule_results(chosen.name, made)
-        yield from canary_results(chosen.name, legacy_leaks.run(day, made))
+        yield from canary_results(chosen.name, legacy.run(day, made))
 
     return rows
 
 
-legacy_110, legacy_112 = _asset(LEGACY_110), _asset(LEGACY_112)
+legacy_110 = _asset(LEGACY_110)
+legacy_112 = _asset(LEGACY_112)

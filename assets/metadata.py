@@ -1,7 +1,7 @@
 """What a person sees of an asset in the UI.
 
 Here: pictures and small tables as Dagster metadata.
-Not here: drawing (`ml.plots`).
+Not here: drawing (`ml.plotting.plots`).
 """
 
 import base64
@@ -10,9 +10,10 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from ml import density, ledger, plots
 from ml.features.sets import SETS
-from ml.parquet import Stored
+from ml.market import gaps
+from ml.plotting import density, plots
+from ml.storage.parquet import Stored
 
 
 def image(png: bytes) -> dg.MarkdownMetadataValue:
@@ -40,15 +41,15 @@ def rows_by_minute(table: str, rows: Stored) -> dict[str, Any]:
 
 
 def known_time(intervals: pl.DataFrame, instrument: str) -> dict[str, Any]:
-    """Of a day's intervals (`ml.ledger.of_day`): a heat-map of all instruments, share and gaps of one."""
-    own = ledger.coverage(intervals.filter(pl.col("instrument") == instrument)).row(0, named=True)
-    picture = image(plots.known_hours(ledger.hours(intervals)))
+    """Of a day's intervals (`ml.market.gaps.of_day`): a heat-map of all instruments, share and gaps of one."""
+    own = gaps.coverage(intervals.filter(pl.col("instrument") == instrument)).row(0, named=True)
+    picture = image(plots.known_hours(gaps.hours(intervals)))
     return {"share of the day known": own["share"], "gaps": own["gaps"], "known by hour": picture}
 
 
 def feature_coverage(rows: pl.DataFrame) -> dict[str, Any]:
     """Of a day's features: rows by null reason, and the share of rows in which each has a value, and each set all."""
-    from ml.features.build import coverage, null_counts, whole_rows
+    from ml.features.tick.build import coverage, null_counts, whole_rows
 
     shares = coverage(rows)
     whole = {f"share of whole rows, {name}": whole_rows(rows, chosen.columns) for name, chosen in SETS.items()}

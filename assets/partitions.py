@@ -1,7 +1,8 @@
 """The keys of partitioned assets: UTC date or month x instrument, from `lobforge.toml` in the data root.
 
 Here: the partitions definitions, and what a key says.
-Not here: the file itself (`ml.config`). Keys are dated and append-only: a removed key could no longer be addressed.
+Not here: the file itself (`ml.core.config`). Keys are dated and append-only: a removed key could no longer be
+addressed.
 """
 
 import warnings
@@ -11,9 +12,9 @@ from functools import partial
 
 import dagster as dg
 
-from ml import config, settings
-from ml.instruments import Instrument
-from ml.paths import DataRoot
+from ml.core import config, settings
+from ml.core.instruments import Instrument
+from ml.core.paths import DataRoot
 
 ROOT = DataRoot(settings.load().data_root)
 _CONFIG = config.load(ROOT)
@@ -51,7 +52,7 @@ instrument_month = dg.MultiPartitionsDefinition(
 """The running month is a partition too: it is made again as its days come in."""
 
 with warnings.catch_warnings():
-    # known to be beta: dagster is pinned, and tests/assets see that months are made of their days
+    # known to be beta: dagster is pinned, and the tests of assets see that months are made of their days
     warnings.filterwarnings("ignore", "Class `MultiPartitionMapping` is currently in beta", dg.BetaWarning)
     days_of_month = dg.MultiPartitionMapping(
         {

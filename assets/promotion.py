@@ -1,7 +1,7 @@
 """Which model serves: the decision and its evidence.
 
 Here: the last asset of the graph.
-Not here: the gates (`ml.evaluation.gates`), the order in which a decision takes effect (`ml.registry`).
+Not here: the gates (`ml.evaluation.gates`), the order in which a decision takes effect (`ml.promotion.registry`).
 """
 
 from typing import Any
@@ -11,16 +11,20 @@ import polars as pl
 
 from assets.datasets import Dataset
 from assets.metadata import table
-from ml.config import Config
-from ml.paths import DataRoot
-from ml.registry import Registry
-from ml.versions import LEARNING, code_version
+from ml.core.config import Config
+from ml.core.paths import DataRoot
+from ml.core.versions import LEARNING, code_version
+from ml.promotion.registry import Registry
 
 
 @dg.asset(
-    group_name="promotion", kinds={"mlflow", "json"}, io_manager_key="json", owners=["team:research"],
-    code_version=code_version(LEARNING), deps=["dataset_panel"],
-)  # fmt: skip
+    group_name="promotion",
+    kinds={"mlflow", "json"},
+    io_manager_key="json",
+    owners=["team:research"],
+    code_version=code_version(LEARNING),
+    deps=["dataset_panel"],
+)
 def promotion_decision(
     config: Dataset,
     label_spec: dict[str, Any],
@@ -34,12 +38,17 @@ def promotion_decision(
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """Promote, refuse or insufficient, with every gate's number; an immutable, hash-chained record."""
-    from ml.promotion import Evidence, decide
+    from ml.promotion.deployment import Evidence, decide
 
     evidence = Evidence(
-        config.selection(), label_spec, tuned_params, fold_predictions.collect(), candidate_model["model_id"],
-        canary_report, parity_report,
-    )  # fmt: skip
+        config.selection(),
+        label_spec,
+        tuned_params,
+        fold_predictions.collect(),
+        candidate_model["model_id"],
+        canary_report,
+        parity_report,
+    )
     record = decide(data_root, listed, registry, evidence)
     gates = pl.DataFrame(record["gates"]).select("name", "outcome", "value", "threshold", "required", "detail")
     return dg.MaterializeResult(

@@ -14,43 +14,48 @@ from assets.checks import rule_results, rule_specs, verdict_results
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import known_time
 from assets.partitions import FETCHED, date_and_instrument, instrument_day
-from ml import ledger
-from ml.ahead import ahead
-from ml.config import Config
-from ml.parquet import Parts, Stored
-from ml.paths import DataRoot
-from ml.rules import Judged
-from ml.schemas import TABLES
-from ml.table_rules import RULES
-from ml.versions import KERNEL, code_version
+from ml.catalog.rules import RULES
+from ml.core.config import Config
+from ml.core.paths import DataRoot
+from ml.core.prefetch import prefetch
+from ml.core.versions import KERNEL, code_version
+from ml.market import gaps
+from ml.storage.parquet import Parts, Stored
+from ml.tables.rules import Judged
+from ml.tables.schemas import TABLES
 
 DECODED = {
     "book_events": "Level changes that were applied, in order, with the book the day opens with; breaks are rows too.",
-    "trades": "Prints inside the market, in the order of their arrival.",
-    "validity": "When the book was known to be right, and why each stretch ended.",
-    "trade_validity": "When trades were known to be captured, and why each stretch ended.",
+    "trades": "Trades inside the market, in the order of their arrival.",
+    "validity": "When the book was known to be right, and why each interval ended.",
+    "trade_validity": "When trades were known to be captured, and why each interval ended.",
     "quarantine": "Frames that could not be used, with the reason.",
 }
 
 
 @dg.asset(
-    partitions_def=instrument_day, group_name="raw", kinds={"parquet"}, io_manager_key="parquet",
-    owners=["team:data"], code_version=code_version(KERNEL), deps=FETCHED,
-)  # fmt: skip
+    partitions_def=instrument_day,
+    group_name="raw",
+    kinds={"parquet"},
+    io_manager_key="parquet",
+    owners=["team:data"],
+    code_version=code_version(KERNEL),
+    deps=FETCHED,
+)
 def raw_frames(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[Parts]:
     """Frames of the day as received, with the file and offset they came from, and the checkpoint the day opens with."""
-    from ml.market import captures, index
-    from ml.market.chain import link
-    from ml.market.raw import raw_day
+    from ml.market.days.raw import raw_day
+    from ml.market.files import captures, index
+    from ml.market.files.capture_sequence import link
 
     date, instrument = date_and_instrument(context)
     chain = link(captures.find(listed.captures), partial(index.load, data_root))
     unlisted = sorted(set(chain.instruments()) - set(listed.ids))
     metadata = {
         "files": len(chain.files),
-        "lines set aside by file": chain.set_aside(),
+        "lines quarantined by file": chain.quarantined(),
         "unlisted instruments": unlisted,
     }
     frames = raw_day(chain, instrument, date)
@@ -60,26 +65,32 @@ def raw_frames(
 @dg.multi_asset(
     outs={
         name: dg.AssetOut(
-            description=text, group_name="raw", kinds={"parquet"}, io_manager_key="parquet", owners=["team:data"],
-            code_version=code_version(KERNEL), automation_condition=ON_FRESH_INPUT,
+            description=text,
+            group_name="raw",
+            kinds={"parquet"},
+            io_manager_key="parquet",
+            owners=["team:data"],
+            code_version=code_version(KERNEL),
+            automation_condition=ON_FRESH_INPUT,
         )
         for name, text in DECODED.items()
     },
     partitions_def=instrument_day,
     check_specs=[spec for name in DECODED for spec in rule_specs(name)],
-)  # fmt: skip
+)
 def events(
     context: dg.AssetExecutionContext, raw_frames: Stored, data_root: dg.ResourceParam[DataRoot]
 ) -> Iterator[dg.Output[pl.DataFrame | Parts] | dg.AssetCheckResult]:
     """Raw frames decoded: parsed, ordered by update ids, with every gap on record."""
-    from ml.market.day import Decoding
+    from ml.market.days.day import Decoding
 
     date, instrument = date_and_instrument(context)
-    decoding, judged = Decoding(ahead(raw_frames.parts()), instrument, date), Judged(RULES["book_events"])
+    decoding = Decoding(prefetch(raw_frames.parts()), instrument, date)
+    judged = Judged(RULES["book_events"])
     books = Parts(TABLES["book_events"], judged.passing(decoding.book_events()), decoding.tally)
     yield dg.Output(books, output_name="book_events")
     yield from verdict_results("book_events", judged.verdicts())
-    known = ledger.of_day(data_root, date, instrument.id, decoding.validity)
+    known = gaps.of_day(data_root, date, instrument.id, decoding.validity)
     shown = {"validity": known_time(known, instrument.id)}
     for name in ("trades", "validity", "trade_validity", "quarantine"):
         frame = getattr(decoding, name)

@@ -13,16 +13,21 @@ from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image
 from assets.partitions import date_and_instrument, instrument_day
-from ml.ahead import ahead
-from ml.parquet import Stored
-from ml.versions import KERNEL, code_version
+from ml.core.prefetch import prefetch
+from ml.core.versions import KERNEL, code_version
+from ml.storage.parquet import Stored
 
 
 @dg.asset(
-    partitions_def=instrument_day, group_name="samples", kinds={"parquet", "numba"}, io_manager_key="parquet",
-    owners=["team:data"], code_version=code_version(KERNEL), automation_condition=ON_FRESH_INPUT,
+    partitions_def=instrument_day,
+    group_name="samples",
+    kinds={"parquet", "numba"},
+    io_manager_key="parquet",
+    owners=["team:data"],
+    code_version=code_version(KERNEL),
+    automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("book_samples"),
-)  # fmt: skip
+)
 def book_samples(
     context: dg.AssetExecutionContext,
     raw_frames: Stored,
@@ -31,12 +36,13 @@ def book_samples(
     validity: pl.LazyFrame,
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """The best 20 levels each second, and what was added, cancelled and traded since the second before."""
-    from ml import plots
-    from ml.market.samples import sample_day
-    from ml.market.tables import BOOK
+    from ml.market.days.samples import sample_day
+    from ml.market.days.tables import BOOK
+    from ml.plotting import plots
 
     date, instrument = date_and_instrument(context)
-    opening, events = raw_frames.group(0), ahead(book_events.parts(*BOOK))
+    opening = raw_frames.group(0)
+    events = prefetch(book_events.parts(*BOOK))
     samples = sample_day(opening, events, trades.collect(), validity.collect(), instrument, date)
     yield dg.MaterializeResult(value=samples, metadata={"depth": image(plots.depth(samples, instrument))})
     yield from rule_results("book_samples", samples)

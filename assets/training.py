@@ -10,24 +10,28 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import image, table
-from ml.paths import DataRoot
-from ml.settings import Settings
-from ml.versions import LEARNING, code_version
+from ml.core.paths import DataRoot
+from ml.core.settings import Settings
+from ml.core.versions import LEARNING, code_version
 
 
 @dg.asset(
-    group_name="validation", kinds={"parquet", "lightgbm"}, io_manager_key="parquet", owners=["team:research"],
+    group_name="validation",
+    kinds={"parquet", "lightgbm"},
+    io_manager_key="parquet",
+    owners=["team:research"],
     code_version=code_version(LEARNING),
-)  # fmt: skip
+)
 def fold_predictions(
     dataset_panel: pl.LazyFrame, tuned_params: dict[str, Any], settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """Walk-forward predictions of the model and three baselines, each on rows after all it was trained on."""
-    from ml import plots
-    from ml.evaluation import metrics, walk_forward
+    from ml.learning import metrics, walk_forward
+    from ml.plotting import plots
 
     rows = walk_forward.panel_predictions(dataset_panel.collect(), tuned_params, settings.threads)
-    scores, test = walk_forward.fold_scores(rows), rows.filter(pl.col("part") == "test")
+    scores = walk_forward.fold_scores(rows)
+    test = rows.filter(pl.col("part") == "test")
     bins = metrics.reliability(test["direction"].to_numpy(), walk_forward.probabilities(test))
     plotted = (
         {"folds": image(plots.folds(scores)), "reliability": image(plots.reliability(bins))} if rows.height else {}
@@ -36,9 +40,12 @@ def fold_predictions(
 
 
 @dg.asset(
-    group_name="training", kinds={"lightgbm"}, io_manager_key="json", owners=["team:research"],
+    group_name="training",
+    kinds={"lightgbm"},
+    io_manager_key="json",
+    owners=["team:research"],
     code_version=code_version(LEARNING),
-)  # fmt: skip
+)
 def candidate_model(
     dataset_panel: pl.LazyFrame,
     label_spec: dict[str, Any],
@@ -47,9 +54,9 @@ def candidate_model(
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The candidate, trained on all rows of the panel; text and json below the data root, named by their hash."""
-    from ml import plots
-    from ml.models.lightgbm import load
-    from ml.training import candidate
+    from ml.learning import candidate
+    from ml.learning.models.lightgbm import load
+    from ml.plotting import plots
 
     model = candidate.train(data_root, dataset_panel.collect(), label_spec, tuned_params, settings.threads)
     plotted = {"gains": image(plots.gains(load(data_root.model(model)).gains()))} if model else {}

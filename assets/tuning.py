@@ -10,20 +10,23 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import image
-from ml.settings import Settings
-from ml.versions import LEARNING, code_version
+from ml.core.settings import Settings
+from ml.core.versions import LEARNING, code_version
 
 
 @dg.asset(
-    group_name="training", kinds={"optuna", "lightgbm"}, io_manager_key="json", owners=["team:research"],
+    group_name="training",
+    kinds={"optuna", "lightgbm"},
+    io_manager_key="json",
+    owners=["team:research"],
     code_version=code_version(LEARNING),
-)  # fmt: skip
+)
 def tuned_params(
     dataset_panel: pl.LazyFrame, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The best parameters of a few seeded trials inside the first training block; none where the rows are too few."""
-    from ml import plots
-    from ml.tuning.study import tune
+    from ml.learning.tuning import tune
+    from ml.plotting import plots
 
     tuned = tune(dataset_panel.collect(), settings.threads)
     if tuned is None:

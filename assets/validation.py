@@ -12,15 +12,19 @@ import polars as pl
 
 from assets.datasets import Dataset, training_features
 from assets.metadata import image, table
-from ml.config import Config
-from ml.paths import DataRoot
-from ml.versions import LEARNING, code_version
+from ml.core.config import Config
+from ml.core.paths import DataRoot
+from ml.core.versions import LEARNING, code_version
 
 
 @dg.asset(
-    group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features],
+    group_name="validation",
+    kinds={"json"},
+    io_manager_key="json",
+    owners=["team:research"],
+    deps=[training_features],
     code_version=code_version(LEARNING),
-)  # fmt: skip
+)
 def canary_report(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[list[dict[str, Any]]]:
@@ -32,19 +36,23 @@ def canary_report(
 
 
 @dg.asset(
-    group_name="validation", kinds={"json"}, io_manager_key="json", owners=["team:research"], deps=[training_features],
+    group_name="validation",
+    kinds={"json"},
+    io_manager_key="json",
+    owners=["team:research"],
+    deps=[training_features],
     code_version=code_version(LEARNING),
     check_specs=[dg.AssetCheckSpec("parity", asset="parity_report", description="Batch = live in every row.")],
-)  # fmt: skip
+)
 def parity_report(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
     """Every stored feature row against the row that the live path gives for the same frames, bit for bit.
 
-    The live path is stopped again and again, and goes on from its checkpoint.
+    The live path is stopped repeatedly, and goes on from its checkpoint.
     """
-    from ml import plots
     from ml.evaluation.verdict import run_parity
+    from ml.plotting import plots
 
     report = run_parity(data_root, listed, config.selection())
     equal = report["rows"] - report["mismatches"]

@@ -1,1 +1,1 @@
-"""The street door: commands that read captures and serve the promoted model. Imports ml only."""
+"""Long-running services that use a promoted model. Imports ml only."""

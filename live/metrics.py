@@ -1,7 +1,7 @@
 """Prometheus metrics of a capture, on the loopback interface.
 
 Here: what a capture's counters are called to Prometheus.
-Not here: counting (`ml.capture`, `live.capture`).
+Not here: counting (`ml.capture`, `cli.capture`).
 """
 
 from collections.abc import Callable, Iterator
@@ -13,13 +13,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from ml.capture.delays import Delays
 
 COUNTERS = {
-    "frames": ("lobforge_capture_frames", "Frames taken down."),
-    "bytes": ("lobforge_capture_bytes", "Bytes of frames taken down."),
+    "frames": ("lobforge_capture_frames", "Frames recorded."),
+    "bytes": ("lobforge_capture_bytes", "Bytes of frames recorded."),
     "overflows": ("lobforge_capture_overflows", "Frames refused because the disk did not keep up."),
     "reconnects": ("lobforge_capture_reconnects", "Connections that ended and were dialled again."),
     "breaks": ("lobforge_capture_breaks", "Breaks of update ids."),
-    "crossed": ("lobforge_capture_crossed", "Books whose sides crossed though their ids follow, asked for anew."),
-    "renewals": ("lobforge_capture_renewals", "Books subscribed anew on their running connection."),
+    "crossed": ("lobforge_capture_crossed", "Books whose sides crossed though their ids follow, requested again."),
+    "renewals": ("lobforge_capture_renewals", "Books subscribed again on their running connection."),
     "snapshots": ("lobforge_capture_snapshots", "Snapshots fetched."),
     "snapshot_failures": ("lobforge_capture_snapshot_failures", "Snapshots that were refused or failed."),
 }
@@ -35,7 +35,8 @@ class StateCollector:
     """Gives the counters of a capture, and how long its frames waited, whenever they are asked for."""
 
     def __init__(self, state: Callable[[], dict[str, Any]], delays: Delays) -> None:
-        self.state, self.delays = state, delays
+        self.state = state
+        self.delays = delays
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, labelled with the venue."""

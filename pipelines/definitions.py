@@ -10,7 +10,7 @@ import dagster as dg
 
 import assets
 from assets.partitions import ROOT
-from ml.paths import DataRoot
+from ml.core.paths import DataRoot
 from pipelines.io_managers import JsonDocuments, ParquetTables
 from pipelines.jobs import candle_sets, fetch, ingest, label, learn, legacy_sets, migrate, watch
 from pipelines.progress import LOGGER, progress_logger

@@ -19,16 +19,19 @@ from typing import Any
 
 import polars as pl
 
-from ml import kernel_cache, settings
-from ml.config import Config
-from ml.durable import write_text
-from ml.paths import FEATURE_GROUP, DataRoot
-from ml.store import read
+from ml.core import kernel_cache, settings
+from ml.core.config import Config
+from ml.core.paths import FEATURE_GROUP, DataRoot
+from ml.storage.commit import read
+from ml.storage.durable import write_text
 from pipelines.setup import initialise
 
 START = datetime(2025, 3, 3, 18, tzinfo=UTC)
-HOURS, ALPHA, SEED = 12, 0.25, 7
-OUTAGE_AT, OUTAGE_SECONDS = 5 * 3600 + 17 * 60 + 12.5, 8.0
+HOURS = 12
+ALPHA = 0.25
+SEED = 7
+OUTAGE_AT = 5 * 3600 + 17 * 60 + 12.5
+OUTAGE_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,10 @@ def _simulated(root: DataRoot, demo: Demo, say: Any) -> tuple[Config, list[str]]
     from ml.simulation.publish import Outage, frames, write_captures
     from ml.simulation.venue import Market, simulate
 
-    start_ns, seconds = int(START.timestamp()) * 10**9, int(demo.hours * 3600)
-    folder, market = root.captures / "sim", {"alpha": demo.alpha, "seed": demo.seed, "seconds": seconds}
+    start_ns = int(START.timestamp()) * 10**9
+    seconds = int(demo.hours * 3600)
+    folder = root.captures / "sim"
+    market = {"alpha": demo.alpha, "seed": demo.seed, "seconds": seconds}
     done = folder / "market.json"
     if not done.exists() or json.loads(done.read_text()) != market:
         say(f"simulate {demo.hours:g} h of {INSTRUMENT.id}, information coefficient {demo.alpha:g}, seed {demo.seed}")
@@ -122,12 +127,12 @@ def _simulated(root: DataRoot, demo: Demo, say: Any) -> tuple[Config, list[str]]
 
 
 def _recorded(root: DataRoot, folder: Path) -> tuple[Config, list[str]]:
-    from ml.market import captures, index
-    from ml.market.chain import link
-    from ml.market.survey import survey
+    from ml.market.days.infer_instrument import infer_instrument
+    from ml.market.files import captures, index
+    from ml.market.files.capture_sequence import link
 
     chain = link(captures.find(folder), partial(index.load, root))
-    instruments = tuple(survey(chain, name) for name in chain.instruments())
+    instruments = tuple(infer_instrument(chain, name) for name in chain.instruments())
     spans = {name: [s for _, i in chain.files if (s := i.instruments.get(name))] for name in chain.instruments()}
     first = min(s.first_event for found in spans.values() for s in found if s.first_event)
     last = max(s.last_event for found in spans.values() for s in found)
@@ -143,7 +148,7 @@ def _recorded(root: DataRoot, folder: Path) -> tuple[Config, list[str]]:
 
 def _live(root: DataRoot, say: Any) -> dict[str, Any]:
     """The live runner as a process of its own, over the same captures."""
-    from ml import config
+    from ml.core import config
 
     say("live replay")
     command = [sys.executable, "-m", "live", "live", "--replay", str(config.load(root).captures), "--json", "--summary"]
@@ -159,8 +164,8 @@ def _live(root: DataRoot, say: Any) -> dict[str, Any]:
 def _report(root: DataRoot, keys: list[str]) -> dict[str, Any]:
     decision = json.loads(root.document("promotion_decision").read_text())
     predictions = read(root.whole("fold_predictions")).collect()
-    from ml.evaluation.walk_forward import fold_scores
-    from ml.registry import Registry
+    from ml.learning.walk_forward import fold_scores
+    from ml.promotion.registry import Registry
 
     return {
         "decision": decision["decision"],
@@ -201,6 +206,10 @@ def _gaps(root: DataRoot, key: str) -> Iterator[dict[str, Any]]:
         if row["end_reason"] not in (None, "capture_end"):
             following = rows[position + 1]["start_ts"] if position + 1 < len(rows) else None
             yield {
-                "instrument": instrument, "from_id": row["from_id"], "to_id": row["to_id"],
-                "start": row["end_ts"], "end": following, "reason": row["end_reason"],
-            }  # fmt: skip
+                "instrument": instrument,
+                "from_id": row["from_id"],
+                "to_id": row["to_id"],
+                "start": row["end_ts"],
+                "end": following,
+                "reason": row["end_reason"],
+            }

@@ -1,7 +1,7 @@
 """What could be wrong with a data root, and the fix.
 
 Here: one function a question; each answers without changing anything.
-Not here: mending (`pipelines.setup`).
+Not here: fixing (`pipelines.setup`).
 """
 
 import shutil
@@ -11,12 +11,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml import config, decisions, kernel_cache, store
-from ml.addresses import read_only
-from ml.errors import CaptureError, LobforgeError
-from ml.market import captures
-from ml.paths import DataRoot
-from ml.versions import outdated
+from ml.core import config, kernel_cache
+from ml.core.addresses import read_only
+from ml.core.errors import CaptureError, LobforgeError
+from ml.core.paths import DataRoot
+from ml.core.versions import outdated
+from ml.market.files import captures
+from ml.storage import commit, decisions
 from pipelines.setup import TABLES
 
 MIN_FREE_BYTES = 1 << 30
@@ -37,7 +38,7 @@ def examine(root: DataRoot) -> list[Finding]:
     try:
         listed = config.load(root)
     except LobforgeError as error:
-        fix = f"mend {root.config} by hand" if root.config.exists() else "lobforge init"
+        fix = f"fix {root.config} by hand" if root.config.exists() else "lobforge init"
         return [Finding(False, str(error), fix, fatal=True)]
     found = [Finding(True, f"{root.config}: {len(listed.ids)} instruments from {listed.first_date}")]
     return [*found, *_captures(listed), *_stores(root), *_disk(root), *_compiled(), *_files(root), *_decisions(root)]
@@ -85,7 +86,7 @@ def _compiled() -> Iterator[Finding]:
 
 def _files(root: DataRoot) -> Iterator[Finding]:
     for table in TABLES:
-        listed = store.manifest(root, table)
+        listed = commit.manifest(root, table)
         missing = [path for path in listed if not (root.root / path).exists()]
         if missing:
             yield Finding(

@@ -1,7 +1,7 @@
 """Between assets and their files: tables as parquet through the commit protocol, small documents as JSON.
 
 Here: two IO managers that know where a table lies and show what was stored.
-Not here: how a file is stored safely (`ml.store`), where it lies (`ml.paths`).
+Not here: how a file is stored safely (`ml.storage.commit`), where it lies (`ml.core.paths`).
 """
 
 import json
@@ -11,12 +11,12 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import columns, rows_by_minute
-from ml import durable, store
-from ml.ahead import ahead
-from ml.parquet import Parts, Stored
-from ml.paths import DataRoot
-from ml.schemas import conform
-from ml.table_schemas import schema_of
+from ml.catalog.schemas import schema_of
+from ml.core.paths import DataRoot
+from ml.core.prefetch import prefetch
+from ml.storage import commit, durable
+from ml.storage.parquet import Parts, Stored
+from ml.tables.schemas import conform
 
 
 class ParquetTables(dg.IOManager):
@@ -30,10 +30,10 @@ class ParquetTables(dg.IOManager):
         table = context.asset_key.path[-1]
         parts = obj if isinstance(obj, Parts) else Parts(obj.schema, [obj])
         schema = schema_of(table, parts.schema.names()) or parts.schema
-        rows = Parts(schema, ahead(conform(part, schema, table) for part in parts.frames))
+        rows = Parts(schema, prefetch(conform(part, schema, table) for part in parts.frames))
         path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
         version = str((context.asset_spec.code_version if context.has_asset_key else None) or "")
-        entry = store.publish(self.root, table, path, rows, version)
+        entry = commit.publish(self.root, table, path, rows, version)
         context.add_output_metadata(
             {
                 "dagster/row_count": entry.rows,
@@ -50,9 +50,9 @@ class ParquetTables(dg.IOManager):
         """One partition, or the table: in parts where the asset asks for them."""
         table = context.asset_key.path[-1]
         path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
-        listed = store.manifest(self.root, table).get(str(path.relative_to(self.root.root)))
-        store.require_current(table, [listed] if listed else [])
-        return Stored(path) if context.dagster_type.typing_type is Stored else store.read(path)
+        listed = commit.manifest(self.root, table).get(str(path.relative_to(self.root.root)))
+        commit.require_current(table, [listed] if listed else [])
+        return Stored(path) if context.dagster_type.typing_type is Stored else commit.read(path)
 
     def _path(self, table: str, key: Any) -> Any:
         if key is None:
@@ -77,7 +77,7 @@ class JsonDocuments(dg.IOManager):
         """Store a document."""
         path = self.root.document(context.asset_key.path[-1])
         durable.write_text(path, json.dumps(obj, indent=1, sort_keys=True))
-        context.add_output_metadata({"path": str(path.relative_to(self.root.root)), "sha256": store.sha256_file(path)})
+        context.add_output_metadata({"path": str(path.relative_to(self.root.root)), "sha256": commit.sha256_file(path)})
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read a document."""

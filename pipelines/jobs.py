@@ -46,5 +46,5 @@ migrate = dg.define_asset_job(
 label = dg.define_asset_job(
     "label",
     selection=dg.AssetSelection.assets("future_labels", "training_features"),
-    description="Labels, and the feature store's rows with them, made anew from stored samples and features.",
+    description="Labels, and the feature store's rows with them, recomputed from stored samples and features.",
 )

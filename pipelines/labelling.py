@@ -1,7 +1,7 @@
-"""Labels of stored days, made anew: `lobforge label` and the predecessor's script names.
+"""Labels of stored days, recomputed: `lobforge label` and the predecessor's script names.
 
 Here: which partitions a range of dates names, running their assets, and showing that nothing but labels changed.
-Not here: labels (`ml.labels`), the assets (`assets.labels`, `assets.datasets`), the verb's output (`pipelines.verbs`).
+Not here: labels (`ml.labels`), the assets (`assets.labels`, `assets.datasets`), the verb's output (`cli.pipeline`).
 """
 
 import os
@@ -10,13 +10,14 @@ from typing import Any
 
 import polars as pl
 
-from ml import config, store
-from ml.addresses import addressable
-from ml.errors import DatasetError
+from ml.core import config
+from ml.core.addresses import addressable
+from ml.core.errors import DatasetError
+from ml.core.paths import FEATURE_GROUP, FEATURE_GROUPS, LEGACY_GROUP, DataRoot
 from ml.labels.future import class_shares, coverage
 from ml.legacy.labelling import relabel
-from ml.paths import FEATURE_GROUP, FEATURE_GROUPS, LEGACY_GROUP, DataRoot
-from ml.schemas import horizons_of, label_schema
+from ml.storage import commit
+from ml.tables.schemas import horizons_of, label_schema
 from pipelines.progress import say, watch
 
 
@@ -34,7 +35,7 @@ class Range:
         Raises:
             DatasetError: there is none.
         """
-        keys = sorted(_key(path) for path in store.manifest(root, table))
+        keys = sorted(_key(path) for path in commit.manifest(root, table))
         found = [key for key in keys if self._holds(*key)]
         if not found:
             raise DatasetError(f"Nothing of {table} is stored for {self}. Make it first, or widen the dates.")
@@ -46,7 +47,7 @@ class Range:
 
 
 def label(root: DataRoot, group: str, wanted: Range) -> dict[str, Any]:
-    """Make the labels of a feature group anew, and say for each partition what changed.
+    """Make the labels of a feature group again, and say for each partition what changed.
 
     Raises:
         DatasetError: the group is unknown, or nothing of it is stored in the range.
@@ -92,7 +93,7 @@ def _told(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, Any]:
 
 def _rows(root: DataRoot, date: str, instrument: str) -> pl.DataFrame:
     path = root.partition(FEATURE_GROUP, date, instrument)
-    return store.load(path) if path.exists() else pl.DataFrame()
+    return commit.load(path) if path.exists() else pl.DataFrame()
 
 
 def _key(path: str) -> tuple[str, str]:

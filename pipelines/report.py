@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ml.addresses import command
-from ml.paths import DataRoot
+from ml.core.addresses import command
+from ml.core.paths import DataRoot
 
 COLOURS = {"pass": "green", "promote": "green", "fail": "red", "refuse": "red", "insufficient": "yellow"}
 
@@ -26,7 +26,8 @@ def show(report: dict[str, Any], root: DataRoot) -> None:
     for table in (_folds(report), _canaries(report), _gates(report)):
         if table.row_count:
             console.print(table)
-    parity, live = report["parity"], report["live"]
+    parity = report["parity"]
+    live = report["live"]
     withheld = ", ".join(f"{n} {reason}" for reason, n in sorted(live["withheld"].items())) or "none"
     console.print(
         f"live replay   {parity['rows']} rows compared with the batch, {parity['mismatches']} differ "
@@ -46,7 +47,8 @@ def _captured(report: dict[str, Any]) -> Table:
     for name in ("partition", "frames", "level rows", "trades", "samples", "labelled 10 s", "30 s", "60 s"):
         table.add_column(name, justify="left" if name == "partition" else "right")
     for part in report["partitions"]:
-        key, rows = part["partition"], part["rows"]
+        key = part["partition"]
+        rows = part["rows"]
         shares = [f"{100 * report['label_coverage'][f'{key} {h}']:.1f} %" for h in ("10s", "30s", "60s")]
         table.add_row(key, *(f"{rows[n]:,}" for n in ("raw_frames", "book_events", "trades", "book_samples")), *shares)
     return table

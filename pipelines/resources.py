@@ -8,11 +8,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from ml import config, settings
-from ml.config import Config
-from ml.paths import DataRoot
-from ml.registry import Registry
-from ml.settings import Settings
+from ml.core import config, settings
+from ml.core.config import Config
+from ml.core.paths import DataRoot
+from ml.core.settings import Settings
+from ml.promotion.registry import Registry
 
 
 class DataRootResource(dg.ConfigurableResource[DataRoot]):

@@ -10,12 +10,13 @@ from hashlib import sha256
 import dagster as dg
 
 from assets.partitions import instrument_day
-from ml import config
-from ml.errors import CaptureError
-from ml.paths import DataRoot
+from ml.core import config
+from ml.core.errors import CaptureError
+from ml.core.paths import DataRoot
 from pipelines.jobs import ingest
 
-LEAD_IN_NS, CLOSING_NS = 3_660 * 10**9, 60 * 10**9
+LEAD_IN_NS = 3_660 * 10**9
+CLOSING_NS = 60 * 10**9
 """How far a day looks back into the captures before it, and on into those after it."""
 
 
@@ -41,7 +42,7 @@ def capture_arrivals(data_root: dg.ResourceParam[DataRoot]) -> Iterator[dg.RunRe
 
 def partition_contents(root: DataRoot) -> dict[str, str]:
     """Per partition key (date|instrument) the hash over the capture files that it reads."""
-    from ml.market import captures, index
+    from ml.market.files import captures, index
 
     listed = config.load(root)
     try:

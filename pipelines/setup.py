@@ -1,7 +1,7 @@
 """Creating a data root: folders, configuration, Dagster instance and model store, once, whoever comes first.
 
 Here: `initialise`, which every entry calls.
-Not here: the verbs (`pipelines.verbs`).
+Not here: the verbs (`cli.pipeline`).
 
 Two processes that create the same SQLite stores at once brick them, so all of it happens under one file lock.
 """
@@ -11,12 +11,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ml import config, durable
-from ml.addresses import addressable
-from ml.config import Config
-from ml.paths import DataRoot
-from ml.sweep import sweep
-from ml.table_rules import RULES
+from ml.catalog.rules import RULES
+from ml.core import config
+from ml.core.addresses import addressable
+from ml.core.config import Config
+from ml.core.paths import DataRoot
+from ml.storage import durable
+from ml.storage.repair import sweep
 
 PROJECT = Path(__file__).parents[1]
 TABLES = ("captures", "raw_frames", *RULES, "rest_candles", "dataset_panel", "fold_predictions")
@@ -53,7 +54,7 @@ def _dagster(root: DataRoot) -> list[str]:
 
 def _registry(root: DataRoot) -> list[str]:
     fresh = not (root.mlflow / "mlflow.db").exists()
-    from ml.registry import Registry
+    from ml.promotion.registry import Registry
 
     moved = Registry(root).reconcile()
     return ([f"created the model store in {root.mlflow}"] if fresh else []) + ([moved] if moved else [])

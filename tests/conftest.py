@@ -11,11 +11,11 @@ from tempfile import mkdtemp
 import hypothesis
 import pytest
 
-from ml import settings
-from ml.config import Config, render
-from ml.durable import write_text
-from ml.paths import DataRoot
-from tests.shared import made_once
+from ml.core import settings
+from ml.core.config import Config, render
+from ml.core.paths import DataRoot
+from ml.storage.durable import write_text
+from tests.support.shared import made_once
 
 PROJECT = Path(__file__).parents[1]
 
@@ -33,7 +33,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Keep compiled kernels for the next run; give the definitions the data root that they need when imported."""
     if config.getoption("--write-promises") and not hasattr(config, "workerinput"):
-        from tests.promises import Scribe
+        from tests.support.promises import Scribe
 
         config.pluginmanager.register(Scribe())
     os.environ["LOBFORGE_CACHE_DIR"] = str(PROJECT / ".numba_cache")
@@ -45,9 +45,15 @@ def pytest_configure(config):
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
-TOGETHER = ("tests/assets/", "tests/pipelines/")
+TOGETHER = ("tests/integration/assets/", "tests/integration/pipelines/")
 """Folders whose tests share what one run of the graph makes: one worker runs them."""
-FIRST = ("tests/assets/", "tests/live/", "tests/pipelines/", "tests/end_to_end/")
+FIRST = (
+    "tests/integration/assets/",
+    "tests/integration/cli/",
+    "tests/integration/pipelines/",
+    "tests/integration/live/",
+    "tests/e2e/",
+)
 """Folders of long tests, which are begun first, so that no worker is left with one at the end.
 
 While one worker compiles what the assets need, the other waits for captures, which need no kernel.
@@ -57,7 +63,7 @@ While one worker compiles what the assets need, the other waits for captures, wh
 def pytest_collection_modifyitems(items):
     """Long tests first; else as collected, which is the same for every worker."""
     ranks = {folder: rank for rank, folder in enumerate(FIRST)}
-    items.sort(key=lambda item: ranks.get("/".join(item.nodeid.split("/")[:2]) + "/", len(FIRST)))
+    items.sort(key=lambda item: next((rank for folder, rank in ranks.items() if item.nodeid.startswith(folder)), 9))
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -84,8 +90,8 @@ def market() -> Path:
 
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory) -> Path:
-    """Captures of a simulated market from 21:30 to 00:40 UTC, one file an hour, with an outage of 5 s at 23:40:10."""
-    from tests.scenario import simulated_captures
+    """Captures of a simulated market from 21:30 to 00:40 UTC, one file per hour, with an outage of 5 s at 23:40:10."""
+    from tests.support.scenario import simulated_captures
 
     return made_once(tmp_path_factory, "captures", simulated_captures)
 
@@ -99,7 +105,7 @@ def root(tmp_path) -> DataRoot:
 @pytest.fixture(scope="session")
 def ingested(simulated, tmp_path_factory) -> DataRoot:
     """A data root into which the simulated captures were ingested by Dagster, both days."""
-    from tests.scenario import INSTRUMENT, ingest
+    from tests.support.scenario import INSTRUMENT, ingest
 
     listed = Config(simulated, default_dates()[0], default_dates()[1], (INSTRUMENT,))
     dates = ["2025-03-03", "2025-03-04"]

@@ -1,7 +1,7 @@
 """The journal: every received frame, appended at once, durable a second later.
 
 Here: writing it, and reading back all of it that is whole.
-Not here: turning a finished journal into a capture file (`ml.capture.seal`), connections (`ml.exchange`).
+Not here: turning a finished journal into a capture file (`ml.capture.seal`), connections (`ml.capture.connections`).
 
 A journal is a header line and records. A record is its length u32, the crc32 u32 of what follows, then kind u8,
 connection u16, receive time i64 ns UTC, and the payload, little-endian. Reading ends at the first record whose length
@@ -18,12 +18,14 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from ml import durable
-from ml.errors import CaptureError
+from ml.core.errors import CaptureError
+from ml.storage import durable
 
 MAGIC = b"lobforge journal 1\n"
 SUFFIX = ".journal"
-_HEAD, _BODY, _WHOLE = struct.Struct("<II"), struct.Struct("<BHq"), struct.Struct("<IIBHq")
+_HEAD = struct.Struct("<II")
+_BODY = struct.Struct("<BHq")
+_WHOLE = struct.Struct("<IIBHq")
 MAX_RECORD = 64 << 20
 BUFFER = 1 << 20
 
@@ -76,7 +78,10 @@ class Extent:
 def render(kind: Kind, connection: int, recv_ts: int, payloads: Iterable[bytes]) -> bytes:
     """Records as they stand in a journal: one per payload, all of the same connection and time."""
     body = _BODY.pack(kind, connection, recv_ts)
-    size, begun, head, crc32 = len(body), zlib.crc32(body), _HEAD.pack, zlib.crc32
+    size = len(body)
+    begun = zlib.crc32(body)
+    head = _HEAD.pack
+    crc32 = zlib.crc32
     parts: list[bytes] = []
     for payload in payloads:
         parts += (head(size + len(payload), crc32(payload, begun)), body, payload)
@@ -97,7 +102,8 @@ class Journal:
         except FileExistsError as error:
             raise CaptureError(f"{path} exists already. Another capture of the same start writes it.") from error
         fcntl.flock(self._sink, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self.path, self.size = path, len(MAGIC)
+        self.path = path
+        self.size = len(MAGIC)
         self._sink.write(MAGIC)
         self.flush()  # no sync: it would wait for all that the machine writes, and a roll must not
         self._named = False
@@ -143,8 +149,14 @@ def read(path: Path) -> tuple[Columns, Extent]:
     content = path.read_bytes()  # a roll bounds it; slices of one text are the fastest way through
     if not content.startswith(MAGIC):
         raise CaptureError(f"{path} is no journal: its first line is not {MAGIC.decode().strip()!r}. Set it aside.")
-    found, position, size = Columns([], [], [], []), len(MAGIC), len(content)
-    whole, crc32, head, skipped, kinds = _WHOLE.unpack_from, zlib.crc32, _HEAD.size, _WHOLE.size, len(Kind)
+    found = Columns([], [], [], [])
+    position = len(MAGIC)
+    size = len(content)
+    whole = _WHOLE.unpack_from
+    crc32 = zlib.crc32
+    head = _HEAD.size
+    skipped = _WHOLE.size
+    kinds = len(Kind)
     while position + skipped <= size:
         length, crc, kind, connection, recv_ts = whole(content, position)
         end = position + head + length
@@ -167,7 +179,8 @@ def records(path: Path) -> Iterator[Record]:
     Raises:
         CaptureError: the file is no journal.
     """
-    kinds, found = tuple(Kind), read(path)[0]
+    kinds = tuple(Kind)
+    found = read(path)[0]
     for kind, connection, recv_ts, payload in zip(
         found.kind, found.connection, found.recv_ts, found.payload, strict=True
     ):

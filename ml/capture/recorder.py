@@ -1,7 +1,7 @@
 """Between connections and the journal: a bounded queue, a thread that writes, one that syncs, and the roll.
 
 Here: taking frames without waiting, writing them in order, syncing at most a second apart, rolling and sealing.
-Not here: the journal's format (`ml.capture.journal`), connections (`ml.exchange`).
+Not here: the journal's format (`ml.capture.journal`), connections (`ml.capture.connections`).
 
 The queue is bounded in bytes. Where the disk does not keep up, frames are refused, and where the first of them would
 have been stands a LOSS record `overflow` for each instrument of the connection: memory stays bounded, the gap is on
@@ -24,8 +24,8 @@ from ml.capture.journal import Journal, Kind, render
 from ml.capture.memory import give_back
 from ml.capture.seal import Sealed, seal
 from ml.capture.sealer import Sealer
-from ml.errors import StoreError
-from ml.paths import DataRoot
+from ml.core.errors import StoreError
+from ml.core.paths import DataRoot
 
 SYNC_SECONDS = 0.5
 QUEUE_BYTES = 64 << 20
@@ -70,8 +70,11 @@ class Recorder:
         roll_bytes: int = ROLL_BYTES,
         sealed: Callable[[Sealed], None] = lambda _: None,
     ) -> None:
-        self.root, self.venue, self.sealed = root, venue, sealed
-        self.queue_bytes, self.roll_bytes = queue_bytes, roll_bytes
+        self.root = root
+        self.venue = venue
+        self.sealed = sealed
+        self.queue_bytes = queue_bytes
+        self.roll_bytes = roll_bytes
         self.waiting_bytes = self.frames = self.bytes = self.overflows = 0
         self.slowest_ms = 0.0
         """Longest time from receipt to the kernel since it was last read, ms."""
@@ -81,9 +84,11 @@ class Recorder:
         self._sources: dict[int, Source] = {}
         self._queue: deque[Waiting] = deque()
         self._refusing: set[int] = set()
-        self._wake, self._stopping = threading.Condition(), False
+        self._wake = threading.Condition()
+        self._stopping = False
         self._sealer = Sealer(root, sealed, self._fail)
-        self._journal, self._begun = self._next(), monotonic()
+        self._journal = self._next()
+        self._begun = monotonic()
         self._finished: deque[Journal] = deque()
         self._written = threading.Event()
         self._thread = threading.Thread(target=self._write, name=f"journal-{venue}")
@@ -174,7 +179,8 @@ class Recorder:
 
     def _write_all(self) -> None:
         while True:
-            stopping, taken = self._stopping, self._take()
+            stopping = self._stopping
+            taken = self._take()
             for waiting in taken:
                 self._journal.write(waiting.rendered)
             self._journal.flush()
@@ -219,7 +225,8 @@ class Recorder:
     def _roll(self) -> None:
         """Begin the next journal; the one before it is ended and sealed beside the writing."""
         finished = self._journal
-        self._journal, self._begun = self._next(), monotonic()
+        self._journal = self._next()
+        self._begun = monotonic()
         for number, source in self._sources.items():
             self._journal.append(Kind.CONNECTION, number, time_ns(), source.name.encode())
         self._finished.append(finished)

@@ -1,9 +1,9 @@
 """From a finished journal to a capture file: parquet, published through the commit protocol.
 
 Here: sealing one journal, and recovering those that a dead process left.
-Not here: the journal itself (`ml.capture.journal`), reading capture files (`ml.market.captures`).
+Not here: the journal itself (`ml.capture.journal`), reading capture files (`ml.market.files.captures`).
 
-The journal is removed only after its capture file is in place and was read back. What cannot be read is set aside,
+The journal is removed only after its capture file is in place and was read back. What cannot be read is quarantined,
 never dropped.
 """
 
@@ -16,13 +16,13 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as _  # noqa: F401 - loaded at the start: a stop must not wait for it
 
-from ml import durable
 from ml.capture import journal
 from ml.capture.journal import Extent, Kind
-from ml.errors import CaptureError
-from ml.paths import DataRoot
-from ml.schemas import TABLES
-from ml.store import publish
+from ml.core.errors import CaptureError
+from ml.core.paths import DataRoot
+from ml.storage import durable
+from ml.storage.commit import publish
+from ml.tables.schemas import TABLES
 
 TABLE = "captures"
 
@@ -33,9 +33,9 @@ class State(StrEnum):
     ENDED = "ended"
     """It stopped cleanly."""
     RECOVERED = "recovered"
-    """Its process or machine died; all that was whole is kept, the torn tail is set aside."""
+    """Its process or machine died; all that was whole is kept, the torn tail is quarantined."""
     QUARANTINED = "quarantined"
-    """The file was no journal; it is set aside whole."""
+    """The file was no journal; it is quarantined whole."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ def _seal(root: DataRoot, path: Path) -> Sealed:
     try:
         frame, found = _read(path)
     except CaptureError:
-        _set_aside(root, path, 0)
+        _quarantined(root, path, 0)
         path.unlink()
         return Sealed(path.name, State.QUARANTINED, None, 0, 0)
     if found.torn:
-        _set_aside(root, path, found.whole)
+        _quarantined(root, path, found.whole)
     target = root.captures / f"{path.stem}.parquet"
     publish(root, TABLE, target, frame, "")
     path.unlink()  # should a power cut bring it back, it is sealed again to the same file
@@ -99,7 +99,7 @@ def _read(path: Path) -> tuple[pl.DataFrame, Extent]:
     return frame.filter(pl.col("kind").is_in([Kind.FRAME, Kind.LOSS])), found
 
 
-def _set_aside(root: DataRoot, path: Path, start: int) -> None:
+def _quarantined(root: DataRoot, path: Path, start: int) -> None:
     """Keep the bytes from `start` on in the quarantine, durably, before anything is removed."""
     home = root.quarantine / "journals" / f"{path.name}.from-{start}"
     durable.make_folder(home.parent)

@@ -18,8 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ml.capture.seal import Sealed, State, seal
-from ml.errors import StoreError
-from ml.paths import DataRoot
+from ml.core.errors import StoreError
+from ml.core.paths import DataRoot
 
 START = """
 import os
@@ -43,7 +43,9 @@ class Sealer:
     """
 
     def __init__(self, root: DataRoot, sealed: Callable[[Sealed], None], failed: Callable[[StoreError], None]) -> None:
-        self.root, self.sealed, self.failed = root, sealed, failed
+        self.root = root
+        self.sealed = sealed
+        self.failed = failed
         self.waiting = 0
         """Journals that are not sealed yet."""
         self._process: subprocess.Popen[str] | None = None

@@ -1,1 +1,1 @@
-"""Is the number true? Walk-forward metrics, canaries, gates, parity and latency."""
+"""Is the number true? Gates, parity, drift, latency and leak canaries."""

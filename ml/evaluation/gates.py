@@ -1,7 +1,7 @@
 """The gates between a candidate and the champion: each answers pass, fail or insufficient, with its number.
 
 Here: one function a gate, and the decision that follows from them.
-Not here: the numbers' origin (`ml.evaluation`), the record (`ml.decisions`).
+Not here: the numbers' origin (`ml.evaluation`), the record (`ml.storage.decisions`).
 
 Nothing is promoted on `insufficient`; a required `fail` refuses. Bars are those of the documentation's gate table.
 """
@@ -13,14 +13,13 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from ml.evaluation import metrics
-from ml.evaluation.canaries import Canary
-from ml.evaluation.walk_forward import fold_scores, probabilities
+from ml.evaluation.canaries.model import Canary
+from ml.learning import metrics
+from ml.learning.walk_forward import MIN_ROWS, fold_scores, probabilities
 
 Outcome = Literal["pass", "fail", "insufficient"]
 
 MIN_COVERAGE = 0.80
-MIN_ROWS = 10_000
 MIN_PARTITION_ROWS = 600
 MIN_GAIN = 0.02
 MAX_GAP = 0.05
@@ -31,7 +30,8 @@ MIN_SHARPE_DAYS = 30
 MAX_SLICE_LOSS = 0.05
 MIN_SLICE_LABELS = 500
 BLOCK_NS = 600 * 10**9
-CONFIDENCE_FIRST, CONFIDENCE_LATER = 0.995, 0.975
+CONFIDENCE_FIRST = 0.995
+CONFIDENCE_LATER = 0.975
 CEILING_PER_IC = 0.42
 """Bayes ceiling of three-class macro-accuracy over chance per unit of information coefficient, upper end."""
 MODEL_BARS = {
@@ -229,7 +229,8 @@ def _power(direction: np.ndarray, predicted: np.ndarray, other: np.ndarray, coun
 
 
 def _ceiling(test: pl.DataFrame) -> str:
-    lean, movement = (test["p_up"] - test["p_down"]).to_numpy(), test["movement"].to_numpy()
+    lean = (test["p_up"] - test["p_down"]).to_numpy()
+    movement = test["movement"].to_numpy()
     if np.ptp(lean) == 0.0 or np.ptp(movement) == 0.0:
         return "all predictions are the same"
     ic = float(np.corrcoef(lean, movement)[0, 1])

@@ -13,12 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml.features.online import OnlineFeatures
+from ml.core.instruments import Instrument
 from ml.features.sets import feature_set
-from ml.instruments import Instrument
-from ml.models.lightgbm import DirectionModel
+from ml.features.tick.online import OnlineFeatures
+from ml.learning.models.lightgbm import DirectionModel
 
-WARM_UP, MEASURED, ROUNDS = 50, 1_000, 3
+WARM_UP = 50
+MEASURED = 1_000
+ROUNDS = 3
 
 
 class Latency(NamedTuple):
@@ -31,7 +33,8 @@ class Latency(NamedTuple):
 def measure(model: DirectionModel, samples: np.ndarray, instrument: Instrument) -> Latency:
     """Time the same decisions in three rounds: of the processor's times the least counts, of the clock's all do."""
     rounds = np.array([decision_times(model, samples, instrument) for _ in range(ROUNDS)])
-    processor, wall = rounds[:, :, 0].min(axis=0), rounds[:, :, 1]
+    processor = rounds[:, :, 0].min(axis=0)
+    wall = rounds[:, :, 1]
     return Latency(float(np.quantile(processor, 0.99)), float(np.quantile(wall, 0.99)))
 
 
@@ -40,11 +43,13 @@ def decision_times(model: DirectionModel, samples: np.ndarray, instrument: Instr
 
     The decisions are those of the last samples of an array i64 (n, columns), in order.
     """
-    online, positions = OnlineFeatures(instrument), feature_set(model.card.feature_set).positions
+    online = OnlineFeatures(instrument)
+    positions = feature_set(model.card.feature_set).positions
     times: list[tuple[int, int]] = []
     first = max(len(samples) - WARM_UP - MEASURED, 0)
     for i in range(first, first + WARM_UP + MEASURED):
-        wall, processor = perf_counter_ns(), thread_time_ns()
+        wall = perf_counter_ns()
+        processor = thread_time_ns()
         online.compute(samples, i % len(samples))
         model.directions(model.probabilities(online.values[None, positions]))
         times.append((thread_time_ns() - processor, perf_counter_ns() - wall))

@@ -1,7 +1,7 @@
 """Batch = live: the stored feature rows against the rows that the live path gives, bit for bit.
 
 Here: the comparison, and the replay of stored raw frames through the live path.
-Not here: the live path itself (`ml.market.feed`, `ml.features.online`).
+Not here: the live path itself (`ml.market.book.feed`, `ml.features.tick.online`).
 """
 
 from collections.abc import Iterable
@@ -12,17 +12,17 @@ import numpy as np
 import orjson
 import polars as pl
 
-from ml.features.build import NAMES, REASONS
-from ml.features.online import OnlineFeatures
-from ml.features.table import FEATURES
-from ml.instruments import Instrument
-from ml.market import layout
-from ml.market.checkpoint import pack, unpack
-from ml.market.day import closing_frames, open_day
-from ml.market.decoder import Decoder
-from ml.market.feed import Feed
-from ml.market.kernel import break_book
-from ml.market.sampler import Sampler
+from ml.core.instruments import Instrument
+from ml.features.tick.build import NAMES, REASONS
+from ml.features.tick.online import OnlineFeatures
+from ml.features.tick.table import FEATURES
+from ml.market.book import layout
+from ml.market.book.checkpoint import pack, unpack
+from ml.market.book.feed import Feed
+from ml.market.book.kernel import break_book
+from ml.market.book.sampler import Sampler
+from ml.market.days.day import closing_frames, open_day
+from ml.market.decode.decoder import Decoder
 
 SHORT = np.array([feature.look_back <= 60 for feature in FEATURES])
 
@@ -80,7 +80,7 @@ class Batch:
             parity.first = parity.first or self._difference(k, live)
 
     def finish(self, whole: bool) -> Parity:
-        """The counts, with the rows that the live path never gave: of all stored rows, or of the stretch it covered."""
+        """The counts, with the rows that the live path never gave: of all stored rows, or of the time it covered."""
         if not whole and self.seen.any():
             last = np.flatnonzero(self.seen)[-1]
             self.seen[(self.ts < (self._from or 0)) | (np.arange(len(self.ts)) > last)] = True
@@ -114,7 +114,8 @@ def replay(raw_days: Iterable[Iterable[pl.DataFrame]], features: pl.DataFrame, i
         features: stored rows of these days.
         instrument: whose frames they are.
     """
-    batch, parts = Batch(features), chain.from_iterable(raw_days)
+    batch = Batch(features)
+    parts = chain.from_iterable(raw_days)
     first = part = next(parts)
     opening = open_day(first, instrument)
     stream = _Stream(instrument, opening.decoder, opening.sampler)
@@ -133,7 +134,8 @@ class _Stream:
 
     def __init__(self, instrument: Instrument, decoder: Decoder, sampler: Sampler) -> None:
         self.instrument = instrument
-        self.feed, self.online = Feed(instrument, decoder, sampler), OnlineFeatures(instrument)
+        self.feed = Feed(instrument, decoder, sampler)
+        self.online = OnlineFeatures(instrument)
         sampler.forget = True
         self.done = sampler.released
 

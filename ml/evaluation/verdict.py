@@ -1,7 +1,7 @@
 """Canaries, parity and coverage over stored partitions.
 
 Here: reading the partitions that a selection names and running the checks on them.
-Not here: the checks (`ml.evaluation.canaries`, `ml.evaluation.parity`), their bars (`ml.evaluation.gates`).
+Not here: the checks (`ml.evaluation.canaries.model`, `ml.evaluation.parity`), their bars (`ml.evaluation.gates`).
 """
 
 from collections import Counter
@@ -12,25 +12,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ml.ahead import ahead
-from ml.config import Config
-from ml.datasets.panel import FIRST_SHARE, N_SPLITS, Selection
-from ml.datasets.training_features import PRIMARY
-from ml.evaluation import canaries
+from ml.core.config import Config
+from ml.core.instruments import Instrument
+from ml.core.paths import DataRoot
+from ml.core.prefetch import prefetch
+from ml.evaluation.canaries import model
 from ml.evaluation.parity import Parity, replay
-from ml.evaluation.walk_forward import trainer
-from ml.features.online import OnlineFeatures
 from ml.features.sets import BASE, WHOLE
-from ml.instruments import Instrument
+from ml.features.tick.online import OnlineFeatures
 from ml.labels import future
-from ml.market.tables import samples_array
-from ml.parquet import Stored
-from ml.paths import DataRoot
-from ml.schemas import NullReason
-from ml.store import Entry, read
+from ml.learning.dataset import FIRST_SHARE, N_SPLITS, Selection
+from ml.learning.training_features import PRIMARY
+from ml.learning.walk_forward import trainer
+from ml.market.days.tables import samples_array
+from ml.storage.commit import Entry, read
+from ml.storage.parquet import Stored
+from ml.tables.schemas import NullReason
 
 STRONG = {"num_leaves": 31, "min_data_in_leaf": 20, "learning_rate": 0.1}
-STRONG_ROUNDS, THREADS = 60, 1
+STRONG_ROUNDS = 60
+THREADS = 1
 """A model large enough to find any leak that splits or training let through."""
 
 
@@ -48,7 +49,7 @@ def run_canaries(root: DataRoot, listed: Config, selection: Selection) -> list[d
     instrument_id, date, _ = max(partitions(root, selection), key=lambda item: item[2].rows)
     samples = _samples(root, instrument_id, date)
     strong = trainer(STRONG, STRONG_ROUNDS, THREADS)
-    results = canaries.run(samples, listed.instrument(instrument_id, date), strong, FIRST_SHARE, N_SPLITS)
+    results = model.run(samples, listed.instrument(instrument_id, date), strong, FIRST_SHARE, N_SPLITS)
     return [vars(result) | {} for result in results]
 
 
@@ -99,7 +100,8 @@ def _reasons(root: DataRoot, instrument: Instrument, dates: list[str], feature: 
     found: Counter[str] = Counter()
     position = WHOLE.columns.index(feature)
     for date in dates:
-        samples, online = _samples(root, instrument.id, date), OnlineFeatures(instrument)
+        samples = _samples(root, instrument.id, date)
+        online = OnlineFeatures(instrument)
         for i in range(len(samples)):
             online.compute(samples, i)
             code = NullReason(int(online.codes[position]))
@@ -120,4 +122,4 @@ def _samples(root: DataRoot, instrument_id: str, date: str) -> np.ndarray:
 
 def _raw(root: DataRoot, instrument_id: str, dates: list[str]) -> Iterator[Iterator[pl.DataFrame]]:
     for date in dates:
-        yield ahead(Stored(root.partition("raw_frames", date, instrument_id)).parts())
+        yield prefetch(Stored(root.partition("raw_frames", date, instrument_id)).parts())

@@ -1,7 +1,7 @@
 """Datasets that are kept: the rows of a query as a file, named by a hash of what they were made of.
 
 Here: keeping and loading one.
-Not here: the panel that models train on (`ml.datasets.panel`).
+Not here: the panel that models train on (`ml.learning.dataset`).
 """
 
 import hashlib
@@ -11,11 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from ml.durable import write_text
+from ml.core.paths import DataRoot
 from ml.feature_store.query import Query
 from ml.feature_store.rows import polars
-from ml.paths import DataRoot
-from ml.store import load, publish
+from ml.storage.commit import load, publish
+from ml.storage.durable import write_text
 
 TABLE = "datasets"
 
@@ -25,7 +25,8 @@ def keep(root: DataRoot, query: Query) -> dict[str, Any]:
 
     The id is a hash of the query and of the files' content: the same id is the same bytes, on any machine.
     """
-    entries, asked = query.entries(root), json.loads(json.dumps(asdict(query)))
+    entries = query.entries(root)
+    asked = json.loads(json.dumps(asdict(query)))
     files = [{"path": entry.path, "sha256": entry.sha256, "rows": entry.rows} for entry in entries]
     identity = hashlib.sha256(json.dumps([asked, files], sort_keys=True).encode()).hexdigest()[:16]
     path = root.table(TABLE) / f"{identity}.parquet"

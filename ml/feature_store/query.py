@@ -6,9 +6,9 @@ Not here: reading them (`ml.feature_store.rows`).
 
 from dataclasses import dataclass
 
-from ml.errors import DatasetError
-from ml.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot
-from ml.store import Entry, manifest, require_current
+from ml.core.errors import DatasetError
+from ml.core.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot
+from ml.storage.commit import Entry, manifest, require_current
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Query:
     """What to read.
 
     Args:
-        group: one of `ml.paths.FEATURE_GROUPS`.
+        group: one of `ml.core.paths.FEATURE_GROUPS`.
         start: first UTC date (YYYY-MM-DD), None is open.
         end: last UTC date, None is open.
         instruments: ids; none means all.
@@ -48,6 +48,7 @@ class Query:
 
     def _holds(self, path: str) -> bool:
         date, name = path.split("/")[-2:]
-        day, instrument = date.removeprefix("date="), name.removeprefix("features_").removesuffix(".parquet")
+        day = date.removeprefix("date=")
+        instrument = name.removeprefix("features_").removesuffix(".parquet")
         inside = (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
         return inside and (not self.instruments or instrument in self.instruments)

@@ -1,7 +1,8 @@
 """Rows of the feature store: any dates, instruments and columns of a group, as they could be known at a time.
 
 Here: `polars`, `pandas` and `connect` (DuckDB) for a query, and features as of decisions.
-Not here: writing the groups (`assets.datasets`, `ml.legacy.samples`), the rows a model trains on (`ml.datasets.panel`).
+Not here: writing the groups (`assets.datasets`, `ml.legacy.samples`), the rows a model trains on
+(`ml.learning.dataset`).
 
     from ml.feature_store import rows
     from ml.feature_store.query import Query
@@ -18,11 +19,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ml.errors import DatasetError, StoreError
+from ml.core.errors import DatasetError, StoreError
+from ml.core.paths import DataRoot
 from ml.feature_store.query import Query
-from ml.paths import DataRoot
-from ml.schemas import NullReason, label_schema
-from ml.store import read
+from ml.storage.commit import read
+from ml.tables.schemas import NullReason, label_schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,7 +88,8 @@ def as_of(root: DataRoot, query: Query, decisions: pl.DataFrame, max_age: int) -
 
 def _alike(root: DataRoot, query: Query) -> list[pl.LazyFrame]:
     """The files of a query, whose columns of one name have one type."""
-    frames, types = list[pl.LazyFrame](), dict[str, tuple[pl.DataType, str]]()
+    frames = list[pl.LazyFrame]()
+    types = dict[str, tuple[pl.DataType, str]]()
     for entry in query.entries(root):
         frames.append(read(root.root / entry.path))
         for name, dtype in frames[-1].collect_schema().items():

@@ -1,16 +1,16 @@
 """Named feature sets: which columns, in which order, under which hash.
 
 Here: the sets and their hash over everything that gives a column its meaning.
-Not here: the features (`ml.features.table`), the versions of the code that computes them (`ml.versions`).
+Not here: the features (`ml.features.tick.table`), the versions of the code that computes them (`ml.core.versions`).
 """
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from ml.errors import SettingsError
-from ml.features.table import FEATURES, Feature
-from ml.versions import code_version
+from ml.core.errors import SettingsError
+from ml.core.versions import code_version
+from ml.features.tick.table import FEATURES, Feature
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,42 @@ class FeatureSet:
 
 
 _SHORT = (
-    "spread_ticks", "spread_bps", "micro_dev_bps", "vwmid5_dev_bps", "qi_1", "qi_3", "qi_5", "qi_10", "depth_bid_5",
-    "depth_ask_5", "slope_bid", "slope_ask", "gap_bid_ticks", "gap_ask_ticks", "hhi_bid_10", "hhi_ask_10", "ofi_1_1s",
-    "ofi_1_5s", "ofi_1_30s", "ofi_5_1s", "ofi_5_5s", "ofi_5_30s", "net_imb_1s", "net_imb_5s", "net_imb_30s",
-    "cancel_imb_5s", "cancel_imb_30s", "update_rate_5s", "volume_imb_5s", "volume_imb_30s", "volume_imb_60s",
-    "count_imb_5s", "count_imb_30s", "trade_rate_5s", "trade_rate_30s",
-)  # fmt: skip
+    "spread_ticks",
+    "spread_bps",
+    "micro_dev_bps",
+    "vwmid5_dev_bps",
+    "qi_1",
+    "qi_3",
+    "qi_5",
+    "qi_10",
+    "depth_bid_5",
+    "depth_ask_5",
+    "slope_bid",
+    "slope_ask",
+    "gap_bid_ticks",
+    "gap_ask_ticks",
+    "hhi_bid_10",
+    "hhi_ask_10",
+    "ofi_1_1s",
+    "ofi_1_5s",
+    "ofi_1_30s",
+    "ofi_5_1s",
+    "ofi_5_5s",
+    "ofi_5_30s",
+    "net_imb_1s",
+    "net_imb_5s",
+    "net_imb_30s",
+    "cancel_imb_5s",
+    "cancel_imb_30s",
+    "update_rate_5s",
+    "volume_imb_5s",
+    "volume_imb_30s",
+    "volume_imb_60s",
+    "count_imb_5s",
+    "count_imb_30s",
+    "trade_rate_5s",
+    "trade_rate_30s",
+)
 WHOLE = FeatureSet("base_110", FEATURES)
 """Every feature of the table; rows are whole an hour after a gap."""
 BASE = FeatureSet("base_35", tuple(feature for feature in FEATURES if feature.id in _SHORT))

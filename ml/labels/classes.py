@@ -7,7 +7,9 @@ Not here: movements (`ml.labels.future`), thresholds (`ml.labels.spec`).
 import numpy as np
 import polars as pl
 
-DOWN, NEUTRAL, UP = 0, 1, 2
+DOWN = 0
+NEUTRAL = 1
+UP = 2
 FIXED_THRESHOLD = 0.001
 """Ten basis points: the class threshold of the predecessor, kept for comparison."""
 
@@ -22,6 +24,11 @@ def directions(movement: np.ndarray, threshold: np.ndarray | float) -> np.ndarra
 def fixed_direction(movement: pl.Expr) -> pl.Expr:
     """Classes i8 from movements by the fixed threshold; null stays null."""
     return (
-        pl.when(movement > FIXED_THRESHOLD).then(UP).when(movement < -FIXED_THRESHOLD).then(DOWN)
-        .when(movement.is_not_null()).then(NEUTRAL).cast(pl.Int8)
-    )  # fmt: skip
+        pl.when(movement > FIXED_THRESHOLD)
+        .then(UP)
+        .when(movement < -FIXED_THRESHOLD)
+        .then(DOWN)
+        .when(movement.is_not_null())
+        .then(NEUTRAL)
+        .cast(pl.Int8)
+    )

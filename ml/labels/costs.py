@@ -7,7 +7,7 @@ Not here: movements of the mid (`ml.labels.future`), impact and queues (a taker 
 import numpy as np
 import polars as pl
 
-from ml.config import LabelPlan
+from ml.core.config import LabelPlan
 from ml.labels.classes import DOWN, NEUTRAL, UP
 
 
@@ -20,8 +20,8 @@ def after_costs(
     other way round, so that both halves of the spread are paid; the fee is paid twice.
 
     Args:
-        bid: best bids f64, a row a second.
-        ask: best asks f64, a row a second.
+        bid: best bids f64, a row per second.
+        ask: best asks f64, a row per second.
         movement: of the mid, f64, NaN where the book was not right from t to t + h.
         horizon: seconds.
         plan: fee and latency.
@@ -29,7 +29,8 @@ def after_costs(
     last = len(bid) - 1
     enter = np.minimum(np.arange(len(bid)) + plan.latency, last)
     leave = np.minimum(np.arange(len(bid)) + horizon, last)
-    paid, got = 1 + plan.taker_fee, 1 - plan.taker_fee
+    paid = 1 + plan.taker_fee
+    got = 1 - plan.taker_fee
     with np.errstate(invalid="ignore", divide="ignore"):
         long = (bid[leave] * got - ask[enter] * paid) / ask[enter]
         short = (bid[enter] * got - ask[leave] * paid) / bid[enter]
@@ -39,5 +40,6 @@ def after_costs(
 
 def net_direction(horizon: int) -> pl.Expr:
     """The class i8 after costs: up or down only where that trade would have earned something; null stays null."""
-    long, short = pl.col(f"net_long_{horizon}s"), pl.col(f"net_short_{horizon}s")
+    long = pl.col(f"net_long_{horizon}s")
+    short = pl.col(f"net_short_{horizon}s")
     return pl.when(long > 0).then(UP).when(short > 0).then(DOWN).when(long.is_not_null()).then(NEUTRAL).cast(pl.Int8)

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from ml.config import LabelPlan
-from ml.dates import bounds
+from ml.core.config import LabelPlan
+from ml.core.time import bounds
 from ml.labels.classes import DOWN, NEUTRAL, UP, fixed_direction
 from ml.labels.costs import after_costs, net_direction
 from ml.labels.kernel import Quotes, empty_labels, future_rows
-from ml.market.layout import SECOND
-from ml.schemas import SAMPLE_COLUMNS, NullReason, horizons_of, label_schema
+from ml.market.book.layout import SECOND
+from ml.tables.schemas import SAMPLE_COLUMNS, NullReason, horizons_of, label_schema
 
 PLAN = LabelPlan()
 
@@ -36,10 +36,12 @@ def quotes(samples: pl.DataFrame, tail: np.ndarray) -> Quotes:
 
 def label(samples: pl.DataFrame, tail: np.ndarray, date: str, plan: LabelPlan = PLAN) -> pl.DataFrame:
     """The table `future_labels` of a day from its samples and the tail of samples before them."""
-    rows, first = quotes(samples, tail), len(tail)
+    rows = quotes(samples, tail)
+    first = len(tail)
     labels = empty_labels(samples.height, len(plan.horizons))
     future_rows(rows, first, np.array(plan.horizons), bounds(date)[1], labels)
-    bid, ask = rows.bid[first:].astype(np.float64), rows.ask[first:].astype(np.float64)
+    bid = rows.bid[first:].astype(np.float64)
+    ask = rows.ask[first:].astype(np.float64)
     known = (rows.valid[first:] == 1) & (bid > 0) & (ask > 0)
     with np.errstate(invalid="ignore"):
         columns: dict[str, np.ndarray] = {

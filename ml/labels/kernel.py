@@ -10,17 +10,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.market.compiled import hot
-from ml.market.layout import I64, SECOND
-from ml.schemas import NullReason
+from ml.market.book.compiled import njit_no_alloc
+from ml.market.book.layout import I64, SECOND
+from ml.tables.schemas import NullReason
 
-SIGMA_ROWS, SIGMA_MIN, UNKNOWN, STRETCH = 1800, 60, 255, 1024
-INVALID_BOOK, ONE_SIDED = int(NullReason.INVALID_BOOK), int(NullReason.ONE_SIDED)
-HORIZON_INVALID, DAY_END, CAPTURE_END = (
-    int(NullReason.HORIZON_INVALID),
-    int(NullReason.DAY_END),
-    int(NullReason.CAPTURE_END),
-)
+SIGMA_ROWS = 1800
+SIGMA_MIN = 60
+UNKNOWN = 255
+STRETCH = 1024
+INVALID_BOOK = int(NullReason.INVALID_BOOK)
+ONE_SIDED = int(NullReason.ONE_SIDED)
+HORIZON_INVALID = int(NullReason.HORIZON_INVALID)
+DAY_END = int(NullReason.DAY_END)
+CAPTURE_END = int(NullReason.CAPTURE_END)
 
 
 class Quotes(NamedTuple):
@@ -59,7 +61,7 @@ def empty_labels(rows: int, horizons: int) -> Labels:
     )
 
 
-@hot
+@njit_no_alloc
 def future_rows(quotes: Quotes, first: int, horizons: I64, day_end: int, labels: Labels) -> None:
     """Labels of the quotes from row `first` on, for horizons in seconds; the rows before serve the volatility.
 
@@ -67,13 +69,17 @@ def future_rows(quotes: Quotes, first: int, horizons: I64, day_end: int, labels:
     samples before t, at least 60, else NaN; sums of int64, so that a gap elsewhere changes nothing. age: ns since the
     book's last change at t + h, -1 if null. reason: a `NullReason`.
     """
-    bid, ask, mids = quotes.bid[first:], quotes.ask[first:], labels.volatility  # which is overwritten at the end
+    # which is overwritten at the end
+    bid = quotes.bid[first:]
+    ask = quotes.ask[first:]
+    mids = labels.volatility
     _mids(bid, ask, mids)
     within = quotes.ts.size
     while within > 0 and quotes.ts[within - 1] > day_end:
         within -= 1
     for h in range(horizons.size):
-        horizon, reason = horizons[h], labels.reason[h]
+        horizon = horizons[h]
+        reason = labels.reason[h]
         until = max(within - first - horizon, 0)
         _known(quotes.valid[first:], quotes.run[first + horizon :], horizon, until, reason)
         _movements(mids, mids[horizon:], until, reason, labels.movement[h])
@@ -88,30 +94,34 @@ def future_rows(quotes: Quotes, first: int, horizons: I64, day_end: int, labels:
 # do not overlap, and of each index that it does not count from the end.
 
 
-@hot
+@njit_no_alloc
 def _mids(bid: I64, ask: I64, mids: NDArray[np.float64]) -> None:
     """Twice the mid, exact."""
     for k in range(mids.size):
         mids[k] = np.float64(bid[k] + ask[k])
 
 
-@hot
+@njit_no_alloc
 def _known(
     valid: NDArray[np.int8], run_at_target: NDArray[np.int16], horizon: int, until: int, reason: NDArray[np.uint8]
 ) -> None:
     """0 where the book was right from a quote to its target, UNKNOWN elsewhere; row `until` has no target."""
-    one, least = np.int8(1), np.int16(horizon)
+    one = np.int8(1)
+    least = np.int16(horizon)
     for k in range(until):
         reason[k] = np.uint8(0) if (valid[k] == one) & (run_at_target[k] >= least) else np.uint8(UNKNOWN)
     for k in range(until, reason.size):
         reason[k] = UNKNOWN
 
 
-@hot
+@njit_no_alloc
 def _movements(
-    mids: NDArray[np.float64], later: NDArray[np.float64], until: int, reason: NDArray[np.uint8],
+    mids: NDArray[np.float64],
+    later: NDArray[np.float64],
+    until: int,
+    reason: NDArray[np.uint8],
     movement: NDArray[np.float64],
-) -> None:  # fmt: skip
+) -> None:
     for k in range(until):
         change = later[k] / mids[k] - 1.0
         movement[k] = change if reason[k] == 0 else nan
@@ -119,7 +129,7 @@ def _movements(
         movement[k] = nan
 
 
-@hot
+@njit_no_alloc
 def _ages(later: I64, until: int, reason: NDArray[np.uint8], at_target: I64) -> None:
     for k in range(until):
         at_target[k] = later[k] if reason[k] == 0 else -1
@@ -127,11 +137,12 @@ def _ages(later: I64, until: int, reason: NDArray[np.uint8], at_target: I64) -> 
         at_target[k] = -1
 
 
-@hot
+@njit_no_alloc
 def _explain(quotes: Quotes, first: int, horizon: int, day_end: int, reason: NDArray[np.uint8]) -> None:
-    """Say why where it is UNKNOWN; most stretches have no such row."""
+    """Say why where it is UNKNOWN; most intervals have no such row."""
     for start in range(0, reason.size, STRETCH):
-        stretch, found = reason[start : start + STRETCH], np.uint8(0)
+        stretch = reason[start : start + STRETCH]
+        found = np.uint8(0)
         for k in range(stretch.size):
             found |= stretch[k]
         if found:
@@ -140,14 +151,19 @@ def _explain(quotes: Quotes, first: int, horizon: int, day_end: int, reason: NDA
                     stretch[k] = _reason(quotes, first + start + k, horizon, day_end)
 
 
-@hot
+@njit_no_alloc
 def _variance(quotes: Quotes, first: int, variance: NDArray[np.float64]) -> None:
     """Mean square of the changes of twice the mid."""
-    bid, ask, run, squares, start = quotes.bid, quotes.ask, quotes.run, 0, 0
+    bid = quotes.bid
+    ask = quotes.ask
+    run = quotes.run
+    squares = 0
+    start = 0
     for i in range(bid.size):
         # the window of changes (start, i]: valid samples only, 1 800 at most
         if run[i] == 0 or i == 0:
-            squares, start = 0, i
+            squares = 0
+            start = i
         else:
             change = bid[i] + ask[i] - bid[i - 1] - ask[i - 1]
             squares += change * change
@@ -159,14 +175,14 @@ def _variance(quotes: Quotes, first: int, variance: NDArray[np.float64]) -> None
             variance[i - first] = squares / (i - start) if quotes.valid[i] == 1 and i - start >= SIGMA_MIN else nan
 
 
-@hot
+@njit_no_alloc
 def _volatility(bid: I64, ask: I64, volatility: NDArray[np.float64]) -> None:
     """Of the mean squares that stand in it, in place."""
     for k in range(volatility.size):
         volatility[k] = sqrt(volatility[k]) / np.float64(bid[k] + ask[k])
 
 
-@hot
+@njit_no_alloc
 def _reason(quotes: Quotes, i: int, horizon: int, day_end: int) -> int:
     """Why row i has no label at a horizon."""
     if quotes.valid[i] == 0:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import polars as pl
 
-from ml.errors import DatasetError
+from ml.core.errors import DatasetError
 from ml.labels.classes import NEUTRAL, directions
 
 TARGET_NEUTRAL = 0.45

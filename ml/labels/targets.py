@@ -17,10 +17,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ml.bars import F64, Bars, stretches
-from ml.candles import TIMEFRAMES
-from ml.instruments import Instrument
-from ml.schemas import NullReason
+from ml.candles.bars import F64, Bars, stretches
+from ml.candles.from_trades import TIMEFRAMES
+from ml.core.instruments import Instrument
+from ml.tables.schemas import NullReason
 
 TIMEFRAME = "15m"
 STEP = TIMEFRAMES[TIMEFRAME]
@@ -106,12 +106,14 @@ def classes(targets: pl.DataFrame) -> pl.DataFrame:
 
 
 def _values(b: Bars) -> dict[str, F64]:
-    """The targets over one stretch, NaN where a horizon ends outside."""
+    """The targets over one interval, NaN where a horizon ends outside."""
     out = {target.id: np.full(b.close.size, np.nan) for target in TARGETS}
     for h, n in HORIZONS.items():
         if b.close.size <= n:
             continue
-        now, top, bottom = b.close[:-n], _after(b.high, n).max(axis=1), _after(b.low, n).min(axis=1)
+        now = b.close[:-n]
+        top = _after(b.high, n).max(axis=1)
+        bottom = _after(b.low, n).min(axis=1)
         change = b.close[n:] / now - 1.0
         found = {"future_return": change, "max_drawdown": now / bottom - 1.0, "max_rally": top / now - 1.0}
         found["direction"] = 1.0 + (change > FLAT[h]) - (change < -FLAT[h])

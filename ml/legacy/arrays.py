@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from ml.errors import SourceRefused
+from ml.core.errors import SourceRefused
 
 LARGEST = 1 << 33
 """Bytes of one array at most; a header may claim anything."""

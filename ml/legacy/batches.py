@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from ml.errors import SourceRefused
+from ml.core.errors import SourceRefused
 from ml.legacy import arrays
 from ml.legacy.clock import normalise
 from ml.legacy.columns import FEATURES_112, LABELS, QUOTED

@@ -1,7 +1,8 @@
 """The table `legacy_candles`: bare candle arrays, whose times and coins only the user knows.
 
 Here: an array of time x coin x (high, low, close, quote volume) as candles in whole units.
-Not here: candles from prints (`ml.candles`) or of a venue (`ml.rest_candles`); they have an open and a volume.
+Not here: candles from trades (`ml.candles.from_trades`) or of a venue (`ml.candles.rest`); they have an open and a
+volume.
 
 The array has no open and no base volume: those stay null, none is invented.
 """
@@ -15,17 +16,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ml import store
-from ml.candles import TIMEFRAMES
-from ml.config import Config
-from ml.errors import FrameError, SettingsError, SourceRefused
-from ml.instruments import Instrument, to_units
+from ml.candles.from_trades import TIMEFRAMES
+from ml.core.config import Config
+from ml.core.errors import FrameError, SettingsError, SourceRefused
+from ml.core.instruments import Instrument, to_units
+from ml.core.paths import DataRoot
+from ml.core.versions import LEGACY_FILES, code_version
 from ml.legacy import arrays, proofs
 from ml.legacy.columns import CANDLES
 from ml.legacy.parts import Part, Source, opened, proof, refuse
-from ml.paths import DataRoot
-from ml.schemas import conform
-from ml.versions import LEGACY_FILES, code_version
+from ml.storage import commit
+from ml.tables.schemas import conform
 
 TABLE = "legacy_candles"
 _LARGEST = 2**63 - 1
@@ -44,7 +45,7 @@ def grid(listed: Config, venue: str, start: str | None, timeframe: str, symbols:
     """The grid that a user gives as text: ISO start (UTC unless it says so) and symbols by commas; None for none.
 
     Raises:
-        SettingsError: one of start and symbols is missing, or the start or the timeframe has no sense.
+        SettingsError: one of start and symbols is missing, or the start or the timeframe is invalid.
         InstrumentError: a symbol is not listed.
     """
     names = [name.strip() for name in symbols.split(",") if name.strip()]
@@ -69,7 +70,7 @@ def migrate(root: DataRoot, sources: Sequence[Source], times: Grid | None, dry_r
     Args:
         root: where the table lies.
         sources: of the kind `candles`.
-        times: times and instruments; without them the arrays are set aside.
+        times: times and instruments; without them the arrays are quarantined.
         dry_run: only say it.
     """
     parts = [_part(source, times) for source in sources]
@@ -128,7 +129,7 @@ def read(part: Part, array: np.ndarray, times: Grid | None) -> Part:
             row | {"ts": times.start + (at + 1) * step, "instrument": times.instruments[coin].id, "source_row": k}
         )
     part.rows = array.shape[0] * array.shape[1]
-    part.set_aside = {"bad_candle": wrong} if wrong else {}
+    part.quarantined = {"bad_candle": wrong} if wrong else {}
     part.frame = _framed(part, rows, times.timeframe)
     part.facts = {"first_ts": part.frame["ts"].min(), "last_ts": part.frame["ts"].max(), "timeframe": times.timeframe}
     return part
@@ -165,11 +166,11 @@ def _framed(part: Part, rows: list[dict[str, Any]], timeframe: str) -> pl.DataFr
 def _publish(root: DataRoot, rows: pl.DataFrame) -> int:
     """Store one day of one instrument with what is stored of other sources; 1 if that changed anything."""
     path = root.partition(TABLE, rows["day"][0], rows["instrument"][0])
-    before = store.manifest(root, TABLE).get(str(path.relative_to(root.root)))
+    before = commit.manifest(root, TABLE).get(str(path.relative_to(root.root)))
     fresh = conform(rows.drop("day", "instrument"), CANDLES, TABLE)
     if before is not None:
-        fresh = pl.concat([store.load(path), fresh])
+        fresh = pl.concat([commit.load(path), fresh])
     merged = fresh.sort("timeframe", "ts", "source", "source_row").unique(
         ["timeframe", "ts"], keep="last", maintain_order=True
     )
-    return int(store.publish(root, TABLE, path, merged, code_version(LEGACY_FILES)) != before)
+    return int(commit.publish(root, TABLE, path, merged, code_version(LEGACY_FILES)) != before)

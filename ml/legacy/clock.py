@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-_FROM, _TO = 1_400_000_000, 4_200_000_000
-"""Plausible times in seconds, 2014 to 2103: in this stretch a number has only one unit."""
+_FROM = 1_400_000_000
+_TO = 4_200_000_000
+"""Plausible times in seconds, 2014 to 2103: in this interval a number has only one unit."""
 
 
 def normalise(times: pl.Series) -> pl.DataFrame:
@@ -22,7 +23,8 @@ def normalise(times: pl.Series) -> pl.DataFrame:
         stamped = times.cast(pl.Datetime("ns")).to_physical()
         return _judge(pl.DataFrame({"ts": stamped, "empty": times.is_null()}))
     if times.dtype == pl.String:
-        number, text = times.cast(pl.Int64, strict=False), times.str.strip_chars()
+        number = times.cast(pl.Int64, strict=False)
+        text = times.str.strip_chars()
         parsed = pl.Series(
             [_parse(t) if n is None and t else None for t, n in zip(text, number, strict=True)], dtype=pl.Int64
         )

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from ml.features.legacy.table import LEGACY_112
-from ml.schemas import TABLES
+from ml.tables.schemas import TABLES
 
 FEATURES_112 = tuple(LEGACY_112.columns)
 """Columns of the arrays in their order; those written before November 2025 lack the last two."""
@@ -33,7 +33,9 @@ FEATURES = (*FEATURES_112, *LAGGED, *DERIVED)
 HORIZONS = (10, 30, 60, 180, 300)
 """Label horizons in seconds: those of any generation."""
 
-_I64, _F64, _TEXT = pl.Int64(), pl.Float64(), pl.String()
+_I64 = pl.Int64()
+_F64 = pl.Float64()
+_TEXT = pl.String()
 _ORIGIN = {"batch": _TEXT, "source": _TEXT, "source_row": _I64}
 QUOTED: dict[str, pl.DataType] = {
     "current_mid_price": _F64,
@@ -68,7 +70,7 @@ FUTURE = {
         ("future_null_reason", pl.UInt8()),
     )
 }
-"""Labels computed anew: movement (fraction), direction, age (ns) of the price at the target, `NullReason`."""
+"""Labels computed again: movement (fraction), direction, age (ns) of the price at the target, `NullReason`."""
 ROWS = pl.Schema(
     {"ts": _I64, "instrument": _TEXT}
     | dict.fromkeys(FEATURES, _F64)

@@ -1,4 +1,4 @@
-"""Labels of migrated samples: made anew by day, and how often they agree with the stored ones.
+"""Labels of migrated samples: recomputed by day, and how often they agree with the stored ones.
 
 Here: the label columns of a partition of `legacy_samples`, its agreement, doing it again.
 Not here: how a label is made (`ml.labels.asof`), the rows (`ml.legacy.samples`).
@@ -9,31 +9,32 @@ from typing import Any
 
 import polars as pl
 
-from ml import store
-from ml.dates import bounds
-from ml.errors import StoreError
+from ml.core.errors import StoreError
+from ml.core.paths import LEGACY_GROUP, DataRoot
+from ml.core.time import bounds
 from ml.labels import asof
 from ml.legacy.columns import FUTURE, HORIZONS, ROWS, SAMPLES
-from ml.paths import LEGACY_GROUP, DataRoot
-from ml.schemas import conform
+from ml.storage import commit
+from ml.tables.schemas import conform
 
 TABLE = LEGACY_GROUP
 
 
 def relabel(root: DataRoot, partitions: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Compute the `future_*` columns of stored partitions (date, instrument) anew; no other column changes.
+    """Compute the `future_*` columns of stored partitions (date, instrument) again; no other column changes.
 
     Raises:
         StoreError: a partition is not stored.
     """
-    listed, done = store.manifest(root, TABLE), dict[str, Any]()
+    listed = commit.manifest(root, TABLE)
+    done = dict[str, Any]()
     for date, instrument in partitions:
         path = root.partition(TABLE, date, instrument)
         entry = listed.get(str(path.relative_to(root.root)))
         if entry is None:
             raise StoreError(f"{TABLE} holds nothing of {date} {instrument}. Migrate it first.")
-        rows = labelled(store.load(path).select(ROWS.names()), date)
-        store.publish(root, TABLE, path, rows, entry.code_version)
+        rows = labelled(commit.load(path).select(ROWS.names()), date)
+        commit.publish(root, TABLE, path, rows, entry.code_version)
         done[f"{date} {instrument}"] = agreement(rows)
     return done
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ml import store
-from ml.errors import StoreError
+from ml.core.errors import StoreError
+from ml.core.paths import DataRoot
 from ml.legacy import candles, patterns, samples
 from ml.legacy.candles import Grid
 from ml.legacy.sources import LEFT, Found, find
-from ml.paths import DataRoot
+from ml.storage import commit
 
 KINDS = ("legacy_samples", "legacy_layering", "legacy_candles")
 
@@ -42,7 +42,7 @@ def migrate(
     """
     found = find(folder)
     before = _hashes(found)
-    with store.writer(root, "legacy_migration"):
+    with commit.writer(root, "legacy_migration"):
         tables = {name: _table(name, root, found, venue, grid, dry_run) for name in kinds}
     if _hashes(found) != before:
         raise StoreError(f"{folder}: files changed while they were migrated. Stop their writer and migrate again.")
@@ -70,4 +70,4 @@ def _table(name: str, root: DataRoot, found: Found, venue: str, grid: Grid | Non
 
 def _hashes(found: Found) -> dict[Path, str]:
     paths = [path for sources in found.sources.values() for source in sources for path in source.files.values()]
-    return {path: store.sha256_file(path) for path in sorted(paths)}
+    return {path: commit.sha256_file(path) for path in sorted(paths)}

@@ -9,7 +9,7 @@ and since December 2025 with 75 more. The date of the folder is the local one of
 
 import polars as pl
 
-from ml.errors import SourceRefused
+from ml.core.errors import SourceRefused
 from ml.legacy.columns import FEATURES, FEATURES_112
 from ml.legacy.parts import Part, finish
 from ml.legacy.tables import load

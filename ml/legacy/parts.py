@@ -18,7 +18,7 @@ from ml.legacy.columns import FEATURES, HORIZONS, LABELS, QUOTED, ROWS
 from ml.legacy.measures import judge_scale, ranges
 from ml.legacy.stored_labels import normal_codes
 from ml.legacy.tables import fit
-from ml.store import sha256_file
+from ml.storage.commit import sha256_file
 
 REASONS = {
     "object_array": "the array holds Python objects, which only a pickle can bring back",
@@ -59,7 +59,7 @@ class Source:
 class Part:
     """What one source holds.
 
-    `rows` counts what the source has; each is either in `frame` or counted in `set_aside` by reason. `invalid` holds
+    `rows` counts what the source has; each is either in `frame` or counted in `quarantined` by reason. `invalid` holds
     values that do not fit their column, by column and row; they are null in `frame`, like those of `not_finite`.
     `unread` names columns of the source that no table has.
     """
@@ -69,7 +69,7 @@ class Part:
     hashes: dict[str, str]
     rows: int = 0
     frame: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROWS))
-    set_aside: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    quarantined: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     detail: str = ""
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     invalid: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])
@@ -136,7 +136,7 @@ def finish(part: Part, raw: pl.DataFrame, generation: str, venue: str) -> Part:
             "source_row": pl.int_range(raw.height, eager=True),
         }
     )
-    part.set_aside = {
+    part.quarantined = {
         name: (reason == name).arg_true().to_list() for name in reason.drop_nulls().unique(maintain_order=True)
     }
     part.frame, part.facts["scaled"] = judge_scale(frame.filter(reason.is_null()))
@@ -147,7 +147,7 @@ def finish(part: Part, raw: pl.DataFrame, generation: str, venue: str) -> Part:
 def refuse(part: Part, reason: str, detail: str, rows: int) -> Part:
     """Quarantine a whole source."""
     part.rows = rows
-    part.set_aside = {reason: list(range(rows))}
+    part.quarantined = {reason: list(range(rows))}
     part.detail = detail
     part.invalid = {}
     return part
@@ -161,7 +161,7 @@ def proof(part: Part) -> dict[str, Any]:
         "sha256": part.hashes,
         "rows": part.rows,
         "rows_read": part.frame.height,
-        "set_aside": {reason: len(rows) for reason, rows in part.set_aside.items()},
+        "quarantined": {reason: len(rows) for reason, rows in part.quarantined.items()},
         "detail": part.detail,
         "invalid_values": [
             {"column": name, "values": len(values), "first_row": min(values), "first": values[min(values)]}

@@ -14,16 +14,16 @@ from typing import Any
 import orjson
 import polars as pl
 
-from ml import store
-from ml.errors import SourceRefused
+from ml.core.errors import SourceRefused
+from ml.core.paths import DataRoot
+from ml.core.versions import LEGACY_FILES, code_version
 from ml.legacy import proofs
 from ml.legacy.clock import normalise
 from ml.legacy.columns import OUTCOME, PATTERN, PATTERNS
 from ml.legacy.parts import Part, Source, proof, symbols_named, utc_date
 from ml.legacy.tables import load
-from ml.paths import DataRoot
-from ml.schemas import conform
-from ml.versions import LEGACY_FILES, code_version
+from ml.storage import commit
+from ml.tables.schemas import conform
 
 TABLE = "legacy_layering"
 GENERATIONS = ("base", "outcome", "labeled")
@@ -40,7 +40,8 @@ def read(part: Part, venue: str) -> Part:
     lacking = {"data_id", "timestamp", "symbol"} - set(raw.columns)
     if lacking:
         raise SourceRefused("unknown_columns", f"no {min(lacking)} among {raw.width} columns", raw.height)
-    part.rows, times = raw.height, normalise(raw["timestamp"])
+    part.rows = raw.height
+    times = normalise(raw["timestamp"])
     place = pl.concat_str(pl.lit(part.source.name + "#"), pl.int_range(pl.len()))
     label = pl.concat_str(
         pl.lit(" label "), pl.col("is_true_layering"), pl.lit(" by "), pl.col("label_source").fill_null("nobody")
@@ -56,10 +57,12 @@ def read(part: Part, venue: str) -> Part:
         source_row=pl.int_range(pl.len()),
     )
     identified = frame["data_id"].is_not_null() & (frame["data_id"] != "")
-    reason = times["reason"].fill_null(symbols_named(frame["symbol"])).fill_null(
-        pl.select(pl.when(~identified).then(pl.lit("no_data_id"))).to_series()
-    )  # fmt: skip
-    part.set_aside = {name: (reason == name).arg_true().to_list() for name in reason.drop_nulls().unique().sort()}
+    reason = (
+        times["reason"]
+        .fill_null(symbols_named(frame["symbol"]))
+        .fill_null(pl.select(pl.when(~identified).then(pl.lit("no_data_id"))).to_series())
+    )
+    part.quarantined = {name: (reason == name).arg_true().to_list() for name in reason.drop_nulls().unique().sort()}
     part.frame = conform(frame.filter(reason.is_null()), PATTERNS, TABLE)
     part.facts = {"first_ts": part.frame["ts"].min(), "last_ts": part.frame["ts"].max()}
     part.unread = sorted(set(raw.columns) - set(PATTERN) - {"timestamp"})
@@ -111,21 +114,28 @@ def joined(fresh: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
     copies = (
         rows.select("data_id", "copies").explode("copies").group_by("data_id").agg(pl.col("copies").unique().sort())
     )
-    whole = best.drop("copies", "outcome_from", *OUTCOME).join(
-        outcomes.select("data_id", "outcome_from", *OUTCOME), on="data_id", how="left"
-    ).join(copies, on="data_id").sort("ts", "data_id")  # fmt: skip
+    whole = (
+        best.drop("copies", "outcome_from", *OUTCOME)
+        .join(outcomes.select("data_id", "outcome_from", *OUTCOME), on="data_id", how="left")
+        .join(copies, on="data_id")
+        .sort("ts", "data_id")
+    )
     return conform(whole.drop("rank", "later", "fresh"), PATTERNS, TABLE)
 
 
 def _rank() -> pl.Expr:
     source = pl.col("label_source").fill_null("unknown")
     return (
-        pl.when(pl.col("is_true_layering").is_null()).then(0)
-        .when(source == "manual").then(4)
-        .when(source.str.starts_with("price")).then(3)
-        .when(source.str.starts_with("automatic")).then(2)
+        pl.when(pl.col("is_true_layering").is_null())
+        .then(0)
+        .when(source == "manual")
+        .then(4)
+        .when(source.str.starts_with("price"))
+        .then(3)
+        .when(source.str.starts_with("automatic"))
+        .then(2)
         .otherwise(1)
-    )  # fmt: skip
+    )
 
 
 def _generation(name: str) -> str:
@@ -133,15 +143,16 @@ def _generation(name: str) -> str:
 
 
 def _stored(root: DataRoot) -> pl.DataFrame:
-    frames = [store.load(root.root / path) for path in sorted(store.manifest(root, TABLE))]
+    frames = [commit.load(root.root / path) for path in sorted(commit.manifest(root, TABLE))]
     return pl.concat(frames) if frames else pl.DataFrame(schema=PATTERNS)
 
 
 def _publish(root: DataRoot, kept: pl.DataFrame, version: str) -> int:
-    written, before = 0, store.manifest(root, TABLE)
+    written = 0
+    before = commit.manifest(root, TABLE)
     for (day, instrument), rows in kept.group_by(utc_date().alias("day"), "instrument", maintain_order=True):
         path = root.partition(TABLE, day.isoformat(), str(instrument))  # type: ignore[attr-defined]
-        entry = store.publish(root, TABLE, path, rows, version)
+        entry = commit.publish(root, TABLE, path, rows, version)
         written += entry != before.get(entry.path)
     return written
 

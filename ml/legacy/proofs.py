@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ml.durable import write_text
-from ml.errors import SourceRefused
+from ml.core.errors import SourceRefused
+from ml.core.paths import DataRoot
 from ml.legacy.parts import REASONS, Part, Source, opened, proof, refuse
-from ml.paths import DataRoot
+from ml.storage.durable import write_text
 
 
 def read(source: Source, venue: str, reader: Callable[[Part, str], Part]) -> Part:
@@ -29,18 +29,18 @@ def read(source: Source, venue: str, reader: Callable[[Part, str], Part]) -> Par
 def keep(root: DataRoot, table: str, part: Part, code_version: str) -> dict[str, Any]:
     """Write the proof of a part, and its quarantine entry if it needs one; returns the proof."""
     document = proof(part) | {"key": part.key, "code_version": code_version}
-    if part.set_aside or part.invalid:
+    if part.quarantined or part.invalid:
         entry = {
             "source": part.source.name,
             "sha256": part.hashes,
             "detail": part.detail,
-            "reasons": [{"reason": r, "meaning": REASONS[r], "rows": rows} for r, rows in part.set_aside.items()],
+            "reasons": [{"reason": r, "meaning": REASONS[r], "rows": rows} for r, rows in part.quarantined.items()],
             "invalid_values": [
                 {"column": name, "rows": list(values), "values": list(values.values())}
                 for name, values in sorted(part.invalid.items())
             ],
         }
-        write(root.set_aside(part.key), entry)
+        write(root.quarantined(part.key), entry)
     write(root.proof(table, part.key), document)
     return document
 
@@ -56,14 +56,14 @@ def faults(documents: Iterable[dict[str, Any]]) -> dict[str, Any]:
     documents = list(documents)
     quarantined: dict[str, int] = {}
     for document in documents:
-        for reason, n in document["set_aside"].items():
+        for reason, n in document["quarantined"].items():
             quarantined[reason] = quarantined.get(reason, 0) + n
     return {
-        "set_aside": quarantined,
+        "quarantined": quarantined,
         "refused": [
-            {"source": d["source"], "reasons": d["set_aside"], "detail": d["detail"]}
+            {"source": d["source"], "reasons": d["quarantined"], "detail": d["detail"]}
             for d in documents
-            if d["set_aside"]
+            if d["quarantined"]
         ],
         "invalid_values": [{"source": d["source"], **entry} for d in documents for entry in d["invalid_values"]],
         "not_finite": {name: sum(d["not_finite"][name] for d in documents) for name in ("nan", "infinite")},
@@ -85,6 +85,6 @@ def write(path: Path, document: dict[str, Any]) -> None:
 
 def tidy(root: DataRoot, table: str) -> None:
     """Remove half-written documents of a killed migration."""
-    for folder in (root.meta / table / "proofs", root.meta / table / "days", root.set_aside("").parent):
+    for folder in (root.meta / table / "proofs", root.meta / table / "days", root.quarantined("").parent):
         for leftover in folder.glob(".*.json.*"):
             leftover.unlink()

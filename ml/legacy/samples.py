@@ -1,4 +1,4 @@
-"""The table `legacy_samples`: samples of the predecessor by UTC date and instrument, each once, with labels made anew.
+"""The table `legacy_samples`: samples of the predecessor by UTC date and instrument, each once, with labels recomputed.
 
 Here: from the sources of a folder to stored partitions.
 Not here: reading a source (`ml.legacy.proofs`), the columns (`ml.legacy.columns`).
@@ -14,14 +14,14 @@ from typing import Any
 
 import polars as pl
 
-from ml import store
-from ml.errors import StoreError
+from ml.core.errors import StoreError
+from ml.core.paths import LEGACY_GROUP, DataRoot
+from ml.core.versions import LEGACY_FILES, code_version
 from ml.legacy import batches, offline, proofs
 from ml.legacy.columns import ROWS, STORED
 from ml.legacy.labelling import agreement, labelled, summed
 from ml.legacy.parts import Source, utc_date
-from ml.paths import LEGACY_GROUP, DataRoot
-from ml.versions import LEGACY_FILES, code_version
+from ml.storage import commit
 
 TABLE = LEGACY_GROUP
 READERS = {"batch": batches.read, "offline": offline.read}
@@ -76,13 +76,16 @@ def _day(
         [proofs.read(source, venue, READERS[source.kind]).frame.filter(on_day) for source in sources.values()]
     )
     rows = pl.concat([_others(root, date, fresh["instrument"].unique().to_list(), keys), fresh])
-    kept, files, published, labels = deduped(rows), dict[str, str](), 0, list[pl.DataFrame]()
+    kept = deduped(rows)
+    files = dict[str, str]()
+    published = 0
+    labels = list[pl.DataFrame]()
     for (instrument,), part in kept.group_by("instrument", maintain_order=True):
         path = root.partition(TABLE, date, str(instrument))
         labels.append(labelled(part, date))
         if not dry_run:
-            before = store.manifest(root, TABLE).get(str(path.relative_to(root.root)))
-            entry = store.publish(root, TABLE, path, labels[-1], version)
+            before = commit.manifest(root, TABLE).get(str(path.relative_to(root.root)))
+            entry = commit.publish(root, TABLE, path, labels[-1], version)
             files[entry.path] = entry.sha256
             published += entry != before
     made = {
@@ -112,27 +115,28 @@ def _counts(
 def _others(root: DataRoot, date: str, instruments: list[str], keys: set[str]) -> pl.DataFrame:
     """What is stored of the day from sources that are not being read."""
     paths = [path for path, _ in _stored(root, date) if path.stem.removeprefix("features_") in instruments]
-    frames = [store.load(path).select(ROWS.names()).filter(~pl.col("batch").is_in(list(keys))) for path in paths]
+    frames = [commit.load(path).select(ROWS.names()).filter(~pl.col("batch").is_in(list(keys))) for path in paths]
     return pl.concat(frames) if frames else pl.DataFrame(schema=ROWS)
 
 
 def _stored(root: DataRoot, date: str) -> list[tuple[Path, str]]:
     """Files of a day and the code version they were made with."""
-    listed = store.manifest(root, TABLE).values()
+    listed = commit.manifest(root, TABLE).values()
     return sorted((root.root / e.path, e.code_version) for e in listed if f"/date={date}/" in e.path)
 
 
 def _stands(root: DataRoot, files: dict[str, str]) -> bool:
     paths = {root.root / path: sha for path, sha in files.items()}
-    return all(path.exists() and store.sha256_file(path) == sha for path, sha in paths.items())
+    return all(path.exists() and commit.sha256_file(path) == sha for path, sha in paths.items())
 
 
 def _report(found: dict[str, dict[str, Any]], days: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Totals; every row is kept, a duplicate of a kept one, or set aside."""
+    """Totals; every row is kept, a duplicate of a kept one, or quarantined."""
     counts = [day["sources"][key] for day in days.values() for key in found if key in day["sources"]]
-    rows, kept = sum(d["rows"] for d in found.values()), sum(c["kept"] for c in counts)
+    rows = sum(d["rows"] for d in found.values())
+    kept = sum(c["kept"] for c in counts)
     faults = proofs.faults(found.values())
-    quarantined = sum(faults["set_aside"].values())
+    quarantined = sum(faults["quarantined"].values())
     duplicates = sum(c["rows"] - c["kept"] for c in counts)
     if rows != kept + duplicates + quarantined:
         raise StoreError(

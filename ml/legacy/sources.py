@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ml.errors import CaptureError
+from ml.core.errors import CaptureError
 from ml.legacy.parts import Source
 
 LEFT = {
@@ -67,7 +67,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _recognise(base: Path, path: Path) -> tuple[str, Source | None]:
     """Kind and source, or reason and None; an empty reason for files of another file's source."""
-    name, relative = path.name, path.relative_to(base).as_posix()
+    name = path.name
+    relative = path.relative_to(base).as_posix()
     if name.endswith(".npy") and path.parent.name == "features":
         return "batch", _batch(path, relative)
     if path.suffix == ".json" and path.parent.name in ("labels", "metadata"):

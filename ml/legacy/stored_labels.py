@@ -1,7 +1,7 @@
 """Labels as the sources hold them: directions were written as -1, 0, 1 by one script and as 0, 1, 2 by another.
 
 Here: which code a file uses, and its directions as 0 down, 1 neutral, 2 up.
-Not here: labels computed anew (`ml.labels.asof`).
+Not here: labels computed again (`ml.labels.asof`).
 """
 
 import polars as pl

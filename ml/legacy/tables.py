@@ -1,7 +1,7 @@
 """Parquet files of unknown origin, and columns of any type.
 
 Here: reading a file, and bringing a column to the type that it should have, with the values that do not fit.
-Not here: our own tables (`ml.store`).
+Not here: our own tables (`ml.storage.commit`).
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ml.errors import SourceRefused
+from ml.core.errors import SourceRefused
 
 
 def load(path: Path) -> pl.DataFrame:

@@ -1,1 +1,1 @@
-"""What an exchange sends: frames, events, the order book, the sample grid."""
+"""What an exchange sends: files, frames, events, the order book, days, gaps."""

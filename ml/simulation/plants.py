@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, sqrt
 
-from ml.errors import SettingsError
+from ml.core.errors import SettingsError
 
 HORIZON_S = 10.0
 SIDE_SWITCH = 1 / 20
 """Rate (1/s) at which the sparse side changes."""
-TO_STEEP, TO_FLAT = 1 / 140, 1 / 60
+TO_STEEP = 1 / 140
+TO_FLAT = 1 / 60
 """Rates (1/s) at which the ladders turn steep (b = -1) and flat (b = +1)."""
 MAX_IC = 0.3
 

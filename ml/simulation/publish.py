@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ml.market.events import CLEAR, SNAPSHOT
-from ml.market.layout import BookStream, TradeStream
+from ml.market.book.layout import BookStream, TradeStream
+from ml.market.decode.events import CLEAR, SNAPSHOT
 from ml.simulation.instrument import INSTRUMENT
 from ml.simulation.venue import PUBLISH_STEPS, STEP_MS, History
 
@@ -51,7 +51,7 @@ def frames(history: History, start_ns: int, seed: int, outages: tuple[Outage, ..
 
 
 def write_captures(folder: Path, stream: Iterator[tuple[int, bytes]]) -> list[Path]:
-    """Write frames to one file an hour of receive time, zstd, named by venue, symbol and hour."""
+    """Write frames to one file per hour of receive time, zstd, named by venue, symbol and hour."""
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[Path, list[bytes]] = {}
     for recv_ns, text in stream:
@@ -76,14 +76,18 @@ def streams(history: History, start_ns: int) -> tuple[BookStream, TradeStream]:
     trade_ts = start_ns + ms * MS
     flags = np.zeros(count, np.int64)
     flags[0] = SNAPSHOT | CLEAR
-    # arrival: prints before the publication of their interval
+    # arrival: trades before the publication of their interval
     books = BookStream(book_ts, 2 * np.arange(count) + 1, flags, end, side.astype(np.int8), tick.copy(), size.copy())
     arrival = 2 * (ms // PUBLISH_MS)
     order = np.argsort(trade_ts, kind="stable")
     return books, TradeStream(
-        trade_ts[order], arrival[order], np.zeros(len(ms), np.uint8), aggressor[order].astype(np.int8), price[order],
+        trade_ts[order],
+        arrival[order],
+        np.zeros(len(ms), np.uint8),
+        aggressor[order].astype(np.int8),
+        price[order],
         lots[order],
-    )  # fmt: skip
+    )
 
 
 def _diffs(history: History, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
@@ -91,7 +95,8 @@ def _diffs(history: History, start_ms: int, rng: np.random.Generator) -> Iterato
     end = np.searchsorted(history.levels[:, 0], np.arange(count), side="right")
     latency = 4 + rng.exponential(3.0, count)
     rows = history.levels[:, 1:].tolist()
-    start, last = 0, FIRST_ID - 1
+    start = 0
+    last = FIRST_ID - 1
     symbol = INSTRUMENT.symbol
     for k in range(count):
         first, final = (FIRST_ID + int(i) for i in history.ids[k])
@@ -102,7 +107,8 @@ def _diffs(history: History, start_ms: int, rng: np.random.Generator) -> Iterato
             f'"T":{start_ms + ms},"s":"{symbol}","U":{first},"u":{final},"pu":{last},"b":[{bids}],"a":[{asks}]}}}}'
         )
         yield ms, latency[k], text.encode()
-        start, last = end[k], final
+        start = end[k]
+        last = final
 
 
 def _prints(history: History, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
@@ -127,7 +133,8 @@ def _snapshots(history: History, start_ms: int, rng: np.random.Generator) -> Ite
     for k in range(count):
         ms, update = (int(v) for v in history.snapshot_ids[k])
         side_rows = rows[start : end[k]]
-        bids, asks = _levels(side_rows[::-1])[0], _levels(side_rows)[1]
+        bids = _levels(side_rows[::-1])[0]
+        asks = _levels(side_rows)[1]
         head = f'"lastUpdateId":{FIRST_ID + update},"E":{start_ms + ms},"T":{start_ms + ms}'
         text = f'{{{head},"bids":[{bids}],"asks":[{asks}]}}'
         # a request and its answer: some snapshots come before the diff that straddles them, some after

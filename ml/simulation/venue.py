@@ -1,12 +1,12 @@
 """A simulated market: order flow, queues and ladders around an efficient price, with a planted signal.
 
-Here: the market itself, in ticks and lots, as one compiled loop; what it gives is level changes, prints and snapshots.
+Here: the market itself, in ticks and lots, as one compiled loop; what it gives is level changes, trades and snapshots.
 Not here: the frames that a venue sends (`ml.simulation.publish`), the strength of the signal (`ml.simulation.plants`).
 
 Ingredients: market orders as a two-sided Hawkes process (Bacry, Mastromatteo, Muzy 2015) that leans towards the
 efficient price; a touch whose queues grow when short and shrink when long (Huang, Lehalle, Rosenbaum 2015); market
-makers who keep a ladder of 24 levels a side. Rates are chosen for about 60 level updates and 1.5 prints a second, and
-a standard deviation of 8 ticks over 10 s; they mimic no particular instrument.
+makers who keep a ladder of 24 levels per side. Rates are chosen for about 60 level updates and 1.5 trades per second,
+and a standard deviation of 8 ticks over 10 s; they mimic no particular instrument.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml.market.compiled import plain
+from ml.market.book.compiled import plain
 from ml.simulation.plants import SIDE_SWITCH, TO_FLAT, TO_STEEP, Alpha
 
 STEP_MS = 50
@@ -27,12 +27,15 @@ VOLATILITY = 2.5
 """Of the efficient price, ticks per square-root second."""
 QUEUE = 4_000.0
 """Typical size of a level, in lots."""
-HAWKES_BASE, HAWKES_SELF, HAWKES_CROSS, HAWKES_DECAY = 0.30, 0.45, 0.10, 1.2
+HAWKES_BASE = 0.30
+HAWKES_SELF = 0.45
+HAWKES_CROSS = 0.10
+HAWKES_DECAY = 1.2
 
 
 @dataclass(frozen=True)
 class Market:
-    """One simulated stretch of market: seed, length in seconds, and the planted signal."""
+    """One simulated interval of market: seed, length in seconds, and the planted signal."""
 
     seed: int
     seconds: int
@@ -42,7 +45,7 @@ class Market:
 class History(NamedTuple):
     """What happened; times are ms from the start, sides +1 bid or buy, -1 ask or sell.
 
-    `levels` i64 (n, 4): publication, side, tick, size in lots of the levels that changed by then. `prints` i64 (n, 4):
+    `levels` i64 (n, 4): publication, side, tick, size in lots of the levels that changed by then. `trades` i64 (n, 4):
     ms, aggressor, tick, size. `snapshots` i64 (n, 4): number of the snapshot, side, tick, size. `ids` i64
     (publications, 2): first and last update id. `snapshot_ids` i64 (n, 2): ms, update id. `signal` i8: s at each
     whole second.
@@ -60,10 +63,13 @@ def simulate(market: Market) -> History:
     """Run the market; the same seed gives the same history."""
     steps = market.seconds * 1000 // STEP_MS
     room = market.seconds * 160 + 4_000
-    levels, prints = np.empty((room, 4), np.int64), np.empty((market.seconds * 20 + 4_000, 4), np.int64)
+    levels = np.empty((room, 4), np.int64)
+    prints = np.empty((market.seconds * 20 + 4_000, 4), np.int64)
     minutes = steps // SNAPSHOT_STEPS + 1
-    snapshots, snapshot_ids = np.empty((minutes * 2 * (2 * DEPTH + 8), 4), np.int64), np.empty((minutes, 2), np.int64)
-    ids, signal = np.empty((steps // PUBLISH_STEPS, 2), np.int64), np.empty(market.seconds, np.int8)
+    snapshots = np.empty((minutes * 2 * (2 * DEPTH + 8), 4), np.int64)
+    snapshot_ids = np.empty((minutes, 2), np.int64)
+    ids = np.empty((steps // PUBLISH_STEPS, 2), np.int64)
+    signal = np.empty(market.seconds, np.int8)
     n_levels, n_prints, n_snapshot_rows, n_snapshots = _simulate(
         market.seed, steps, market.alpha.drift, levels, prints, snapshots, snapshot_ids, ids, signal
     )
@@ -83,17 +89,21 @@ def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, 
     n_touched = n_levels = n_prints = n_rows = n_snapshots = 0
     update = first = 1
     fair = START_TICK + 0.5
-    sparse, flat = 1, True
+    sparse = 1
+    flat = True
     excited = np.zeros(2)
-    bid, ask = START_TICK, START_TICK + 1
+    bid = START_TICK
+    ask = START_TICK + 1
     laid = False
     for step in range(steps):
         # the hidden state
         turned = not laid
         if np.random.random() < SIDE_SWITCH * dt:
-            sparse, turned = -sparse, True
+            sparse = -sparse
+            turned = True
         if np.random.random() < (TO_STEEP if flat else TO_FLAT) * dt:
-            flat, turned = not flat, True
+            flat = not flat
+            turned = True
         s = sparse if flat else -sparse
         if step * STEP_MS % 1000 == 0:
             signal[step * STEP_MS // 1000] = s
@@ -109,25 +119,25 @@ def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, 
             excited[side] += HAWKES_SELF * HAWKES_DECAY
             excited[1 - side] += HAWKES_CROSS * HAWKES_DECAY
             left = max(int(np.exp(np.random.normal(6.2, 1.3))), 1)
-            other, tick = 1 - side, ask if side == 0 else bid
+            other = 1 - side
+            tick = ask if side == 0 else bid
             when = step * STEP_MS + int(np.random.random() * STEP_MS)
             for _ in range(3):
                 while book[other, tick] == 0:
                     tick += sign
                 taken = min(left, book[other, tick])
-                prints[n_prints, 0], prints[n_prints, 1], prints[n_prints, 2], prints[n_prints, 3] = (
-                    when,
-                    sign,
-                    tick,
-                    taken,
-                )
+                prints[n_prints, 0] = when
+                prints[n_prints, 1] = sign
+                prints[n_prints, 2] = tick
+                prints[n_prints, 3] = taken
                 n_prints += 1
                 book[other, tick] -= taken
                 left -= taken
                 update += 1
                 if not dirty[other, tick]:
                     dirty[other, tick] = True
-                    touched[n_touched, 0], touched[n_touched, 1] = other, tick
+                    touched[n_touched, 0] = other
+                    touched[n_touched, 1] = tick
                     n_touched += 1
                 if left == 0:
                     break
@@ -136,7 +146,8 @@ def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, 
             bid -= 1
         while book[1, ask] == 0 and ask < fair + DEPTH:
             ask += 1
-        want_bid, want_ask = int(np.floor(fair - 0.2)), int(np.floor(fair - 0.2)) + 1
+        want_bid = int(np.floor(fair - 0.2))
+        want_ask = int(np.floor(fair - 0.2)) + 1
         for side in range(2):
             sign = 1 if side == 0 else -1
             touch = want_bid if side == 0 else want_ask
@@ -171,10 +182,12 @@ def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, 
                     update += 1
                     if not dirty[side, tick]:
                         dirty[side, tick] = True
-                        touched[n_touched, 0], touched[n_touched, 1] = side, tick
+                        touched[n_touched, 0] = side
+                        touched[n_touched, 1] = tick
                         n_touched += 1
         laid = True
-        bid, ask = want_bid + 4, want_ask - 4
+        bid = want_bid + 4
+        ask = want_ask - 4
         while book[0, bid] == 0:
             bid -= 1
         while book[1, ask] == 0:
@@ -185,20 +198,29 @@ def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, 
                 for tick in range(want_bid - DEPTH - 8, want_ask + DEPTH + 8):
                     if book[side, tick] > 0:
                         row = snapshots[n_rows]
-                        row[0], row[1], row[2], row[3] = n_snapshots, 1 - 2 * side, tick, book[side, tick]
+                        row[0] = n_snapshots
+                        row[1] = 1 - 2 * side
+                        row[2] = tick
+                        row[3] = book[side, tick]
                         n_rows += 1
-            snapshot_ids[n_snapshots, 0], snapshot_ids[n_snapshots, 1] = step * STEP_MS, update
+            snapshot_ids[n_snapshots, 0] = step * STEP_MS
+            snapshot_ids[n_snapshots, 1] = update
             n_snapshots += 1
         if step % PUBLISH_STEPS == PUBLISH_STEPS - 1:
             publication = step // PUBLISH_STEPS
             for i in range(n_touched):
-                side, tick = touched[i, 0], touched[i, 1]
+                side = touched[i, 0]
+                tick = touched[i, 1]
                 row = levels[n_levels]
-                row[0], row[1], row[2], row[3] = publication, 1 - 2 * side, tick, book[side, tick]
+                row[0] = publication
+                row[1] = 1 - 2 * side
+                row[2] = tick
+                row[3] = book[side, tick]
                 n_levels += 1
                 dirty[side, tick] = False
             n_touched = 0
             update += 1
-            ids[publication, 0], ids[publication, 1] = first, update
+            ids[publication, 0] = first
+            ids[publication, 1] = update
             first = update + 1
     return n_levels, n_prints, n_rows, n_snapshots

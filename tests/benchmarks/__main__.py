@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ml.settings import load
+from ml.core.settings import load
 from tests.benchmarks import alpha158, capture, day, demo, features, indicators, ingest, labels, replay, startup
 from tests.benchmarks.goals import (
     CANDLES,

@@ -9,11 +9,13 @@ from time import process_time
 
 import numpy as np
 
-from ml.features.unified.build import build
+from ml.features.candle.build import build
 from tests.benchmarks import peers
-from tests.candles import PAIR, candle_frame, walk
+from tests.support.candles import PAIR, candle_frame, walk
 
-SERIES, ROWS, RUNS = 10, 10_000, 5
+SERIES = 10
+ROWS = 10_000
+RUNS = 5
 PEER = """
 import json, sys, time
 import qlib

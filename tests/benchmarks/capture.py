@@ -1,7 +1,7 @@
 """The live capture: what fifty symbols cost one core, how long a frame takes to the journal, and ccxt beside it.
 
 `python -m tests.benchmarks.capture` prints all of it. The venue plays the busiest minute of the recorded BTCUSDT stream
-for every symbol, from a process on another core; see `tests.emulator.tape` and `tests.emulator.trial`.
+for every symbol, from a process on another core; see `tests.support.emulator.tape` and `tests.support.emulator.trial`.
 """
 
 import argparse
@@ -14,16 +14,19 @@ import numpy as np
 import orjson
 from aiohttp import WSMessage, WSMsgType
 
-from ml.paths import DataRoot
-from ml.settings import load
-from tests.emulator.load import RECORDED
-from tests.emulator.tape import busiest
-from tests.emulator.trial import Setting, run
+from ml.core.paths import DataRoot
+from ml.core.settings import load
+from tests.support.emulator.load import RECORDED
+from tests.support.emulator.tape import busiest
+from tests.support.emulator.trial import Setting, run
 
 PROJECT = Path(__file__).parents[2]
-STRETCH, TOGETHER, LAPS = 20.0, 30, 5
+STRETCH = 20.0
+TOGETHER = 30
+LAPS = 5
 """Seconds of the recording, frames that come in one read of the socket, and how often all is repeated."""
-OURS, PEER = "capture, to the journal", "ccxt, to its book"
+OURS = "capture, to the journal"
+PEER = "ccxt, to its book"
 
 
 def beside_ccxt(market: Path, laps: int = LAPS) -> dict[str, float]:
@@ -38,8 +41,8 @@ def beside_ccxt(market: Path, laps: int = LAPS) -> dict[str, float]:
 
 async def _ours(frames: list[bytes]) -> float:
     """Through the tee, the watch and the recorder, all with the kernel."""
-    from live.capture import Capture
-    from ml.exchange import _client
+    from cli.capture import Capture
+    from ml.capture.connections import _client
 
     with TemporaryDirectory() as folder:
         options = argparse.Namespace(
@@ -47,7 +50,7 @@ async def _ours(frames: list[bytes]) -> float:
         )
         capture = Capture(DataRoot(Path(folder)), options)
         line = capture.lines[0]
-        line._client = _client(capture.venue.exchange, line.asked.url, line._hear)
+        line._client = _client(capture.venue.exchange, line.asked.url, line._on_message)
         messages = [WSMessage(WSMsgType.TEXT, frame, None) for frame in frames]
         started = process_time()
         await _deliver(line._client, messages)

@@ -19,15 +19,15 @@ from time import perf_counter, process_time
 import dagster as dg
 import numpy as np
 
-from ml import config
-from ml.config import Config
-from ml.dates import SECOND, date_of
-from ml.durable import write_text
-from ml.instruments import Instrument
-from ml.market import index
-from ml.market.chain import link
-from ml.market.survey import survey
-from ml.paths import DataRoot
+from ml.core import config
+from ml.core.config import Config
+from ml.core.instruments import Instrument
+from ml.core.paths import DataRoot
+from ml.core.time import SECOND, date_of
+from ml.market.days.infer_instrument import infer_instrument
+from ml.market.files import index
+from ml.market.files.capture_sequence import link
+from ml.storage.durable import write_text
 from tests.benchmarks.stream import COPY_NS
 
 DECODED = ("book_events", "trades", "validity", "trade_validity", "quarantine")
@@ -44,7 +44,8 @@ NUMBER = re.compile(rb'^(\d{19})|"(E|T|U|u|pu|t|lastUpdateId)":(\d+)')
 def measure(market: Path, hours: float = 24.0) -> dict[str, float]:
     """Level updates; seconds, and peak memory in GB, from .gz and from stored events to features and labels."""
     with TemporaryDirectory() as folder:
-        capture, root = Path(folder) / "captures" / "btcusdt.gz", DataRoot(Path(folder) / "data")
+        capture = Path(folder) / "captures" / "btcusdt.gz"
+        root = DataRoot(Path(folder) / "data")
         date = day.fromisoformat(date_of(START))
         write_text(root.config, config.render(Config(capture.parent, date, date, (_listed(market),))))
         found: dict[str, float] = {}
@@ -58,7 +59,7 @@ def measure(market: Path, hours: float = 24.0) -> dict[str, float]:
 
 def _listed(market: Path) -> Instrument:
     chain = link(sorted((market / "binance_raw").glob("*btcusdt*")), lambda path: index.scan(path)[0])
-    return survey(chain, INSTRUMENT)
+    return infer_instrument(chain, INSTRUMENT)
 
 
 def _elsewhere(root: DataRoot, name: str, assets: list[str]) -> dict[str, float]:
@@ -72,9 +73,11 @@ def _straight(root: DataRoot, capture: Path, to: Path) -> dict[str, float]:
     """`lobforge features make` from start to end; its files must hold the bytes that the assets have stored."""
     date = date_of(START)
     command = [sys.executable, "-m", "live", "features", "make", capture, "--date", date, "--to", to]
-    started, before = perf_counter(), os.times()
+    started = perf_counter()
+    before = os.times()
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, env=_environment(root))
-    took, after = perf_counter() - started, os.times()
+    took = perf_counter() - started
+    after = os.times()
     for table in ("features", "future_labels"):
         made = to / f"{table}_{INSTRUMENT}_{date}.parquet"
         assert made.read_bytes() == root.partition(table, date, INSTRUMENT).read_bytes(), table
@@ -102,7 +105,8 @@ def write(market: Path, path: Path, copies: int) -> int:
 
 def _template(text: bytes) -> tuple[bytes, np.ndarray, np.ndarray]:
     """The text with a place for every time and id, their values in the first copy, and what the next copy adds."""
-    kinds, values = list[bytes](), list[int]()
+    kinds = list[bytes]()
+    values = list[int]()
 
     def place(match: re.Match[bytes]) -> bytes:
         kinds.append(match[2] or b"recv")
@@ -110,8 +114,10 @@ def _template(text: bytes) -> tuple[bytes, np.ndarray, np.ndarray]:
         return b"%d" if match[1] else b'"' + match[2] + b'":%d'
 
     lines = [re.sub(NUMBER, place, line) for line in text.replace(b"%", b"%%").splitlines(keepends=True)]
-    kind, value = np.array(kinds), np.array(values)
-    first, last = value[kind == b"pu"][0], value[(kind == b"u")][-1]
+    kind = np.array(kinds)
+    value = np.array(values)
+    first = value[kind == b"pu"][0]
+    last = value[(kind == b"u")][-1]
     ids = {b"t": np.ptp(value[kind == b"t"]) + 1} | dict.fromkeys((b"u", b"U", b"pu", b"lastUpdateId"), last - first)
     units = {b"recv": 1, b"E": 10**6, b"T": 10**6}
     begin = int(value[kind == b"T"].min()) * 10**6
@@ -127,7 +133,8 @@ def materialize(name: str, assets: list[str]) -> dict[str, float]:
     from pipelines.definitions import build_defs
 
     defs = build_defs()
-    graph, given = list(defs.assets), defs.resources
+    graph = list(defs.assets)
+    given = defs.resources
     key = dg.MultiPartitionKey({"date": date_of(START), "instrument": INSTRUMENT})
     result = dg.materialize(
         graph, selection=assets, partition_key=key, resources=given, instance=dg.DagsterInstance.ephemeral()

@@ -12,31 +12,37 @@ from time import monotonic_ns, perf_counter, perf_counter_ns, sleep
 
 import numpy as np
 
-from ml.errors import DatasetError, StoreError
-from ml.feature_store.newest import NewestWriter, newest
-from ml.features.build import build
-from ml.features.online import OnlineFeatures
-from ml.features.row import feature_rows
-from ml.features.table import FAMILIES, FEATURES
-from ml.features.windows import empty_windows, forget
-from ml.instruments import Instrument
-from ml.market import layout
-from ml.paths import DataRoot
+from ml.core.errors import DatasetError, StoreError
+from ml.core.instruments import Instrument
+from ml.core.paths import DataRoot
+from ml.feature_store.latest import NewestWriter, newest
+from ml.features.tick.build import build
+from ml.features.tick.online import OnlineFeatures
+from ml.features.tick.row import feature_rows
+from ml.features.tick.table import FAMILIES, FEATURES
+from ml.features.tick.windows import empty_windows, forget
+from ml.market.book import layout
 from tests.oracles import feature_row
-from tests.samples import random_samples
+from tests.support.samples import random_samples
 
-ROWS, SLOW_ROWS, RUNS = 86_400, 40, 7
+ROWS = 86_400
+SLOW_ROWS = 40
+RUNS = 7
 PAIR = Instrument("sim.PAIR", price_decimals=0, size_decimals=0, tick=1, lot=1)
-READ_P50, READ_P99 = "newest row computed to read by another program, p50", "the same, p99"
+READ_P50 = "newest row computed to read by another program, p50"
+READ_P99 = "the same, p99"
 PROMISED = "ten milliseconds"
-COMPILED, SLOW = "compiled row, 110 features", "slow row, 110 features"
+COMPILED = "compiled row, 110 features"
+SLOW = "slow row, 110 features"
 
 
 def measure(rows: int = ROWS, runs: int = RUNS) -> dict[str, float]:
     """Rows per second of both, one core, all with an hour to look back on."""
     samples = random_samples(rows + layout.TAIL, 1)
-    values, reasons = np.empty((rows, len(FEATURES))), np.empty((rows, len(FAMILIES)), np.uint8)
-    codes, windows = np.zeros(len(FEATURES), np.uint8), empty_windows(len(samples))
+    values = np.empty((rows, len(FEATURES)))
+    reasons = np.empty((rows, len(FAMILIES)), np.uint8)
+    codes = np.zeros(len(FEATURES), np.uint8)
+    windows = empty_windows(len(samples))
     times: dict[str, list[float]] = {COMPILED: [], SLOW: []}
     for run in range(runs + 1):
         forget(windows)
@@ -58,7 +64,8 @@ def measure_live(rows: int = 5_000) -> dict[str, float]:
     """Seconds for the newest row of one instrument and of fifty, as they come; 50th and 99th percentile."""
     samples = random_samples(layout.TAIL + rows, 1)
     batch = build(samples[layout.TAIL :], samples[: layout.TAIL], PAIR)
-    online, taken = OnlineFeatures(PAIR), []
+    online = OnlineFeatures(PAIR)
+    taken = []
     online.compute(samples, layout.TAIL - 1)
     for i in range(layout.TAIL, len(samples)):
         started = perf_counter_ns()
@@ -76,7 +83,8 @@ def measure_read(rows: int = 1_000, pause: float = 0.005) -> dict[str, float]:
         context = get_context("spawn")
         writer = context.Process(target=_write, args=(folder, rows, pause))
         writer.start()
-        taken, last = list[float](), 0
+        taken = list[float]()
+        last = 0
         while last < rows:
             try:
                 row = newest(root, PAIR.id)
@@ -96,7 +104,8 @@ def measure_read(rows: int = 1_000, pause: float = 0.005) -> dict[str, float]:
 
 def _write(folder: str, rows: int, pause: float) -> None:
     """The other program: rows 1, 2, ... with the moment at which each was computed."""
-    samples, online = random_samples(layout.TAIL, 1), OnlineFeatures(PAIR)
+    samples = random_samples(layout.TAIL, 1)
+    online = OnlineFeatures(PAIR)
     names = [feature.id for feature in FEATURES]
     writer = NewestWriter(DataRoot(Path(folder)), PAIR.id, ("base_110", ""), names, FAMILIES)
     online.compute(samples, layout.TAIL - 1)
@@ -107,7 +116,8 @@ def _write(folder: str, rows: int, pause: float) -> None:
 
 def _fifty(samples: np.ndarray) -> float:
     """One second of fifty instruments; median."""
-    every, taken = [OnlineFeatures(PAIR) for _ in range(50)], []
+    every = [OnlineFeatures(PAIR) for _ in range(50)]
+    taken = []
     for i in range(layout.TAIL, layout.TAIL + 50):
         started = perf_counter()
         for online in every:

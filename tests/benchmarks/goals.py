@@ -49,7 +49,7 @@ INDICATORS = (
 )
 CANDLES = (Goal("candle features, per value", "unified_240", "Qlib Alpha158", 20),)
 STARTUP = (Goal("time to load", "load the definitions", "import dagster", 2, at_most=True),)
-CAPTURE = (Goal("frames taken down by one core", "capture, to the journal", "ccxt, to its book", 6),)
+CAPTURE = (Goal("frames recorded by one core", "capture, to the journal", "ccxt, to its book", 6),)
 LOAD = (
     Goal("core seconds a second, 50 symbols", "capture, 5x: core seconds a second", "one core", 1, at_most=True),
     Goal("refused or late, 50 symbols at 5 times the rate", "capture, 5x: share of the rate kept", "one core", 0.99),
@@ -58,8 +58,10 @@ INGEST = (
     Goal("raw .gz to typed events", "raw .gz to events", "hftbacktest convert", 10),
     Goal(
         "reading stored events into samples against its parts alone",
-        "stored events to samples", "decode and kernel, each alone", 0.5,
+        "stored events to samples",
+        "decode and kernel, each alone",
+        0.5,
     ),
-)  # fmt: skip
+)
 EVENT_BYTES = 4.5
 """Of a level update on disk, at most."""

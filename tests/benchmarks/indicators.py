@@ -13,10 +13,14 @@ import talib
 
 from ml.features.indicators import averages, extremes, momentum, rolling, trend, volatility, volume
 from tests.benchmarks import peers
-from tests.candles import walk
+from tests.support.candles import walk
 
-ROWS, TA_ROWS, RUNS, ARRAYS = 1_000_000, 20_000, 5, 30
-NEW, KEPT = "compiled indicators", "compiled indicators, arrays kept"
+ROWS = 1_000_000
+TA_ROWS = 20_000
+RUNS = 5
+ARRAYS = 30
+NEW = "compiled indicators"
+KEPT = "compiled indicators, arrays kept"
 PEER = """
 import json, sys, time, warnings
 import numpy as np, pandas as pd
@@ -79,7 +83,8 @@ def ours(o, h, x, c, v, kept=None) -> list[np.ndarray]:
     What is worked in are those that are written last.
     """
     r = [np.empty(c.size) for _ in range(ARRAYS)] if kept is None else kept
-    spare, typical = [r[25], r[27], r[28], r[29]], np.add(h, x, out=r[29])
+    spare = [r[25], r[27], r[28], r[29]]
+    typical = np.add(h, x, out=r[29])
     typical += c
     typical /= 3
     rolling.sma(c, 20, r[0])

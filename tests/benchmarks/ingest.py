@@ -16,22 +16,25 @@ from time import process_time
 import numpy as np
 import polars as pl
 
-from ml.instruments import Instrument
-from ml.market import kernel, layout
-from ml.market.chain import Chain, link
-from ml.market.eventlog import EventLog
-from ml.market.index import scan
-from ml.market.layout import BookStream, TradeStream
-from ml.market.sampler import NO_TRADES
-from ml.market.stream import Stream, arrivals
-from ml.market.survey import survey
-from ml.market.tables import book_stream
-from ml.paths import DataRoot
-from ml.store import publish, read
-from tests.days import decode_day, raw_day
+from ml.core.instruments import Instrument
+from ml.core.paths import DataRoot
+from ml.market.book import kernel, layout
+from ml.market.book.layout import BookStream, TradeStream
+from ml.market.book.sampler import NO_TRADES
+from ml.market.days.infer_instrument import infer_instrument
+from ml.market.days.tables import book_stream
+from ml.market.decode.eventlog import EventLog
+from ml.market.decode.stream import Stream, arrivals
+from ml.market.files.capture_sequence import CaptureSequence, link
+from ml.market.files.index import scan
+from ml.storage.commit import publish, read
+from tests.support.days import decode_day, raw_day
 
-UPDATES, DAY = 400_668, "2024-07-19"
-COPIES, COPY_NS, COPY_IDS = 8, 500 * 10**9, 10**10
+UPDATES = 400_668
+DAY = "2024-07-19"
+COPIES = 8
+COPY_NS = 500 * 10**9
+COPY_IDS = 10**10
 COLUMNS = ("arrival", "event_ts", "side", "price", "size", "flags")
 
 
@@ -39,7 +42,7 @@ def measure(market: Path, runs: int = 5) -> dict[str, float]:
     """Level updates per second of processor time: the median over interleaved runs."""
     files = sorted((market / "binance_raw").glob("*btcusdt*"))
     chain = link(files, lambda path: scan(path)[0])
-    instrument = survey(chain, chain.instruments()[0])
+    instrument = infer_instrument(chain, chain.instruments()[0])
     with TemporaryDirectory() as folder:
         stored, rows = _stored(DataRoot(Path(folder)), chain, instrument, COPIES)
         ready = book_stream(pl.read_parquet(io.BytesIO(stored), columns=list(COLUMNS)))
@@ -68,7 +71,7 @@ def sizes(market: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for symbol in ("btcusdt", "ethusdt"):
         chain = link(sorted((market / "binance_raw").glob(f"*{symbol}*")), lambda path: scan(path)[0])
-        instrument = survey(chain, chain.instruments()[0])
+        instrument = infer_instrument(chain, chain.instruments()[0])
         for copies in (1, COPIES):
             with TemporaryDirectory() as folder:
                 stored, rows = _stored(DataRoot(Path(folder)), chain, instrument, copies)
@@ -87,8 +90,10 @@ def _one_core() -> Generator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def _events(chain: Chain, instrument: Instrument) -> tuple[BookStream, TradeStream]:
-    stream, log, count = Stream.of(instrument), EventLog(), 0
+def _events(chain: CaptureSequence, instrument: Instrument) -> tuple[BookStream, TradeStream]:
+    stream = Stream.of(instrument)
+    log = EventLog()
+    count = 0
     for run in chain.runs(instrument.id, instrument.decimals):
         for _, error in stream.decode(run.frames, arrivals(count, run.length), log, run.read):
             raise error
@@ -105,10 +110,11 @@ def _converted(files: list[Path]) -> None:
             binancefutures.convert(str(path))
 
 
-def _stored(root: DataRoot, chain: Chain, instrument: Instrument, copies: int) -> tuple[bytes, int]:
+def _stored(root: DataRoot, chain: CaptureSequence, instrument: Instrument, copies: int) -> tuple[bytes, int]:
     """The day's level rows as stored, and how many; each copy begins with the book that the day opens with."""
     events = decode_day(raw_day(chain, instrument, DAY), instrument, DAY).book_events
-    ids, times = ("first_id", "last_id", "prev_id"), ("event_ts", "send_ts", "recv_ts")
+    ids = ("first_id", "last_id", "prev_id")
+    times = ("event_ts", "send_ts", "recv_ts")
     arrived = int(events["arrival"].max()) + 2  # type: ignore[arg-type]
     parts = list[pl.DataFrame]()
     for k in range(copies):
@@ -127,6 +133,7 @@ def _decoded(stored: bytes) -> pl.DataFrame:
 
 def _sampled(books: BookStream) -> np.ndarray:
     room = int((books.ts[-1] - books.ts[0]) // layout.SECOND) + 2
-    state, position = layout.empty_state(layout.SECOND, room), np.zeros(2, np.int64)
+    state = layout.empty_state(layout.SECOND, room)
+    position = np.zeros(2, np.int64)
     assert kernel.run(state, layout.constant(books), layout.constant(NO_TRADES), position) == layout.DONE
     return state.samples[: state.meta[layout.CLOSED]]

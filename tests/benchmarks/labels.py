@@ -12,7 +12,10 @@ import numpy as np
 
 from ml.labels.kernel import Quotes, empty_labels, future_rows
 
-DAYS, DAY_ROWS, HORIZONS, RUNS = 116, 86_400, (10, 30, 60), 5
+DAYS = 116
+DAY_ROWS = 86_400
+HORIZONS = (10, 30, 60)
+RUNS = 5
 SECOND = 10**9
 ROOM = empty_labels(DAY_ROWS, len(HORIZONS))
 

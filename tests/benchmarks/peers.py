@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.house.sources import PROJECT
+from tests.architecture.sources import PROJECT
 
 FOLDER = PROJECT / ".peers"
 

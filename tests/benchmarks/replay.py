@@ -6,15 +6,18 @@ from time import perf_counter
 import numpy as np
 from numba import njit
 
-from ml.market import kernel, layout
-from ml.market.events import SNAPSHOT
-from ml.market.sampler import NO_TRADES
+from ml.market.book import kernel, layout
+from ml.market.book.sampler import NO_TRADES
+from ml.market.decode.events import SNAPSHOT
 from tests.benchmarks.stream import Recorded, copies, level_updates
 
 PERIOD = 100_000_000
 LEVELS = 20
-OURS_COPIES, HFT_COPIES, CCXT_COPIES = 8, 8, 1
-RUNS, SLOW_RUNS = 7, 5
+OURS_COPIES = 8
+HFT_COPIES = 8
+CCXT_COPIES = 1
+RUNS = 7
+SLOW_RUNS = 5
 
 
 def measure(once: Recorded, most_runs: int = RUNS) -> dict[str, float]:
@@ -22,8 +25,10 @@ def measure(once: Recorded, most_runs: int = RUNS) -> dict[str, float]:
 
     Input, engines and output arrays are prepared outside the clock.
     """
-    stream, small = copies(once, OURS_COPIES), copies(once, CCXT_COPIES)
-    events, asset = _hft_events(stream), _hft_asset(once)
+    stream = copies(once, OURS_COPIES)
+    small = copies(once, CCXT_COPIES)
+    events = _hft_events(stream)
+    asset = _hft_asset(once)
     contenders: dict[str, tuple[Callable[[], Callable[[], object]], int, int]] = {
         "kernel, book only": (lambda: _ours(stream, flows=False), level_updates(stream), RUNS),
         "kernel, all flows": (lambda: _ours(stream, flows=True), level_updates(stream), RUNS),
@@ -47,7 +52,8 @@ def _ours(stream: Recorded, flows: bool) -> Callable[[], np.ndarray]:
     room = int((stream.books.ts[-1] - stream.books.ts[0]) // PERIOD) + 2
     state = layout.empty_state(PERIOD, room, flows)
     state.samples[:] = -1
-    books, trades = layout.constant(stream.books), layout.constant(stream.trades if flows else NO_TRADES)
+    books = layout.constant(stream.books)
+    trades = layout.constant(stream.trades if flows else NO_TRADES)
     position = np.zeros(2, np.int64)
 
     def run() -> np.ndarray:
@@ -70,7 +76,8 @@ def _hft_events(stream: Recorded) -> np.ndarray:
     events["exch_ts"] = events["local_ts"] = books.ts[message]
     events["px"] = books.price / 10**stream.instrument.price_decimals
     events["qty"] = books.size / 10**stream.instrument.size_decimals
-    parts, last = [], 0
+    parts = []
+    last = 0
     for anchor in np.flatnonzero(books.flags & SNAPSHOT):
         at = start[anchor]
         clear = np.zeros(2, events.dtype)
@@ -128,18 +135,22 @@ def _drive(engine, first, rows):
         depth = engine.depth(0)
         row = rows[count]
         row[0] = boundary + count * PERIOD
-        k, tick = 0, depth.best_bid_tick
+        k = 0
+        tick = depth.best_bid_tick
         while k < LEVELS and tick > depth.roi_lb_tick:
             size = depth.bid_qty_at_tick(tick)
             if size > 0:
-                row[1 + k], row[1 + LEVELS + k] = tick, size
+                row[1 + k] = tick
+                row[1 + LEVELS + k] = size
                 k += 1
             tick -= 1
-        k, tick = 0, depth.best_ask_tick
+        k = 0
+        tick = depth.best_ask_tick
         while k < LEVELS and tick < depth.roi_ub_tick:
             size = depth.ask_qty_at_tick(tick)
             if size > 0:
-                row[1 + 2 * LEVELS + k], row[1 + 3 * LEVELS + k] = tick, size
+                row[1 + 2 * LEVELS + k] = tick
+                row[1 + 3 * LEVELS + k] = size
                 k += 1
             tick += 1
         count += 1
@@ -153,19 +164,23 @@ def _ccxt(stream: Recorded) -> Callable[[], int]:
 
     books = stream.books
     sizes = (books.size / 10.0**stream.instrument.size_decimals).tolist()
-    prices, sides = (books.price / 10.0**stream.instrument.price_decimals).tolist(), books.side.tolist()
+    prices = (books.price / 10.0**stream.instrument.price_decimals).tolist()
+    sides = books.side.tolist()
     messages = list(zip(books.ts.tolist(), books.flags.tolist(), books.end.tolist(), strict=True))
     book = OrderBook({}, 10_000)
 
     def run() -> int:
-        start, taken, boundary = 0, 0, (messages[0][0] // PERIOD + 1) * PERIOD
+        start = 0
+        taken = 0
+        boundary = (messages[0][0] // PERIOD + 1) * PERIOD
         for ts, flags, end in messages:
             while ts >= boundary:
                 taken += len(book["bids"][:LEVELS]) + len(book["asks"][:LEVELS])
                 boundary += PERIOD
             if flags & SNAPSHOT:
                 book.reset({})
-            bids, asks = book["bids"], book["asks"]
+            bids = book["bids"]
+            asks = book["asks"]
             for k in range(start, end):
                 (bids if sides[k] > 0 else asks).store(prices[k], sizes[k])
             start = end
@@ -176,7 +191,8 @@ def _ccxt(stream: Recorded) -> Callable[[], int]:
 
 def _same_snapshots(stream: Recorded, events: np.ndarray, asset: Callable[[np.ndarray], object]) -> None:
     """All 20 levels of both sides, prices and sizes, at every grid time that both engines sampled."""
-    ours, theirs = _ours(stream, flows=False)(), _hft(events, asset)()
+    ours = _ours(stream, flows=False)()
+    theirs = _hft(events, asset)()
     scale = 10.0**stream.instrument.size_decimals
     mine = {int(row[layout.TS]): row for row in ours if row[layout.BID_SIZE]}
     compared = 0

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.instruments import Instrument
-from ml.market.chain import link
-from ml.market.decoder import Decoder
-from ml.market.eventlog import EventLog
-from ml.market.events import SNAPSHOT, TIME
-from ml.market.index import scan
-from ml.market.layout import BookStream, TradeStream
-from ml.market.survey import survey
+from ml.core.instruments import Instrument
+from ml.market.book.layout import BookStream, TradeStream
+from ml.market.days.infer_instrument import infer_instrument
+from ml.market.decode.decoder import Decoder
+from ml.market.decode.eventlog import EventLog
+from ml.market.decode.events import SNAPSHOT, TIME
+from ml.market.files.capture_sequence import link
+from ml.market.files.index import scan
 
 COPY_NS = 481 * 10**9
 
@@ -32,8 +32,9 @@ class Recorded:
 def recorded(market: Path) -> Recorded:
     """Decode the two BTCUSDT files; from the snapshot on."""
     chain = link(sorted((market / "binance_raw").glob("*btcusdt*")), lambda path: scan(path)[0])
-    instrument = survey(chain, chain.instruments()[0])
-    decoder, log = Decoder(instrument), EventLog()
+    instrument = infer_instrument(chain, chain.instruments()[0])
+    decoder = Decoder(instrument)
+    log = EventLog()
     for arrival, arrived in enumerate(chain.frames(instrument.id)):
         for event in decoder.offer(arrived.doc, arrived.frame.recv_ts):
             if hasattr(event, "message"):
@@ -45,7 +46,8 @@ def recorded(market: Path) -> Recorded:
 
 def copies(stream: Recorded, n: int) -> Recorded:
     """The stream n times, one copy after the other."""
-    books, trades = stream.books, stream.trades
+    books = stream.books
+    trades = stream.trades
     arrivals = int(max(books.arrival[-1], trades.arrival[-1])) + 1
     rows = int(books.end[-1])
 
@@ -55,14 +57,23 @@ def copies(stream: Recorded, n: int) -> Recorded:
     return Recorded(
         stream.instrument,
         BookStream(
-            tile(books.ts, COPY_NS), tile(books.arrival, arrivals), tile(books.flags), tile(books.end, rows),
-            tile(books.side), tile(books.price), tile(books.size),
+            tile(books.ts, COPY_NS),
+            tile(books.arrival, arrivals),
+            tile(books.flags),
+            tile(books.end, rows),
+            tile(books.side),
+            tile(books.price),
+            tile(books.size),
         ),
         TradeStream(
-            tile(trades.ts, COPY_NS), tile(trades.arrival, arrivals), tile(trades.flags),
-            tile(trades.side), tile(trades.price), tile(trades.size),
+            tile(trades.ts, COPY_NS),
+            tile(trades.arrival, arrivals),
+            tile(trades.flags),
+            tile(trades.side),
+            tile(trades.price),
+            tile(trades.size),
         ),
-    )  # fmt: skip
+    )
 
 
 def level_updates(stream: Recorded) -> int:
@@ -79,6 +90,11 @@ def _from_snapshot(books: BookStream, trades: TradeStream) -> tuple[BookStream, 
     filled = np.array([(books.side[start[k] : books.end[k]] != 0).sum() for k in kept])
     after = trades.arrival > books.arrival[kept[0]]
     return BookStream(
-        np.maximum.accumulate(books.ts[kept]), books.arrival[kept], books.flags[kept], np.cumsum(filled),
-        books.side[rows], books.price[rows], books.size[rows],
-    ), TradeStream(*(column[after] for column in trades))  # fmt: skip
+        np.maximum.accumulate(books.ts[kept]),
+        books.arrival[kept],
+        books.flags[kept],
+        np.cumsum(filled),
+        books.side[rows],
+        books.price[rows],
+        books.size[rows],
+    ), TradeStream(*(column[after] for column in trades))

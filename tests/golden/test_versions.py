@@ -10,25 +10,34 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ml.features.unified.build import build as unified
+from ml.core.versions import TABLES, code_version
+from ml.features.candle.build import build as unified
 from ml.labels import targets
-from ml.versions import TABLES, code_version
-from tests.candles import PAIR, candle_frame
 from tests.golden.digest import digest, equal
+from tests.support.candles import PAIR, candle_frame
 
 RECORD = Path(__file__).parent / "record.json"
 FRAMES = Path(__file__).parent / "simulated_frames.txt"
 INGESTED = (
-    "raw_frames", "book_events", "trades", "validity", "trade_validity", "quarantine", "candles", "book_samples",
-    "features", "future_labels", "training_features",
-)  # fmt: skip
+    "raw_frames",
+    "book_events",
+    "trades",
+    "validity",
+    "trade_validity",
+    "quarantine",
+    "candles",
+    "book_samples",
+    "features",
+    "future_labels",
+    "training_features",
+)
 RECORDED = ("binance_raw/usdm__btcusdt", "binance_raw/usdm__ethusdt")
 
 
 @pytest.fixture
 def legacy_days():
     """Made days of the predecessor's columns, by set."""
-    from tests.legacy_days import days
+    from tests.support.legacy_days import days
 
     return days()
 
@@ -59,17 +68,17 @@ def simulated_tables(ingested):
 
 def recorded_tables(market):
     """Features and labels of the recorded Binance minutes."""
-    from ml import straight
-    from ml.config import LabelPlan
-    from ml.market.survey import survey
-    from tests.scenario import chain_of
+    from ml.core.config import LabelPlan
+    from ml.learning import from_captures
+    from ml.market.days.infer_instrument import infer_instrument
+    from tests.support.scenario import chain_of
 
     found = {}
     for name in RECORDED:
         folder, stem = name.split("/")
         chain = chain_of(*sorted((market / folder).glob(f"{stem}*")))
         (instrument,) = chain.instruments()
-        made = straight.make(chain, survey(chain, instrument), "2024-07-19", LabelPlan())
+        made = from_captures.make(chain, infer_instrument(chain, instrument), "2024-07-19", LabelPlan())
         found[f"features {instrument}"] = "features", digest(made.features)
         found[f"future_labels {instrument}"] = "future_labels", digest(made.labels)
     return found
@@ -100,7 +109,7 @@ def legacy_tables(days):
     ids=["simulated", "recorded", "candles", "legacy"],
 )
 def test_no_output_changes_without_its_version(given, compute, request):
-    """Raise the version in ml/versions.py when an output is meant to change, then rewrite the record."""
+    """Raise the version in ml/core/versions.py when an output is meant to change, then rewrite the record."""
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     made = compute(request.getfixturevalue(given))
     if request.config.getoption("--write-golden"):
@@ -110,10 +119,11 @@ def test_no_output_changes_without_its_version(given, compute, request):
         RECORD.write_text(json.dumps(record | written, indent=0, sort_keys=True) + "\n")
         return
     for key, (table, found) in made.items():
-        version, columns = record[key]["version"], json.loads(json.dumps(found))
+        version = record[key]["version"]
+        columns = json.loads(json.dumps(found))
         assert version == code_version(TABLES[table]), f"{key}: a version was raised, run make golden"
         changed = equal(record[key]["columns"], columns)
-        assert not changed, f"{key}: {changed[:5]} changed, but not the version. Raise it in ml/versions.py."
+        assert not changed, f"{key}: {changed[:5]} changed, but not the version. Raise it in ml/core/versions.py."
 
 
 def test_a_changed_sign_is_seen():

@@ -39,8 +39,12 @@ def run_tests(tree: Path, tests: list[str]) -> subprocess.CompletedProcess:
     paths = ["::".join([LISTED["tests"][name], *rest]) for name, *rest in (test.split("::") for test in tests)]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *paths],
-        cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(tree)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,8 @@ def test_no_mutant_survives(copied, name):
     """With the bug in place its tests fail, and they fail because they ran."""
     mutant = MUTANTS[name]
     path = source(copied, mutant)
-    sound, stat = path.read_text(), path.stat()
+    sound = path.read_text()
+    stat = path.stat()
     path.write_text(sound.replace(mutant["before"], mutant["after"]))
     try:
         done = run_tests(copied, mutant["tests"])

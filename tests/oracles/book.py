@@ -71,7 +71,8 @@ class SlowSampler:
         row = {"ts": t, "flow": self.flow, "bid": [], "ask": []}
         self.flow = {}
         if self.known:
-            row["bid"], row["ask"] = self.book.top(1, 20), self.book.top(-1, 20)
+            row["bid"] = self.book.top(1, 20)
+            row["ask"] = self.book.top(-1, 20)
         recent = self.last_trade
         row["last_trade_price"] = self.last_trade[0] if recent else None
         row["book_age"] = t - self.last_book if self.known else None
@@ -100,7 +101,8 @@ class SlowSampler:
     def lose_trades(self, ts):
         if self.trades_since is not None:
             self.trade_intervals.append((self.trades_since, ts))
-        self.trades_since, self.trades_run = None, 0
+        self.trades_since = None
+        self.trades_run = 0
 
     def lose(self, reason):
         if reason == "break":
@@ -194,11 +196,13 @@ class SlowSampler:
             self.ladder[side] = after
 
     def judge(self, ts):
-        bid, ask = self.book.best(1), self.book.best(-1)
+        bid = self.book.best(1)
+        ask = self.book.best(-1)
         if bid is None or ask is None:
             if not self.one_sided and self.start < self.watermark:
                 self.intervals.append((self.start, self.watermark, "one_sided"))
-            self.one_sided, self.crossed = True, False
+            self.one_sided = True
+            self.crossed = False
             return
         if self.one_sided:
             self.one_sided = False
@@ -220,7 +224,8 @@ class SlowSampler:
         """Bands are those of the best prices before the message."""
         if not self.ladder[1] or not self.ladder[-1]:
             return
-        bid, ask = self.ladder[1][0][0], self.ladder[-1][0][0]
+        bid = self.ladder[1][0][0]
+        ask = self.ladder[-1][0][0]
         mid = (bid + ask) / 2
         if (price >= bid) if side > 0 else (price <= ask):
             band = "touch"
@@ -235,7 +240,8 @@ class SlowSampler:
 def forget_trades(row):
     """What a row says by its trades."""
     row["flow"] = {name: amount for name, amount in row["flow"].items() if not name.startswith(FROM_TRADES)}
-    row["last_trade_price"], row["trades_run"] = None, 0
+    row["last_trade_price"] = None
+    row["trades_run"] = 0
 
 
 def imbalance(side, before, after, m):

@@ -13,11 +13,19 @@ def candles(t):
     """Indicators over the last closed minutes; None where the first of the needed minutes has no price."""
     bars = minutes(t)
     spans = {
-        "rsi_14": (rsi, 59), "macd_hist_atr": (macd, 59), "bb_position": (band_position, 20),
-        "bb_width_bps": (band_width, 20), "atr_14_bps": (lambda b: 1e4 * atr(b)[-1] / b[-1]["close"], 59),
-        "adx_14": (adx, 59), "stoch_k_14": (stochastic, 14), "mfi_14": (money_flow, 15), "cmf_20": (chaikin, 20),
-        "close_vwap_20_bps": (from_vwap, 20), "volume_z_20": (volume_z, 20), "return_15m_bps": (long_return, 16),
-    }  # fmt: skip
+        "rsi_14": (rsi, 59),
+        "macd_hist_atr": (macd, 59),
+        "bb_position": (band_position, 20),
+        "bb_width_bps": (band_width, 20),
+        "atr_14_bps": (lambda b: 1e4 * atr(b)[-1] / b[-1]["close"], 59),
+        "adx_14": (adx, 59),
+        "stoch_k_14": (stochastic, 14),
+        "mfi_14": (money_flow, 15),
+        "cmf_20": (chaikin, 20),
+        "close_vwap_20_bps": (from_vwap, 20),
+        "volume_z_20": (volume_z, 20),
+        "return_15m_bps": (long_return, 16),
+    }
     return {
         name: f(bars[-n:]) if len(bars) >= n and bars[-n]["close"] is not None else None
         for name, (f, n) in spans.items()
@@ -27,7 +35,9 @@ def candles(t):
 def minutes(t):
     """The last 59 whole minutes, quiet ones at the close before."""
     seconds = (t["ts"] / 1e9).round().astype(int)
-    last, bars, close = seconds[-1] // 60 * 60, [], None
+    last = seconds[-1] // 60 * 60
+    bars = []
+    close = None
     for k in range(58, -1, -1):
         inside = (seconds > last - 60 * (k + 1)) & (seconds <= last - 60 * k)
         if inside.sum() < 60:
@@ -38,7 +48,8 @@ def minutes(t):
         notional = float((bar["trade_notional_buy"] + bar["trade_notional_sell"]).sum())
         high = low = close
         if traded.any():
-            high, low = bar["trade_price_high"][traded].max(), bar["trade_price_low"][traded].min()
+            high = bar["trade_price_high"][traded].max()
+            low = bar["trade_price_low"][traded].min()
             close = bar["last_trade_price"][traded][-1]
         bars.append({"high": high, "low": low, "close": close, "volume": volume, "notional": notional})
     return bars
@@ -55,7 +66,8 @@ def wilder(values, n):
 def rsi(bars):
     closes = [b["close"] for b in bars]
     changes = np.diff(closes)
-    up, down = wilder(np.maximum(changes, 0), 14)[-1], wilder(np.maximum(-changes, 0), 14)[-1]
+    up = wilder(np.maximum(changes, 0), 14)[-1]
+    down = wilder(np.maximum(-changes, 0), 14)[-1]
     return 100 - 100 / (1 + up / down) if down else (100.0 if up else 50.0)
 
 
@@ -83,9 +95,12 @@ def macd(bars):
 
 
 def adx(bars):
-    plus, minus, reach = [], [], true_ranges(bars)
+    plus = []
+    minus = []
+    reach = true_ranges(bars)
     for a, b in pairwise(bars):
-        up, down = b["high"] - a["high"], a["low"] - b["low"]
+        up = b["high"] - a["high"]
+        down = a["low"] - b["low"]
         plus.append(up if up > max(down, 0) else 0.0)
         minus.append(down if down > max(up, 0) else 0.0)
     smooth = []
@@ -96,14 +111,16 @@ def adx(bars):
         smooth.append(sums[1:])
     indexes = []
     for p, m, r in zip(*smooth, strict=True):
-        di_plus, di_minus = ratio(100 * p, r), ratio(100 * m, r)
+        di_plus = ratio(100 * p, r)
+        di_minus = ratio(100 * m, r)
         indexes.append(ratio(100 * abs(di_plus - di_minus), di_plus + di_minus))
     return wilder(indexes, 14)[-1]
 
 
 def band_position(bars):
     closes = np.array([b["close"] for b in bars])
-    upper, lower = closes.mean() + 2 * closes.std(), closes.mean() - 2 * closes.std()
+    upper = closes.mean() + 2 * closes.std()
+    lower = closes.mean() - 2 * closes.std()
     return (closes[-1] - lower) / (upper - lower) if np.ptp(closes) else 0.5
 
 
@@ -113,7 +130,8 @@ def band_width(bars):
 
 
 def stochastic(bars):
-    high, low = max(b["high"] for b in bars), min(b["low"] for b in bars)
+    high = max(b["high"] for b in bars)
+    low = min(b["low"] for b in bars)
     return ratio(100 * (bars[-1]["close"] - low), high - low, 50.0)
 
 
@@ -134,7 +152,8 @@ def chaikin(bars):
 
 
 def from_vwap(bars):
-    volume, notional = sum(b["volume"] for b in bars), sum(b["notional"] for b in bars)
+    volume = sum(b["volume"] for b in bars)
+    notional = sum(b["notional"] for b in bars)
     return 1e4 * (bars[-1]["close"] / (notional / volume) - 1) if volume else 0.0
 
 

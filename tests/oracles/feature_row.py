@@ -7,7 +7,7 @@ from math import cos, exp, log, log1p, pi, sin, sqrt
 
 import numpy as np
 
-from ml.schemas import SAMPLE_COLUMNS
+from ml.tables.schemas import SAMPLE_COLUMNS
 from tests.oracles.feature_minutes import candles, ratio
 
 BANDS = ("touch", "2bps", "5bps", "10bps", "20bps")
@@ -43,12 +43,10 @@ def book(t, s, tick):
     (b1, bq), (a1, aq) = sides["bid"][0], sides["ask"][0]
     m = (a1 + b1) / 2
     near = {
-        (side, x): [
-            (p, q) for k, (p, q) in enumerate(levels) if k == 0 or 1e4 * abs(p - m) <= x * m * (1 + 1e-15)
-        ]
+        (side, x): [(p, q) for k, (p, q) in enumerate(levels) if k == 0 or 1e4 * abs(p - m) <= x * m * (1 + 1e-15)]
         for side, levels in sides.items()
         for x in (2, 5, 10, 20)
-    }  # fmt: skip
+    }
     size = {key: sum(q for _, q in levels) for key, levels in near.items()}
     first = {(side, n): sum(q for _, q in levels[:n]) for side, levels in sides.items() for n in (1, 3, 5, 10)}
     vwap = {side: sum(p * q for p, q in lv[:5]) / sum(q for _, q in lv[:5]) for side, lv in sides.items()}
@@ -79,7 +77,8 @@ def book(t, s, tick):
 def slope(levels, m):
     if len(levels) < 3 or any(p == m for p, _ in levels):
         return None
-    x, y = np.log([2 * abs(p - m) for p, _ in levels]), np.log(np.cumsum([q for _, q in levels]))
+    x = np.log([2 * abs(p - m) for p, _ in levels])
+    y = np.log(np.cumsum([q for _, q in levels]))
     return float(np.polyfit(x, y, 1)[0])
 
 
@@ -104,7 +103,8 @@ def flow(t, s, run):
         everything = sum(a.values()) + sum(c.values())
         found[f"net_imb_{w}s"] = ratio(a["bid"] - c["bid"] - (a["ask"] - c["ask"]), everything)
         for side in ("bid", "ask"):
-            long_c, long_p = band_sum(t, "cancelled", side, run), band_sum(t, "traded", side, run)
+            long_c = band_sum(t, "cancelled", side, run)
+            long_p = band_sum(t, "traded", side, run)
             gone = c[side] + p[side]
             found[f"cancel_share_{side}_{w}s"] = c[side] / gone - long_c / (long_c + long_p) if gone else 0.0
             if w > 1:
@@ -115,7 +115,8 @@ def flow(t, s, run):
 
 def fleeting(t, side, band, w):
     """Cancellations matched with additions of their own second first, then with what the second before left over."""
-    a, c = t[f"added_{side}_{band}"], t[f"cancelled_{side}_{band}"]
+    a = t[f"added_{side}_{band}"]
+    c = t[f"cancelled_{side}_{band}"]
     matched = 0.0
     for k in range(len(a) - w, len(a)):
         same = min(a[k], c[k])
@@ -141,9 +142,11 @@ def trades(t, s, run):
     found["largest_share_60s"] = ratio(t["trade_largest"][-60:].max(), (buy + sell)[-60:].sum())
     hour = min(int(t["valid_run"][-1]), 3600)
     found["vpin"] = vpin(buy[-hour:], sell[-hour:])
-    found["kyle_60s"], found["amihud_60s"] = kyle(t) * sqrt(s), amihud(t) * s
+    found["kyle_60s"] = kyle(t) * sqrt(s)
+    found["amihud_60s"] = amihud(t) * s
     found["roll_60s"] = roll(t)
-    paid, notional = t["trade_spread_notional"][-30:].sum(), sum(t[f"trade_notional_{w}"][-30:].sum() for w in BUYERS)
+    paid = t["trade_spread_notional"][-30:].sum()
+    notional = sum(t[f"trade_notional_{w}"][-30:].sum() for w in BUYERS)
     found["effective_spread_30s"] = 1e4 * ratio(paid, notional)
     for who, n in (("buy", nb), ("sell", ns)):
         weights = [exp(-k) for k in range(10)]
@@ -172,7 +175,8 @@ def net_roots(t, w):
 
 def kyle(t):
     """Least squares by numpy's solver, return in bps = a + lambda x."""
-    x, y = net_roots(t, 60), 1e4 * returns(t, 60)
+    x = net_roots(t, 60)
+    y = 1e4 * returns(t, 60)
     if np.ptp(x) == 0:
         return 0.0
     return float(np.linalg.lstsq(np.column_stack([np.ones(60), x]), y, rcond=None)[0][1])
@@ -198,7 +202,9 @@ def vpin(buy, sell):
     size = (buy.sum() + sell.sum()) / 50
     if size == 0:
         return 0.0
-    bought, sold, filled = np.zeros(51), np.zeros(51), 0.0
+    bought = np.zeros(51)
+    sold = np.zeros(51)
+    filled = 0.0
     for b, q in zip(buy, sell, strict=True):
         left = b + q
         while left > 0:
@@ -206,7 +212,8 @@ def vpin(buy, sell):
             part = min(left, (bucket + 1) * size - filled)
             bought[bucket] += part * b / (b + q)
             sold[bucket] += part * q / (b + q)
-            filled, left = filled + part, left - part
+            filled = filled + part
+            left = left - part
             left = 0.0 if left < 1e-7 else left
     return float(np.abs(bought - sold).sum() / (50 * size))
 
@@ -224,7 +231,8 @@ def price(t):
         found["skew_300s"] = sqrt(300) * (r**3).sum() / variance**1.5 if variance else 0.0
         bars = m[-300:].reshape(5, 60)
         found["parkinson_300s"] = 1e4 * sqrt(sum(log(b.max() / b.min()) ** 2 for b in bars) / (4 * log(2)))
-    high, low = m[-60:].max(), m[-60:].min()
+    high = m[-60:].max()
+    low = m[-60:].min()
     found |= {
         "range_60s": 1e4 * (high - low) / m[-1],
         "to_high_60s": 1e4 * (high - m[-1]) / m[-1],

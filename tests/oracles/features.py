@@ -12,7 +12,8 @@ def mid():
 
 
 def imbalance(n):
-    bid, ask = pl.sum_horizontal(sizes("bid", n)), pl.sum_horizontal(sizes("ask", n))
+    bid = pl.sum_horizontal(sizes("bid", n))
+    ask = pl.sum_horizontal(sizes("ask", n))
     return (bid - ask) / (bid + ask)
 
 
@@ -36,7 +37,8 @@ def flow(name, side):
 
 
 def signed(what, w):
-    buy, sell = window(pl.col(f"{what}_buy").cast(pl.Float64), w), window(pl.col(f"{what}_sell").cast(pl.Float64), w)
+    buy = window(pl.col(f"{what}_buy").cast(pl.Float64), w)
+    sell = window(pl.col(f"{what}_sell").cast(pl.Float64), w)
     return pl.when(buy + sell > 0).then((buy - sell) / (buy + sell)).otherwise(0.0)
 
 
@@ -48,13 +50,16 @@ def net(w):
 
 
 def cancelled(w):
-    bid, ask = window(flow("cancelled", "bid"), w), window(flow("cancelled", "ask"), w)
+    bid = window(flow("cancelled", "bid"), w)
+    ask = window(flow("cancelled", "ask"), w)
     return pl.when(bid + ask > 0).then((bid - ask) / (bid + ask)).otherwise(0.0)
 
 
 def expressions(tick):
     """Feature id -> expression; `S` must be a column."""
-    bid, ask, m = pl.col("bid_price_1"), pl.col("ask_price_1"), mid()
+    bid = pl.col("bid_price_1")
+    ask = pl.col("ask_price_1")
+    m = mid()
     return {
         "spread_ticks": (ask - bid) / tick,
         "spread_bps": 1e4 * (ask - bid) / m,

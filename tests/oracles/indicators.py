@@ -83,7 +83,8 @@ def vwap(turnover, volume, n):
 
 
 def pvt(close, volume):
-    level, out = 0.0, [0.0]
+    level = 0.0
+    out = [0.0]
     for before, after, v in zip(close, close[1:], volume[1:], strict=False):
         level += v * (after - before) / before
         out.append(level)
@@ -100,7 +101,8 @@ def volume_index(close, volume, sign, start):
 
 def force(close, volume, n):
     raw = [v * (b - a) for a, b, v in zip(close, close[1:], volume[1:], strict=False)]
-    mean, out = sum(raw[:n]) / n, [nan] * n
+    mean = sum(raw[:n]) / n
+    out = [nan] * n
     for k, value in enumerate(raw[n - 1 :]):
         mean = mean if k == 0 else mean + 2 / (n + 1) * (value - mean)
         out.append(mean)

@@ -51,7 +51,8 @@ def sparse(rows, horizon, end):
     """Labels of snapshots by a plain loop: rows are (ts, price or None); returns (movement, age, reason) per row."""
     gaps = sorted(b[0] - a[0] for a, b in pairwise(rows))
     spacing = int(median(gaps)) if gaps else 0
-    tolerance, known = max(500_000_000, spacing // 2), [(ts, price) for ts, price in rows if price is not None]
+    tolerance = max(500_000_000, spacing // 2)
+    known = [(ts, price) for ts, price in rows if price is not None]
     found = []
     for ts, price in rows:
         target = ts + horizon * 10**9
@@ -76,7 +77,8 @@ def net(rows, horizon, fee, latency):
         if row["movement"] is None:
             found.append((None, None))
             continue
-        enter, leave = rows[k + latency], rows[k + horizon]
+        enter = rows[k + latency]
+        leave = rows[k + horizon]
         long = leave["bid"] - enter["ask"] - fee * leave["bid"] - fee * enter["ask"]
         short = enter["bid"] - leave["ask"] - fee * leave["ask"] - fee * enter["bid"]
         found.append((long / enter["ask"], short / enter["bid"]))

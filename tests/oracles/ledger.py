@@ -1,6 +1,6 @@
 """The gap ledger by one DuckDB query over the raw ids: no parser, no state machine, no kernel.
 
-Binance futures and the simulated venue: a diff follows if its `pu` is the `u` before it. Stretches of diffs that follow
+Binance futures and the simulated venue: a diff follows if its `pu` is the `u` before it. Intervals of diffs that follow
 one another are islands; in each the book is known from the first snapshot that one of its diffs straddles. It begins
 at the largest `T` so far and ends at that of its diffs. What ids cannot show (a crossed or one-sided book) is not here.
 """
@@ -57,7 +57,7 @@ SCHEMA = dict.fromkeys(("start", "end", "from_id", "to_id"), pl.Int64) | {"reaso
 
 
 def ledger(files: list[str]) -> pl.DataFrame:
-    """Gaps of an instrument from the stored `raw_frames` of its days; `known_from`: where the stretch before began."""
+    """Gaps of an instrument from the stored `raw_frames` of its days; `known_from`: where the interval before began."""
     with duckdb.connect() as connection:
         found = connection.execute(QUERY, {"files": files}).fetchall()
     return pl.DataFrame(found, schema=SCHEMA, orient="row")

@@ -1,20 +1,21 @@
 """The predecessor's columns of one moment the slow way: lists of levels and candles, plain loops, no arrays of rows.
 
-Here: every column that can be had; in the plain form of arrays of 110 columns and the smoothed one of 112.
+Here: every column that is available; in the plain form of arrays of 110 columns and the smoothed one of 112.
 """
 
 from itertools import pairwise
 from math import log, nan, sqrt
 from statistics import fmean, median, pstdev
 
-from ml.schemas import SAMPLE_COLUMNS
+from ml.tables.schemas import SAMPLE_COLUMNS
 
 AT = {name: k for k, name in enumerate(SAMPLE_COLUMNS)}
 
 
 def snapshot(sample, instrument):
     """Bids and asks as (price, size) in currency, best first, levels that are not there left out."""
-    p, q = 10.0**instrument.price_decimals, 10.0**instrument.size_decimals
+    p = 10.0**instrument.price_decimals
+    q = 10.0**instrument.size_decimals
     return [
         [
             (sample[AT[f"{side}_price_{k}"]] / p, sample[AT[f"{side}_size_{k}"]] / q)
@@ -99,7 +100,8 @@ def kyle(snaps):
 def over_twenty(snaps):
     moves = [mid(b) - mid(a) for a, b in pairwise(snaps)]
     returns = [(mid(b) - mid(a)) / mid(a) for a, b in pairwise(snaps)]
-    late, early = moves[1:], moves[:-1]
+    late = moves[1:]
+    early = moves[:-1]
     covariance = sum((x - fmean(late)) * (y - fmean(early)) for x, y in zip(late, early, strict=True)) / 17
     return {
         "amihud_illiquidity": fmean(
@@ -121,9 +123,13 @@ def typical(x):
 
 def candle(bars):
     """Columns 50 to 74 of the last of at least twenty candles."""
-    last, before, recent = bars[-1], bars[-2], bars[-20:]
+    last = bars[-1]
+    before = bars[-2]
+    recent = bars[-20:]
     o, h, x, c, v = (last[name] for name in ("open", "high", "low", "close", "volume"))
-    reach, body, wick = h - x, abs(c - o), min(o, c) - x
+    reach = h - x
+    body = abs(c - o)
+    wick = min(o, c) - x
     volume = sum(b["volume"] for b in recent)
     spreads = [log(b["high"] / b["low"]) ** 2 for b in recent]
     terms = [s / 2 - (2 * log(2) - 1) * log(b["close"] / b["open"]) ** 2 for s, b in zip(spreads, recent, strict=True)]
@@ -177,30 +183,42 @@ def indicators(bars, smooth):
     c, h, x = ([b[name] for b in bars] for name in ("close", "high", "low"))
     line = [ema(c[: k + 1], 12)[-1] - ema(c[: k + 1], 26)[-1] for k in range(25, len(c))]
     signal = ema(line, 9)[-1] if smooth else fmean(line[-9:])
-    ks = [ratio(100 * (c[k] - min(x[k - 13 : k + 1])), max(h[k - 13 : k + 1]) - min(x[k - 13 : k + 1]), 50.0)
-          for k in range(len(c) - 3, len(c))]  # fmt: skip
-    deviation, middle, atr = pstdev(c[-20:]), fmean(c[-20:]), fmean(reaches(bars)[-14:])
+    ks = [
+        ratio(100 * (c[k] - min(x[k - 13 : k + 1])), max(h[k - 13 : k + 1]) - min(x[k - 13 : k + 1]), 50.0)
+        for k in range(len(c) - 3, len(c))
+    ]
+    deviation = pstdev(c[-20:])
+    middle = fmean(c[-20:])
+    atr = fmean(reaches(bars)[-14:])
     volume = sum(b["volume"] for b in bars[-20:])
     return {
         **{f"sma_{n}": fmean(c[-n:]) for n in (10, 20, 50)},
         **{f"ema_{n}": ema(c, n)[-1] for n in (10, 20, 50)},
-        "macd": line[-1], "macd_signal": signal, "macd_histogram": line[-1] - signal,
+        "macd": line[-1],
+        "macd_signal": signal,
+        "macd_histogram": line[-1] - signal,
         **directional(bars, smooth),
         **{f"rsi_{n}": rsi(c, n, smooth) for n in (14, 28)},
-        "stochastic_k": ks[-1], "stochastic_d": fmean(ks) if smooth else ks[-1],
+        "stochastic_k": ks[-1],
+        "stochastic_d": fmean(ks) if smooth else ks[-1],
         "williams_r": ratio(-100 * (max(h[-14:]) - c[-1]), max(h[-14:]) - min(x[-14:]), -50.0),
         "cci": cci([typical(b) for b in bars[-20:]]),
-        "momentum_10": (c[-1] - c[-10]) / c[-10], "roc": 100 * (c[-1] - c[-12]) / c[-12],
+        "momentum_10": (c[-1] - c[-10]) / c[-10],
+        "roc": 100 * (c[-1] - c[-12]) / c[-12],
         "mfi": money(bars[-15:]),
-        "bollinger_upper": middle + 2 * deviation, "bollinger_middle": middle,
-        "bollinger_lower": middle - 2 * deviation, "bollinger_width": 4 * deviation / middle,
-        "bollinger_pct": ratio(c[-1] - middle + 2 * deviation, 4 * deviation, 0.5), "atr_14": atr,
-        "keltner_upper": ema(c, 20)[-1] + 2 * atr, "keltner_lower": ema(c, 20)[-1] - 2 * atr,
+        "bollinger_upper": middle + 2 * deviation,
+        "bollinger_middle": middle,
+        "bollinger_lower": middle - 2 * deviation,
+        "bollinger_width": 4 * deviation / middle,
+        "bollinger_pct": ratio(c[-1] - middle + 2 * deviation, 4 * deviation, 0.5),
+        "atr_14": atr,
+        "keltner_upper": ema(c, 20)[-1] + 2 * atr,
+        "keltner_lower": ema(c, 20)[-1] - 2 * atr,
         "vwap": ratio(sum(typical(b) * b["volume"] for b in bars[-20:]), volume, nan),
         "cmf": ratio(sum(flow(b) for b in bars[-20:]), volume, 0.0),
         "aroon_up": 100 * (1 + h[-25:].index(max(h[-25:]))) / 25,
         "aroon_down": 100 * (1 + x[-25:].index(min(x[-25:]))) / 25,
-    }  # fmt: skip
+    }
 
 
 def reaches(bars):
@@ -210,9 +228,11 @@ def reaches(bars):
 
 
 def directional(bars, smooth):
-    plus, minus = [], []
+    plus = []
+    minus = []
     for a, b in pairwise(bars):
-        up, down = b["high"] - a["high"], a["low"] - b["low"]
+        up = b["high"] - a["high"]
+        down = a["low"] - b["low"]
         plus.append(up if up > down and up > 0 else 0.0)
         minus.append(down if down > up and down > 0 else 0.0)
     if smooth:

@@ -18,7 +18,9 @@ def one(close, high, low, i):
         after = range(i + 1, i + n + 1)
         if i + n >= len(close) or any(close[k] is None for k in (i, *after)):
             continue
-        now, top, bottom = close[i], max(high[k] for k in after), min(low[k] for k in after)
+        now = close[i]
+        top = max(high[k] for k in after)
+        bottom = min(low[k] for k in after)
         change = close[i + n] / now - 1
         found[f"future_return_{name}"] = change
         found[f"direction_{name}"] = 2 if change > FLAT[name] else 0 if change < -FLAT[name] else 1

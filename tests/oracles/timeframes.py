@@ -25,8 +25,12 @@ def timeframes(f):
 
 
 def coarse_columns(f):
-    h, x, c, v = f.high, f.low, f.close, f.volume
-    line, width = c.rolling(20).mean(), c.rolling(20).std(ddof=0)
+    h = f.high
+    x = f.low
+    c = f.close
+    v = f.volume
+    line = c.rolling(20).mean()
+    width = c.rolling(20).std(ddof=0)
     rises = c.diff().clip(lower=0).rolling(14).sum()
     falls = (-c.diff()).clip(lower=0).rolling(14).sum()
     flow = v * ((c - x) - (h - c)) / (h - x)

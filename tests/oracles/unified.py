@@ -24,7 +24,9 @@ def unified(f):
 
 
 def price(f):
-    c, v, q = f.close, f.volume, f.turnover
+    c = f.close
+    v = f.volume
+    q = f.turnover
     out = {name: f[name] for name in ("open", "high", "low", "close")}
     out["returns"] = c.pct_change(fill_method=None)
     out |= {f"returns_{n}": c / c.shift(n) - 1 for n in (5, 10, 20)}
@@ -69,12 +71,16 @@ def price(f):
 
 
 def oscillators(f):
-    h, x, c, v = f.high, f.low, f.close, f.volume
+    h = f.high
+    x = f.low
+    c = f.close
+    v = f.volume
     line, signal, histogram = talib.MACD(c, 12, 26, 9)
     lowest = x.rolling(14).min()
     k = (100 * (c - lowest) / (h.rolling(14).max() - lowest)).rolling(3).mean()
     down, up = talib.AROON(h, x, 25)
-    rsi, cci = talib.RSI(c, 14), talib.CCI(h, x, c, 20)
+    rsi = talib.RSI(c, 14)
+    cci = talib.CCI(h, x, c, 20)
     mfi = talib.MFI(h, x, c, v * 1e9, 14)
     time = pd.Series(np.arange(len(c), dtype=float), c.index)
     out = {
@@ -107,22 +113,30 @@ def oscillators(f):
         "trend_quality": c.rolling(20).corr(time) ** 2,
     }
     for name, x in (("rsi", rsi), ("macd", line)):
-        rose, stronger = c - c.shift(14), x - x.shift(14)
+        rose = c - c.shift(14)
+        stronger = x - x.shift(14)
         out[f"bearish_divergence_{name}"] = flag((rose > 0) & (stronger < 0), rose, stronger)
         out[f"bullish_divergence_{name}"] = flag((rose < 0) & (stronger > 0), rose, stronger)
     return out
 
 
 def bands(f):
-    h, x, c = f.high, f.low, f.close
+    h = f.high
+    x = f.low
+    c = f.close
     p = (h + x + c) / 3
-    middle, width = p.rolling(20).mean(), 2 * p.rolling(20).std(ddof=0)
-    high, low = middle + width, middle - width
-    atr, line = talib.ATR(h, x, c, 14), talib.EMA(p, 20)
+    middle = p.rolling(20).mean()
+    width = 2 * p.rolling(20).std(ddof=0)
+    high = middle + width
+    low = middle - width
+    atr = talib.ATR(h, x, c, 14)
+    line = talib.EMA(p, 20)
     stop = parabolic(f)
     lines = {n: (h.rolling(n).max() + x.rolling(n).min()) / 2 for n in (9, 26, 52)}
-    a, b = ((lines[9] + lines[26]) / 2).shift(26), lines[52].shift(26)
-    upper, lower = h.rolling(20).max().shift(1), x.rolling(20).min().shift(1)
+    a = ((lines[9] + lines[26]) / 2).shift(26)
+    b = lines[52].shift(26)
+    upper = h.rolling(20).max().shift(1)
+    lower = x.rolling(20).min().shift(1)
     squeeze = flag((high < line + 2 * atr) & (low > line - 2 * atr), high, line, atr)
     return {
         "bb_middle": middle,
@@ -159,8 +173,9 @@ def bands(f):
 
 
 def parabolic(f):
-    """TA-Lib's, begun anew at the start of the day before each day."""
-    day, out = (f.index - STEP).floor("D"), pd.Series(np.nan, f.index)
+    """TA-Lib's, started over at the start of the day before each day."""
+    day = (f.index - STEP).floor("D")
+    out = pd.Series(np.nan, f.index)
     for now in day.unique()[1:]:
         rows = f[(day == now) | (day == now - pd.Timedelta("1D"))]
         if (day == now - pd.Timedelta("1D")).sum() == 96:
@@ -169,15 +184,21 @@ def parabolic(f):
 
 
 def ranges(f):
-    o, h, x, c = f.open, f.high, f.low, f.close
+    o = f.open
+    h = f.high
+    x = f.low
+    c = f.close
     out = {}
     for n in (20, 50, 100):
-        high, low = h.rolling(n).max(), x.rolling(n).min()
+        high = h.rolling(n).max()
+        low = x.rolling(n).min()
         out |= {f"local_high_{n}": high, f"local_low_{n}": low}
         out |= {f"distance_from_high_{n}": c / high - 1, f"distance_from_low_{n}": c / low - 1}
         out[f"position_in_range_{n}"] = (c - low) / (high - low)
-    high, low = h.rolling(96).max(), x.rolling(96).min()
-    top, floor = h.rolling(20).max(), x.rolling(20).min()
+    high = h.rolling(96).max()
+    low = x.rolling(96).min()
+    top = h.rolling(20).max()
+    floor = x.rolling(20).min()
     ten = h.rolling(10).max() - x.rolling(10).min()
     before = x.shift(1).rolling(20).min()
     return out | {
@@ -227,7 +248,8 @@ def consensus(f, done):
         (done["cmf"], 0),
         (done["obv_normalized"], 0),
     ]
-    long, short = sum((a > b).astype(float) for a, b in pairs), sum((a < b).astype(float) for a, b in pairs)
+    long = sum((a > b).astype(float) for a, b in pairs)
+    short = sum((a < b).astype(float) for a, b in pairs)
     return {
         "indicators_count_long": long,
         "indicators_count_short": short,

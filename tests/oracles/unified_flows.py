@@ -20,15 +20,22 @@ def flag(condition, *known):
 
 
 def volume(f):
-    h, x, c, v, q = f.high, f.low, f.close, f.volume, f.turnover
-    r, s = c / c.shift(1) - 1, v * sign(c.diff())
+    h = f.high
+    x = f.low
+    c = f.close
+    v = f.volume
+    q = f.turnover
+    r = c / c.shift(1) - 1
+    s = v * sign(c.diff())
     flow = v * ((c - x) - (h - c)) / (h - x)
-    ratio, spread = v / v.rolling(20).mean(), h - x
+    ratio = v / v.rolling(20).mean()
+    spread = h - x
     obv = s.rolling(96).sum() / v.rolling(96).sum()
     recent = s.rolling(20).sum() / v.rolling(20).sum()
     z = c.diff() / c.diff().rolling(50).std(ddof=0)
     bought = z.map(lambda z: (1 + erf(z / 2**0.5)) / 2)
-    impact, dry = 1e4 * r.abs() / (q / q.rolling(96).mean()), 1e6 * r.abs() / q
+    impact = 1e4 * r.abs() / (q / q.rolling(96).mean())
+    dry = 1e6 * r.abs() / q
     slope = (r * s).rolling(20).sum() / (s * s).rolling(20).sum()
     out = {f"volume_cumsum_{n}h": v.rolling(4 * n).sum() for n in (4, 8, 12, 24)}
     out |= {f"volume_cumsum_{n}h_ratio": v.rolling(4 * n).mean() / v.rolling(672).mean() for n in (4, 8, 12, 24)}
@@ -69,12 +76,16 @@ def volume(f):
 
 
 def risk(f):
-    h, x, c, v = f.high, f.low, f.close, f.volume
+    h = f.high
+    x = f.low
+    c = f.close
+    v = f.volume
     r = c.pct_change(fill_method=None)
     rms = (r * r).rolling(96).mean() ** 0.5
     per_candle = np.log(h / x) ** 2 / (4 * log(2))
     bipower = (pi / 2 * (r * r.shift(1)).abs().rolling(96).mean()) ** 0.5
-    jump, spread = r / bipower.shift(1), h - x
+    jump = r / bipower.shift(1)
+    spread = h - x
     p = np.log(c)
     hurst = [((p - p.shift(n)) ** 2).rolling(96).sum() ** 0.5 for n in (16, 4)]
     bins = [r < -rms, (r >= -rms) & (r < 0), (r >= 0) & (r < rms), r >= rms]

@@ -21,7 +21,8 @@ class Memory(dg.IOManager):
     """Keeps values, and the keys that it was asked for."""
 
     def __init__(self):
-        self.values, self.asked = {}, []
+        self.values = {}
+        self.asked = []
 
     def handle_output(self, context, obj):
         self.values[context.asset_partition_key if context.has_asset_partitions else None] = obj

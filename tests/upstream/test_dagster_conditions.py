@@ -28,7 +28,7 @@ def test_eager_alone_does_not_wait_for_checks(condition, requested):
 
 
 def test_eager_looks_at_the_latest_day_alone():
-    """An older day that is made anew asks for nothing downstream: that is what the sensor's job is for."""
+    """An older day that is recomputed asks for nothing downstream: that is what the sensor's job is for."""
 
     @dg.asset(partitions_def=DAYS)
     def table(): ...
@@ -36,11 +36,13 @@ def test_eager_looks_at_the_latest_day_alone():
     @dg.asset(partitions_def=DAYS, deps=[table], automation_condition=WAITING)
     def follower(): ...
 
-    defs, requested = dg.Definitions([table, follower]), {}
+    defs = dg.Definitions([table, follower])
+    requested = {}
     with dg.DagsterInstance.ephemeral() as instance:
         cursor = dg.evaluate_automation_conditions(defs, instance).cursor
         for day in ("2025-03-03", "2025-03-05"):
             dg.materialize([table], instance=instance, partition_key=day)
             tick = dg.evaluate_automation_conditions(defs, instance, cursor=cursor)
-            cursor, requested[day] = tick.cursor, tick.get_requested_partitions(follower.key)
+            cursor = tick.cursor
+            requested[day] = tick.get_requested_partitions(follower.key)
     assert requested == {"2025-03-03": set(), "2025-03-05": {"2025-03-05"}}

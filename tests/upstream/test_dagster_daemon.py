@@ -30,7 +30,8 @@ NO_LAUNCH = {"run_launcher": {"module": "dagster._core.test_utils", "class": "Mo
 def test_a_run_key_is_run_once(tmp_path):
     """The same key on a later tick makes no second run; another key does."""
     (tmp_path / "location.py").write_text(LOCATION)
-    target, runs = PythonFileTarget(str(tmp_path / "location.py"), None, str(tmp_path), "location"), []
+    target = PythonFileTarget(str(tmp_path / "location.py"), None, str(tmp_path), "location")
+    runs = []
     with (
         dg.instance_for_test(overrides=NO_LAUNCH, temp_dir=str(tmp_path)) as instance,
         create_test_daemon_workspace_context(target, instance) as context,

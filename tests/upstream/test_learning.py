@@ -5,7 +5,7 @@ import numpy as np
 import optuna
 import pytest
 
-from ml.models.lightgbm import FIXED_PARAMS
+from ml.learning.models.lightgbm import FIXED_PARAMS
 
 ROUNDS = 20
 

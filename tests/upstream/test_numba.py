@@ -9,34 +9,34 @@ import numpy as np
 import pytest
 from numba import njit
 
-from ml.market.compiled import hot, inlined
+from ml.market.book.compiled import njit_inline, njit_no_alloc
 
 
-@hot
+@njit_no_alloc
 def add(total, values):
     for k in range(len(values)):
         total[0] += values[k]
 
 
-@inlined
+@njit_inline
 def merged(values, k):
     return values[k] * 2
 
 
-@hot
+@njit_no_alloc
 def called(values, k):
     if k < 0:
         raise ValueError
     return values[k] * 2
 
 
-@hot
+@njit_no_alloc
 def caller(total, values):
     for k in range(len(values)):
         total[0] += merged(values, k) + called(values, k)
 
 
-@hot
+@njit_no_alloc
 def divide(a, b):
     return a / b
 
@@ -48,7 +48,8 @@ def allocate(n):
 def test_hot_functions_count_no_references():
     """`_nrt=False` leaves no reference counting in the code of a function that takes arrays; without it there is."""
     plain = njit(add.py_func)
-    total, values = np.zeros(1, np.int64), np.arange(5)
+    total = np.zeros(1, np.int64)
+    values = np.arange(5)
     for compiled in (add, plain):
         compiled(total, values)
     assert total[0] == 20
@@ -60,7 +61,7 @@ def test_hot_functions_count_no_references():
 def test_hot_functions_may_not_allocate():
     """The option's price: an array made inside is refused when it is compiled, not corrupted when it runs."""
     with pytest.raises(Exception, match=r"(?i)nrt|allocat"):
-        hot(allocate)(3)
+        njit_no_alloc(allocate)(3)
 
 
 def test_inlined_functions_leave_no_call():
@@ -94,8 +95,11 @@ def test_the_cache_does_not_see_a_change_in_another_file(tmp_path):
         (tmp_path / "callee.py").write_text(f"from numba import njit\n@njit\ndef step(x): return x + {amount}\n")
         done = subprocess.run(
             [sys.executable, "-c", "import caller; print(caller.twice(0))"],
-            cwd=tmp_path, env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         answers.append(int(done.stdout))
     assert answers == [2, 2]

@@ -27,10 +27,12 @@ def test_the_same_frame_is_the_same_bytes_in_every_process():
         subprocess.run(
             [sys.executable, "-c", WRITE],
             env=os.environ | {"POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": threads},
-            capture_output=True, text=True, check=True,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         for threads in ("1", "2")
-    }  # fmt: skip
+    }
     assert len(hashes) == 1
 
 
@@ -64,7 +66,8 @@ def test_a_scan_of_bytes_outlives_its_file(tmp_path):
     """A lazy frame over bytes reads what was there; over a path it reads what is there when it is collected."""
     path = tmp_path / "x.parquet"
     pl.DataFrame({"x": [1]}).write_parquet(path)
-    of_bytes, of_path = pl.scan_parquet(path.read_bytes()), pl.scan_parquet(path)
+    of_bytes = pl.scan_parquet(path.read_bytes())
+    of_path = pl.scan_parquet(path)
     pl.DataFrame({"x": [1, 2]}).write_parquet(path)
     assert of_bytes.collect().height == 1
     assert of_path.collect().height == 2
@@ -72,6 +75,7 @@ def test_a_scan_of_bytes_outlives_its_file(tmp_path):
 
 def test_a_join_asks_for_one_row_each():
     """`validate="1:1"` refuses a doubled key instead of multiplying rows."""
-    once, twice = pl.DataFrame({"ts": [1, 2]}), pl.DataFrame({"ts": [1, 1]})
+    once = pl.DataFrame({"ts": [1, 2]})
+    twice = pl.DataFrame({"ts": [1, 1]})
     with pytest.raises(pl.exceptions.ComputeError, match="1:1"):
         once.join(twice, on="ts", how="full", coalesce=True, validate="1:1")

@@ -8,16 +8,17 @@ with the mean of its first n values and remembers it for ever, ever less: `ml.fe
 """
 
 from ml.features.indicators.rolling import F64, blank
-from ml.market.compiled import hot
+from ml.market.book.compiled import njit_no_alloc
 
 
-@hot
+@njit_no_alloc
 def smooth(x: F64, n: int, weight: float, first: int, out: F64) -> None:
     """Y = weight x + (1 - weight) y from row first + n - 1 on, which is the mean of the n values up to it.
 
     `out` may be x.
     """
-    begun, y = x[first : first + n], 0.0
+    begun = x[first : first + n]
+    y = 0.0
     for i in range(begun.size):
         y += begun[i]
     blank(out, first + n - 1)
@@ -26,14 +27,16 @@ def smooth(x: F64, n: int, weight: float, first: int, out: F64) -> None:
         follow(x[first + n :], weight, y / n, out[first + n :])
 
 
-@hot
+@njit_no_alloc
 def follow(x: F64, weight: float, before: float, out: F64) -> None:
     """Y = weight x + (1 - weight) y, which is `before` in the row before the first.
 
     Four rows at a time, so that each waits for the one four rows before it alone: y_t+k is what the k values say by
     themselves, and (1 - weight)^k y_t.
     """
-    rest, y, whole = 1.0 - weight, before, out.size // 4 * 4
+    rest = 1.0 - weight
+    y = before
+    whole = out.size // 4 * 4
     square = rest * rest
     cube = square * rest
     for i in range(0, whole, 4):
@@ -41,28 +44,32 @@ def follow(x: F64, weight: float, before: float, out: F64) -> None:
         b = weight * x[i + 1] + rest * a
         c = weight * x[i + 2] + rest * b
         d = weight * x[i + 3] + rest * c
-        out[i], out[i + 1], out[i + 2] = a + rest * y, b + square * y, c + cube * y
+        out[i] = a + rest * y
+        out[i + 1] = b + square * y
+        out[i + 2] = c + cube * y
         y = d + cube * rest * y
         out[i + 3] = y
-    own, power = 0.0, 1.0
+    own = 0.0
+    power = 1.0
     for i in range(whole, out.size):
-        own, power = weight * x[i] + rest * own, power * rest
+        own = weight * x[i] + rest * own
+        power = power * rest
         out[i] = own + power * y
 
 
-@hot
+@njit_no_alloc
 def ema(x: F64, n: int, out: F64) -> None:
     """Exponential moving average, weight 2 / (n + 1). Recursive, settles after `ema_settles(n)`. Source: TA-Lib EMA."""
     smooth(x, n, 2.0 / (n + 1), 0, out)
 
 
-@hot
+@njit_no_alloc
 def wilder(x: F64, n: int, out: F64) -> None:
     """Wilder's smoothing, weight 1 / n. Recursive, settles after `wilder_settles(n)`. Source: Wilder 1978."""
     smooth(x, n, 1.0 / n, 0, out)
 
 
-@hot
+@njit_no_alloc
 def macd(x: F64, fast: int, slow: int, signal: int, line: F64, trigger: F64, histogram: F64) -> None:
     """MACD: EMA fast - EMA slow, its EMA of `signal`, and the difference of both.
 
@@ -78,7 +85,7 @@ def macd(x: F64, fast: int, slow: int, signal: int, line: F64, trigger: F64, his
         histogram[i] = line[i] - trigger[i]
 
 
-@hot
+@njit_no_alloc
 def ppo(x: F64, fast: int, slow: int, spare: F64, out: F64) -> None:
     """Percentage price oscillator: 100 (EMA fast / EMA slow - 1). Settles after `ema_settles(slow)`.
 
@@ -90,7 +97,7 @@ def ppo(x: F64, fast: int, slow: int, spare: F64, out: F64) -> None:
         out[i] = 100.0 * (out[i] / spare[i] - 1.0)
 
 
-@hot
+@njit_no_alloc
 def trix(x: F64, n: int, spare: F64, out: F64) -> None:
     """100 times the rate of change of an EMA of an EMA of an EMA of n.
 
@@ -101,6 +108,7 @@ def trix(x: F64, n: int, spare: F64, out: F64) -> None:
     smooth(out, n, weight, n - 1, spare)
     smooth(spare, n, weight, 2 * n - 2, spare)
     blank(out, 1)
-    now, kept = spare[1:], out[1:]
+    now = spare[1:]
+    kept = out[1:]
     for i in range(kept.size):
         kept[i] = 100.0 * (now[i] / spare[i] - 1.0)

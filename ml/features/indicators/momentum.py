@@ -10,28 +10,30 @@ from ml.features.indicators.distances import mean_deviation
 from ml.features.indicators.extremes import highest, lowest, since_highest, since_lowest
 from ml.features.indicators.rolling import F64, blank, sma, total
 from ml.features.indicators.volatility import true_range
-from ml.market.compiled import hot
+from ml.market.book.compiled import njit_no_alloc
 
 
-@hot
+@njit_no_alloc
 def momentum(x: F64, n: int, out: F64) -> None:
     """X - x n rows ago. Source: TA-Lib MOM."""
     blank(out, n)
-    now, kept = x[n:], out[n:]
+    now = x[n:]
+    kept = out[n:]
     for i in range(kept.size):
         kept[i] = now[i] - x[i]
 
 
-@hot
+@njit_no_alloc
 def roc(x: F64, n: int, out: F64) -> None:
     """Rate of change in percent: 100 (x / x n rows ago - 1). Source: TA-Lib ROC."""
     blank(out, n)
-    now, kept = x[n:], out[n:]
+    now = x[n:]
+    kept = out[n:]
     for i in range(kept.size):
         kept[i] = 100.0 * (now[i] / x[i] - 1.0)
 
 
-@hot
+@njit_no_alloc
 def rsi(x: F64, n: int, out: F64) -> None:
     """Relative strength index: 100 U / (U + D), U and D rises and falls smoothed by Wilder.
 
@@ -45,7 +47,9 @@ def rsi(x: F64, n: int, out: F64) -> None:
         change = x[i] - x[i - 1]
         up += max(change, 0.0)
         down += max(-change, 0.0)
-    up, down, weight = up / n, down / n, 1.0 / n
+    up = up / n
+    down = down / n
+    weight = 1.0 / n
     out[n] = 100.0 * up / (up + down)
     rest = 1.0 - weight
     for i in range(n + 1, x.size):
@@ -55,17 +59,18 @@ def rsi(x: F64, n: int, out: F64) -> None:
         out[i] = 100.0 * up / (up + down)
 
 
-@hot
+@njit_no_alloc
 def window_rsi(x: F64, n: int, spare: F64, out: F64) -> None:
     """RSI over a window: 100 rises / (rises + falls) of the last n changes; forgets all else. Source: Cutler."""
     way(x, n, spare, out)
-    now, kept = x[n:], out[n:]
+    now = x[n:]
+    kept = out[n:]
     for i in range(kept.size):
         # rises - falls is the change over the window
         kept[i] = 50.0 * (1.0 + (now[i] - x[i]) / kept[i])
 
 
-@hot
+@njit_no_alloc
 def raw_stochastic(high: F64, low: F64, close: F64, n: int, spare: F64, out: F64) -> None:
     """100 (close - lowest) / (highest - lowest) of the last n rows. Source: Lane; TA-Lib STOCHF."""
     highest(high, n, spare)
@@ -74,7 +79,7 @@ def raw_stochastic(high: F64, low: F64, close: F64, n: int, spare: F64, out: F64
         out[i] = 100.0 * (close[i] - out[i]) / (spare[i] - out[i])
 
 
-@hot
+@njit_no_alloc
 def stochastic(high: F64, low: F64, close: F64, n: int, slow: int, signal: int, k: F64, d: F64) -> None:
     """%K, the mean of `slow` raw values, and %D, the mean of `signal` %K. Source: Lane; TA-Lib STOCH.
 
@@ -87,7 +92,7 @@ def stochastic(high: F64, low: F64, close: F64, n: int, slow: int, signal: int, 
     blank(d, n + slow - 2)
 
 
-@hot
+@njit_no_alloc
 def williams_r(high: F64, low: F64, close: F64, n: int, spare: F64, out: F64) -> None:
     """Williams %R: 100 (close - highest) / (highest - lowest) of the last n rows. Source: TA-Lib WILLR."""
     raw_stochastic(high, low, close, n, spare, out)
@@ -95,7 +100,7 @@ def williams_r(high: F64, low: F64, close: F64, n: int, spare: F64, out: F64) ->
         out[i] -= 100.0
 
 
-@hot
+@njit_no_alloc
 def cci(typical: F64, n: int, spare: F64, out: F64) -> None:
     """Commodity channel index: (p - mean) / (0.015 mean |p - mean|) over n rows, p the typical price.
 
@@ -107,7 +112,7 @@ def cci(typical: F64, n: int, spare: F64, out: F64) -> None:
         out[i] = (typical[i] - spare[i]) / (0.015 * out[i])
 
 
-@hot
+@njit_no_alloc
 def aroon(high: F64, low: F64, n: int, up: F64, down: F64) -> None:
     """100 (n - rows since the extreme) / n over n + 1 rows, the newest of equal extremes. Source: TA-Lib AROON."""
     since_highest(high, n + 1, up)
@@ -118,7 +123,7 @@ def aroon(high: F64, low: F64, n: int, up: F64, down: F64) -> None:
         down[i] = 100.0 * (n - down[i]) / n
 
 
-@hot
+@njit_no_alloc
 def ultimate(
     high: F64, low: F64, close: F64, n: int, pressure: F64, reach: F64, bought: F64, moved: F64, out: F64
 ) -> None:
@@ -128,40 +133,51 @@ def ultimate(
     """
     true_range(high, low, close, reach)
     blank(pressure, 1)
-    now, bottom, kept = close[1:], low[1:], pressure[1:]
+    now = close[1:]
+    bottom = low[1:]
+    kept = pressure[1:]
     for i in range(kept.size):
         kept[i] = now[i] - min(bottom[i], close[i])
     total(pressure, n, bought)
     total(reach, n, moved)
     blank(out, 4 * n)
-    a, b, c, d = bought[4 * n :], bought[3 * n :], bought[2 * n :], bought[n:]
-    e, f, g, h = moved[4 * n :], moved[3 * n :], moved[2 * n :], moved[n:]
+    a = bought[4 * n :]
+    b = bought[3 * n :]
+    c = bought[2 * n :]
+    d = bought[n:]
+    e = moved[4 * n :]
+    f = moved[3 * n :]
+    g = moved[2 * n :]
+    h = moved[n:]
     kept = out[4 * n :]
     for i in range(kept.size):
-        up, way = a[i], e[i]
+        up = a[i]
+        way = e[i]
         shares = 4.0 * up / way
-        up, way = up + b[i], way + f[i]
+        up = up + b[i]
+        way = way + f[i]
         shares += 2.0 * up / way
         kept[i] = 100.0 * (shares + (up + c[i] + d[i]) / (way + g[i] + h[i])) / 7.0
 
 
-@hot
+@njit_no_alloc
 def balance_of_power(opened: F64, high: F64, low: F64, close: F64, out: F64) -> None:
     """(close - open) / (high - low). Source: TA-Lib BOP."""
     for i in range(close.size):
         out[i] = (close[i] - opened[i]) / (high[i] - low[i])
 
 
-@hot
+@njit_no_alloc
 def efficiency(x: F64, n: int, spare: F64, out: F64) -> None:
     """Efficiency ratio: |x - x n rows ago| / sum of |changes| over n. Source: Kaufman 1995."""
     way(x, n, spare, out)
-    now, kept = x[n:], out[n:]
+    now = x[n:]
+    kept = out[n:]
     for i in range(kept.size):
         kept[i] = abs(now[i] - x[i]) / kept[i]
 
 
-@hot
+@njit_no_alloc
 def way(x: F64, n: int, spare: F64, out: F64) -> None:
     """Sum of |changes| over n."""
     momentum(x, 1, spare)

@@ -11,16 +11,17 @@ from math import erf, inf, isnan, nan, sqrt
 import numpy as np
 
 from ml.features.indicators.rolling import CHUNK, F64, blank, scale
-from ml.market.compiled import hot
+from ml.market.book.compiled import njit_no_alloc
 
 
-@hot
+@njit_no_alloc
 def rank_before(x: F64, n: int, out: F64) -> None:
     """Share of the n values before that are smaller."""
     blank(out, n)
     for start in range(n, x.size, CHUNK):
         rows = min(CHUNK, x.size - start)
-        kept, now = out[start : start + rows], x[start : start + rows]
+        kept = out[start : start + rows]
+        now = x[start : start + rows]
         kept[:] = 0.0
         for k in range(1, n - 2, 4):
             count_smaller(x[start - k :], x[start - k - 1 :], x[start - k - 2 :], x[start - k - 3 :], now, kept)
@@ -29,7 +30,7 @@ def rank_before(x: F64, n: int, out: F64) -> None:
         scale(kept, 1.0 / n)
 
 
-@hot
+@njit_no_alloc
 def count_smaller(a: F64, b: F64, c: F64, d: F64, than: F64, out: F64) -> None:
     """Out += 1 for each of four that is smaller."""
     for i in range(out.size):
@@ -37,21 +38,22 @@ def count_smaller(a: F64, b: F64, c: F64, d: F64, than: F64, out: F64) -> None:
         out[i] += np.float64(a[i] < x) + np.float64(b[i] < x) + np.float64(c[i] < x) + np.float64(d[i] < x)
 
 
-@hot
+@njit_no_alloc
 def count_if_smaller(x: F64, than: F64, out: F64) -> None:
     """Out += 1 where x is smaller."""
     for i in range(out.size):
         out[i] += np.float64(x[i] < than[i])
 
 
-@hot
+@njit_no_alloc
 def smallest(x: F64, n: int, kept: F64, last: F64, mean: F64) -> None:
     """The k-th smallest of the last n values, and the mean of the k smallest.
 
-    k is the length of `kept`, which is spare. A window that holds NaN has neither. The k smallest are looked for anew
+    k is the length of `kept`, which is spare. A window that holds NaN has neither. The k smallest are looked for again
     only when one of them leaves.
     """
-    k, broken = kept.size, -1
+    k = kept.size
+    broken = -1
     kept[:] = inf
     for i in range(x.size):
         if isnan(x[i]):
@@ -70,7 +72,7 @@ def smallest(x: F64, n: int, kept: F64, last: F64, mean: F64) -> None:
         last[i], mean[i] = (kept[k - 1], low / k) if whole else (nan, nan)
 
 
-@hot
+@njit_no_alloc
 def insert(kept: F64, value: float) -> None:
     """Put a value into ascending ones, over the last of them."""
     at = kept.size - 1
@@ -80,7 +82,7 @@ def insert(kept: F64, value: float) -> None:
     kept[at] = value
 
 
-@hot
+@njit_no_alloc
 def normal_share(z: F64, out: F64) -> None:
     """Phi(z) - Phi(-z): the share of the standard normal distribution within |z|, with the sign of z."""
     for i in range(z.size):

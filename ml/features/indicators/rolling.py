@@ -19,7 +19,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.market.compiled import hot
+from ml.market.book.compiled import njit_no_alloc
 
 F64 = NDArray[np.float64]
 CHUNK = 512
@@ -28,20 +28,22 @@ FEW = 7
 """Values up to which a window is sooner added up value by value than in blocks."""
 
 
-@hot
+@njit_no_alloc
 def blank(out: F64, count: int) -> None:
     """NaN in the first `count` rows."""
     for i in range(min(count, out.size)):
         out[i] = nan
 
 
-@hot
+@njit_no_alloc
 def settled(x: F64, needs: int, out: F64) -> bool:
     """X where it is finite, NaN elsewhere and in the first needs - 1 rows; whether all rows after those are finite."""
     first = min(max(needs - 1, 0), x.size)
     blank(out, first)
     # a count of integers, since a sum of floats would wait for the one before
-    given, kept, broken = x[first:], out[first:], 0
+    given = x[first:]
+    kept = out[first:]
+    broken = 0
     for i in range(given.size):
         # the difference of infinities is NaN, of numbers 0
         lost = given[i] - given[i]
@@ -50,7 +52,7 @@ def settled(x: F64, needs: int, out: F64) -> bool:
     return broken == 0
 
 
-@hot
+@njit_no_alloc
 def total(x: F64, n: int, out: F64) -> None:
     """Sum of the last n values."""
     blank(out, n - 1)
@@ -59,19 +61,23 @@ def total(x: F64, n: int, out: F64) -> None:
         return
     for start in range(0, x.size - n + 1, n):
         # windows that begin in this block: its values from the last back, then what follows it
-        block, kept, right, left = x[start : start + n], out[start + n - 1 : start + 2 * n - 1], 0.0, 0.0
+        block = x[start : start + n]
+        kept = out[start + n - 1 : start + 2 * n - 1]
+        right = 0.0
+        left = 0.0
         for j in range(n - 1, kept.size - 1, -1):
             right += block[j]
         for j in range(kept.size - 1, -1, -1):
             right += block[j]
             kept[j] = right
-        later, kept = x[start + n : start + 2 * n - 1], kept[1:]
+        later = x[start + n : start + 2 * n - 1]
+        kept = kept[1:]
         for i in range(later.size):
             left += later[i]
             kept[i] += left
 
 
-@hot
+@njit_no_alloc
 def _add_few(x: F64, n: int, out: F64) -> None:
     for start in range(n - 1, x.size, CHUNK):
         kept = out[start : start + CHUNK]
@@ -80,34 +86,37 @@ def _add_few(x: F64, n: int, out: F64) -> None:
             add(x[start - k :], kept)
 
 
-@hot
+@njit_no_alloc
 def add(x: F64, out: F64) -> None:
     """Out += x, as far as `out` goes."""
     for i in range(out.size):
         out[i] += x[i]
 
 
-@hot
+@njit_no_alloc
 def sma(x: F64, n: int, out: F64) -> None:
     """Simple moving average: sum of the last n values / n. Source: TA-Lib SMA."""
     total(x, n, out)
     scale(out, 1.0 / n)
 
 
-@hot
+@njit_no_alloc
 def scale(out: F64, factor: float) -> None:
     """Multiply in place."""
     for i in range(out.size):
         out[i] *= factor
 
 
-@hot
+@njit_no_alloc
 def weighted(x: F64, n: int, out: F64) -> None:
     """Weighted moving average: sum of (n - k) x_t-k over k < n / (n (n + 1) / 2). Source: TA-Lib WMA."""
     blank(out, n - 1)
     for start in range(0, x.size - n + 1, n):
         # as in `total`: a value counts once for each sum that it is part of
-        block, kept, right, rights = x[start : start + n], out[start + n - 1 : start + 2 * n - 1], 0.0, 0.0
+        block = x[start : start + n]
+        kept = out[start + n - 1 : start + 2 * n - 1]
+        right = 0.0
+        rights = 0.0
         for j in range(n - 1, kept.size - 1, -1):
             right += block[j]
             rights += right
@@ -115,7 +124,10 @@ def weighted(x: F64, n: int, out: F64) -> None:
             right += block[j]
             rights += right
             kept[j] = rights
-        later, kept, left, lefts = x[start + n : start + 2 * n - 1], kept[1:], 0.0, 0.0
+        later = x[start + n : start + 2 * n - 1]
+        kept = kept[1:]
+        left = 0.0
+        lefts = 0.0
         for i in range(later.size):
             left += later[i]
             lefts += (i + 1) * later[i]

@@ -9,20 +9,22 @@ level means nothing, only their changes do, and no settle time makes it so. A fe
 
 from ml.features.indicators.averages import smooth
 from ml.features.indicators.rolling import F64, blank, total
-from ml.market.compiled import hot
+from ml.market.book.compiled import njit_no_alloc
 
 
-@hot
+@njit_no_alloc
 def obv(close: F64, volume: F64, out: F64) -> None:
     """On-balance volume: volume added where the close rose and taken where it fell, from that of row 0. TA-Lib OBV."""
     out[0] = volume[0]
-    now, traded, kept = close[1:], volume[1:], out[1:]
+    now = close[1:]
+    traded = volume[1:]
+    kept = out[1:]
     for i in range(kept.size):
         kept[i] = traded[i] if now[i] > close[i] else (-traded[i] if now[i] < close[i] else 0.0)
     add_up(out)
 
 
-@hot
+@njit_no_alloc
 def add_up(out: F64) -> None:
     """Each row and all before it, in place."""
     level = 0.0
@@ -31,7 +33,7 @@ def add_up(out: F64) -> None:
         out[i] = level
 
 
-@hot
+@njit_no_alloc
 def flow(high: F64, low: F64, close: F64, volume: F64, out: F64) -> None:
     """Money flow volume: volume ((close - low) - (high - close)) / (high - low), 0 without a range. Source: Chaikin."""
     for i in range(close.size):
@@ -39,20 +41,23 @@ def flow(high: F64, low: F64, close: F64, volume: F64, out: F64) -> None:
         out[i] = volume[i] * (2.0 * close[i] - low[i] - high[i]) / reach if reach > 0.0 else 0.0
 
 
-@hot
+@njit_no_alloc
 def accumulation(high: F64, low: F64, close: F64, volume: F64, out: F64) -> None:
     """A/D line: money flow volume added up from row 0. Source: Chaikin; TA-Lib AD."""
     flow(high, low, close, volume, out)
     add_up(out)
 
 
-@hot
+@njit_no_alloc
 def chaikin_oscillator(line: F64, fast: int, slow: int, out: F64) -> None:
     """EMA fast - EMA slow of an A/D line, both beginning with its row 0.
 
     Recursive, settles after `ema_settles(slow)`. Source: Chaikin; TA-Lib ADOSC.
     """
-    quick, quiet, a, b = line[0], line[0], 2.0 / (fast + 1), 2.0 / (slow + 1)
+    quick = line[0]
+    quiet = line[0]
+    a = 2.0 / (fast + 1)
+    b = 2.0 / (slow + 1)
     blank(out, slow - 1)
     for i in range(1, line.size):
         quick = a * line[i] + (1.0 - a) * quick
@@ -61,7 +66,7 @@ def chaikin_oscillator(line: F64, fast: int, slow: int, out: F64) -> None:
             out[i] = quick - quiet
 
 
-@hot
+@njit_no_alloc
 def cmf(high: F64, low: F64, close: F64, volume: F64, n: int, spare: F64, out: F64) -> None:
     """Chaikin money flow: money flow volume / volume, each summed over n rows. Source: Chaikin."""
     flow(high, low, close, volume, out)
@@ -71,14 +76,16 @@ def cmf(high: F64, low: F64, close: F64, volume: F64, n: int, spare: F64, out: F
         out[i] = spare[i] / out[i]
 
 
-@hot
+@njit_no_alloc
 def mfi(typical: F64, volume: F64, n: int, rises: F64, moves: F64, out: F64) -> None:
     """Money flow index: 100 P / (P + N), sums over n rows of typical price x volume where it rose and where it fell.
 
     `rises` and `moves` are overwritten. Source: Quong & Soudack 1989; TA-Lib MFI, which gives 0 where P + N < 1.
     """
     moves[0] = 0.0
-    now, traded, kept = typical[1:], volume[1:], moves[1:]
+    now = typical[1:]
+    traded = volume[1:]
+    kept = moves[1:]
     for i in range(kept.size):
         kept[i] = now[i] * traded[i] if now[i] != typical[i] else 0.0
     total(moves, n, out)
@@ -90,7 +97,7 @@ def mfi(typical: F64, volume: F64, n: int, rises: F64, moves: F64, out: F64) -> 
     blank(out, n)
 
 
-@hot
+@njit_no_alloc
 def vwap(turnover: F64, volume: F64, n: int, spare: F64, out: F64) -> None:
     """Volume-weighted average price: turnover / volume, each summed over n rows. VWMA for turnover = close x volume."""
     total(turnover, n, spare)
@@ -99,17 +106,19 @@ def vwap(turnover: F64, volume: F64, n: int, spare: F64, out: F64) -> None:
         out[i] = spare[i] / out[i]
 
 
-@hot
+@njit_no_alloc
 def pvt(close: F64, volume: F64, out: F64) -> None:
     """Price-volume trend: volume x return, added up from row 1. Source: as by StockCharts; VPT is the same."""
     out[0] = 0.0
-    now, traded, kept = close[1:], volume[1:], out[1:]
+    now = close[1:]
+    traded = volume[1:]
+    kept = out[1:]
     for i in range(kept.size):
         kept[i] = traded[i] * (now[i] / close[i] - 1.0)
     add_up(out)
 
 
-@hot
+@njit_no_alloc
 def volume_index(close: F64, volume: F64, sign: float, start: float, out: F64) -> None:
     """Negative (sign -1) or positive (+1) volume index: compounds the return of rows whose volume fell or rose.
 
@@ -122,21 +131,26 @@ def volume_index(close: F64, volume: F64, sign: float, start: float, out: F64) -
         out[i] = level
 
 
-@hot
+@njit_no_alloc
 def force(close: F64, volume: F64, n: int, spare: F64, out: F64) -> None:
     """Force index: EMA of volume x change. Recursive, settles after `ema_settles(n) + 1`. Source: Elder 1993."""
     spare[0] = 0.0
-    now, traded, kept = close[1:], volume[1:], spare[1:]
+    now = close[1:]
+    traded = volume[1:]
+    kept = spare[1:]
     for i in range(kept.size):
         kept[i] = traded[i] * (now[i] - close[i])
     smooth(spare, n, 2.0 / (n + 1), 1, out)
 
 
-@hot
+@njit_no_alloc
 def ease(high: F64, low: F64, volume: F64, out: F64) -> None:
     """Ease of movement: change of the middle x range / volume, price^2 per volume. Source: Arms."""
     blank(out, 1)
-    top, bottom, traded, kept = high[1:], low[1:], volume[1:], out[1:]
+    top = high[1:]
+    bottom = low[1:]
+    traded = volume[1:]
+    kept = out[1:]
     for i in range(kept.size):
         moved = (top[i] + bottom[i] - high[i] - low[i]) / 2.0
         kept[i] = moved * (top[i] - bottom[i]) / traded[i]

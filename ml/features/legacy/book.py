@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml.bars import F64
+from ml.candles.bars import F64
+from ml.core.instruments import Instrument
+from ml.features.candle.series import Columns, back
 from ml.features.legacy.feature import STEP
-from ml.features.unified.series import Columns, back
-from ml.instruments import Instrument
-from ml.market import layout as at
-from ml.market.layout import I64
-from ml.schemas import LEVELS
+from ml.market.book import layout as at
+from ml.market.book.layout import I64
+from ml.tables.schemas import LEVELS
 
 
 class Side(NamedTuple):
@@ -43,7 +43,8 @@ def compute(samples: I64, instrument: Instrument) -> Columns:
 
 
 def _side(samples: I64, side: int, instrument: Instrument) -> Side:
-    price, size = at.BID_PRICE + 2 * LEVELS * side, at.BID_SIZE + 2 * LEVELS * side
+    price = at.BID_PRICE + 2 * LEVELS * side
+    size = at.BID_SIZE + 2 * LEVELS * side
     return Side(
         samples[:, price : price + 10] / 10.0**instrument.price_decimals,
         samples[:, size : size + 10] / 10.0**instrument.size_decimals,
@@ -61,11 +62,13 @@ def _instant(bid: Side, ask: Side, mid: F64) -> Columns:
         "effective_spread": spread / mid,
     }
     for n in (5, 10):
-        b, a = bid.size[:, :n].sum(axis=1), ask.size[:, :n].sum(axis=1)
+        b = bid.size[:, :n].sum(axis=1)
+        a = ask.size[:, :n].sum(axis=1)
         found |= {f"depth_bid_{n}": b, f"depth_ask_{n}": a, f"imbalance_{n}": (b - a) / (b + a)}
         for name, side, total in (("bid", bid, b), ("ask", ask, a)):
             found[f"vwap_{name}_{n}"] = (side.price[:, :n] * side.size[:, :n]).sum(axis=1) / total
-    b, a = found["depth_bid_5"], found["depth_ask_5"]
+    b = found["depth_bid_5"]
+    a = found["depth_ask_5"]
     for name, side in (("bid", bid), ("ask", ask)):
         levels = (side.size > 0).sum(axis=1)
         found[f"{name}_intensity"] = levels / np.maximum(found[f"depth_{name}_10"] / levels, 0.001)
@@ -89,7 +92,9 @@ def _changes(bid: Side, ask: Side, mid: F64) -> Columns:
 def _arrived(side: Side, mid: F64) -> F64:
     """Size that the present levels have more than at the same price a snapshot before, nearer ones weighing more."""
     found = np.full(len(mid), np.nan)
-    price, before, sizes = side.price[STEP:], side.price[:-STEP], side.size[:-STEP]
+    price = side.price[STEP:]
+    before = side.price[:-STEP]
+    sizes = side.size[:-STEP]
     weight = 1.0 / (1.0 + np.abs(side.price - mid[:, None]) / mid[:, None])
     found[STEP:] = 0.0
     for k in range(10):
@@ -99,12 +104,17 @@ def _arrived(side: Side, mid: F64) -> F64:
 
 
 def _impact(bid: Side, ask: Side, mid: F64, depth: F64) -> Columns:
-    spread, lots = ask.price[:, 0] - bid.price[:, 0], (bid.lots + ask.lots).astype(np.float64)
-    mids, depths, spreads = _snapshots(mid, 20), _snapshots(depth, 20), _snapshots(spread, 20)
-    moves, returns = np.diff(mids, axis=0), np.diff(mids, axis=0) / mids[:-1]
+    spread = ask.price[:, 0] - bid.price[:, 0]
+    lots = (bid.lots + ask.lots).astype(np.float64)
+    mids = _snapshots(mid, 20)
+    depths = _snapshots(depth, 20)
+    spreads = _snapshots(spread, 20)
+    moves = np.diff(mids, axis=0)
+    returns = np.diff(mids, axis=0) / mids[:-1]
     changed = np.abs(np.diff(_snapshots(lots, 10), axis=0)) > 0
     steps = np.where(changed, np.abs(moves[-9:]) / np.abs(np.diff(depths, axis=0)[-9:]), np.nan)
-    late, early = moves[1:] - moves[1:].mean(axis=0), moves[:-1] - moves[:-1].mean(axis=0)
+    late = moves[1:] - moves[1:].mean(axis=0)
+    early = moves[:-1] - moves[:-1].mean(axis=0)
     covariance = (late * early).sum(axis=0) / (len(late) - 1)
     quoted = 2.0 * spread / mid
     return {
@@ -123,13 +133,14 @@ def _snapshots(x: F64, count: int) -> F64:
 
 def _median(x: F64) -> F64:
     """Median over the first axis of what is not NaN; NaN where nothing is."""
-    ordered, count = np.sort(x, axis=0), (~np.isnan(x)).sum(axis=0)
+    ordered = np.sort(x, axis=0)
+    count = (~np.isnan(x)).sum(axis=0)
     low, high = (np.take_along_axis(ordered, k[None], axis=0)[0] for k in (np.maximum(count - 1, 0) // 2, count // 2))
     return (low + high) / 2.0
 
 
 def _prints(samples: I64, seconds: int) -> F64:
-    """Prints of the last seconds; NaN where there are fewer samples."""
+    """Trades of the last seconds; NaN where there are fewer samples."""
     total = np.append(0, np.cumsum(samples[:, at.TRADE_COUNT] + samples[:, at.TRADE_COUNT + 1]))
     found = np.full(len(samples), np.nan)
     found[seconds - 1 :] = total[seconds:] - total[:-seconds]

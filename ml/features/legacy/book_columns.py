@@ -1,6 +1,6 @@
 """Columns 0 to 49 of the predecessor's arrays: the order book.
 
-Here: what each is, its fault, or why it cannot be had.
+Here: what each is, its fault, or why it is unavailable.
 Not here: the computation (`ml.features.legacy.book`).
 
 b, a are prices and B, A sizes of bid and ask levels, p and q those of either side, m is the mid.
@@ -37,12 +37,12 @@ ORDERBOOK = (
     _book("imbalance_10", f"{SHARE}, best 10"),
     _book("imbalance_total", f"{SHARE}, all levels", absent=DEEP),
     _book("price_pressure", "(B5 a1 - A5 b1) / (B5 + A5), sums of the best 5", "quote", fault=PRICE),
-    _book(
-        "volume_delta_5", "(B5 - A5) less the same a snapshot before", "base", 2, f"{PACED}; older files hold 0"
-    ),
+    _book("volume_delta_5", "(B5 - A5) less the same a snapshot before", "base", 2, f"{PACED}; older files hold 0"),
     _book(
         "order_flow_imbalance",
-        "sum of w (q - q before at that price), bid - ask, w = 1 / (1 + |p - m| / m), best 10", "base", 2,
+        "sum of w (q - q before at that price), bid - ask, w = 1 / (1 + |p - m| / m), best 10",
+        "base",
+        2,
         f"a level that is gone counts nothing; {PACED}; older files hold imbalance_5",
     ),
     *_sides("{}_intensity", "n / max(mean size, 0.001), best 10", "1/base", SIZE),
@@ -65,16 +65,23 @@ ORDERBOOK = (
     _book(
         "kyle_lambda",
         "median |m change| / |B5 + A5 change| of 10 snapshots where it changed, else spread / (B5 + A5)",
-        "quote/base", 10, f"book, not trades; {PACED}; older files hold spread / (B5 + A5)",
+        "quote/base",
+        10,
+        f"book, not trades; {PACED}; older files hold spread / (B5 + A5)",
     ),
     _book(
-        "amihud_illiquidity", "mean |return| / mean of both B5 + A5, 20 snapshots", "1/base", 20,
+        "amihud_illiquidity",
+        "mean |return| / mean of both B5 + A5, 20 snapshots",
+        "1/base",
+        20,
         f"book, not trades; {PACED}; older files hold spread / (B5 + A5)",
     ),
     _book(
         "roll_spread",
         "2 sqrt(-cov of successive mid changes), 20 snapshots; 2 spread / m where it is not negative",
-        "quote", 20, f"two units in one column; mids, not trades; {PACED}; older files hold 2 spread / m",
+        "quote",
+        20,
+        f"two units in one column; mids, not trades; {PACED}; older files hold 2 spread / m",
     ),
     _book("depth_imbalance_ratio", f"{SHARE}, best 5", fault=TWICE.format("imbalance_5")),
     _book("level_ttl_avg", "mean life of the last prices that vanished", "s", absent=DEEP),
@@ -83,9 +90,15 @@ ORDERBOOK = (
     _book("update_frequency", "9 / time of the last 10 snapshots", "1/s", absent=LOOP),
     _book("quote_intensity", TWICE.format("update_frequency"), "1/s", absent=LOOP),
     LegacyFeature(
-        "trade_arrival_rate", "orderbook", "prints of 60 s / 60", "1/s", 60, 60,
-        fault="theirs guessed from the book when nobody traded; older files hold 0", trades=True,
+        "trade_arrival_rate",
+        "orderbook",
+        "trades of 60 s / 60",
+        "1/s",
+        60,
+        60,
+        fault="theirs guessed from the book when nobody traded; older files hold 0",
+        trades=True,
     ),
     _book("spread_volatility", "deviation of the spread, 20 snapshots", "quote", 20, PACED),
-)  # fmt: skip
+)
 """The fifty columns in order."""

@@ -4,8 +4,9 @@ Here: the table, the null policy.
 Not here: the formulas (`book`, `candles`, `indicators`), what the columns are (`table`).
 
 Columns of the book are null where it is not known, is one-sided or stale, and until the samples that they compare lie
-in one stretch with a known book. Columns of candles are those of the last minute that closed; where that minute, or one
-of the minutes behind it, is not known, they are null. What cannot be had is null in every row, for no reason of a row:
+in one interval with a known book. Columns of candles are those of the last minute that closed; where that minute, or
+one
+of the minutes behind it, is not known, they are null. What is unavailable is null in every row, for no reason of a row:
 the table says why.
 """
 
@@ -14,19 +15,19 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ml.bars import F64, Bars, stretches
-from ml.candles import MINUTE
+from ml.candles.bars import F64, Bars, stretches
+from ml.candles.from_trades import MINUTE
+from ml.core.instruments import Instrument
+from ml.features.candle.series import Columns
 from ml.features.legacy import book
 from ml.features.legacy.candles import compute as of_candles
 from ml.features.legacy.feature import FAMILIES
 from ml.features.legacy.indicators import compute as of_indicators
 from ml.features.legacy.table import ABSENT, BEGUN, LEGACY_112
 from ml.features.sets import FeatureSet
-from ml.features.unified.series import Columns
-from ml.instruments import Instrument
-from ml.market import layout as at
-from ml.market.layout import I64
-from ml.schemas import NullReason
+from ml.market.book import layout as at
+from ml.market.book.layout import I64
+from ml.tables.schemas import NullReason
 
 KNOWN = np.uint8(255)
 """Above every reason, so that the least of a family's is its first."""
@@ -52,12 +53,13 @@ class Day(NamedTuple):
 
 
 def build(day: Day) -> pl.DataFrame:
-    """A row a sample: its time, the columns of the set in their order, f64, and a null reason a family, u8.
+    """A row a sample: its time, the columns of the set in their order, f64, and a null reason per family, u8.
 
     Raises:
         DatasetError: times of candles are off the grid, repeat or go back.
     """
-    rows, found = len(day.samples), dict[str, F64]()
+    rows = len(day.samples)
+    found = dict[str, F64]()
     for name, column in book.compute(np.concatenate([day.tail, day.samples]), day.instrument).items():
         found[name] = column[len(day.tail) :]
     run, minutes = _minutes(day)
@@ -65,7 +67,8 @@ def build(day: Day) -> pl.DataFrame:
     by_minute = np.where(run == 0, NullReason.NO_CANDLE, NullReason.NONE), 60 * run
     by_sample = _unknown_book(day.samples, day.instrument.stale_ns), day.samples[:, at.RUN]
     known = {"orderbook": by_sample, "candle": by_minute, "indicator": by_minute}
-    columns, reasons = dict[str, pl.Series](), {family: np.full(rows, KNOWN) for family in FAMILIES}
+    columns = dict[str, pl.Series]()
+    reasons = {family: np.full(rows, KNOWN) for family in FAMILIES}
     for feature in day.chosen.features:
         values = found.get(feature.id, np.full(rows, np.nan))
         codes = _codes(values, *known[feature.family], feature.needs)
@@ -82,7 +85,8 @@ def build(day: Day) -> pl.DataFrame:
 def _minutes(day: Day) -> tuple[I64, Columns]:
     """Of the minute that closed last at each sample: how many known ones end with it, and its columns."""
     closes = day.candles["ts"].to_numpy()
-    run, found = np.zeros(closes.size + 1, np.int64), dict[str, F64]()
+    run = np.zeros(closes.size + 1, np.int64)
+    found = dict[str, F64]()
     for rows, bars in stretches(day.candles, day.instrument, MINUTE):
         run[rows] = np.arange(1, bars.ts.size + 1)
         for name, column in _columns(bars, day.chosen).items():

@@ -1,6 +1,6 @@
 """Columns 50 to 111 of the predecessor's arrays: the last closed minute, and indicators of the minutes before it.
 
-Here: what each is, its fault, or why it cannot be had.
+Here: what each is, its fault, or why it is unavailable.
 Not here: the computation (`ml.features.legacy.candles`, `ml.features.legacy.indicators`).
 
 o h l c v are open, high, low, close and volume of a candle, x_n is x n candles ago, windows hold the newest candle.
@@ -52,14 +52,19 @@ CANDLES = (
     _candle("realized_volatility", "deviation of the 19 returns of 20 closes", candles=20, fault=REPEATED),
     _candle("parkinson_volatility", "sqrt(mean ln(h / l)^2 of 20 / (4 ln 2))", candles=20, fault=REPEATED),
     _candle(
-        "garman_klass_volatility", "sqrt(mean of ln(h / l)^2 / 2 - (2 ln 2 - 1) ln(c / o)^2, 20)", candles=20,
+        "garman_klass_volatility",
+        "sqrt(mean of ln(h / l)^2 / 2 - (2 ln 2 - 1) ln(c / o)^2, 20)",
+        candles=20,
         fault=REPEATED,
     ),
     _candle("volume_ma_ratio", "v / mean v of 20", candles=20, fault=REPEATED, undefined="1"),
     _candle("volume_change_rate", "v / v_1 - 1", candles=2, undefined="0"),
     _candle("price_volume_trend", "sum of v times return", "base", absent=BEGINNING),
     _candle(
-        "volume_weighted_price", "sum of typical price v / sum v, 20; c without volume", "quote", 20,
+        "volume_weighted_price",
+        "sum of typical price v / sum v, 20; c without volume",
+        "quote",
+        20,
         fault=f"{PRICE}; {REPEATED}",
     ),
     _candle("money_flow", "typical price v", "quote", fault=SIZE),
@@ -68,10 +73,11 @@ CANDLES = (
     _candle(
         "engulfing_strength",
         "body / max(body_1, 0.001), signed as c - o, where it lies beyond the opposite body_1, else 0",
-        candles=2, fault="0.001 is a price: where bodies are smaller the column is something else",
+        candles=2,
+        fault="0.001 is a price: where bodies are smaller the column is something else",
     ),
     _candle("gap_size", "o / c_1 - 1", candles=2, fault="nearly 0 where trading never pauses"),
-)  # fmt: skip
+)
 """The twenty-five columns of the last closed minute."""
 
 
@@ -109,25 +115,34 @@ def momentum(smooth: bool, n: int) -> list[LegacyFeature]:
     return [
         *(
             _indicator(
-                f"rsi_{k}", f"100 U / (U + D) over {k}, {rsi}", candles=n if smooth else k + 1, undefined="100",
+                f"rsi_{k}",
+                f"100 U / (U + D) over {k}, {rsi}",
+                candles=n if smooth else k + 1,
+                undefined="100",
                 **faulty,
             )
             for k in (14, 28)
         ),
         _indicator("stochastic_k", "100 (c - low 14) / (high 14 - low 14)", candles=14, undefined="50"),
         _indicator(
-            "stochastic_d", third, candles=16 if smooth else 14, undefined="50",
+            "stochastic_d",
+            third,
+            candles=16 if smooth else 14,
+            undefined="50",
             fault=CALLS if smooth else TWICE.format("stochastic_k"),
         ),
         _indicator(
-            "williams_r", "100 (c - high 14) / (high 14 - low 14)", candles=14, undefined="-50",
+            "williams_r",
+            "100 (c - high 14) / (high 14 - low 14)",
+            candles=14,
+            undefined="-50",
             fault="stochastic_k - 100",
         ),
         _indicator("cci", "(typical - mean) / (0.015 mean |typical - mean|), 20", candles=20, undefined="0"),
         _indicator("momentum_10", "c / c_9 - 1", candles=10, fault="nine candles back, not ten"),
         _indicator("roc", "100 (c / c_11 - 1)", "%", 12, fault="eleven candles back, not twelve"),
         _indicator("mfi", "100 P / (P + N), typical price v of 14 that rose and fell", candles=15, undefined="100"),
-    ]  # fmt: skip
+    ]
 
 
 def bands(n: int) -> list[LegacyFeature]:
@@ -149,7 +164,7 @@ def bands(n: int) -> list[LegacyFeature]:
         _indicator("cmf", "sum of v (2 c - h - l) / (h - l) / sum v, 20", candles=20, undefined="0"),
         _indicator("vpt", "sum of v times return", "base", absent=BEGINNING),
         _indicator("nvi", "1000 compounded with returns of falling volume", absent=BEGINNING),
-    ]  # fmt: skip
+    ]
 
 
 def aroon() -> list[LegacyFeature]:

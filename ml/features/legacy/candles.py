@@ -6,16 +6,16 @@ Not here: what they are and what is wrong with them (`candle_columns`), indicato
 
 import numpy as np
 
-from ml.bars import F64, Bars
+from ml.candles.bars import F64, Bars
+from ml.features.candle.series import Columns, back, change, mean, room, sd, total
 from ml.features.indicators.volatility import garman_klass, parkinson
-from ml.features.unified.series import Columns, back, change, mean, room, sd, total
 
 SMALLEST_BODY = 0.001
 
 
 @np.errstate(all="ignore")  # a formula that divides by nothing has no value
 def compute(b: Bars) -> Columns:
-    """Columns by name, f64 (rows,), of one stretch of candles of a minute."""
+    """Columns by name, f64 (rows,), of one interval of candles of a minute."""
     return _shape(b) | _volatility(b) | _volume(b) | _pair(b)
 
 
@@ -25,7 +25,8 @@ def otherwise(x: F64, value: float | F64) -> F64:
 
 
 def _shape(b: Bars) -> Columns:
-    reach, body = b.high - b.low, np.abs(b.close - b.open)
+    reach = b.high - b.low
+    body = np.abs(b.close - b.open)
     lower = otherwise((np.minimum(b.open, b.close) - b.low) / reach, 0.0)
     size = otherwise(body / reach, 0.0)
     return {
@@ -69,7 +70,9 @@ def _volume(b: Bars) -> Columns:
 
 def _pair(b: Bars) -> Columns:
     """Columns of two candles."""
-    opened, closed, body = back(b.open, 1), back(b.close, 1), np.abs(b.close - b.open)
+    opened = back(b.open, 1)
+    closed = back(b.close, 1)
+    body = np.abs(b.close - b.open)
     rises = (b.close > b.open) & (closed < opened) & (b.close > opened) & (b.open < closed)
     falls = (b.close < b.open) & (closed > opened) & (b.close < opened) & (b.open > closed)
     return {

@@ -6,7 +6,7 @@ Not here: the columns (`book_columns`, `candle_columns`, `indicator_columns`), t
 
 from dataclasses import dataclass
 
-from ml.features.table import Feature
+from ml.features.tick.table import Feature
 
 FAMILIES = ("orderbook", "candle", "indicator")
 STEP = 3

@@ -9,19 +9,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ml.bars import F64, Bars
+from ml.candles.bars import F64, Bars
+from ml.features.candle.series import Columns, back, change, mean, room, sd
 from ml.features.indicators import momentum
 from ml.features.indicators.volatility import true_range
 from ml.features.indicators.volume import cmf, mfi
 from ml.features.legacy.candles import otherwise
-from ml.features.unified.series import Columns, back, change, mean, room, sd
 
 AROON = 25
 
 
 @np.errstate(all="ignore")  # a formula that divides by nothing has no value
 def compute(b: Bars, begun: int, smooth: bool) -> Columns:
-    """Columns by name, f64 (rows,), of one stretch of candles; averages begin `begun` candles back."""
+    """Columns by name, f64 (rows,), of one interval of candles; averages begin `begun` candles back."""
     found = _averages(b.close, begun, smooth) | _levels(b) | _bands(b) | _aroon(b)
     found |= _smooth(b, begun) if smooth else _plain(b)
     k = found["stochastic_k"]
@@ -82,7 +82,8 @@ def _smooth(b: Bars, begun: int) -> Columns:
 
 def _directions(b: Bars) -> tuple[F64, F64, F64]:
     """+DM, -DM and the true range of each candle; NaN in the first."""
-    up, down = b.high - back(b.high, 1), back(b.low, 1) - b.low
+    up = b.high - back(b.high, 1)
+    down = back(b.low, 1) - b.low
     (reach,) = room(b.close, 1)
     true_range(b.high, b.low, b.close, reach)
     first = reach * 0.0
@@ -122,7 +123,8 @@ def _levels(b: Bars) -> Columns:
 def _bands(b: Bars) -> Columns:
     middle, deviation, (reach,) = mean(b.close, 20), sd(b.close, 20), room(b.close, 1)
     true_range(b.high, b.low, b.close, reach)
-    upper, lower = middle + 2.0 * deviation, middle - 2.0 * deviation
+    upper = middle + 2.0 * deviation
+    lower = middle - 2.0 * deviation
     return {
         "bollinger_upper": upper,
         "bollinger_middle": middle,
@@ -137,8 +139,10 @@ def _aroon(b: Bars) -> Columns:
     """The oldest of equal extremes counts, where the textbook takes the newest."""
     found: Columns = {}
     for name, x in (("aroon_up", b.high), ("aroon_down", -b.low)):
-        since, best = np.full(x.size, np.nan), np.full(x.size, -np.inf)
+        since = np.full(x.size, np.nan)
+        best = np.full(x.size, -np.inf)
         for k, value in zip(range(AROON - 1, -1, -1), window(x, AROON), strict=True):
-            since, best = np.where(value > best, k, since), np.maximum(value, best)
+            since = np.where(value > best, k, since)
+            best = np.maximum(value, best)
         found[name] = 100.0 * (AROON - since) / AROON
     return found

@@ -14,7 +14,7 @@ from ml.features.legacy.candle_columns import CANDLES, aroon, bands, momentum, t
 from ml.features.sets import FeatureSet
 
 ABSENT = frozenset(column.id for column in (*ORDERBOOK, *CANDLES, *bands(1)) if column.absent)
-"""What cannot be had of samples and candles."""
+"""What is unavailable of samples and candles."""
 BEGUN = {"legacy_110": 200, "legacy_112": 100}
 """Candles back at which recursive averages begin: as many as the predecessor kept."""
 

@@ -13,14 +13,17 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ml.errors import FrameError
-from ml.instruments import Instrument, to_units
-from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
-from ml.market.shapes import BOOK, OTHER, TRADE, Shape
-from ml.market.unfit import guarded, whole
+from ml.core.errors import FrameError
+from ml.core.instruments import Instrument, to_units
+from ml.market.bulk.shapes import BOOK, OTHER, TRADE, Shape
+from ml.market.decode.events import BUY, SELL, BookMessage, Trade, stamp_ns
+from ml.market.decode.parse_errors import guarded, whole
 from ml.market.venues.levels import Levels, add_levels
 
-USDM, SIM, SPOT, COINM = "binance-usdm", "sim", "binance-spot", "binance-coinm"
+USDM = "binance-usdm"
+SIM = "sim"
+SPOT = "binance-spot"
+COINM = "binance-coinm"
 VENUES = (USDM, SIM, SPOT, COINM)
 SIM_PREFIX = "sim/"
 STREAMS = {"depthUpdate": "depth", "trade": "trade", "aggTrade": "aggTrade"}
@@ -29,7 +32,8 @@ KINDS = {"depth": "book", "trade": "trade", "aggTrade": "trade"}
 PARTIAL = re.compile(r"depth\d+")
 COINM_TYPE = 2
 """What `st` says of a symbol of COIN-M."""
-COINM_SYMBOL, DATED_SYMBOL = re.compile(r".+USD_(?:PERP|\d{6})"), re.compile(r".+_\d{6}")
+COINM_SYMBOL = re.compile(r".+USD_(?:PERP|\d{6})")
+DATED_SYMBOL = re.compile(r".+_\d{6}")
 ADDRESS = re.compile(r"\w+://(f|d|)(?:data-)?(?:stream|api)[\w-]*[.]binance[.](?:com|vision)(?:[:/?]|$)")
 BY_ADDRESS = {"f": USDM, "d": COINM, "": SPOT}
 _TOUCH = '"b":"<text>","B":"<text>","a":"<text>","A":"<text>"'
@@ -90,7 +94,8 @@ SHAPES = tuple(
 @lru_cache(maxsize=256)
 def venue_of(conn: str) -> str | None:
     """The market that a connection names, by our own capture or by its address; None where it names none."""
-    named, found = conn.partition(" ")[0], ADDRESS.match(conn)
+    named = conn.partition(" ")[0]
+    found = ADDRESS.match(conn)
     return named if named in VENUES else BY_ADDRESS[found[1]] if found else None
 
 
@@ -118,7 +123,8 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
     named = venue_of(conn)
     if "lastUpdateId" in doc:
         return named or (USDM if "T" in doc else SPOT), _asked(conn)
-    stream, data = doc.get("stream"), doc.get("data")
+    stream = doc.get("stream")
+    data = doc.get("data")
     symbol = data.get("s") if isinstance(data, dict) else None
     if not isinstance(stream, str) or data is None or (not isinstance(symbol, str) and _is_of_symbol(doc)):
         raise FrameError("unknown_frame", f"no {{stream, data}} with a symbol: {str(doc)[:80]}")
@@ -144,7 +150,8 @@ def stream(doc: dict[str, Any]) -> str:
         return "snapshot"
     if read := _read(doc):
         return read
-    name, event = _named(doc["stream"]) or doc["stream"], _event(doc)
+    name = _named(doc["stream"]) or doc["stream"]
+    event = _event(doc)
     if event == "" and PARTIAL.match(name):
         return f"{name} (a partial book without a time)"
     return name if event == "" or event in STREAMS else event
@@ -190,7 +197,8 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
             return [BookMessage(True, stamp_ns(int(doc.get("T", 0))), stamp_ns(int(doc.get("E", 0))), last, last, -1)]
         case "book":
             data = doc["data"]
-            sent, prev = stamp_ns(int(data["E"])), whole(data.get("pu", -1))
+            sent = stamp_ns(int(data["E"]))
+            prev = whole(data.get("pu", -1))
             engine = stamp_ns(int(data["T"])) if prev >= 0 else sent
             if PARTIAL.match(_read(doc)):  # the ids count messages of another stream than the diffs'
                 return [BookMessage(True, engine, sent, -1, -1, -1)]
@@ -217,10 +225,10 @@ def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
 
 @guarded
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
-    """Book messages and prints of one frame; an unfit print comes as its error. Other kinds give neither.
+    """Book messages and trades of one frame; an invalid print comes as its error. Other kinds give neither.
 
     Raises:
-        FrameError: a field is missing or a number is unfit.
+        FrameError: a field is missing or a number is invalid.
     """
     match kind(doc):
         case "snapshot" | "book":
@@ -299,7 +307,8 @@ def _trade(data: dict[str, Any], instrument: Instrument) -> Trade | FrameError:
     price = to_units(data["p"], instrument.price_decimals)
     size = to_units(data["q"], instrument.size_decimals)
     # aggregated trades are counted apart; their ids read as those of the archives
-    market, number = data.get("X", "MARKET"), f"agg-{data['a']}" if data["e"] == "aggTrade" else data["t"]
+    market = data.get("X", "MARKET")
+    number = f"agg-{data['a']}" if data["e"] == "aggTrade" else data["t"]
     if market != "MARKET" or price <= 0 or size <= 0:
         detail = f"trade {number}: type {market}, price {data['p']}, size {data['q']}"
         return FrameError("off_market", detail, str(number))

@@ -6,17 +6,18 @@ names; only the address of the connection tells them apart.
 
 from typing import Any
 
-from ml.errors import FrameError
-from ml.instruments import Instrument, to_units
-from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
-from ml.market.shapes import BOOK, OTHER, Shape
-from ml.market.unfit import guarded, whole
+from ml.core.errors import FrameError
+from ml.core.instruments import Instrument, to_units
+from ml.market.bulk.shapes import BOOK, OTHER, Shape
+from ml.market.decode.events import BUY, SELL, BookMessage, Trade, stamp_ns
+from ml.market.decode.parse_errors import guarded, whole
 from ml.market.venues.levels import Levels, add_levels, kind_of
 
 VENUES = ("bybit-linear", "bybit-spot", "bybit-inverse")
 SIDES = {"Buy": BUY, "Sell": SELL}
 KINDS = {"orderbook": "book", "publicTrade": "trade"}
-_BOOK, _TICKER = '"topic":"orderbook.<depth>.<symbol>"', '"topic":"tickers.<symbol>"'
+_BOOK = '"topic":"orderbook.<depth>.<symbol>"'
+_TICKER = '"topic":"tickers.<symbol>"'
 _LEVELS = '"data":{"s":"<text>","b":<bids>,"a":<asks>,"u":<last>,"seq":<int>}'
 _PRICES = '"data":{"symbol":"<text>"<fields>}'
 _CANDLE = (
@@ -40,7 +41,7 @@ SHAPES = tuple(
     for venue in VENUES
     for kind, stream, text in (_SPOT + _MESSAGES if venue == "bybit-spot" else _MESSAGES)
 )
-"""All but snapshots and prints, which are left to `parse`: a message holds several prints, whose ids do not grow."""
+"""All but snapshots and trades, which are left to `parse`: a message holds several trades, whose ids do not grow."""
 
 
 @guarded
@@ -53,7 +54,8 @@ def route(doc: dict[str, Any], conn: str) -> tuple[str, str | None]:
     topic = doc.get("topic")
     if not isinstance(topic, str):
         raise FrameError("unknown_frame", f"no topic: {str(doc)[:80]}")
-    symbol, named = topic.rpartition(".")[2], conn.partition(" ")[0]
+    symbol = topic.rpartition(".")[2]
+    named = conn.partition(" ")[0]
     if named in VENUES:
         return named, symbol
     market = conn.rpartition("/")[2]
@@ -119,10 +121,10 @@ def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
 
 @guarded
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
-    """Book messages and prints of one frame; an unfit print comes as its error. Other topics give neither.
+    """Book messages and trades of one frame; an invalid print comes as its error. Other topics give neither.
 
     Raises:
-        FrameError: a field is missing or a number is unfit.
+        FrameError: a field is missing or a number is invalid.
     """
     match kind(doc):
         case "book":

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from ml.errors import FrameError, InstrumentError
-from ml.instruments import Instrument
-from ml.market.archives import dialect as archived
-from ml.market.events import BookMessage, Trade
+from ml.core.errors import FrameError, InstrumentError
+from ml.core.instruments import Instrument
+from ml.market.decode.events import BookMessage, Trade
+from ml.market.files.archives import dialect as archived
 from ml.market.venues import binance, bybit, okx
 from ml.market.venues.levels import Levels, check_levels
 
-BOOK, TRADE, SNAPSHOT_ASKED, LOSS, OTHER = "book", "trade", "snapshot", "loss", "other"
-"""Kinds of frame: book message of the stream, prints, snapshot that was asked for (REST), a note of the capture that
+BOOK = "book"
+TRADE = "trade"
+SNAPSHOT_ASKED = "snapshot"
+LOSS = "loss"
+OTHER = "other"
+"""Kinds of frame: book message of the stream, trades, snapshot that was asked for (REST), a note of the capture that
 frames may be missing here, anything else."""
 ARCHIVE = "archive"
 """The key by which a message of an archive is known."""
@@ -55,7 +59,7 @@ class Dialect:
         return self.of(doc).event_ts(doc)
 
     def outline(self, doc: dict[str, Any]) -> list[BookMessage]:
-        """Book messages without their levels; raises FrameError for an unfit field."""
+        """Book messages without their levels; raises FrameError for an invalid field."""
         return self.of(doc).outline(doc)
 
     def check(self, doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
@@ -69,7 +73,7 @@ class Dialect:
         return found
 
     def parse(self, doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
-        """Book messages and prints; raises FrameError for an unfit field."""
+        """Book messages and trades; raises FrameError for an invalid field."""
         return self.of(doc).parse(doc, instrument)
 
 
@@ -112,7 +116,8 @@ def guessed(doc: dict[str, Any], conn: str) -> bool:
 
 def _route(doc: dict[str, Any], conn: str) -> tuple[str, str | None] | None:
     if LOSS in doc:
-        venue, symbol = conn.partition(" ")[0], doc.get("symbol")
+        venue = conn.partition(" ")[0]
+        symbol = doc.get("symbol")
         if venue not in DIALECTS or not isinstance(symbol, str):
             raise FrameError("unknown_frame", f"a note of a loss without venue and symbol: {str(doc)[:80]}")
         return venue, symbol

@@ -2,7 +2,7 @@
 
 Here: the one loop that turns levels into exact units, with the checks that hold on every venue; those checks alone, for
 whoever follows the ids of a stream without its levels.
-Not here: what raises, and becomes a reason (`ml.market.unfit`).
+Not here: what raises, and becomes a reason (`ml.market.decode.parse_errors`).
 """
 
 import re
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ml.errors import FrameError
-from ml.instruments import Instrument, to_units
-from ml.market.events import ASK, BID, BookMessage
+from ml.core.errors import FrameError
+from ml.core.instruments import Instrument, to_units
+from ml.market.decode.events import ASK, BID, BookMessage
 
 Levels = Sequence[Sequence[str]]
 """Price and size per level."""
@@ -45,7 +45,8 @@ def add_levels(message: BookMessage, bids: Levels, asks: Levels, instrument: Ins
     Raises:
         FrameError: a price of zero or below, a negative size, or a number that does not fit the decimals.
     """
-    price_decimals, size_decimals = instrument.price_decimals, instrument.size_decimals
+    price_decimals = instrument.price_decimals
+    size_decimals = instrument.size_decimals
     for side, levels in ((BID, bids), (ASK, asks)):
         for price_text, size_text in levels:
             price = to_units(price_text, price_decimals)

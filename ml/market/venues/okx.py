@@ -7,21 +7,25 @@ Formats: https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order
 from collections.abc import Sequence
 from typing import Any
 
-from ml.errors import FrameError
-from ml.instruments import Instrument, to_units
-from ml.market.events import BUY, SELL, BookMessage, Trade, stamp_ns
-from ml.market.shapes import BOOK, OTHER, TRADE, Shape
-from ml.market.unfit import guarded, whole
+from ml.core.errors import FrameError
+from ml.core.instruments import Instrument, to_units
+from ml.market.bulk.shapes import BOOK, OTHER, TRADE, Shape
+from ml.market.decode.events import BUY, SELL, BookMessage, Trade, stamp_ns
+from ml.market.decode.parse_errors import guarded, whole
 from ml.market.venues.levels import Levels, add_levels, kind_of
 
 VENUES = ("okx-swap", "okx-spot")
 SIDES = {"buy": BUY, "sell": SELL}
 KINDS = {
-    "books": "book", "books-l2-tbt": "book", "books50-l2-tbt": "book", "books5": "book",
-    "trades": "trade", "trades-all": "trade",
-}  # fmt: skip
+    "books": "book",
+    "books-l2-tbt": "book",
+    "books50-l2-tbt": "book",
+    "books5": "book",
+    "trades": "trade",
+    "trades-all": "trade",
+}
 WHOLE = "books5"
-"""The channel that writes five levels a side each time, without an action."""
+"""The channel that writes five levels per side each time, without an action."""
 _NAMES = (("okx-swap", "<from><part>-<part>-SWAP<to>"), ("okx-spot", "<from><part>-<part><to>"))
 _BEST = '[["<text>","<text>","<text>","<text>"]]'
 _MESSAGES = (
@@ -115,7 +119,9 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
             sent = stamp_ns(int(entry["ts"]))
             found.append(BookMessage(True, sent, sent, -1, -1, -1))
             continue
-        begins, ts, sequence = doc["action"] == "snapshot", stamp_ns(int(entry["ts"])), whole(entry["seqId"])
+        begins = doc["action"] == "snapshot"
+        ts = stamp_ns(int(entry["ts"]))
+        sequence = whole(entry["seqId"])
         # a snapshot follows nothing, and says so by -1 or not at all
         prev = whole(entry.get("prevSeqId", -1) if begins else entry["prevSeqId"])
         found.append(BookMessage(begins, ts, ts, sequence, sequence, prev))
@@ -136,10 +142,10 @@ def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
 
 @guarded
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
-    """Book messages and prints of one frame; an unfit print comes as its error. Other channels give neither.
+    """Book messages and trades of one frame; an invalid print comes as its error. Other channels give neither.
 
     Raises:
-        FrameError: a field is missing or a number is unfit.
+        FrameError: a field is missing or a number is invalid.
     """
     match kind(doc):
         case "book":

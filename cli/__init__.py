@@ -1,0 +1,1 @@
+"""The `lobforge` command: one module per command."""

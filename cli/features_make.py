@@ -1,0 +1,119 @@
+"""`lobforge features make FILE...`: features and labels straight from captures, without a data root.
+
+Here: the verb: which instruments and days, the files it writes, what it tells.
+Not here: how the tables are made (`ml.learning.from_captures`); rules, canaries and a record of what was stored are
+the assets' part.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import polars as pl
+
+from cli.console import fail
+from ml.core import config, settings
+from ml.core.config import Config, LabelPlan
+from ml.core.errors import CaptureError, LobforgeError
+from ml.core.instruments import Instrument
+from ml.core.paths import DataRoot
+from ml.market.files import captures
+from ml.storage import durable, parquet
+from ml.storage.parquet import Parts
+
+if TYPE_CHECKING:
+    from ml.market.files.capture_sequence import CaptureSequence
+
+
+def main(argv: list[str]) -> int:
+    """Return 0, 1 if something was quarantined, 2 if nothing could be made."""
+    parser = argparse.ArgumentParser(prog="lobforge features make", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="capture files, or directories of them")
+    parser.add_argument("--to", type=Path, required=True, help="folder of the files that are written")
+    parser.add_argument("--instrument", action="append", default=[], help="only this one; may be given again")
+    parser.add_argument("--date", action="append", default=[], help="only this UTC date; may be given again")
+    parser.add_argument("--json", action="store_true", help="print a JSON object a line")
+    options = parser.parse_args(argv)
+    quarantined = 0
+    try:
+        for report in _made(options):
+            quarantined += sum(report["quarantined"].values())
+            print(orjson.dumps(report).decode() if options.json else _line(report), flush=True)
+    except LobforgeError as error:
+        return fail(error, options.json)
+    return 1 if quarantined else 0
+
+
+def _made(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Make and write one day after the other; what each came to, after what each file holds that is no frame."""
+    from ml.learning import from_captures  # compiled code is loaded only when there is work for it
+    from ml.market.files import index
+    from ml.market.files.capture_sequence import link
+
+    paths = [path for one in options.files for path in (captures.find(one) if one.is_dir() else [one])]
+    chain = link(paths, lambda path: index.scan(path)[0])
+    listed = _listed()
+    for file, lines in chain.quarantined().items():
+        yield {"file": file, "quarantined": lines}
+    for name in _chosen("--instrument", options.instrument, chain.instruments()):
+        of_date = _of_date(listed, chain, name)
+        for date in _chosen("--date", options.date, from_captures.dates(chain, name)):
+            made = from_captures.make(chain, of_date(date), date, listed.labels if listed else LabelPlan())
+            tables = {"features": made.features, "future_labels": made.labels}
+            files = [_written(options.to / f"{table}_{name}_{date}.parquet", rows) for table, rows in tables.items()]
+            yield {
+                "instrument": name,
+                "date": date,
+                "rows": made.features.height,
+                "files": files,
+                "quarantined": made.refused,
+            }
+
+
+def _listed() -> Config | None:
+    """The data root's configuration; None without one."""
+    root = DataRoot(settings.load().data_root)
+    return config.load(root) if root.config.exists() else None
+
+
+def _of_date(listed: Config | None, chain: "CaptureSequence", name: str) -> Callable[[str], Instrument]:
+    """What an instrument is on a date: as listed, else as inferred."""
+    from ml.market.days.infer_instrument import infer_instrument
+
+    if listed is not None and name in listed.ids:
+        return partial(listed.instrument, name)
+    surveyed = infer_instrument(chain, name)
+    return lambda _: surveyed
+
+
+def _chosen(option: str, wanted: list[str], there: list[str]) -> list[str]:
+    missing = sorted(set(wanted) - set(there))
+    if missing:
+        held = ", ".join(there) or "none"
+        raise CaptureError(f"{option} {missing[0]} is not in the captures, which hold {held}. Name one of these.")
+    return [one for one in there if not wanted or one in wanted]
+
+
+def _written(path: Path, rows: pl.DataFrame) -> str:
+    """Write a file in one step, with the bytes that the asset would store."""
+    durable.make_folder(path.parent)
+    staged = path.with_name(f".{path.name}")
+    try:
+        with staged.open("wb") as sink:
+            parquet.write(Parts(rows.schema, [rows]), sink)
+            durable.sync(sink)
+        durable.replace(staged, path)
+    finally:
+        staged.unlink(missing_ok=True)
+    return str(path)
+
+
+def _line(report: dict[str, Any]) -> str:
+    refused = ", ".join(f"{count} x {reason}" for reason, count in report["quarantined"].items())
+    if "file" in report:
+        return f"{report['file']}: quarantined {refused}"
+    told = f"{report['instrument']} {report['date']}: {report['rows']} rows in {' and '.join(report['files'])}"
+    return f"{told}; quarantined {refused}" if refused else told

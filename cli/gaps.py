@@ -1,0 +1,75 @@
+"""`lobforge gaps`: how much of each day the book was known, every gap with its reason, and what was lost beside books.
+
+Here: the verb and its two outputs, tables for people and JSON for programs.
+Not here: the ledger (`ml.market.gaps`).
+"""
+
+import argparse
+from datetime import UTC, date, datetime
+
+import orjson
+import polars as pl
+
+from cli.console import fail, show_table
+from ml.core import settings
+from ml.core.errors import LobforgeError
+from ml.core.paths import DataRoot
+from ml.market import gaps as ledger
+
+
+def main(argv: list[str]) -> int:
+    """Return 0, gaps or not; 2 if no validity is stored of what was asked for."""
+    parser = argparse.ArgumentParser(prog="lobforge gaps", description=__doc__)
+    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="first UTC date")
+    parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="last UTC date, included")
+    parser.add_argument("--instrument", metavar="ID", help="for example binance-usdm.BTCUSDT")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(argv)
+    first, last = (None if day is None else day.isoformat() for day in (options.first, options.last))
+    try:
+        root = DataRoot(settings.load().data_root)
+        validity = ledger.stored(root, options.instrument)
+    except LobforgeError as error:
+        return fail(error, options.json)
+    days = ledger.coverage(validity).filter(
+        pl.lit(True) if first is None else pl.col("date") >= first,
+        pl.lit(True) if last is None else pl.col("date") <= last,
+    )
+    gaps = ledger.within(ledger.gaps(validity), first, last)
+    beside = ledger.within(ledger.beside(root, options.instrument), first, last)
+    if options.json:
+        told = {"days": days.to_dicts(), "gaps": gaps.to_dicts(), "beside": beside.to_dicts()}
+        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(days, gaps, beside)
+    return 0
+
+
+def _show(days: pl.DataFrame, gaps: pl.DataFrame, beside: pl.DataFrame) -> None:
+    rows = [
+        [day, instrument, f"{known:.1f}", f"{share:.2%}", str(count)]
+        for day, instrument, known, share, count in days.iter_rows()
+    ]
+    show_table("known", ["date", "instrument", "known s", "of the day", "gaps"], rows)
+    found = [
+        [
+            instrument,
+            _time(start),
+            _time(end),
+            "" if seconds is None else f"{seconds:.3f}",
+            str(last),
+            str(next_),
+            reason,
+        ]
+        for instrument, start, end, seconds, last, next_, reason in gaps.iter_rows()
+    ]
+    show_table("gaps", ["instrument", "start", "end", "seconds", "from id", "to id", "reason"], found)
+    for reason in sorted(set(gaps["reason"]) & set(ledger.REMEDIES)):
+        print(f"{reason}: {ledger.REMEDIES[reason]}.")
+    if beside.height:
+        lost = [[name, conn, _time(start), _time(end), reason] for name, conn, start, end, reason in beside.iter_rows()]
+        show_table("lost beside the books", ["instrument", "connection", "start", "end", "reason"], lost)
+
+
+def _time(ts: int | None) -> str:
+    return "still unknown" if ts is None else f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]

@@ -1,0 +1,109 @@
+"""`lobforge live --replay FILE...`: the promoted model on a stream of frames, one by one.
+
+Here: the command: what it replays, compares and prints.
+Not here: from frame to signal (`live.runner`).
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from cli.console import fail
+from cli.progress import say
+from live.runner import Counts, Runner, promoted
+from ml.core import config, kernel_cache, settings
+from ml.core.config import Config
+from ml.core.errors import InstrumentError, LobforgeError, StoreError
+from ml.core.paths import DataRoot
+from ml.learning.models.lightgbm import DirectionModel
+from ml.market.files import captures, index
+from ml.market.files.capture_sequence import CaptureSequence, link
+
+
+def main(argv: list[str]) -> int:
+    """Return 0, 1 if frames were quarantined or rows differ from the batch, 2 if nothing could be done."""
+    parser = argparse.ArgumentParser(prog="lobforge live", description=__doc__)
+    parser.add_argument(
+        "--replay", nargs="+", type=Path, required=True, metavar="FILE", help="capture files, or directories of them"
+    )
+    parser.add_argument("--alias", default="champion", help="which registered model speaks")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a row, and a summary last")
+    parser.add_argument("--summary", action="store_true", help="print the summary only")
+    options = parser.parse_args(argv)
+    try:
+        root = DataRoot(settings.load().data_root)
+        listed = config.load(root)
+        say(kernel_cache.notice())
+        paths = [path for given in options.replay for path in (captures.find(given) if given.is_dir() else [given])]
+        chain = link(paths, partial(index.load, root))
+        model = promoted(root, options.alias)
+        summary = _replay(root, listed, chain, model, options)
+    except LobforgeError as error:
+        return fail(error, options.json)
+    print(orjson.dumps(summary).decode() if options.json else _text(summary))
+    return 1 if summary["quarantined"] or summary["parity"]["mismatches"] or summary["unlisted"] else 0
+
+
+def _replay(
+    root: DataRoot, listed: Config, chain: CaptureSequence, model: DirectionModel | None, options: argparse.Namespace
+) -> dict[str, Any]:
+    from ml.evaluation.parity import Batch, Parity
+
+    total = Parity()
+    found = Counts()
+    quarantined = sum(sum(reasons.values()) for reasons in chain.quarantined().values())
+    unlisted: list[str] = []
+    for instrument_id in chain.instruments():
+        try:
+            instrument = listed.instrument(instrument_id)
+        except InstrumentError as error:
+            unlisted.append(str(error))
+            continue
+        stored = _stored_features(root, listed, chain, instrument_id)
+        runner = Runner(instrument, model, Batch(stored) if stored is not None else None)
+        for row in runner.stream(chain):
+            found.take(row)
+            if options.json and not options.summary:
+                print(orjson.dumps(row).decode())
+        quarantined += runner.quarantined
+        if runner.batch is not None:
+            total.add(runner.batch.finish(whole=False))
+    parity = total.counts() | {"first_mismatch": total.first}
+    return {
+        "model": model.id if model else None,
+        **vars(found),
+        "quarantined": quarantined,
+        "unlisted": unlisted,
+        "parity": parity,
+    }
+
+
+def _stored_features(root: DataRoot, listed: Config, chain: CaptureSequence, instrument_id: str) -> pl.DataFrame | None:
+    """The stored feature rows over the chain's dates, None where there are none."""
+    from ml.storage.commit import read
+
+    spans = [summary.instruments[instrument_id] for _, summary in chain.files if instrument_id in summary.instruments]
+    stored: list[pl.DataFrame] = []
+    for date in listed.between(min(s.first_event for s in spans), max(s.last_event for s in spans)):
+        try:
+            stored.append(read(root.partition("features", date, instrument_id)).collect())
+        except StoreError:
+            continue  # not materialized: nothing to compare with
+    return pl.concat(stored) if stored else None
+
+
+def _text(summary: dict[str, Any]) -> str:
+    withheld = ", ".join(f"{count} {reason}" for reason, count in sorted(summary["withheld"].items())) or "none"
+    parity = summary["parity"]
+    lines = [
+        f"model      {summary['model'] or 'none promoted'}",
+        f"signals    {summary['signals']}",
+        f"withheld   {withheld}",
+        f"quarantined  {summary['quarantined']}",
+        f"parity     {parity['mismatches']} of {parity['rows']} rows differ from the batch {parity['first_mismatch']}",
+    ]
+    return "\n".join([*lines, *summary["unlisted"]])

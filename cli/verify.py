@@ -1,0 +1,40 @@
+"""`lobforge verify`: whether every stored file and every decision is what was stored.
+
+Here: the verb and its two outputs, a table for people and JSON for programs.
+Not here: the checks (`ml.storage.verify`).
+"""
+
+import argparse
+from dataclasses import asdict
+
+import orjson
+
+from cli.console import fail, show_table
+from ml.core import settings
+from ml.core.errors import LobforgeError
+from ml.core.paths import DataRoot
+from ml.storage import verify
+
+
+def main(argv: list[str]) -> int:
+    """Return 0 if all is well, 1 if anything is at fault, 2 if nothing could be checked."""
+    parser = argparse.ArgumentParser(prog="lobforge verify", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(argv)
+    try:
+        report = verify.verify(DataRoot(settings.load().data_root))
+    except LobforgeError as error:
+        return fail(error, options.json)
+    if options.json:
+        print(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(report)
+    return 1 if report.faults else 0
+
+
+def _show(report: verify.Report) -> None:
+    rows = [[name, str(files), f"{report.bytes[name] / 1e6:.1f}"] for name, files in report.files.items()]
+    show_table("verified", ["table", "files", "MB"], rows)
+    print(f"{report.decisions} decisions, {len(report.faults)} faults")
+    for fault in report.faults:
+        print(f"{fault.kind}: {fault.path}: {fault.detail}\n      fix: {fault.fix}")

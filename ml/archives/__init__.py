@@ -1,0 +1,1 @@
+"""Public archives on the web: which files are missing, and fetching them."""

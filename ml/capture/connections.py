@@ -1,0 +1,233 @@
+"""The only adapter to ccxt: connections whose text frames are handed on before anything parses them.
+
+Here: one connection that dials, subscribes, watches for silence and dials again; REST snapshots as text.
+Not here: what to subscribe to (`ml.capture.plans`), where frames go (`ml.capture.recorder`), candles
+(`ml.candles.history`).
+
+ccxt makes and keeps the connection: dialling, proxies, the venue's own ping. Its handlers see no frame: its books hide
+update ids and may lose updates between two watches.
+"""
+
+import asyncio
+import random
+from asyncio import sleep as _sleep
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from time import monotonic, time_ns
+from typing import Any
+
+from ml.capture.plans import Connection, Messages, Plan
+from ml.core.errors import CaptureError, VenueRefused
+
+SILENCE_SECONDS = 5.0
+"""A connection that says nothing for so long is given up; no subscribed venue is silent for a second."""
+PONG_BYTES = 200
+"""Answers to pings are shorter, and no market data are them."""
+MAX_BACK_OFF = 30.0
+GOODBYE_SECONDS = 0.5
+"""How long an old connection may take to close: a dead one never answers, and meanwhile nothing is captured."""
+
+OnFrames = Callable[[int, list[bytes]], None]
+"""Takes the receive time (ns UTC) and the text of the frames that came then."""
+
+
+class Venue:
+    """One ccxt exchange object: its session, pings and dialling rules."""
+
+    def __init__(self, plan: Plan) -> None:
+        import ccxt.pro
+
+        self.exchange: Any = getattr(ccxt.pro, plan.exchange)({"enableRateLimit": False})
+
+    async def text(self, url: str) -> tuple[int, bytes]:
+        """Receive time (ns UTC) and body of a GET.
+
+        Raises:
+            VenueRefused: there was no answer, or an error; `retry_after` holds the seconds it asks to wait.
+        """
+        from aiohttp import ClientError, ClientTimeout
+
+        self.exchange.open()
+        try:
+            async with self.exchange.session.get(url, timeout=ClientTimeout(10)) as answer:
+                body = await answer.read()
+                if answer.status == 200:
+                    return time_ns(), body
+                raise VenueRefused(f"{url} answered {answer.status}: {body[:200]!r}", retry_after(answer.headers))
+        except (ClientError, TimeoutError) as error:
+            raise VenueRefused(f"{url} did not answer: {error!r}") from error
+
+    async def close(self) -> None:
+        """Close all that is open."""
+        await self.exchange.close()
+
+
+def retry_after(headers: Mapping[str, str] | None) -> float:
+    """How long the headers of an answer ask to wait; 0 if they do not say it in seconds."""
+    given = {name.lower(): value for name, value in (headers or {}).items()}.get("retry-after", "")
+    return float(given) if given.replace(".", "", 1).isdecimal() else 0.0
+
+
+class Line:
+    """One connection of a plan, kept up until it is closed.
+
+    Args:
+        venue: whose session and rules.
+        asked: address and subscriptions.
+        on_frames: takes frames as received.
+        on_loss: told why frames may be missing, `reconnect` or `silent`, each time that an open connection ended.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        asked: Connection,
+        on_frames: OnFrames,
+        on_loss: Callable[[str], None],
+    ) -> None:
+        self.venue = venue
+        self.asked = asked
+        self.on_frames = on_frames
+        self.on_loss = on_loss
+        self.last_heard = 0.0
+        self.reconnects = 0
+        self._client: Any = None
+        self._redial = False
+        self._unsaid = deque[dict[str, Any]]()
+        self._open_since: float | None = None
+
+    async def run(self) -> None:
+        """Dial and listen for ever; cancel to stop."""
+        failures = 0
+        while True:
+            try:
+                await self._connect()
+                reason = await self._listen()
+            except (OSError, TimeoutError, CaptureError):
+                reason = "reconnect"
+            finally:
+                await self._close_connection()
+            failures = 0 if self._stood() else failures + 1
+            if self._open_since is not None:
+                self.on_loss(reason)
+                self.reconnects += 1
+            # jitter, so that lines that fell together do not come back together
+            await _sleep(min(0.1 * 2 ** min(failures, 9), MAX_BACK_OFF) * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def reconnect(self) -> None:
+        """Give the connection up and subscribe to everything again."""
+        self._redial = True
+
+    def say(self, messages: Messages) -> None:
+        """Have messages sent over the connection as it stands; a new one would begin without them."""
+        self._unsaid.extend(messages)
+
+    def _stood(self) -> bool:
+        """Whether the last connection was more than a venue's opening and closing the door."""
+        return self._open_since is not None and monotonic() - self._open_since >= SILENCE_SECONDS
+
+    async def _connect(self) -> None:
+        self._redial = False
+        self._open_since = None
+        self._unsaid.clear()
+        exchange = self.venue.exchange
+        exchange.open()
+        self._client = _client(exchange, self.asked.url, self._on_message)
+        self._client.connect(exchange.session)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._client.connected), 12)
+        except _network_error() as error:
+            raise CaptureError(f"{self.asked.url} cannot be reached: {error}") from error
+        self._open_since = monotonic()
+        for message in self.asked.subscribe:
+            await self._client.send(message)
+        self.last_heard = monotonic()
+
+    async def _listen(self) -> str:
+        while not (self._redial or self._client.closed() or self._client.error):
+            quiet = monotonic() - self.last_heard
+            if quiet >= SILENCE_SECONDS:
+                return "silent"
+            while self._unsaid:
+                await self._client.send(self._unsaid.popleft())
+            await _sleep(min(0.05, SILENCE_SECONDS - quiet))
+        return "reconnect"
+
+    async def _close_connection(self) -> None:
+        """Let nothing of the old connection through any more, then close it."""
+        client = self._client
+        self._client = None
+        if client is not None:
+            with suppress(_network_error(), OSError):
+                await asyncio.wait_for(client.close(), GOODBYE_SECONDS)
+
+    def _on_message(self, client: Any, frames: list[bytes]) -> None:
+        if client is self._client:  # a late frame of a connection that was given up is not applied
+            self.last_heard = monotonic()
+            self.on_frames(time_ns(), frames)
+
+
+def _client(exchange: Any, url: str, hear: Callable[[Any, list[bytes]], None]) -> Any:
+    """A ccxt client that hands frames on as received, all that came together at once; answers to its pings it keeps."""
+    from aiohttp import WSMsgType
+    from ccxt.async_support.base.ws.client import Client
+
+    loop = asyncio.get_running_loop()
+    text = WSMsgType.TEXT
+
+    class Tee(Client):
+        def create_connection(self, session: Any) -> Any:
+            return super().create_connection(_Undecoded(session))
+
+        def handle_message(self, message: Any) -> None:
+            if message.type is text:
+                self.handle_text_or_binary_message(message.data)
+            else:
+                super().handle_message(message)
+
+        def handle_text_or_binary_message(self, data: bytes) -> None:
+            if not heard:
+                loop.call_soon(self.hand_on)
+            heard.append(data)
+
+        def hand_on(self) -> None:
+            frames = [frame for frame in heard if len(frame) >= PONG_BYTES or b"pong" not in frame]
+            if len(frames) < len(heard):
+                self.lastPong = exchange.milliseconds()
+            heard.clear()
+            if frames:
+                hear(self, frames)
+
+    heard: list[bytes] = []
+
+    def ignore(*_: Any) -> None:
+        return None
+
+    options = exchange.extend(exchange.streaming, {"ping": getattr(exchange, "ping", None), "asyncio_loop": loop})
+    return Tee(url, ignore, ignore, ignore, ignore, options)
+
+
+class _Undecoded:
+    """An aiohttp session whose text frames come as bytes: nothing is decoded only to be encoded again."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.cookie_jar = session.cookie_jar
+
+    def ws_connect(self, url: str, **options: Any) -> Any:
+        """As the session's own."""
+        return self.session.ws_connect(url, decode_text=False, **options)
+
+
+def ccxt_errors() -> tuple[type[Exception], type[Exception]]:
+    """What ccxt raises where a venue did not answer or asks to wait, and the base of all that it raises."""
+    import ccxt
+
+    return ccxt.NetworkError, ccxt.BaseError
+
+
+def _network_error() -> type[Exception]:
+    import ccxt
+
+    return ccxt.NetworkError

@@ -1,0 +1,68 @@
+"""The state of what is compiled, as a hash: compiled functions are kept in a folder for each.
+
+numba's own cache sees a change in the file of a function, but not in a function or a constant of another file that it
+uses. This hash covers both, and nothing else: a change in code that is not compiled compiles nothing again. It is for
+that cache alone: what computes a stored number carries a version (`ml.core.versions`).
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+COMPILERS = {"hot", "inlined", "plain", "njit"}
+"""The decorators of compiled functions."""
+
+
+@cache
+def fingerprint() -> str:
+    """Hex sha256, 16 digits, over compiled functions, the constants that they may use, and the compiler's version."""
+    digest = hashlib.sha256(f"numba {version('numba')}".encode())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = path.read_text()
+        if any(f"@{name}" in text for name in COMPILERS):
+            digest.update(path.relative_to(PACKAGE).as_posix().encode())
+            for part in _compiled(ast.parse(text)):
+                digest.update(part.encode())
+    return digest.hexdigest()[:16]
+
+
+def _compiled(module: ast.Module) -> Iterator[str]:
+    """The compiled functions of a module, its constants, and those of the modules that it imports from."""
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and any(_name(one) in COMPILERS for one in node.decorator_list):
+            yield ast.dump(node)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ml."):
+            yield ast.dump(node)
+            for imported in _files(node):
+                yield _constants(imported)
+    yield from map(ast.dump, _assigned(module.body))
+
+
+@cache
+def _constants(path: Path) -> str:
+    """What a module assigns at its top: numbers and field orders."""
+    return "".join(map(ast.dump, _assigned(ast.parse(path.read_text()).body)))
+
+
+def _assigned(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield from _assigned(node.body)  # members of enumerations, fields of named tuples
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.For):
+            yield node
+
+
+def _files(node: ast.ImportFrom) -> Iterator[Path]:
+    base = PACKAGE.parent.joinpath(*(node.module or "").split("."))
+    for path in (base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)):
+        if path.exists():
+            yield path
+
+
+def _name(decorator: ast.expr) -> str:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return called.id if isinstance(called, ast.Name) else ""

@@ -1,0 +1,145 @@
+"""Where each thing lies under the data root: the only place that spells a path.
+
+Here: one method or property for every folder and file that we keep.
+Add here: a new table's place, if it is not `<table>/date=.../<table>_<instrument>.parquet`.
+Not here: reading or writing (`ml.storage.commit`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FEATURE_GROUP = "training_features"
+LEGACY_GROUP = "legacy_samples"
+FEATURE_GROUPS = (FEATURE_GROUP, LEGACY_GROUP)
+"""Tables that lie in the feature store."""
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """The data root and the places below it; nothing is created by asking for a path."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """Instruments and dates."""
+        return self.root / "lobforge.toml"
+
+    @property
+    def captures(self) -> Path:
+        """Default folder of capture files."""
+        return self.root / "captures"
+
+    @property
+    def journals(self) -> Path:
+        """Journals of captures that run, or whose process died."""
+        return self.root / "journals"
+
+    @property
+    def staging(self) -> Path:
+        """Files that are being written; on the same filesystem as the tables, outside their trees."""
+        return self.root / ".staging"
+
+    @property
+    def quarantine(self) -> Path:
+        """What could not be read, with the reason."""
+        return self.root / "_quarantine"
+
+    @property
+    def decisions(self) -> Path:
+        """Immutable decision records and their journal."""
+        return self.root / "decisions"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The Dagster instance."""
+        return self.root / "dagster"
+
+    @property
+    def mlflow(self) -> Path:
+        """The MLflow store: `mlflow.db` and `artifacts/`."""
+        return self.root / "mlflow"
+
+    @property
+    def compiled(self) -> Path:
+        """Compiled kernels, where the user has no cache folder; one folder per state of their sources."""
+        return self.root / "numba"
+
+    @property
+    def documents(self) -> Path:
+        """Small JSON documents: reports and parameters."""
+        return self.root / "documents"
+
+    @property
+    def models(self) -> Path:
+        """Models, one folder each."""
+        return self.root / "models"
+
+    @property
+    def meta(self) -> Path:
+        """Manifests, locks and what is kept about capture files."""
+        return self.root / "_meta"
+
+    def manifest(self, table: str) -> Path:
+        """The append-only list of a table's published files."""
+        return self.meta / table / "manifest.jsonl"
+
+    def replacing(self, table: str) -> Path:
+        """Names the file that a writer is about to replace, until the manifest says so."""
+        return self.meta / table / "replacing"
+
+    def lock(self, name: str) -> Path:
+        """The lock file that guards one writer."""
+        return self.meta / f"{name}.lock"
+
+    def capture_index(self, sha256: str) -> Path:
+        """What one capture file holds, kept so that it is read only once."""
+        return self.meta / "captures" / f"{sha256}.json"
+
+    def capture_content(self, path_sha256: str) -> Path:
+        """The hash of the capture file at one path, kept so that an unchanged file is not read again."""
+        return self.meta / "captures" / "content" / f"{path_sha256}.json"
+
+    def proof(self, table: str, key: str) -> Path:
+        """What was found in one source of older data, by the hash of its content."""
+        return self.meta / table / "proofs" / f"{key}.json"
+
+    def receipt(self, table: str, date: str) -> Path:
+        """Which sources of older data a UTC date of a table was made of."""
+        return self.meta / table / "days" / f"{date}.json"
+
+    def dataset(self, identity: str) -> Path:
+        """What a kept dataset was made of."""
+        return self.meta / "datasets" / f"{identity}.json"
+
+    def quarantined(self, key: str) -> Path:
+        """Why rows of a source of older data were not taken; the source stays where it is."""
+        return self.quarantine / "legacy" / f"{key}.json"
+
+    def table(self, table: str) -> Path:
+        """The tree of one table; only `.parquet` files lie inside."""
+        if table in FEATURE_GROUPS:
+            return self.root / "feature_store" / "offline" / table
+        return self.root / table
+
+    def partition(self, table: str, date: str, instrument: str) -> Path:
+        """The one file of a table's partition: UTC date (YYYY-MM-DD) or month (YYYY-MM) x instrument."""
+        stem = "features" if table in FEATURE_GROUPS else table
+        dimension = "month" if len(date) == len("YYYY-MM") else "date"
+        return self.table(table) / f"{dimension}={date}" / f"{stem}_{instrument}.parquet"
+
+    def newest(self, instrument: str) -> Path:
+        """The newest feature row of an instrument, which the live runner writes."""
+        return self.root / "feature_store" / "online" / f"features_{instrument}.row"
+
+    def whole(self, table: str) -> Path:
+        """The one file of a table without partitions."""
+        return self.table(table) / f"{table}.parquet"
+
+    def document(self, name: str) -> Path:
+        """A small JSON document: a report, or parameters."""
+        return self.documents / f"{name}.json"
+
+    def model(self, model_id: str) -> Path:
+        """The files of one model, by the hash of their content."""
+        return self.models / model_id

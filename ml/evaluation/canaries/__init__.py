@@ -1,0 +1,1 @@
+"""Leak canaries: tests that a pipeline which sees the future fails."""

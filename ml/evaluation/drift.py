@@ -1,0 +1,114 @@
+"""How features are distributed, and whether a day's distribution is still that of the rows a model was trained on.
+
+Here: the profile of a frame, the baseline of a panel, and a day's distance from it.
+Not here: leaks (`ml.evaluation.canaries.model`), rows that must not be (`ml.catalog.rules`).
+
+Features are autocorrelated, so a textbook bar on a distance raises alarms on a market that has not changed: the bar is
+what the baseline's own blocks show against the rest of it (leave one block out), and blocks of that length are
+compared.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+BLOCKS = 40
+BAR_QUANTILE = 0.99
+MIN_BLOCK_ROWS = 50
+QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+DECILES = np.linspace(0.1, 0.9, 9)
+BASELINE = pl.Schema(
+    {"instrument": pl.String(), "feature": pl.String(), "edges": pl.List(pl.Float64()), "shares": pl.List(pl.Float64())}
+    | {"bar": pl.Float64(), "rows": pl.Int64(), "block_rows": pl.Int64(), "effective_rows": pl.Float64()}
+)
+"""`edges` part the values into the bins of `shares`; `bar` is the largest distance that is no drift; rows counts."""
+DRIFT = pl.Schema(
+    {"feature": pl.String(), "distance": pl.Float64(), "bar": pl.Float64()}
+    | {"blocks": pl.Int64(), "drifted": pl.Boolean()}
+)
+"""`distance` is a population stability index: 0 is the same distribution; `blocks` is how many it is the median of."""
+_STATISTICS = ("coverage", "mean", "std", "min", "max", *(f"q{100 * q:02.0f}" for q in QUANTILES), "effective_rows")
+PROFILE = pl.Schema({"feature": pl.String(), "rows": pl.Int64()} | dict.fromkeys(_STATISTICS, pl.Float64()))
+"""`coverage` is the share of rows in which the feature is known; `effective_rows` n (1 - r) / (1 + r)."""
+
+
+def profile(rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+    """The table PROFILE of rows in order of time, one row per feature."""
+    parts = []
+    for name in features:
+        known = rows[name].drop_nulls()
+        values = {f"q{100 * q:02.0f}": known.quantile(q, "linear") for q in QUANTILES}
+        spread = {"mean": known.mean(), "std": known.std(), "min": known.min(), "max": known.max()}
+        counted = {"rows": rows.height, "coverage": known.len() / rows.height if rows.height else None}
+        parts.append({"feature": name} | counted | spread | values | {"effective_rows": _effective(known.to_numpy())})
+    return pl.DataFrame(parts, schema=PROFILE)
+
+
+def fit(panel: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+    """The table BASELINE of a panel (`instrument`, features without nulls) in order of time, by instrument.
+
+    An instrument with fewer than 2 000 rows, 40 blocks of 50, has no baseline.
+    """
+    parts = [
+        {"instrument": instrument, "feature": name} | _fit(rows[name].to_numpy())
+        for (instrument,), rows in panel.group_by("instrument", maintain_order=True)
+        if rows.height >= BLOCKS * MIN_BLOCK_ROWS
+        for name in features
+    ]
+    return pl.DataFrame(parts, schema=BASELINE)
+
+
+def compare(rows: pl.DataFrame, baseline: pl.DataFrame) -> pl.DataFrame:
+    """The table DRIFT of one instrument: the median distance of the blocks of `rows`, in order of time, by feature.
+
+    A feature has drifted where its typical block is further off than 99 % of the baseline's own blocks are from the
+    rest of the baseline. an interval shorter than a block says nothing: its distance is null, `blocks` 0.
+    """
+    found = []
+    columns = ("feature", "edges", "shares", "bar", "block_rows")
+    for name, edges, shares, bar, length in baseline.select(columns).iter_rows():
+        counts = _counts(rows[name].drop_nulls().to_numpy(), np.array(edges), length)
+        distance = float(np.median(_distance(counts, np.array(shares)))) if len(counts) else None
+        found.append((name, distance, bar, len(counts), distance is not None and distance > bar))
+    return pl.DataFrame(found, schema=DRIFT, orient="row")
+
+
+def _fit(values: np.ndarray) -> dict[str, Any]:
+    length = values.size // BLOCKS
+    # what lies outside all that was seen has bins of its own, else a slow feature could leave its range unnoticed;
+    # a feature of few values has fewer bins, since equal deciles are one edge
+    edges = np.unique([values.min(), *np.quantile(values, DECILES), np.nextafter(values.max(), np.inf)])
+    counts = _counts(values, edges, length)
+    rest = counts.sum(axis=0) - counts
+    distances = [_distance(block[None], others / others.sum())[0] for block, others in zip(counts, rest, strict=True)]
+    numbers = {"rows": values.size, "block_rows": length, "effective_rows": _effective(values)}
+    shares = counts.sum(axis=0) / counts.sum()
+    return {"edges": edges, "shares": shares, "bar": float(np.quantile(distances, BAR_QUANTILE))} | numbers
+
+
+def _counts(values: np.ndarray, edges: np.ndarray, length: int) -> np.ndarray:
+    """Rows by whole block and bin, i64 (blocks, edges + 1)."""
+    blocks = values.size // length
+    bins = edges.size + 1
+    values = values[: blocks * length]
+    cells = np.arange(values.size) // length * bins + np.searchsorted(edges, values, side="right")
+    return np.bincount(cells, minlength=blocks * bins).reshape(blocks, bins)
+
+
+def _distance(counts: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Population stability index of each block: sum of (p - q) ln(p / q) over bins, half a row in an empty one."""
+    n = counts.sum(axis=1, keepdims=True)
+    p = np.maximum(counts, 0.5) / n
+    q = np.maximum(shares, 0.5 / n)
+    return ((p - q) * np.log(p / q)).sum(axis=1)
+
+
+def _effective(values: np.ndarray) -> float | None:
+    """Independent rows that say as much about the mean, for an autocorrelation that decays from one step on."""
+    if values.size < 3 or np.ptp(values) == 0.0:
+        return None
+    off = values - values.mean()
+    r = min(max(float(off[1:] @ off[:-1] / (off @ off)), 0.0), 1.0)
+    return values.size * (1 - r) / (1 + r)

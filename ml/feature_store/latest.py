@@ -1,0 +1,174 @@
+"""The online store: the newest feature row of each instrument, written by the live runner, readable by any program.
+
+Here: writing a row in place of the one before, reading it with its times and null reasons.
+Not here: rows of stored days (`rows`), computing them (`ml.features.tick.online`).
+
+    from ml.feature_store.latest import newest
+
+    row = newest(root, "bybit-linear.BTCUSDT", max_age=5 * 10**9)
+    row.values["qi_1"], row.reasons["book"], row.age()
+
+An instrument has one small file of two places. A row is written over the older of the two, with a number that goes on
+and a checksum; a reader takes the row of the higher number whose checksum is right. It has the newest row or the one
+before it, never parts of both, and neither waits for the other. Nothing is synced to disk, since the next row comes in
+a second. A file outlives its writer: how old a row is, the row says.
+"""
+
+import os
+import struct
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import time_ns
+from zlib import crc32
+
+import numpy as np
+import orjson
+
+from ml.core.errors import DatasetError, StoreError
+from ml.core.paths import DataRoot
+from ml.tables.schemas import NullReason
+
+PLACE = 1 << 14
+"""Bytes of each of the two places."""
+HEAD = struct.Struct("<IIQ")
+"""Checksum of the rest, bytes of the text, number."""
+LOOKS = 100
+"""How often a reader looks again: a writer that is faster than it may spoil both places under its eyes."""
+REASONS = {int(reason): reason.name.lower() if reason else None for reason in NullReason}
+
+
+@dataclass(frozen=True)
+class Row:
+    """The newest row of an instrument.
+
+    Args:
+        instrument: its id.
+        feature_set: name of the set.
+        feature_set_hash: which a model's card must hold, for the model to understand the row.
+        ts: end of the second that it describes, ns UTC of the venue's clock.
+        recv_ts: when the frame came that closed that second, ns UTC of ours.
+        written_ts: when the row was written, ns UTC of ours.
+        values: by feature; None where it has none.
+        reasons: by family why its first null is one; None where it has none.
+    """
+
+    instrument: str
+    feature_set: str
+    feature_set_hash: str
+    ts: int
+    recv_ts: int
+    written_ts: int
+    values: dict[str, float | None]
+    reasons: dict[str, str | None]
+
+    def age(self, now: int | None = None) -> int:
+        """Ns from the second that it describes until now, or until `now` (ns UTC)."""
+        return (time_ns() if now is None else now) - self.ts
+
+
+class NewestWriter:
+    """Puts an instrument's newest row in the place of the one before; one writer per instrument.
+
+    Args:
+        root: where the store lies.
+        instrument: id of whose rows.
+        feature_set: name and hash of the set.
+        columns: features in the order of the values.
+        families: families in the order of the reasons.
+    """
+
+    def __init__(
+        self,
+        root: DataRoot,
+        instrument: str,
+        feature_set: tuple[str, str],
+        columns: Sequence[str],
+        families: Sequence[str],
+    ) -> None:
+        path = root.newest(instrument)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        weakref.finalize(self, os.close, self._file)
+        self._number = _whole(os.pread(self._file, 2 * PLACE, 0))[0]
+        self._about = {"instrument": instrument, "feature_set": feature_set[0], "feature_set_hash": feature_set[1]}
+        self._columns = list(columns)
+        self._families = list(families)
+
+    def put(self, ts: int, recv_ts: int, values: np.ndarray, reasons: np.ndarray) -> None:
+        """Write a row: values f64 (columns,), NaN for null; reasons u8 (families,), codes of `NullReason`.
+
+        Raises:
+            StoreError: it does not fit its place, or could not be written.
+        """
+        text = orjson.dumps(
+            self._about
+            | {
+                "ts": ts,
+                "recv_ts": recv_ts,
+                "written_ts": time_ns(),
+                "values": dict(zip(self._columns, values.tolist(), strict=True)),
+                "reasons": {name: REASONS[code] for name, code in zip(self._families, reasons.tolist(), strict=True)},
+            }
+        )
+        if HEAD.size + len(text) > PLACE:
+            raise StoreError(f"A newest row of {len(text)} bytes does not fit its {PLACE}. Raise PLACE.")
+        self._number += 1
+        rest = HEAD.pack(0, len(text), self._number)[4:] + text
+        os.pwrite(self._file, struct.pack("<I", crc32(rest)) + rest, self._number % 2 * PLACE)
+
+
+def newest(root: DataRoot, instrument: str, max_age: int | None = None) -> Row:
+    """The newest row of an instrument.
+
+    Args:
+        root: where the store lies.
+        instrument: its id.
+        max_age: ns that the row may be old; None takes any, and the caller looks at its age.
+
+    Raises:
+        DatasetError: no row was ever written, or it is older.
+        StoreError: the file holds no whole row.
+    """
+    path = root.newest(instrument)
+    text = b""
+    for _ in range(LOOKS):
+        try:
+            text = _whole(path.read_bytes())[1]
+        except FileNotFoundError as error:
+            raise DatasetError(_nobody(root, instrument)) from error
+        if text:
+            break
+    else:
+        raise StoreError(f"{path.relative_to(root.root)} holds no whole row. The next row fixes it; else remove it.")
+    row = Row(**orjson.loads(text))
+    if max_age is not None and row.age() > max_age:
+        raise DatasetError(
+            f"{instrument}: its newest row is {row.age() / 1e9:.1f} s old, not at most {max_age / 1e9:g} s. "
+            "See whether its capture runs, and what `lobforge gaps` says."
+        )
+    return row
+
+
+def published(root: DataRoot) -> list[str]:
+    """Instruments that have a newest row, sorted."""
+    first, last = root.newest("*").name.split("*")
+    found = root.newest("*").parent.glob(f"{first}*{last}")
+    return sorted(path.name.removeprefix(first).removesuffix(last) for path in found)
+
+
+def _nobody(root: DataRoot, instrument: str) -> str:
+    known = ", ".join(published(root)) or "none"
+    return f"{instrument} has no newest row (there are rows of: {known}). Run `lobforge capture --mode FULL` with it."
+
+
+def _whole(content: bytes) -> tuple[int, bytes]:
+    """Number and text of the newest whole row of a file; 0 and nothing if there is none."""
+    found = 0, b""
+    for place in (content[:PLACE], content[PLACE:]):
+        if len(place) < HEAD.size:
+            continue
+        checksum, length, number = HEAD.unpack_from(place)
+        if number > found[0] and checksum == crc32(place[4 : HEAD.size + length]):
+            found = number, place[HEAD.size : HEAD.size + length]
+    return found

@@ -1,0 +1,1 @@
+"""Features of the sample grid: one compiled function per row, batch and live."""

@@ -1,1 +1,0 @@
-"""Readers of public archives and foreign captures, one module a source."""

@@ -1,0 +1,1 @@
+"""The order book and its sample grid: ladder, flows, kernel, sampler. All state is arrays."""

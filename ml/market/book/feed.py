@@ -1,0 +1,161 @@
+"""One instrument from frames to samples, frame by frame: what a live runner and a replay do.
+
+Here: the decoder and the sampler joined, and the validity intervals that follow from both.
+Not here: a whole stored day (`ml.market.days.day`), which takes the same steps over arrays.
+"""
+
+from typing import Any, NamedTuple
+
+from ml.core.errors import FrameError
+from ml.core.instruments import Instrument
+from ml.market.book import layout
+from ml.market.book.sampler import Sampler, one_message, trades_of
+from ml.market.decode.continuity import NO_ID, Step
+from ml.market.decode.decoded import BookEvent, TradeEvent
+from ml.market.decode.decoder import Decoder
+
+SPAN_REASONS = {
+    layout.CROSSED_BREAK: "crossed",
+    layout.ONE_SIDED_BREAK: "one_sided",
+    layout.OVERFLOW_BREAK: "overflow",
+}
+
+
+BOOK_BREAKS = (layout.EXTERNAL_BREAK, *SPAN_REASONS)
+
+
+class Interval(NamedTuple):
+    """an interval of time over which the book was right, or trades were captured, and why it ended.
+
+    Times are ns UTC; the ids are those of updates, or of trades.
+
+    `end_reason` is None while it runs on.
+    """
+
+    start_ts: int
+    end_ts: int
+    start_arrival: int
+    end_arrival: int
+    from_id: int | None
+    to_id: int | None
+    end_reason: str | None
+
+    def ended(self, reason: str, last_id: int | None) -> "Interval":
+        """The same interval, ended after the book message with an id."""
+        return self._replace(end_reason=reason, from_id=None if last_id == NO_ID else last_id)
+
+
+class Feed:
+    """Decoder and sampler of one instrument.
+
+    Args:
+        instrument: what is fed.
+        decoder: where to go on from; None starts again.
+        sampler: where to go on from; None starts again.
+    """
+
+    def __init__(self, instrument: Instrument, decoder: Decoder | None = None, sampler: Sampler | None = None) -> None:
+        self.decoder = decoder or Decoder(instrument)
+        self.sampler = sampler or Sampler()
+        self.breaks: dict[int, Step] = {}
+        """What the ids showed to be missing, by the arrival at which it showed."""
+        self.arrival = 0
+        self.first_ts = 0
+        """First event time, ns UTC; 0 before it."""
+
+    def offer(self, doc: dict[str, Any], recv_ts: int) -> list[FrameError]:
+        """Take one frame; what had to be quarantined is returned."""
+        refused: list[FrameError] = []
+        for event in self.decoder.offer(doc, recv_ts):
+            if isinstance(event, BookEvent):
+                if event.broken is not None:
+                    self.breaks[self.arrival] = event.broken
+                self.sampler.run(books=one_message(event.message, event.flags, self.arrival))
+            elif isinstance(event, TradeEvent):
+                if event.broken is not None:
+                    self.breaks[self.arrival] = event.broken
+                self.sampler.run(trades=trades_of(event, self.arrival))
+            else:
+                refused.append(event)
+        self.arrival += 1
+        self.first_ts = self.first_ts or self.decoder.clock.watermark
+        return refused
+
+    def intervals(self) -> list[Interval]:
+        """The valid intervals so far; the last one has no end reason while the book is right."""
+        return intervals(self.sampler, self.breaks)
+
+    @property
+    def known(self) -> bool:
+        """Whether the book holds what the venue's holds, as far as is known: neither broken nor silent for too long."""
+        anchored = self.sampler.state.meta[layout.ANCHORED] == 1
+        return bool(anchored) and not silent(self.sampler, self.decoder.instrument)
+
+    def gaps(self) -> list[dict[str, Any]]:
+        """What lies between the valid intervals: ids, start, end (None if the book is still unknown) and reason."""
+        if self.first_ts == 0:
+            return []  # no frame had a time that could be believed
+        spans = self.intervals() or [Interval(self.first_ts, self.first_ts, 0, 0, None, None, "no_snapshot")]
+        if spans[-1].end_reason is None and silent(self.sampler, self.decoder.instrument):
+            spans[-1] = spans[-1].ended("silent", self.decoder.continuity.last_id)
+        starts = [span.start_ts for span in spans[1:]] + [None]
+        return [
+            {
+                "from_id": span.from_id,
+                "to_id": span.to_id,
+                "start": span.end_ts,
+                "end": start,
+                "reason": span.end_reason,
+            }
+            for span, start in zip(spans, starts, strict=True)
+            if span.end_reason is not None
+        ]
+
+
+def silent(sampler: Sampler, instrument: Instrument) -> bool:
+    """Whether other frames came for too long after the last message that confirmed the book."""
+    meta = sampler.state.meta
+    return bool(meta[layout.WATERMARK] - meta[layout.RELEASE_TS] > instrument.stale_ns)
+
+
+def intervals(sampler: Sampler, breaks: dict[int, Step]) -> list[Interval]:
+    """Valid intervals of a sampler's run, with the ids of the breaks that the decoder met."""
+    found: list[Interval] = []
+    for start_ts, end_ts, start_arrival, end_arrival, kind, arrival in sampler.spans.tolist():
+        if kind not in BOOK_BREAKS:
+            continue
+        broken = breaks.get(arrival) if kind == layout.EXTERNAL_BREAK else None
+        ids = (broken.from_id, broken.to_id) if broken else (-1, -1)
+        from_id, to_id = (None if i < 0 else i for i in ids)
+        reason = broken.reason if broken else SPAN_REASONS[kind]
+        found.append(Interval(start_ts, end_ts, start_arrival, end_arrival, from_id, to_id, reason))
+    meta = sampler.state.meta
+    if meta[layout.ANCHORED] == 1 and meta[layout.ONE_SIDED] == 0:
+        start, end, start_arrival, end_arrival = (
+            int(meta[m]) for m in (layout.START_TS, layout.RELEASE_TS, layout.START_ARRIVAL, layout.RELEASE_ARRIVAL)
+        )
+        found.append(Interval(start, end, start_arrival, end_arrival, None, None, None))
+    return found
+
+
+def trade_intervals(sampler: Sampler, breaks: dict[int, Step]) -> list[Interval]:
+    """The intervals of a sampler's run in which trades were captured; what broke the book from outside ends them too.
+
+    The last one has no end reason while it goes on; it reaches to what was heard last.
+    """
+    found: list[Interval] = []
+    for start_ts, end_ts, start_arrival, end_arrival, kind, arrival in sampler.spans.tolist():
+        if kind == layout.TRADES_SILENT:
+            found.append(Interval(start_ts, end_ts, start_arrival, end_arrival, None, None, "silent"))
+        elif kind == layout.TRADES_BREAK:
+            broken = breaks[arrival]
+            counted = broken.of_trades and broken.from_id >= 0
+            missing = (broken.from_id, broken.to_id) if counted else (None, None)
+            found.append(Interval(start_ts, end_ts, start_arrival, end_arrival, *missing, broken.reason))
+    meta = sampler.state.meta
+    if meta[layout.TRADES_SINCE] > 0:
+        start = int(meta[layout.TRADES_SINCE])
+        start_arrival = int(meta[layout.TRADES_ARRIVAL])
+        end = int(max(meta[layout.TRADE_TS], meta[layout.RELEASE_TS]))
+        found.append(Interval(start, end, start_arrival, -1, None, None, None))
+    return found

@@ -1,0 +1,1 @@
+"""One UTC day of one instrument: its frames, events, samples and validity."""

@@ -1,0 +1,125 @@
+"""The samples of a day, and the tail of the day before.
+
+Here: `book_samples` from the stored events, and the same straight from captures, with nothing stored.
+Not here: the sampling itself (`ml.market.book.kernel`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from ml.core.instruments import Instrument
+from ml.core.prefetch import prefetch
+from ml.core.time import bounds
+from ml.market.book import kernel, layout
+from ml.market.book.sampler import Sampler
+from ml.market.days.day import close_day, midnight, open_day, resumed
+from ml.market.days.day_frames import DayFrames
+from ml.market.days.tables import book_stream, samples_frame, trade_stream
+from ml.market.decode.eventlog import EventLog
+from ml.market.decode.events import CHECKPOINT, LAST
+from ml.market.decode.stream import arrivals
+from ml.market.files.capture_sequence import CaptureSequence
+
+
+def sample_day(
+    raw: pl.DataFrame,
+    book_events: Iterable[pl.DataFrame],
+    trades: pl.DataFrame,
+    validity: pl.DataFrame,
+    instrument: Instrument,
+    date: str,
+) -> pl.DataFrame:
+    """The table `book_samples` of a day: one row per second over which the capture goes, midnight at the end included.
+
+    Args:
+        raw: the first of the day's raw frames.
+        book_events: the table, in parts; of its columns BOOK are needed.
+        trades: the table.
+        validity: the table.
+        instrument: whose day it is.
+        date: of the day.
+    """
+    sampler = open_day(raw, instrument).sampler
+    prints = trade_stream(trades)
+    for part in _whole_messages(book_events):
+        books = book_stream(part)
+        now = int(np.searchsorted(prints.arrival, books.arrival[-1], "right"))
+        sampler.run(books, prints.part(slice(now)))
+        prints = prints.part(slice(now, None))
+    sampler.run(trades=prints)
+    return _finished(sampler, validity["end_reason"][-1] if validity.height else None, date)
+
+
+class FromCaptures(NamedTuple):
+    """A day's samples, those of the hour before (see `tail`), and how many frames were quarantined by reason."""
+
+    samples: pl.DataFrame
+    tail: np.ndarray
+    refused: dict[str, int]
+
+
+def sample_captures(chain: CaptureSequence, instrument: Instrument, date: str) -> FromCaptures:
+    """The table `book_samples` of a day straight from captures: the rows that the stored tables would give.
+
+    Raises:
+        CaptureError: the chain holds nothing of the day.
+    """
+    day, (start, end) = DayFrames(chain, instrument, date), bounds(date)
+    runs = prefetch(day.runs())
+    arrival = 0
+    refused = Counter[str]()
+    stream = resumed(day.opening, instrument)
+    before = _until(stream.sampler, start)
+    for run in runs:
+        log = EventLog()
+        numbers = arrivals(arrival, run.length)
+        refused.update(error.reason for _, error in stream.decode(run.frames, numbers, log, run.read))
+        stream.sampler.run(*log.streams())
+        arrival += run.length
+    if day.closing:
+        stream.sampler.run(*midnight(arrival, end).streams())
+    known = close_day(stream, day.closing, arrival + 1, (start, end))
+    return FromCaptures(_finished(stream.sampler, known[-1].end_reason if known else None, date), before, dict(refused))
+
+
+def _whole_messages(parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The rows after the book with which the day opens, in parts that cut no message and are not empty."""
+    held = pl.DataFrame()
+    for part in parts:
+        flags = part["flags"].to_numpy()
+        if flags.size and flags[0] & CHECKPOINT:
+            part = part.filter(pl.col("flags") & CHECKPOINT == 0)
+            flags = part["flags"].to_numpy()
+        ends = np.flatnonzero(flags & LAST) + 1
+        first = int(ends[0]) if held.height and len(ends) else 0
+        if first:
+            yield pl.concat([held, part[:first]])
+            held = part.clear()
+        behind = int(ends[-1]) if len(ends) else 0
+        if first < behind:
+            yield part[first:behind]
+        held = pl.concat([held, part[behind:]]) if held.height else part[behind:]
+
+
+def tail(raw: pl.DataFrame, instrument: Instrument, date: str) -> np.ndarray:
+    """The samples of the hour before a day, i64 (up to 3 600, columns); `raw` holds the first of its raw frames."""
+    return _until(open_day(raw, instrument).sampler, bounds(date)[0])
+
+
+def _until(sampler: Sampler, start: int) -> np.ndarray:
+    return sampler.samples[sampler.samples[:, layout.TS] <= start]
+
+
+def _finished(sampler: Sampler, end_reason: str | None, date: str) -> pl.DataFrame:
+    """The day's rows; of what no book message of the day confirmed, the validity knows whether the next day's did."""
+    start, end = bounds(date)
+    if end_reason is None:
+        kernel.release(sampler.state, sampler.state.meta[layout.WATERMARK], -1)
+    elif end_reason != "capture_end":
+        kernel.break_book(sampler.state, -1, layout.EXTERNAL_BREAK)
+    rows = sampler.samples[: sampler.released]
+    return samples_frame(rows[(rows[:, layout.TS] > start) & (rows[:, layout.TS] <= end)])

@@ -1,0 +1,1 @@
+"""Readers of public archives and foreign captures, one module per source."""

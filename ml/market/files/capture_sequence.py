@@ -1,0 +1,216 @@
+"""Capture files in arrival order: file after file, and by receive time where files overlap.
+
+Here: which files make an instrument's chain, and its frames in the order in which they arrived.
+Not here: what is in a file (`ml.market.files.index`), what the frames mean (`ml.market.decode.decoder`).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+
+from ml.core.errors import CaptureError
+from ml.market.bulk import shapes as at
+from ml.market.bulk.frames import Frames, Levels
+from ml.market.bulk.shapes import I64
+from ml.market.decode.events import RawFrame
+from ml.market.files.frame_routing import NAMELESS, Line, Owners, RoutedFrames, route_frames
+from ml.market.files.index import FileIndex
+
+MOST_TOLD = 5
+"""Files that an error tells one by one."""
+
+
+class Arrived(NamedTuple):
+    """A frame of one instrument with its JSON and the hash of the file that it came from."""
+
+    source_sha256: str
+    frame: RawFrame
+    doc: dict[str, Any]
+
+
+class Run(NamedTuple):
+    """Frames of one instrument and one file that arrived one after the other.
+
+    `kind` and `moves` as in `ml.market.files.frame_routing`; `latest` is the largest receive time so far in the file;
+    `read` is what shapes have read of them, fields and levels, where that is known.
+    """
+
+    source_sha256: str
+    frames: Frames
+    kind: I64
+    moves: I64
+    latest: I64
+    read: tuple[I64, Levels] | None = None
+
+    @property
+    def length(self) -> int:
+        """How many frames there are."""
+        return len(self.kind)
+
+    def part(self, first: int, behind: int) -> "Run":
+        """Some of them in a row."""
+        return self.take(slice(first, behind))
+
+    def take(self, rows: I64 | slice) -> "Run":
+        """Some of them."""
+        read = None if self.read is None else (self.read[0][rows], self.read[1])
+        return Run(
+            self.source_sha256, self.frames.take(rows), self.kind[rows], self.moves[rows], self.latest[rows], read
+        )
+
+
+@dataclass(frozen=True)
+class CaptureSequence:
+    """Capture files with their indices, in order of first receive time; a file given twice counts once.
+
+    `unread` are files without a single frame.
+    """
+
+    files: tuple[tuple[Path, FileIndex], ...]
+    unread: tuple[tuple[Path, FileIndex], ...] = ()
+
+    def instruments(self) -> list[str]:
+        """Ids of all instruments of which the files hold something that is read; of all, where nothing is."""
+        spans = [item for _, index in self.files for item in index.instruments.items()]
+        return sorted({name for name, span in spans if span.read} or {name for name, _ in spans})
+
+    def streams(self, instrument_id: str) -> list[str]:
+        """Names of the streams of an instrument that are read."""
+        spans = [span for _, index in self.files if (span := index.instruments.get(instrument_id))]
+        return sorted({name for span in spans for name in span.read})
+
+    def not_read(self) -> dict[str, int]:
+        """Frames of kinds and streams that are not read, by name."""
+        counts = Counter[str]()
+        for _, index in (*self.files, *self.unread):
+            counts.update(index.not_read)
+        return dict(sorted(counts.items()))
+
+    def quarantined(self) -> dict[str, dict[str, int]]:
+        """Lines that are no frames: counts by reason, by file name."""
+        return {path.name: index.quarantined for path, index in (*self.files, *self.unread) if index.quarantined}
+
+    def of(self, instrument_id: str, since: int | None = None, until: int | None = None) -> "CaptureSequence":
+        """The files that hold the instrument; with bounds (ns UTC) only those needed to know its book between them.
+
+        The first file kept is one that starts 10 s or more before the last snapshot at or before `since`, so that the
+        snapshot can be connected to the diffs around it; where there is none, no file with a message of the book is
+        left out. Files that say nothing of the book are kept between the bounds, and one after them: it tells that the
+        capture went on.
+        """
+        files = tuple((path, index) for path, index in self.files if instrument_id in index.instruments)
+        first = 0
+        anchors = [s for _, index in files for s in index.instruments[instrument_id].snapshots]
+        usable = [s for s in anchors if since is not None and s <= since]
+        for position, (_, index) in enumerate(files):
+            if usable and 0 < index.instruments[instrument_id].first_event <= max(usable) - 10 * 10**9:
+                first = position
+        kept: list[tuple[Path, FileIndex]] = []
+        beyond = False
+        for path, index in files[first:]:
+            span = index.instruments[instrument_id]
+            before = since is not None and 0 < span.last_event < since
+            after = until is not None and span.first_event >= until
+            if span.books or not (before or (after and beyond)):
+                kept.append((path, index))
+                beyond |= after
+        return CaptureSequence(tuple(kept))
+
+    def last_book(self, instrument_id: str) -> int:
+        """Latest event time of a book message of the instrument, ns UTC; 0 without one."""
+        spans = [index.instruments[instrument_id] for _, index in self.of(instrument_id).files]
+        return max((span.last_book for span in spans), default=0)
+
+    def frames(self, instrument_id: str) -> Iterator[Arrived]:
+        """The instrument's frames in arrival order, one by one, each parsed."""
+        for run in self.runs(instrument_id):
+            for k in range(run.length):
+                frame = run.frames.frame(k)
+                yield Arrived(run.source_sha256, frame, orjson.loads(frame.payload))
+
+    def runs(self, instrument_id: str, decimals: tuple[int, int] | None = None) -> Iterator[Run]:
+        """The instrument's frames in arrival order, many at a time: by receive time, then by the file's position.
+
+        With the `decimals` of its prices and sizes, frames of a file that holds no other are read at once.
+        """
+        files = self.of(instrument_id).files
+        sources = [_file_runs(path, index, instrument_id, decimals) for path, index in files]
+        heads: dict[int, Run] = {}
+        opened = 0
+        while heads or opened < len(files):
+            n = min(heads, key=lambda n: (heads[n].latest[0], n), default=-1)
+            if opened < len(files) and (n < 0 or files[opened][1].first_recv <= heads[n].latest[-1]):
+                first = next(sources[opened], None)  # a file is opened when its turn may have come
+                if first is not None:
+                    heads[opened] = first
+                opened += 1
+                continue
+            run = heads.pop(n)
+            bounds = [(heads[other].latest[0], other) for other in heads]
+            until, other = min(bounds, default=(0, 0))
+            stop = np.searchsorted(run.latest, until, "right" if n < other else "left") if bounds else run.length
+            yield run.part(0, int(stop))
+            rest = run.part(int(stop), run.length) if stop < run.length else next(sources[n], None)
+            if rest is not None:
+                heads[n] = rest
+
+
+def link(paths: Iterable[Path], index: Callable[[Path], FileIndex]) -> CaptureSequence:
+    """Order files into a chain, whatever the order in which they are given.
+
+    Raises:
+        CaptureError: no file holds a frame.
+    """
+    by_content: dict[str, tuple[Path, FileIndex]] = {}
+    for path in sorted(paths):
+        summary = index(path)
+        by_content.setdefault(summary.sha256, (path, summary))
+    files = sorted((f for f in by_content.values() if f[1].instruments), key=lambda f: (f[1].first_recv, f[1].sha256))
+    unread = [f for f in by_content.values() if not f[1].instruments]
+    if not files:
+        raise CaptureError(_unreadable(unread))
+    return CaptureSequence(tuple(files), tuple(unread))
+
+
+def _unreadable(files: list[tuple[Path, FileIndex]]) -> str:
+    """Why there is nothing to read, in the words in which a readable chain tells of such files."""
+    if not files:
+        return "No capture file was given. Name capture files, or directories that hold them."
+    told = [f"{path.name}: {index.refused() or 'no frame of a supported venue'}" for path, index in files[:MOST_TOLD]]
+    further = [f"and {len(files) - MOST_TOLD} further files"] if len(files) > MOST_TOLD else []
+    return f"Nothing can be read from {len(files)} capture file{'s' * (len(files) > 1)}. {'; '.join(told + further)}."
+
+
+def _file_runs(path: Path, index: FileIndex, instrument_id: str, decimals: tuple[int, int] | None) -> Iterator[Run]:
+    """An instrument's frames in one file, but for those of streams that are not read."""
+    owners = Owners()
+    latest = 0
+    span = index.instruments[instrument_id]
+    mine = index.owned(instrument_id)
+    alone = len(index.instruments) == 1 and not span.left
+    decimals = decimals if alone else None
+    for item in route_frames(path, owners, decimals):
+        if isinstance(item, Line):
+            continue  # kept in the quarantine by the index
+        merged = np.maximum(np.maximum.accumulate(item.frames.recv_ts), latest)
+        latest = int(merged[-1])
+        run = Run(index.sha256, item.frames, item.kind, item.moves, merged, _levels(item) if decimals else None)
+        owned = [NAMELESS] if "" in mine else []
+        owned += [number for number, owner in enumerate(owners.ids) if owner in mine]
+        left = [number for number, stream in enumerate(owners.streams) if stream in span.left]
+        held = np.isin(item.owner, owned) & ~(np.isin(item.stream, left) & np.isin(item.kind, (at.BOOK, at.TRADE)))
+        rows = np.flatnonzero(held)
+        if len(rows):
+            yield run if len(rows) == run.length else run.take(rows)
+
+
+def _levels(item: RoutedFrames) -> tuple[I64, Levels] | None:
+    """What shapes have read of frames; None if levels of a frame that was declined after all lie between the others."""
+    fields = item.fields
+    declined = fields[:, at.KIND] == at.DECLINED
+    return None if (fields[declined, at.ROWS] > fields[declined, at.FROM]).any() else (fields, item.levels)

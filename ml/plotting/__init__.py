@@ -1,0 +1,1 @@
+"""Plots as PNG bytes, small enough to be kept with a run."""

@@ -1,0 +1,30 @@
+"""Figures small enough to be kept with a run.
+
+Here: an empty one, and one as PNG; matplotlib is loaded by the first.
+Not here: what is drawn (`ml.plotting.plots`, `ml.plotting.density`).
+"""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 80
+
+
+def empty(width: float, height: float) -> tuple["Figure", Any]:
+    """A figure and its axes; inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots()
+
+
+def png(figure: "Figure") -> bytes:
+    """The same bytes for the same figure."""
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", metadata={"Software": None})
+    return sink.getvalue()

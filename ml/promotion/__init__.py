@@ -1,0 +1,1 @@
+"""From evidence to a decision in force: the registry and the deployment of a champion."""

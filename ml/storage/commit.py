@@ -1,0 +1,248 @@
+"""The commit protocol: a reader sees the old file or the new one, never a part or a mixture.
+
+Here: stage, sync, verify, rename, sync the folder, append to the manifest; reading the manifest; healing.
+Not here: syncing (`ml.storage.durable`), where files lie (`ml.core.paths`), their columns (`ml.tables.schemas`), the
+sweep (`ml.storage.repair`).
+
+One writer per table puts files in place, by a file lock that the kernel frees when its holder dies; making a file needs
+no such lock, so the days of a backfill are made side by side. A file in the making is locked by its maker: the sweep
+takes only those of the dead. The bytes of a parquet file depend on the frame alone: they carry no run, no time and no
+path, so a rebuilt partition has the same sha256.
+
+A writer that dies between rename and manifest leaves a replaced file beside its old entry. A note of the path, made
+before the rename, tells the next writer or sweep. Without that note no entry follows its file: damage is no content.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+import polars as pl
+from filelock import FileLock, Timeout
+
+from ml.core.errors import StoreError
+from ml.core.paths import DataRoot
+from ml.core.versions import TABLES, code_version, outdated
+from ml.storage import durable, parquet
+from ml.storage.parquet import Content, Parts, Stored
+
+LOCK_SECONDS = 3_600
+"""A download holds its table's lock until it ends."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a manifest.
+
+    `path` is relative to the data root; `min_ts` and `max_ts` are ns UTC of the first time column, None without one.
+    """
+
+    path: str
+    sha256: str
+    rows: int
+    bytes: int
+    schema_hash: str
+    code_version: str
+    min_ts: int | None
+    max_ts: int | None
+
+
+def publish(root: DataRoot, table: str, path: Path, rows: pl.DataFrame | Parts, code_version: str) -> Entry:
+    """Store rows as the file `path` of `table`, replacing what stands there, and record it in the manifest.
+
+    A table in parts is made while it is stored.
+
+    Raises:
+        StoreError: another writer held the table for an hour, the disk is full or failed, or the written file does
+            not read back equal. What stood there before is whole.
+    """
+    try:
+        with _staging(root, table, path.name) as sink:
+            staged = Path(sink.name)
+            content = _stage(sink, rows if isinstance(rows, Parts) else Parts(rows.schema, [rows]))
+            entry = entry_of(root, path, staged, content, code_version)
+            with writer(root, table):
+                heal(root, table)
+                listed = manifest(root, table).get(entry.path)
+                if listed == entry and path.exists() and sha256_file(path) == entry.sha256:
+                    return entry  # the same bytes stand there already: readers need not notice
+                _put(root, table, staged, path, entry, replaces=listed is not None)
+    except OSError as error:
+        raise StoreError(
+            f"{table}: {path.name} could not be stored: {error}. "
+            f"See that {root.root} has room and can be written, then run the step again."
+        ) from error
+    return entry
+
+
+@contextmanager
+def _staging(root: DataRoot, table: str, name: str) -> Generator[BinaryIO]:
+    """A file to make a table in, locked by this writer; it is removed unless it has been put in place."""
+    staged = root.staging / table / f"{os.getpid()}-{uuid4().hex}-{name}"
+    durable.make_folder(staged.parent)
+    with ExitStack() as stack:
+        with writer(root, table):  # a sweep sees the file locked or not at all
+            sink = stack.enter_context(staged.open("xb"))
+            stack.callback(staged.unlink, missing_ok=True)
+            fcntl.flock(sink, fcntl.LOCK_EX)
+        yield sink
+
+
+@contextmanager
+def writer(root: DataRoot, table: str) -> Generator[None]:
+    """Be the table's single writer; waits for the one there is.
+
+    Raises:
+        StoreError: it did not let go within an hour.
+    """
+    lock = FileLock(lock_path(root, table), timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StoreError(
+            f"{table}: another writer has held {lock.lock_file} for {LOCK_SECONDS} s. "
+            "Wait for its run to end, or end it, and run the step again."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def manifest(root: DataRoot, table: str) -> dict[str, Entry]:
+    """The table's published files by relative path; the last line about a path counts."""
+    path = root.manifest(table)
+    if not path.exists():
+        return {}
+    entries: dict[str, Entry] = {}
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            entry = Entry(**json.loads(line))
+        except (json.JSONDecodeError, TypeError):
+            continue  # torn by a power cut, or damaged; the sweep lists the file again
+        entries[entry.path] = entry
+    return entries
+
+
+def require_current(table: str, entries: Iterable[Entry]) -> None:
+    """Refuse stored files that older code made, whose numbers may differ from those of the running code.
+
+    Raises:
+        StoreError: says how many, the first one, and what to rebuild.
+    """
+    old = [(entry, first) for entry in entries if (first := outdated(table, entry.code_version))]
+    if old:
+        entry, first = old[0]
+        raise StoreError(
+            f"{table}: {len(old)} stored files were made by older code (first {entry.path}: "
+            f"{entry.code_version.rpartition('-')[2]}; running is {code_version(TABLES[table])}). "
+            f"Materialize {first} and what is downstream of it for these partitions."
+        )
+
+
+def read(path: Path) -> pl.LazyFrame:
+    """The stored table file as a lazy frame over its bytes, read at once.
+
+    Readers that are given a path open it more than once, and fail if it is replaced in between.
+
+    Raises:
+        StoreError: there is no such file.
+    """
+    if not path.exists():
+        raise StoreError(f"{path} does not exist. Materialize the asset that makes it.")
+    return pl.scan_parquet(path.read_bytes())
+
+
+def load(path: Path) -> pl.DataFrame:
+    """All of a stored file, with the checksum of each page verified.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    stored = Stored(path, verify=True)
+    return pl.concat([pl.DataFrame(schema=stored.schema), *stored.parts()], rechunk=True)
+
+
+def entry_of(root: DataRoot, path: Path, staged: Path, content: Content, code_version: str) -> Entry:
+    """The entry of the file `staged`, which holds this content and is to stand at `path`."""
+    schema = json.dumps([(name, str(dtype)) for name, dtype in content.schema.items()])
+    return Entry(
+        path=str(path.relative_to(root.root)),
+        sha256=sha256_file(staged),
+        rows=content.rows,
+        bytes=staged.stat().st_size,
+        schema_hash=hashlib.sha256(schema.encode()).hexdigest()[:16],
+        code_version=code_version,
+        min_ts=content.min_ts,
+        max_ts=content.max_ts,
+    )
+
+
+def lock_path(root: DataRoot, table: str) -> Path:
+    """The file whose lock the writer of a table holds."""
+    lock = root.lock(table)
+    durable.make_folder(lock.parent)
+    return lock
+
+
+def heal(root: DataRoot, table: str) -> list[str]:
+    """List again the file whose replacement a dead writer had announced."""
+    note = root.replacing(table)
+    done = list[str]()
+    if note.exists():
+        path = root.root / note.read_text()
+        listed = manifest(root, table).get(note.read_text())
+        if path.exists() and (listed is None or sha256_file(path) != listed.sha256):
+            done.append(adopt(root, table, path, "whose replacement had not been recorded"))
+        note.unlink()
+    return done
+
+
+def adopt(root: DataRoot, table: str, path: Path, why: str) -> str:
+    """List a file that stands in place, or quarantine it if it cannot be read; says which."""
+    try:
+        content = parquet.content_of(path)
+    except StoreError as error:
+        home = root.quarantine / path.relative_to(root.root)
+        durable.make_folder(home.parent)
+        durable.replace(path, home)
+        durable.sync_folder(path.parent)
+        return f"{table}: quarantined the unreadable {path.name} ({error.__cause__})"
+    _list(root, table, entry_of(root, path, path, content, "swept"))
+    return f"{table}: listed {path.name}, {why}"
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _stage(sink: BinaryIO, table: Parts) -> Content:
+    content = parquet.write(table, sink)
+    durable.sync(sink)
+    if parquet.content_of(Path(sink.name)) != content:
+        raise StoreError(f"{sink.name} does not read back as it was written. Check the disk and run the step again.")
+    return content
+
+
+def _put(root: DataRoot, table: str, staged: Path, path: Path, entry: Entry, replaces: bool) -> None:
+    """Move the staged file into place and list it."""
+    durable.make_folder(path.parent)
+    if replaces:
+        durable.write_text(root.replacing(table), entry.path)
+    durable.replace(staged, path)
+    _list(root, table, entry)
+    if replaces:
+        root.replacing(table).unlink()
+
+
+def _list(root: DataRoot, table: str, entry: Entry) -> None:
+    durable.append_line(root.manifest(table), json.dumps(asdict(entry), sort_keys=True))

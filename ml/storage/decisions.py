@@ -1,0 +1,143 @@
+"""Decision records: immutable, hash-chained, and the journal that says which model was champion when.
+
+Here: writing a record, reading the chain, checking it.
+Not here: what a decision rests on (`ml.evaluation.gates`), the model registry (`ml.promotion.registry`).
+
+A record is a JSON file named by its number and hash; its `prev` is the hash of the record before it. The journal holds
+one line per record, appended last: the line is what makes a decision take effect.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml.core.errors import RegistryError
+from ml.core.paths import DataRoot
+from ml.storage.durable import append_line, write_text
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True)
+class JournalLine:
+    """One decision in the journal; `champion` is the model id after it, None if there is none; `at` is ns UTC."""
+
+    number: int
+    hash: str
+    decision: str
+    champion: str | None
+    evidence: str
+    at: int
+
+
+def journal(root: DataRoot) -> list[JournalLine]:
+    """All decisions, oldest first.
+
+    Raises:
+        RegistryError: a line is none that was ever written; a torn last line never took effect.
+    """
+    path = root.decisions / "journal.jsonl"
+    if not path.exists():
+        return []
+    try:
+        return [JournalLine(**json.loads(line)) for line in path.read_text().splitlines() if line.endswith("}")]
+    except (ValueError, TypeError) as error:
+        raise RegistryError(f"{path} has a damaged line: {error}. Restore the journal from a backup.") from error
+
+
+def champion_at(root: DataRoot, ts: int) -> str | None:
+    """Id of the model that was champion at a time (ns UTC)."""
+    lines = [line for line in journal(root) if line.at <= ts]
+    return lines[-1].champion if lines else None
+
+
+def stage(root: DataRoot, content: dict[str, Any]) -> dict[str, Any]:
+    """Complete a record with its number, the hash of the one before it and its own."""
+    lines = journal(root)
+    record = content | {"number": len(lines) + 1, "prev": lines[-1].hash if lines else GENESIS}
+    return record | {"hash": record_hash(record)}
+
+
+def publish(root: DataRoot, record: dict[str, Any]) -> Path:
+    """Write the record's file; an existing one is never changed.
+
+    Raises:
+        RegistryError: another record has that number.
+    """
+    path = _path(root, record["number"], record["hash"])
+    others = [p for p in root.decisions.glob(f"{record['number']:06d}-*.json") if p != path]
+    if others and any(line.number == record["number"] for line in journal(root)):
+        raise RegistryError(
+            f"Decision {record['number']} is already {others[0].name}. Read the journal again and decide again."
+        )
+    if not path.exists():
+        write_text(path, json.dumps(record, indent=1, sort_keys=True))
+    return path
+
+
+def enter(root: DataRoot, record: dict[str, Any]) -> JournalLine:
+    """Append the journal line with which the record takes effect."""
+    line = _line(record)
+    append_line(root.decisions / "journal.jsonl", json.dumps(vars(line), sort_keys=True))
+    return line
+
+
+def read(root: DataRoot, line: JournalLine) -> dict[str, Any]:
+    """The record of a journal line.
+
+    Raises:
+        RegistryError: it is missing, or its content is not what was decided.
+    """
+    path = _path(root, line.number, line.hash)
+    if not path.exists():
+        raise RegistryError(f"Decision record {path.name} is missing. Restore it from a backup.")
+    try:
+        record = json.loads(path.read_text())
+    except ValueError:
+        record = None  # no JSON any more
+    if not isinstance(record, dict) or record_hash(record) != line.hash:
+        raise RegistryError(f"Decision record {path.name} was changed after the decision. Restore it from a backup.")
+    return record
+
+
+def verify(root: DataRoot) -> int:
+    """Check the whole chain and return its length.
+
+    Raises:
+        RegistryError: a record is missing or changed, the journal says otherwise than it, or the chain is broken.
+    """
+    before = GENESIS
+    champion = None
+    for number, line in enumerate(journal(root), start=1):
+        record = read(root, line)
+        if (record["prev"], record["number"], record["champion_before"]) != (before, number, champion):
+            raise RegistryError(
+                f"Decision {line.number} does not follow the one before it. Restore the journal from a backup."
+            )
+        if line != _line(record):
+            raise RegistryError(
+                f"The journal's line {line.number} differs from its record. Restore the journal from a backup."
+            )
+        before = line.hash
+        champion = line.champion
+    return len(journal(root))
+
+
+def record_hash(record: dict[str, Any]) -> str:
+    """Hex sha256 over the record without its own hash."""
+    content = {key: value for key, value in record.items() if key != "hash"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _line(record: dict[str, Any]) -> JournalLine:
+    """What the journal says of a record; the champion is the candidate if it was promoted, else the one before."""
+    champion = record["candidate"] if record["decision"] == "promote" else record["champion_before"]
+    return JournalLine(
+        record["number"], record["hash"], record["decision"], champion, record["evidence"], record["decided_at"]
+    )
+
+
+def _path(root: DataRoot, number: int, digest: str) -> Path:
+    return root.decisions / f"{number:06d}-{digest[:16]}.json"

@@ -1,0 +1,123 @@
+"""Whether what is stored is what was stored: files against their manifests, decisions against their chain.
+
+Here: checking, without changing anything.
+Add here: a kind of fault that a stored thing can have, with its fix.
+Not here: fixing (`ml.storage.commit.sweep` for what a kill left), the state of databases and configuration (the
+doctor).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ml.core.errors import LobforgeError, StoreError
+from ml.core.paths import DataRoot
+from ml.storage import commit, decisions
+from ml.storage.parquet import content_of
+
+WITHOUT_TABLES = frozenset(
+    (".staging", "_quarantine", "captures", "dagster", "journals", "mlflow", "models", "numba", "variants")
+)
+"""Folders of a data root in which no published table lies; captures may be any collector's files."""
+RESTORE = "make the partition again, or restore it from a backup"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is not as it was stored.
+
+    `kind` is missing, changed (other bytes than listed), damaged (listed bytes that cannot be read), mislisted (rows,
+    columns or times other than listed), unlisted or decision.
+    """
+
+    kind: str
+    path: str
+    detail: str
+    fix: str
+
+
+@dataclass
+class Report:
+    """What was checked and what was found; `files` and `bytes` by table."""
+
+    files: dict[str, int] = field(default_factory=dict)
+    bytes: dict[str, int] = field(default_factory=dict)
+    decisions: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+
+def tables(root: DataRoot) -> list[str]:
+    """Names of all tables that have a manifest."""
+    return sorted(path.parent.name for path in root.meta.glob("*/manifest.jsonl"))
+
+
+def verify(root: DataRoot) -> Report:
+    """Read every published file and every decision; a writer may run beside it.
+
+    Raises:
+        StoreError: there is no such data root, or a writer held a suspect table for ten minutes.
+    """
+    if not root.root.is_dir():
+        raise StoreError(f"{root.root} is no directory. Point LOBFORGE_DATA_ROOT at the data root.")
+    report = Report()
+    for table in tables(root):
+        entries = commit.manifest(root, table).values()
+        report.files[table] = len(entries)
+        report.bytes[table] = sum(entry.bytes for entry in entries)
+        suspects = [entry.path for entry in entries if _fault(root, entry) is not None]
+        if suspects:  # replaced meanwhile, or at fault: only without its writer can that be told
+            with commit.writer(root, table):
+                listed = commit.manifest(root, table)
+                report.faults += [fault for path in suspects if (fault := _fault(root, listed[path]))]
+    report.faults += _unlisted(root)
+    report.decisions = _decisions(root, report.faults)
+    return report
+
+
+def _fault(root: DataRoot, entry: commit.Entry) -> Fault | None:
+    path = root.root / entry.path
+    if not path.exists():
+        return Fault("missing", entry.path, "it is listed, and not there", RESTORE)
+    if commit.sha256_file(path) != entry.sha256:
+        return Fault("changed", entry.path, f"its sha256 is not {entry.sha256[:16]}... as listed", RESTORE)
+    try:
+        found = commit.entry_of(root, path, path, content_of(path), entry.code_version)
+    except StoreError as error:
+        return Fault("damaged", entry.path, str(error.__cause__), RESTORE)
+    wrong = [name for name, value in vars(entry).items() if value != getattr(found, name)]
+    if wrong:
+        told = ", ".join(f"{name} {getattr(found, name)} instead of {getattr(entry, name)}" for name in wrong)
+        return Fault("mislisted", entry.path, f"it has {told}", RESTORE)
+    return None
+
+
+def _unlisted(root: DataRoot) -> Iterator[Fault]:
+    suspects = set(_strangers(root))
+    if suspects:
+        for table in tables(root):  # between its rename and its line per file is a stranger: let the writers end
+            with commit.writer(root, table):
+                pass
+        for path in sorted(suspects & set(_strangers(root))):
+            yield Fault("unlisted", path, "it lies in a table's tree and in no manifest", "lobforge init lists it")
+
+
+def _strangers(root: DataRoot) -> Iterator[str]:
+    listed = {path for table in tables(root) for path in commit.manifest(root, table)}
+    for folder in root.root.iterdir():
+        if folder.is_dir() and folder.name not in WITHOUT_TABLES:
+            found = (path.relative_to(root.root).as_posix() for path in folder.rglob("*.parquet"))
+            yield from (path for path in found if path not in listed)
+
+
+def _decisions(root: DataRoot, faults: list[Fault]) -> int:
+    """Check the chain and return its length, 0 if it is broken."""
+    try:
+        length = decisions.verify(root)
+    except LobforgeError as error:
+        faults.append(Fault("decision", "decisions", str(error), "restore the decisions folder from a backup"))
+        return 0
+    for path in sorted(root.decisions.glob("*-*.json")):
+        if path.name.partition("-")[0] > f"{length:06d}":
+            detail = "it has no line in the journal: it never took effect, or the line was lost"
+            fix = "restore the journal from a backup, or decide again"
+            faults.append(Fault("decision", path.relative_to(root.root).as_posix(), detail, fix))
+    return length

@@ -1,0 +1,112 @@
+"""Stored tables with prices as prices and sizes as sizes, for people and notebooks.
+
+Here: one view a table, in Polars and in DuckDB.
+Not here: anything the pipeline computes with; that stays in whole units, which are exact.
+"""
+
+from itertools import groupby
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ml.core import config
+from ml.core.addresses import duckdb_list, scan
+from ml.core.errors import StoreError
+from ml.core.instruments import Instrument
+from ml.core.paths import DataRoot
+from ml.storage.commit import manifest
+from ml.tables.schemas import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+
+VIEWED = (
+    "book_events",
+    "trades",
+    "validity",
+    "trade_validity",
+    "candles",
+    "rest_candles",
+    "book_samples",
+    "future_labels",
+)
+_PRICES = ("open", "high", "low", "close", "mid_units")
+_SIZES = (
+    "size",
+    "volume",
+    "buy_volume",
+    "bid_size_",
+    "ask_size_",
+    "ofi_",
+    "added_",
+    "cancelled_",
+    "traded_",
+    "trade_volume_",
+    "trade_largest",
+)
+
+
+def frame(root: DataRoot, instrument: Instrument, table: str) -> pl.LazyFrame:
+    """All stored dates of a table, by date; prices in quote currency and sizes in base currency or contracts, float64.
+
+    Raises:
+        StoreError: nothing of the table is stored for the instrument.
+    """
+    # Polars divides by multiplying with the inverse: rounding takes the noise away again (a mid has one decimal more)
+    parts = [
+        pl.concat(map(scan, files), how="diagonal").with_columns(
+            [(pl.col(name) / 10**k).round(k + 1) for name, k in _decimals(entry, table).items()]
+        )
+        for entry, files in _files(root, instrument, table)
+    ]
+    return pl.concat(parts, how="diagonal")
+
+
+def connect(root: DataRoot, instrument: Instrument) -> "duckdb.DuckDBPyConnection":
+    """A DuckDB connection in which each stored table of an instrument is a view of its own name, scaled alike."""
+    import duckdb
+
+    connection = duckdb.connect()
+    for table in VIEWED:
+        try:
+            parts = _files(root, instrument, table)
+        except StoreError:
+            continue  # not materialized yet: no view
+        query = " union all by name ".join(_query(table, entry, files) for entry, files in parts)
+        connection.execute(f"create view {table} as {query}")
+    return connection
+
+
+def _query(table: str, entry: Instrument, files: list[Path]) -> str:
+    scaled = ", ".join(f"{name} / 1e{decimals} as {name}" for name, decimals in _decimals(entry, table).items())
+    columns = f"* replace ({scaled})" if scaled else "*"
+    options = "hive_partitioning = false, union_by_name = true"
+    return f"select {columns} from read_parquet({duckdb_list(files)}, {options})"  # noqa: S608
+
+
+def _files(root: DataRoot, instrument: Instrument, table: str) -> list[tuple[Instrument, list[Path]]]:
+    """Published files of a table and instrument by date, with the entry of the instrument that holds for them."""
+    found = sorted(path for path in manifest(root, table) if path.endswith(f"_{instrument.id}.parquet"))
+    if not found:
+        raise StoreError(f"{table} holds nothing of {instrument.id}. Materialize it first.")
+    listed = config.load(root) if root.config.exists() else None
+    dated = listed if listed is not None and instrument.id in listed.ids else None
+
+    def entry(path: str) -> Instrument:
+        return instrument if dated is None else dated.instrument(instrument.id, PurePath(path).parent.name[-10:])
+
+    return [(one, [root.root / path for path in paths]) for one, paths in groupby(found, key=entry)]
+
+
+def _decimals(instrument: Instrument, table: str) -> dict[str, int]:
+    """Column to the decimals by which it is to be divided."""
+    found: dict[str, int] = {}
+    for name in TABLES[table].names():
+        if "notional" in name:
+            found[name] = instrument.price_decimals + instrument.size_decimals
+        elif name in _PRICES or "price" in name:
+            found[name] = instrument.price_decimals
+        elif name.startswith(_SIZES):
+            found[name] = instrument.size_decimals
+    return found

@@ -1,0 +1,1 @@
+"""What the stored tables are: columns, null reasons, rules, coverage."""

@@ -1,1 +1,0 @@
-"""Training what may be promoted."""

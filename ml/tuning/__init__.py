@@ -1,1 +1,0 @@
-"""The search for hyper-parameters, inside the training block."""

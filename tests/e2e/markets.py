@@ -1,0 +1,70 @@
+"""Decisions from the feature level: a simulated market, its features and labels, learning and the gates, no storage."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from ml.evaluation import gates
+from ml.evaluation.gates import Rival
+from ml.features.sets import BASE
+from ml.features.tick.build import build
+from ml.labels import future
+from ml.labels.spec import fit
+from ml.learning import dataset as panels
+from ml.learning import walk_forward
+from ml.learning.training_features import PRIMARY, join
+from ml.learning.tuning import tune
+from ml.market.book.sampler import Sampler
+from ml.market.days.tables import samples_frame
+from ml.simulation.instrument import INSTRUMENT
+from ml.simulation.plants import Alpha
+from ml.simulation.publish import streams
+from ml.simulation.venue import Market, simulate
+
+DATE = "2025-03-03"
+SECONDS = 12 * 3600
+START_NS = int(datetime(2025, 3, 3, 6, tzinfo=UTC).timestamp()) * 10**9
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one market led to."""
+
+    seed: int
+    decision: str
+    gain: float
+    detail: str
+
+
+def training_rows(seed: int, ic: float, seconds: int = SECONDS) -> pl.DataFrame:
+    """Features and labels of a market without outage, all in one UTC date."""
+    sampler = Sampler()
+    sampler.run(*streams(simulate(Market(seed, seconds, Alpha(ic))), START_NS))
+    samples = sampler.samples[: sampler.released].copy()
+    tail = samples[:0]
+    labels = future.label(samples_frame(samples), tail, DATE)
+    return join(build(samples, tail, INSTRUMENT), labels, INSTRUMENT.id)
+
+
+def decide(seed: int, ic: float) -> Outcome:
+    """Ask the gates that judge a model; those that need stored files are left out."""
+    rows = training_rows(seed, ic)
+    block = panels.first_block(rows)
+    named = block.select("ts", "half_spread", movement=f"movement_{PRIMARY}s", sigma=f"sigma_{PRIMARY}s")
+    panel = panels.build(rows, fit(named, PRIMARY), BASE)
+    tuned = tune(panel, threads=1)
+    assert tuned is not None
+    predictions = walk_forward.panel_predictions(panel, vars(tuned), threads=1)
+    test = predictions.filter(pl.col("part") == "test")
+    rival = Rival(tuned.baseline, test[tuned.baseline].to_numpy())
+    asked = [
+        gates.rows(panel.height, [INSTRUMENT.id], {}, ""),
+        gates.improvement(test, rival, first=True, horizon_s=PRIMARY, source=""),
+        gates.train_gap(predictions, ""),
+        gates.calibration(test, rival, ""),
+    ]
+    return Outcome(seed, gates.decide(asked), float(asked[1].value or 0.0), asked[1].detail)
+
+
+__all__ = ["DATE", "START_NS", "Outcome", "decide", "training_rows"]

@@ -1,0 +1,73 @@
+"""The decision as Dagster materializes it."""
+
+import dagster as dg
+import pytest
+
+from assets.datasets import Dataset
+from ml.promotion.registry import Registry
+from ml.storage import decisions
+from tests.integration.assets.play import DATE, copy_of, document, make, shown
+
+SELECTING = ("label_spec", "dataset_panel", "canary_report", "parity_report", "promotion_decision")
+
+
+def test_what_passes_every_gate_is_champion(learned):
+    """The record is the journal's last, and the registry serves the candidate."""
+    root, _ = learned
+    record = document(root, "promotion_decision")
+    assert {g["outcome"] for g in record["gates"] if g["required"]} == {"pass"}
+    assert record["decision"] == "promote"
+    assert decisions.read(root, decisions.journal(root)[-1]) == record
+    registry = Registry(root)
+    assert registry.champion() == registry.load().id == document(root, "candidate_model")["model_id"]
+
+
+def test_a_person_sees_every_gate(learned):
+    """The verdict, a line per gate, and the record's hash."""
+    root, result = learned
+    metadata = shown(result, "promotion_decision")
+    record = document(root, "promotion_decision")
+    assert metadata["decision"].value == record["decision"]
+    assert metadata["record"].value == record["hash"]
+    for gate in record["gates"]:
+        assert f"| {gate['name']} | {gate['outcome']} |" in metadata["gates"].value
+
+
+def test_the_same_evidence_is_decided_once(learned, tmp_path):
+    """Materialized again, the decision is the record there is; the chain does not grow."""
+    root = copy_of(learned[0], tmp_path)
+    before = document(root, "promotion_decision")
+    make(root, "promotion_decision", date=None)
+    assert document(root, "promotion_decision") == before
+    assert decisions.verify(root) == 1
+
+
+def test_too_little_data_promotes_nothing(learned, tmp_path, monkeypatch):
+    """On forty minutes: no candidate, insufficient, how much is missing, and the champion stays."""
+    from pipelines.jobs import learn
+
+    root = copy_of(learned[0], tmp_path)
+    monkeypatch.setattr("ml.evaluation.verdict.STRONG_ROUNDS", 5)
+    config = dg.RunConfig(ops={name: Dataset(start=DATE) for name in SELECTING})
+    make(root, learn.selection, date=None, run_config=config)
+    record = document(root, "promotion_decision")
+    assert (record["decision"], record["candidate"], record["trials"]) == ("insufficient", None, 0)
+    (rows,) = [gate for gate in record["gates"] if gate["name"] == "rows"]
+    assert rows["outcome"] == "insufficient"
+    assert "h more" in rows["detail"]
+    assert (
+        decisions.journal(root)[-1].champion
+        == record["champion_before"]
+        == document(learned[0], "candidate_model")["model_id"]
+    )
+
+
+def test_a_changed_record_is_refused(learned, tmp_path):
+    """Evidence that was touched after the decision is no evidence."""
+    from ml.core.errors import RegistryError
+
+    root = copy_of(learned[0], tmp_path)
+    (path,) = root.decisions.glob("000001-*.json")
+    path.write_text(path.read_text().replace('"promote"', '"refuse"'))
+    with pytest.raises(RegistryError, match="changed after the decision"):
+        make(root, "promotion_decision", date=None)

@@ -1,0 +1,99 @@
+"""Each thing that can be wrong is named, with its fix."""
+
+import polars as pl
+import pytest
+
+from ml.core import config
+from ml.storage import commit, decisions
+from pipelines import doctor
+from pipelines.doctor import examine
+
+FRAME = pl.DataFrame({"ts": [1, 2]})
+RECORD = {"decision": "refuse", "evidence": "e", "decided_at": 1, "candidate": None, "champion_before": None}
+
+
+@pytest.fixture
+def root(home):
+    """A data root with a capture file, a table and a decision, that a test may spoil."""
+    folder = config.load(home).captures
+    folder.mkdir(parents=True)
+    (folder / "a.log").touch()
+    for name in ("sim.X", "sim.Y"):
+        commit.publish(home, "trades", home.partition("trades", "2025-03-03", name), FRAME, "v")
+    record = decisions.stage(home, RECORD)
+    decisions.publish(home, record)
+    decisions.enter(home, record)
+    return home
+
+
+def one(root):
+    return root.partition("trades", "2025-03-03", "sim.X")
+
+
+def record(root):
+    return next(root.decisions.glob("0*.json"))
+
+
+def wrong(root):
+    return [finding for finding in examine(root) if not finding.ok]
+
+
+def test_a_sound_root_has_no_finding(root):
+    """What is well is said too: instruments, captures, stores, disk, decisions."""
+    assert wrong(root) == []
+    said = " ".join(finding.what for finding in examine(root))
+    for word in ("1 instruments", "1 capture files", "model store", "Dagster instance", "GB free", "1 decisions"):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what", "fix", "fatal"),
+    [
+        (lambda r: r.config.unlink(), "lobforge.toml is missing", "lobforge init", True),
+        (lambda r: r.config.write_text("captures = "), "cannot be read", "by hand", True),
+        (lambda r: next(r.captures.rglob("*.log")).unlink(), "holds no capture file", "point `captures`", False),
+        (lambda r: (r.mlflow / "mlflow.db").unlink(), "model store", "lobforge init", True),
+        (lambda r: (r.dagster_home / "dagster.yaml").unlink(), "Dagster instance", "lobforge init", True),
+        (lambda r: (r.mlflow / "mlflow.db").write_bytes(b"no database" * 99), "mlflow.db", "from a backup", True),
+        (lambda r: one(r).unlink(), "1 of 2 listed files are missing", "materialize trades", False),
+        (lambda r: r.manifest("trades").unlink(), "2 files are not listed", "lobforge init", False),
+        (lambda r: record(r).unlink(), "is missing", "from a backup", False),
+        (lambda r: record(r).write_text("{}"), "changed after the decision", "from a backup", False),
+    ],
+    ids=[
+        "no configuration",
+        "bad configuration",
+        "no captures",
+        "no model store",
+        "no instance",
+        "damaged database",
+        "lost file",
+        "unlisted files",
+        "lost decision",
+        "changed decision",
+    ],
+)
+def test_what_is_wrong_is_named_with_its_fix(root, spoil, what, fix, fatal):
+    """One fault, one finding; fatal where nothing can run."""
+    spoil(root)
+    (finding,) = wrong(root)
+    assert what in finding.what
+    assert fix in finding.fix
+    assert finding.fatal == fatal
+
+
+def test_a_full_disk_is_named(root, monkeypatch):
+    """With the bytes that are free."""
+    monkeypatch.setattr(doctor, "MIN_FREE_BYTES", 1 << 60)
+    (finding,) = wrong(root)
+    assert "GB free" in finding.what
+    assert "1 GB" in finding.fix
+
+
+def test_asking_changes_nothing(root):
+    """The doctor fixes nothing: every file is as it was, but for what SQLite keeps beside an open database."""
+    root.manifest("trades").unlink()
+    before = {path: path.read_bytes() for path in root.root.rglob("*") if path.is_file()}
+    assert wrong(root)
+    after = {path: path.read_bytes() for path in root.root.rglob("*") if path.is_file()}
+    assert {path: data for path, data in after.items() if path.suffix not in (".db-shm", ".db-wal")} == before

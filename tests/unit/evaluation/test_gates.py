@@ -1,0 +1,226 @@
+"""Each gate passes, fails or lacks data exactly at its bar, and the decision follows from the required ones."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.evaluation import gates
+from ml.evaluation.canaries.model import Canary
+from ml.evaluation.gates import Gate, Rival
+from ml.market.book.layout import DAY, SECOND
+
+PASS = "pass"  # noqa: S105
+FAIL = "fail"
+INSUFFICIENT = "insufficient"
+COUNTS = {"rows": 9, "rows_with_values": 9, "mismatches": 0}
+
+
+@pytest.mark.parametrize(
+    ("gate", "arguments", "outcome"),
+    [
+        (gates.coverage, ({"a": (0.80, 600), "b": (1.0, 600)},), PASS),
+        (gates.coverage, ({"a": (0.7999, 600), "b": (1.0, 600)},), FAIL),
+        (gates.coverage, ({"a": (0.7999, 599), "b": (1.0, 600)},), INSUFFICIENT),
+        (gates.coverage, ({},), INSUFFICIENT),
+        (gates.rows, (10_000, ["a"], {}), PASS),
+        (gates.rows, (9_999, ["a"], {}), INSUFFICIENT),
+        (gates.canaries, ([Canary("x", True, 0, 0, "")],), PASS),
+        (gates.canaries, ([Canary("x", True, 0, 0, ""), Canary("y", False, 3, 0, "")],), FAIL),
+        (gates.canaries, ([],), INSUFFICIENT),
+        (gates.parity, (COUNTS,), PASS),
+        (gates.parity, (COUNTS | {"mismatches": 1},), FAIL),
+        (gates.parity, (COUNTS | {"rows": 0, "rows_with_values": 0},), INSUFFICIENT),
+        (gates.parity, (COUNTS | {"rows_with_values": 0},), INSUFFICIENT),
+        (gates.parity, (COUNTS | {"rows_with_values": 0, "mismatches": 1},), FAIL),
+        (gates.latency, (4.999, 90.0), PASS),
+        (gates.latency, (5.0, 4.0), FAIL),
+        (gates.latency, (float("nan"), 1.0), FAIL),
+        (gates.reload, (0,), PASS),
+        (gates.reload, (1,), FAIL),
+    ],
+)
+def test_at_the_bar(gate, arguments, outcome):
+    """The bar itself, the number next to it, and nothing to judge."""
+    found = gate(*arguments, "sha")
+    assert (found.outcome, found.required, found.source_sha256) == (outcome, True, "sha")
+
+
+def test_what_is_missing_is_said():
+    """The worst partition, the dead canaries, and the hours that are still needed."""
+    assert gates.coverage({"a": (0.9, 700), "b": (0.5, 800)}, "").detail == "lowest: b, 800 rows"
+    assert gates.canaries([Canary("x", False, 1, 0, ""), Canary("y", False, 1, 0, "")], "").detail == "x, y"
+    assert gates.rows(2_800, ["a", "a", "b"], {}, "").detail == "1.0 h more of 2 instruments are needed"
+    assert gates.latency(4.9, 31.26, "").detail == "ms of processor time; 31.3 ms on the clock"
+
+
+def test_hours_are_asked_only_of_instruments_that_can_give_rows():
+    """One that never has every feature is named with what is null; where all are so, no hours are asked at all."""
+    never = {"a": "vpin null in all 9 rows (undefined 9)"}
+    found = gates.rows(2_800, ["a", "b"], never, "")
+    assert found.detail == "2.0 h more of 1 instruments are needed; a: vpin null in all 9 rows (undefined 9)"
+    assert gates.rows(0, ["a"], never, "").detail == "a: vpin null in all 9 rows (undefined 9)"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "alone"),
+    [
+        ({"latency": FAIL}, True),
+        ({"latency": FAIL, "rows": INSUFFICIENT}, True),
+        ({"latency": FAIL, "reload": FAIL}, False),
+        ({"reload": FAIL}, False),
+        ({"latency": PASS}, False),
+        ({}, False),
+    ],
+)
+def test_what_a_time_alone_refused(outcomes, alone):
+    """No other required gate failed; one that is only shown may have."""
+    asked = [Gate(name, outcome, 0, 0, True, "") for name, outcome in outcomes.items()]
+    assert gates.refused_for_time(gates.as_dicts([*asked, Gate("slices", FAIL, 0, 0, False, "")])) is alone
+
+
+def judged(predicted, direction, seconds=1, p=None):
+    """Test rows with the given answers, `seconds` apart."""
+    p = np.eye(3)[np.asarray(predicted)] if p is None else p
+    return pl.DataFrame(
+        {
+            "instrument": ["sim.X"] * len(direction),
+            "ts": np.arange(len(direction)) * seconds * SECOND,
+            "direction": np.asarray(direction, np.int8),
+            "predicted": np.asarray(predicted, np.int8),
+            "movement": np.asarray(direction) - 1.0,
+            "p_down": p[:, 0],
+            "p_neutral": p[:, 1],
+            "p_up": p[:, 2],
+        }
+    )
+
+
+def better_in(share_in_thousand, n=30_000):
+    """Candidate and rival right half the time; the candidate in some more, spread evenly over time and classes."""
+    direction = np.arange(n) % 3
+    nth = np.arange(n) // 3 * 7_919 % 1_000
+    wrong = (direction + 1) % 3
+    rival = np.where(nth < 500, direction, wrong)
+    return judged(np.where(nth < 500 + share_in_thousand, direction, wrong), direction, seconds=10), rival
+
+
+@pytest.mark.parametrize(
+    ("share", "outcome"), [(21, PASS), (20, PASS), (19, FAIL), (1, FAIL), (0, FAIL), (-30, FAIL), (100, PASS)]
+)
+def test_a_sure_gain_must_be_two_points(share, outcome):
+    """More than nothing for certain is not enough; two points are."""
+    test, rival = better_in(share)
+    found = gates.improvement(test, Rival("majority", rival), True, 10, "")
+    assert found.outcome == outcome
+    assert found.value == pytest.approx(share / 1_000)
+
+
+@pytest.mark.parametrize(
+    ("n", "gain", "outcome"), [(2_000, 0.02, INSUFFICIENT), (60_000, 0.05, PASS), (60_000, 0.0, FAIL)]
+)
+def test_a_gain_that_chance_may_have_made_is_insufficient(n, gain, outcome):
+    """Independent answers: with few rows both 0 and 2 points are possible, with many one of them is not."""
+    rng = np.random.default_rng(4)
+    direction = rng.integers(0, 3, n)
+    one, other = (
+        np.where(rng.random(n) < share, direction, (direction + rng.integers(1, 3, n)) % 3)
+        for share in (0.4 + gain, 0.4)
+    )
+    found = gates.improvement(judged(one, direction, seconds=10), Rival("last", other), True, 10, "")
+    assert found.outcome == outcome
+    assert ("independent labels" in found.detail) == (outcome != PASS)
+
+
+def test_the_first_model_meets_a_stricter_bound_than_its_successors():
+    """99.5 % against 97.5 %: between the two, only a successor passes."""
+    outcomes = set()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        direction = rng.integers(0, 3, 3_000)
+        one, other = (np.where(rng.random(3_000) < share, direction, (direction + 1) % 3) for share in (0.53, 0.5))
+        test = judged(one, direction, seconds=10)
+        outcomes.add(
+            tuple(gates.improvement(test, Rival("x", other), first, 10, "").outcome for first in (True, False))
+        )
+    assert (INSUFFICIENT, PASS) in outcomes
+    assert (PASS, INSUFFICIENT) not in outcomes
+
+
+@pytest.mark.parametrize("gate", [gates.improvement, gates.calibration])
+def test_a_champion_that_was_trained_on_every_row_cannot_be_judged(gate):
+    """No row lies after its training: insufficient, and no crash."""
+    rest = (False, 10) if gate is gates.improvement else ()
+    found = gate(judged([0], [0]).clear(), Rival("champion x", np.zeros(0, np.int8)), *rest, "")
+    assert (found.outcome, found.value) == (INSUFFICIENT, None)
+
+
+@pytest.mark.parametrize(
+    ("champion", "error", "outcome"),
+    [(None, 0.0499, PASS), (None, 0.0501, FAIL), (0.02, 0.0299, PASS), (0.02, 0.0301, FAIL), (0.08, 0.0899, PASS)],
+)
+def test_calibration_at_its_bar(champion, error, outcome):
+    """5 points for the first model, one point more than the champion's for the others."""
+    sure = 1.5 * error  # two of three probabilities are off by this much
+    test = judged([0] * 90, [0] * 90, p=np.tile([1 - sure, sure, 0.0], (90, 1)))
+    found = gates.calibration(test, Rival("r", np.zeros(90), champion), "")
+    assert (found.outcome, found.value) == (outcome, pytest.approx(error))
+
+
+@pytest.mark.parametrize(("train", "outcome"), [(549, PASS), (551, FAIL), (451, PASS), (449, FAIL), (500, PASS)])
+def test_the_gap_between_training_and_test(train, outcome):
+    """Less than five points in either direction: far better on the test is as suspicious as far worse."""
+    parts = []
+    for part, right in (("train", train), ("test", 500)):
+        direction = np.repeat([0, 1, 2], 1_000)
+        predicted = np.where(np.tile(np.arange(1_000), 3) < right, direction, (direction + 1) % 3)
+        columns = {name: predicted.astype(np.int8) for name in ("majority", "last_direction", "logistic_imbalance")}
+        parts.append(judged(predicted, direction).with_columns(fold=pl.lit(0), part=pl.lit(part), **columns))
+    found = gates.train_gap(pl.concat(parts), "")
+    assert (found.outcome, found.value) == (outcome, pytest.approx((train - 500) / 1_000))
+
+
+def test_a_sharpe_ratio_is_shown_as_not_computed():
+    """Days are counted; it never stands in the way."""
+    test = judged([0] * 5, [0] * 5, seconds=DAY // SECOND)
+    found = gates.sharpe(test, "")
+    assert (found.value, found.outcome, found.required) == (5, INSUFFICIENT, False)
+    assert gates.sharpe(test.clear(), "").value == 0
+
+
+@pytest.mark.parametrize(("lost", "outcome"), [(0.04, PASS), (0.06, FAIL)])
+def test_the_worst_slice_is_named(lost, outcome):
+    """Six hours of one instrument in which the rival was better; slices of too few labels do not count."""
+    n = 4 * 6 * 3_600
+    direction = np.arange(n) % 3
+    evening = np.arange(n) >= 3 * 6 * 3_600
+    wrong = (direction + 1) % 3
+    predicted = np.where(evening & (np.arange(n) // 3 % 100 < 100 * lost), wrong, direction)
+    found = gates.slices(judged(predicted, direction), Rival("r", direction), 10, "")
+    assert (found.outcome, found.required, found.detail) == (outcome, False, "sim.X 18-24 UTC")
+    assert found.value == pytest.approx(-lost, abs=1e-3)
+    few = gates.slices(judged(predicted, direction).head(4_999), Rival("r", direction[:4_999]), 10, "")
+    assert few.outcome == INSUFFICIENT
+    assert gates.slices(judged(direction, direction).head(5_000), Rival("r", direction[:5_000]), 10, "").outcome == PASS
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "decision"),
+    [
+        ([(PASS, True), (PASS, True)], "promote"),
+        ([(PASS, True), (INSUFFICIENT, True)], "insufficient"),
+        ([(INSUFFICIENT, True), (FAIL, True)], "refuse"),
+        ([(PASS, True), (FAIL, False), (INSUFFICIENT, False)], "promote"),
+    ],
+)
+def test_the_decision_follows_from_the_required_gates(outcomes, decision):
+    """One failure refuses, one lack of data suffices for nothing, what is only shown decides nothing."""
+    assert gates.decide([Gate("g", outcome, 0, 0, required, "") for outcome, required in outcomes]) == decision
+
+
+def test_gates_are_plain_json():
+    """For records and for programs."""
+    asked = [gates.rows(5, ["a"], {}, "s"), *gates.no_candidate("s")]
+    assert json.loads(json.dumps(gates.as_dicts(asked))) == gates.as_dicts(asked)
+    assert (asked[1].outcome, asked[1].required, gates.decide(asked)) == (INSUFFICIENT, True, "insufficient")
