@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-COMPILERS = {"hot", "inlined", "plain", "njit"}
+COMPILERS = {"njit_no_alloc", "njit_inline", "plain", "njit"}
 """The decorators of compiled functions."""
 
 
