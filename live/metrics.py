@@ -1,7 +1,6 @@
-"""Prometheus metrics of a capture, on the loopback interface.
+"""Prometheus metrics of a capture, served on the loopback interface.
 
-Here: what a capture's counters are called to Prometheus.
-Not here: counting (`ml.capture`, `cli.capture`).
+This module names and exports the counters; `ml.capture` and `cli.capture` do the counting.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,24 +14,24 @@ from ml.capture.delays import Delays
 COUNTERS = {
     "frames": ("lobforge_capture_frames", "Frames recorded."),
     "bytes": ("lobforge_capture_bytes", "Bytes of frames recorded."),
-    "overflows": ("lobforge_capture_overflows", "Frames refused because the disk did not keep up."),
-    "reconnects": ("lobforge_capture_reconnects", "Connections that ended and were dialled again."),
-    "breaks": ("lobforge_capture_breaks", "Breaks of update ids."),
-    "crossed": ("lobforge_capture_crossed", "Books whose sides crossed though their ids follow, requested again."),
-    "renewals": ("lobforge_capture_renewals", "Books subscribed again on their running connection."),
-    "snapshots": ("lobforge_capture_snapshots", "Snapshots fetched."),
-    "snapshot_failures": ("lobforge_capture_snapshot_failures", "Snapshots that were refused or failed."),
+    "overflows": ("lobforge_capture_overflows", "Frames dropped because the disk did not keep up."),
+    "reconnects": ("lobforge_capture_reconnects", "Connections that ended and were reopened."),
+    "breaks": ("lobforge_capture_sequence_gaps", "Gaps in update ids."),
+    "crossed": ("lobforge_capture_crossed", "Books found crossed although their ids are continuous."),
+    "renewals": ("lobforge_capture_resubscriptions", "Books resubscribed on a running connection."),
+    "snapshots": ("lobforge_capture_snapshots", "Snapshots received."),
+    "snapshot_failures": ("lobforge_capture_snapshot_failures", "Snapshot requests that were refused or failed."),
 }
 GAUGES = {
-    "waiting_bytes": ("lobforge_capture_queue_bytes", "Bytes that wait for the disk."),
-    "unsealed": ("lobforge_capture_unsealed_journals", "Journals that wait for their sealing."),
-    "unknown_books": ("lobforge_capture_unknown_books", "Books that wait for a snapshot."),
+    "waiting_bytes": ("lobforge_capture_queue_bytes", "Bytes waiting for the disk."),
+    "unsealed": ("lobforge_capture_unsealed_journals", "Journals waiting to be sealed."),
+    "unknown_books": ("lobforge_capture_unknown_books", "Books waiting for a snapshot."),
 }
-DELAYS = ("lobforge_capture_journal_seconds", "From the receipt of a frame to its being with the kernel.")
+DELAYS = ("lobforge_capture_journal_seconds", "Seconds from receiving a frame until the operating system has it.")
 
 
 class StateCollector:
-    """Gives the counters of a capture, and how long its frames waited, whenever they are asked for."""
+    """Exports the counters of a capture and the delays of its frames at each scrape."""
 
     def __init__(self, state: Callable[[], dict[str, Any]], delays: Delays) -> None:
         self.state = state
@@ -56,7 +55,7 @@ class StateCollector:
 
 
 def serve(state: Callable[[], dict[str, Any]], delays: Delays, port: int) -> None:
-    """Serve `/metrics` from a thread of its own."""
+    """Serve `/metrics` in a background thread."""
     registry = CollectorRegistry()
     registry.register(StateCollector(state, delays))  # type: ignore[arg-type]
     start_http_server(port, "127.0.0.1", registry)

@@ -111,7 +111,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "Trades were captured.",
         ),
     ),
-    "quarantine": (Rule("nothing_set_aside", lambda frame: frame.height, False, "No frame had to be quarantined."),),
+    "quarantine": (Rule("nothing_quarantined", lambda frame: frame.height, False, "No frame had to be quarantined."),),
     "candles": (
         Rule("one_row_a_minute", _uneven, True, "Candles follow each other by exactly one minute."),
         Rule(

@@ -119,7 +119,7 @@ def test_a_frame_that_cannot_be_used_is_set_aside(root):
     )
     result = make(root, *DECODED)
     assert broken != victim["payload"]
-    assert not checks(result)["quarantine", "nothing_set_aside"]
+    assert not checks(result)["quarantine", "nothing_quarantined"]
     row = stored(root, "quarantine").row(0, named=True)
     assert (row["reason"], row["offset"], row["line"]) == ("bad_number", victim["offset"], broken)
     assert stored(root, "validity")["end_reason"][0] == "bad_frame"

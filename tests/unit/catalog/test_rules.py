@@ -67,7 +67,7 @@ CHANGES = [
     ("trades", "arrivals_ascend", shuffled),
     ("validity", "intervals_ascend", lambda f: pl.concat([f, f])),
     ("validity", "no_gap", lambda f: set_row(f, 0, end_reason="sequence_gap")),
-    ("quarantine", "nothing_set_aside", lambda f: pl.DataFrame({n: [None] for n in f.columns}, schema=f.schema)),
+    ("quarantine", "nothing_quarantined", lambda f: pl.DataFrame({n: [None] for n in f.columns}, schema=f.schema)),
     ("candles", "one_row_a_minute", lambda f: pl.concat([f.head(9), f.slice(10)])),
     ("candles", "prices_in_order", lambda f: set_row(f, 9, high=f["close"][9] - 1)),
     ("candles", "prices_in_order", lambda f: set_row(f, 9, low=f["open"][9] + 1)),
