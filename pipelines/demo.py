@@ -151,7 +151,7 @@ def _live(root: DataRoot, say: Any) -> dict[str, Any]:
     from ml.core import config
 
     say("live replay")
-    command = [sys.executable, "-m", "live", "live", "--replay", str(config.load(root).captures), "--json", "--summary"]
+    command = [sys.executable, "-m", "cli", "live", "--replay", str(config.load(root).captures), "--json", "--summary"]
     finished = subprocess.run(
         command, env=os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)}, capture_output=True, text=True, check=False
     )

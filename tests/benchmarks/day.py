@@ -72,7 +72,7 @@ def _elsewhere(root: DataRoot, name: str, assets: list[str]) -> dict[str, float]
 def _straight(root: DataRoot, capture: Path, to: Path) -> dict[str, float]:
     """`lobforge features make` from start to end; its files must hold the bytes that the assets have stored."""
     date = date_of(START)
-    command = [sys.executable, "-m", "live", "features", "make", capture, "--date", date, "--to", to]
+    command = [sys.executable, "-m", "cli", "features", "make", capture, "--date", date, "--to", to]
     started = perf_counter()
     before = os.times()
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, env=_environment(root))

@@ -33,7 +33,7 @@ RUN = """
 import sys
 from pathlib import Path
 import dagster as dg
-from ml import settings
+from ml.core import settings
 from ml.core.paths import DataRoot
 from assets import raw, samples
 from pipelines.definitions import resources_of

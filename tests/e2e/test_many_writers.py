@@ -11,7 +11,7 @@ from ml.storage import commit
 WRITE = """
 import sys, polars as pl
 from pathlib import Path
-from ml import store
+from ml.storage import commit as store
 from ml.core.paths import DataRoot
 root = DataRoot(Path(sys.argv[1]))
 print("ready", flush=True)

@@ -57,7 +57,7 @@ def test_a_slow_disk_is_a_loss_on_record(market, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.promise("A7")
-@pytest.mark.parametrize("entry", ["live", SLOW_DISK])
+@pytest.mark.parametrize("entry", ["cli", SLOW_DISK])
 def test_an_hour_of_frames_leaves_memory_as_it_was(market, tmp_path, entry):
     """An hour's frames of fifty symbols, as fast as they are taken."""
     trial = run(Setting(speed=0, seconds=HOUR, lap=10, entry=entry), market, tmp_path)

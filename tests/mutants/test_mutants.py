@@ -16,7 +16,7 @@ from tests.conftest import PROJECT
 
 LISTED = tomllib.loads((Path(__file__).with_name("mutants.toml")).read_text())
 MUTANTS = {mutant["name"]: mutant for mutant in LISTED["mutant"]}
-COPIED = ("assets", "live", "ml", "pipelines", "tests", "pyproject.toml")
+COPIED = ("assets", "cli", "live", "ml", "pipelines", "tests", "pyproject.toml")
 
 
 def test_every_mutant_fits_the_tree():

@@ -70,7 +70,7 @@ def ingest(root: DataRoot, listed: Config, dates: list[str]) -> None:
 INGEST = """
 import sys
 from pathlib import Path
-from ml import config, settings
+from ml.core import config, settings
 from ml.core.paths import DataRoot
 from tests.support.scenario import ingest
 root = DataRoot(settings.load().data_root)

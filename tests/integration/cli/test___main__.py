@@ -34,7 +34,7 @@ VERBS = {
 
 
 def lobforge(*arguments, **variables):
-    command = [sys.executable, "-m", "live", *map(str, arguments)]
+    command = [sys.executable, "-m", "cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | variables)
 
 

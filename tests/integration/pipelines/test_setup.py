@@ -19,7 +19,7 @@ FRAME = pl.DataFrame({"ts": [1, 2]})
 
 def test_many_first_starts_at_once_all_succeed(tmp_path):
     """Two processes on an empty folder: each returns 0, each thing is done once, and the stores are whole."""
-    command = [sys.executable, "-m", "live", "init", "--json"]
+    command = [sys.executable, "-m", "cli", "init", "--json"]
     environment = os.environ | {"LOBFORGE_DATA_ROOT": str(tmp_path / "data")}
     started = [
         subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

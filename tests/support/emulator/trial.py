@@ -39,7 +39,7 @@ class Setting:
     speed: float = 1.0
     seconds: float = 60.0
     lap: float = 60.0
-    entry: str = "live"
+    entry: str = "cli"
     """The module that is run for `lobforge`."""
     first: bool = False
     """Before all other work of the machine, where that is allowed: for figures that are the capture's own."""

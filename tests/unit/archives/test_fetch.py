@@ -34,7 +34,8 @@ DATA = random.Random(2).randbytes(50_000)
 RUN = """
 import sys
 from pathlib import Path
-from ml import config, fetch
+from ml.archives import fetch
+from ml.core import config
 from ml.core.paths import DataRoot
 root = DataRoot(Path(sys.argv[1]))
 listed = config.load(root)

@@ -64,6 +64,6 @@ def test_a_shell_gives_the_root_to_the_command(tmp_path):
 def test_paths_become_texts_for_other_programs_in_one_place():
     """Polars, DuckDB and SQLAlchemy get paths from `ml.core.addresses` alone; bytes and open files are no paths."""
     told = re.compile(r"(scan_|read_)(parquet|csv|ndjson|ipc)\((?!path\.read_bytes\(\)|\{)|sqlite:///|\?mode=")
-    rooms = ("assets", "live", "ml", "pipelines")
+    rooms = ("assets", "cli", "live", "ml", "pipelines")
     sources = [path for room in rooms for path in (PROJECT / room).rglob("*.py")]
     assert [p.name for p in sources if told.search(p.read_text())] == ["addresses.py"]

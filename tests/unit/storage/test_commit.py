@@ -25,7 +25,7 @@ NEW = pl.DataFrame({"ts": [3, 4, 5], "x": [1.0, 2.0, None]})
 BEGIN = """
 import resource, sys, time, polars as pl
 from pathlib import Path
-from ml import store
+from ml.storage import commit as store
 from ml.core.errors import StoreError
 from ml.core.paths import DataRoot
 root = DataRoot(Path(sys.argv[1]))
