@@ -67,6 +67,8 @@ CHANGES = [
     ("trades", "arrivals_ascend", shuffled),
     ("validity", "intervals_ascend", lambda f: pl.concat([f, f])),
     ("validity", "no_gap", lambda f: set_row(f, 0, end_reason="sequence_gap")),
+    ("trade_validity", "intervals_ascend", lambda f: pl.concat([f, f])),
+    ("trade_validity", "trades_captured", lambda f: set_row(f, 0, end_reason="no_trades_captured")),
     ("quarantine", "nothing_quarantined", lambda f: pl.DataFrame({n: [None] for n in f.columns}, schema=f.schema)),
     ("candles", "one_row_a_minute", lambda f: pl.concat([f.head(9), f.slice(10)])),
     ("candles", "prices_in_order", lambda f: set_row(f, 9, high=f["close"][9] - 1)),

@@ -26,11 +26,11 @@ def test_another_compiler_is_another_cache(monkeypatch):
 @pytest.mark.parametrize(
     ("path", "before", "after", "changes"),
     [
-        ("market/book.py", "def best(", "def best_of_all(", True),
-        ("market/layout.py", "TAIL = 3600", "TAIL = 7200", True),
-        ("market/kernel.py", '"""The kernel', '"""A kernel', False),
-        ("market/decoder.py", "def ", "def a", False),
-        ("plots.py", "def ", "def a", False),
+        ("market/book/ladder.py", "def best(", "def best_of_all(", True),
+        ("market/book/layout.py", "TAIL = 3600", "TAIL = 7200", True),
+        ("market/book/kernel.py", '"""The kernel', '"""A kernel', False),
+        ("market/decode/decoder.py", "def ", "def a", False),
+        ("plotting/plots.py", "def ", "def a", False),
     ],
 )
 def test_only_compiled_code_and_its_constants_count(copy, path, before, after, changes):

@@ -68,7 +68,7 @@ def test_each_state_of_the_sources_has_its_own_folder(places, monkeypatch):
     monkeypatch.setenv("LOBFORGE_CACHE_DIR", str(places / "kept"))
     folders: list[Path] = []
     for text in ("", "", "MORE = 1\n"):
-        with (places / "ml" / "market" / "book.py").open("a") as sink:
+        with (places / "ml" / "market" / "book" / "ladder.py").open("a") as sink:
             sink.write(text)
         folders.append(kernel_cache.folder())
     assert folders[0] == folders[1] != folders[2]
@@ -88,9 +88,9 @@ def test_a_person_who_waits_for_the_compiler_is_told(places, monkeypatch):
 
 SYSTEM_USER = """
 import os, sys
-from ml.market.book.compiled import hot
+from ml.market.book.compiled import njit_no_alloc
 assert os.environ.get("NUMBA_CACHE_DIR", "") == "", os.environ["NUMBA_CACHE_DIR"]
-@hot
+@njit_no_alloc
 def twice(n):
     return 2 * n
 assert twice(21) == 42 and not twice.stats.cache_path

@@ -1,6 +1,7 @@
 """Flows: what is added, cancelled and traded accounts for every lot by which the book changed."""
 
 import numpy as np
+import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,17 +26,26 @@ STEP = st.one_of(
 )
 
 
+def one_trade(ts, arrival, side, price, size):
+    columns = (np.array([value]) for value in (ts, arrival, side, price, size))
+    ts, arrival, side, price, size = columns
+    return TradeStream(ts, arrival, np.zeros(1, np.uint8), side.astype(np.int8), price, size)
+
+
+def rows_of(sampler):
+    """The samples since the book is there, as a table."""
+    return samples_frame(sampler.samples).filter(pl.col("ts") > SECOND * 1_000)
+
+
 def play(steps, wait=0):
     """The samples of steps from the book on: lists are diffs (side, distance from the mid, size), tuples trades."""
     sampler = Sampler(room=64)
+    sampler.run(trades=one_trade(SECOND * 1_000 - 2 * SECOND, -1, BUY, MID, 1))  # from here on trades are known
     for arrival, step in enumerate([BOOK, *steps, []]):
         ts = SECOND * 1_000 + arrival * wait + (2 * SECOND if arrival > len(steps) else 0)
         if isinstance(step, tuple):
             side, distance, size = step
-            one = [np.array([v]) for v in (ts, arrival, side, MID + side * distance, size)]
-            sampler.run(
-                trades=TradeStream(one[0], one[1], np.zeros(1, np.uint8), one[2].astype(np.int8), one[3], one[4])
-            )
+            sampler.run(trades=one_trade(ts, arrival, side, MID + side * distance, size))
             continue
         levels = [(s, MID - s * p, q) for s, p, q in step] if arrival else step
         message = BookMessage(False, ts, 0, 0, 0, 0, *([level[i] for level in levels] for i in range(3)))
@@ -58,7 +68,7 @@ def total(row, flow, side):
 def test_without_prints_the_book_changes_by_what_was_added_less_what_was_cancelled(steps):
     """Lot for lot, on each side."""
     sampler = play(steps)
-    row = samples_frame(sampler.samples).row(0, named=True)
+    row = rows_of(sampler).row(0, named=True)
     for side in ("bid", "ask"):
         change = resting(sampler.state, side) - resting(play([]).state, side)
         assert total(row, "added", side) - total(row, "cancelled", side) == change
@@ -70,7 +80,7 @@ def test_without_prints_the_book_changes_by_what_was_added_less_what_was_cancell
 def test_a_decrease_is_cancelled_or_explained_by_a_print_never_both_never_neither(steps):
     """What is missing from the account of the book was traded, and no more than was traded."""
     sampler = play(steps)
-    row = samples_frame(sampler.samples).row(0, named=True)
+    row = rows_of(sampler).row(0, named=True)
     for side in ("bid", "ask"):
         change = resting(sampler.state, side) - resting(play([]).state, side)
         explained = total(row, "added", side) - total(row, "cancelled", side) - change
@@ -81,7 +91,7 @@ def test_a_decrease_is_cancelled_or_explained_by_a_print_never_both_never_neithe
 @settings(max_examples=50, deadline=None)
 def test_prints_are_summed_by_aggressor(prints):
     """Count, volume and notional, the side of the book that each of them took from, extremes and distance paid."""
-    row = samples_frame(play(prints).samples).row(0, named=True)
+    row = rows_of(play(prints)).row(0, named=True)
     prices = [MID + s * distance for s, distance, _ in prints]
     sizes = [size for *_, size in prints]
     assert (row["trade_price_high"], row["trade_price_low"]) == (max(prices, default=None), min(prices, default=None))
@@ -97,22 +107,22 @@ def test_prints_are_summed_by_aggressor(prints):
 
 def test_flows_begin_anew_with_each_sample():
     """A sum belongs to one second alone."""
-    rows = samples_frame(play([[(1, 5, 3)], [(1, 5, 4)], [(1, 5, 9)]], wait=SECOND).samples)
+    rows = rows_of(play([[(1, 5, 3)], [(1, 5, 4)], [(1, 5, 9)]], wait=SECOND))
     assert [total(row, "added", "bid") for row in rows.head(4).iter_rows(named=True)] == [0, 3, 1, 5]
 
 
 def test_imbalance_at_the_touch_by_hand():
     """A better bid gives its whole size, a bid that is gone takes its whole size, a growing ask counts against."""
-    better = samples_frame(play([[(1, -0, 4)]]).samples)["ofi_1"][0]
+    better = rows_of(play([[(1, -0, 4)]]))["ofi_1"][0]
     assert better == 4
-    grown = samples_frame(play([[(-1, 1, 12)]]).samples)["ofi_1"][0]
+    grown = rows_of(play([[(-1, 1, 12)]]))["ofi_1"][0]
     assert grown == -3
-    gone = samples_frame(play([[(1, 1, 0)]]).samples)["ofi_1"][0]
+    gone = rows_of(play([[(1, 1, 0)]]))["ofi_1"][0]
     assert gone == -9
 
 
 def test_the_deepest_level_of_the_sample_is_the_books():
     """The ladder of the table goes deeper than that of the imbalance."""
     samples = play([]).samples
-    assert samples[0, layout.BID_PRICE + LEVELS - 2] == MID - 107
-    assert samples[0, layout.BID_PRICE + LEVELS - 1] == 0
+    assert samples[-1, layout.BID_PRICE + LEVELS - 2] == MID - 107
+    assert samples[-1, layout.BID_PRICE + LEVELS - 1] == 0

@@ -34,6 +34,7 @@ PRINTED = ["trade_price_high", "trade_price_low", "last_trade_price"]
 def test_what_is_absent_is_null_and_what_is_zero_is_zero():
     """No level, no print and no age are null; no flow in a second is 0, and a book just changed has age 0."""
     row = np.zeros((1, layout.COLUMNS), np.int64)
+    row[0, layout.TRADES_RUN] = 1
     frame = samples_frame(row)
     absent = [name for name in frame.columns if frame[name][0] is None]
     assert [name for name in absent if not name.startswith(("bid_", "ask_"))] == PRINTED
@@ -81,6 +82,7 @@ def test_arrays_are_of_the_compiled_types():
 def test_the_prints_of_a_frame_share_its_latest_time():
     """They arrived together, whatever their own times are."""
     columns = {"arrival": [1, 1, 2], "event_ts": [9, 7, 8], "side": [1, -1, 1], "price": [5, 6, 7], "size": [1, 2, 3]}
+    columns["flags"] = [0, 0, 16]
     stream = trade_stream(pl.DataFrame(columns))
     assert stream.ts.tolist() == [9, 9, 8]
-    assert [a.tolist() for a in stream[1:]] == [[1, 1, 2], [1, -1, 1], [5, 6, 7], [1, 2, 3]]
+    assert [a.tolist() for a in stream[1:]] == [[1, 1, 2], [0, 0, 16], [1, -1, 1], [5, 6, 7], [1, 2, 3]]

@@ -128,7 +128,7 @@ def events(path):
     chain = chain_of(path)
     name = chain.instruments()[0]
     try:
-        instrument = infer_instrument.survey(chain, name)
+        instrument = infer_instrument.infer_instrument(chain, name)
     except InstrumentError:
         return None  # nothing in it has a price
     decoded = Stream.of(instrument)
