@@ -1,21 +1,22 @@
 """`lobforge candles --venue VENUE --symbols A,B --from DATE`: the candles that a venue serves, and how ours compare.
 
-Here: the verb: it fills what is missing, then sets the stored candles from prints beside the venue's.
+Here: the command: it fills what is missing, then sets the stored candles from trades beside the venue's.
 Not here: what is missing and what an answer says (`ml.candles.rest`), the comparison (`ml.candles.reconcile`).
 """
 
-import argparse
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from time import time_ns
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+import typer
 
-from cli.console import fail, show_table
+from cli.console import show_table
+from cli.options import AsJson, read_date, split_names
 from ml.candles import rest
 from ml.candles.from_trades import TIMEFRAMES, resample
 from ml.candles.history import History
@@ -23,7 +24,7 @@ from ml.candles.klines import CARRIED_OPEN
 from ml.candles.reconcile import reconcile
 from ml.capture.plans import PLANS
 from ml.core import config, settings
-from ml.core.errors import CaptureError, LobforgeError, SettingsError
+from ml.core.errors import CaptureError, SettingsError
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.storage import commit
@@ -32,30 +33,54 @@ COUNTED = ("fetched", "stored", "pending", "not_published", "quarantined")
 VERDICTS = ("agree", "quiet", "differs", "not_captured", "not_published", "neither")
 
 
-def main(argv: list[str]) -> int:
-    """Return 0, 1 if something was quarantined, was refused or differs, 2 if nothing could be asked."""
-    parser = argparse.ArgumentParser(prog="lobforge candles", description=__doc__)
-    parser.add_argument("--venue", required=True, help=f"one of {', '.join(PLANS)}")
-    parser.add_argument("--symbols", required=True, help="the venue's own names, separated by commas")
-    parser.add_argument("--timeframes", default="1m", help=f"of {', '.join(TIMEFRAMES)}, separated by commas")
-    parser.add_argument("--from", required=True, dest="first", type=date.fromisoformat, help="first UTC date")
-    parser.add_argument("--to", dest="last", type=date.fromisoformat, help="last UTC date; today if left out")
-    parser.add_argument("--again", action="store_true", help="ask once more for what was not published or quarantined")
-    parser.add_argument("--rest-url", help="another REST base address, for a gateway or an emulator")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(argv)
-    try:
-        root = DataRoot(settings.load().data_root)
-        report = asyncio.run(Backfill(root, options).run())
-    except LobforgeError as error:
-        return fail(error, options.json)
-    if options.json:
+def main(
+    venue: Annotated[str, typer.Option(help=f"One of {', '.join(PLANS)}.")],
+    symbols: Annotated[str, typer.Option(metavar="A,B", help="The venue's own names, separated by commas.")],
+    first: Annotated[date, typer.Option("--from", metavar="DATE", parser=read_date, help="First UTC date.")],
+    last: Annotated[
+        date | None, typer.Option("--to", metavar="DATE", parser=read_date, help="Last UTC date; today if left out.")
+    ] = None,
+    timeframes: Annotated[str, typer.Option(help=f"Of {', '.join(TIMEFRAMES)}, separated by commas.")] = "1m",
+    again: Annotated[
+        bool, typer.Option("--again", help="Request once more what was not published or quarantined.")
+    ] = False,
+    rest_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Another REST base address, for a gateway or an emulator.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Fetch the venue's candles that are missing, and compare ours from trades with them.
+
+    Returns 0, 1 if something was quarantined, was refused or differs, 2 if nothing could be requested.
+    """
+    options = Options(
+        venue=venue,
+        symbols=split_names(symbols),
+        timeframes=split_names(timeframes),
+        days=_days(first, last or datetime.now(UTC).date()),
+        again=again,
+        rest_url=rest_url,
+    )
+    report = asyncio.run(Backfill(DataRoot(settings.load().data_root), options).run())
+    if as_json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
         _show(report)
     nothing = report["refused"] and not any(row["fetched"] for row in report["candles"])
     wrong = report["refused"] or report["quarantined"] or any(row["differs"] for row in report["compared"])
     return 2 if nothing else 1 if wrong else 0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one call is about: days as ISO dates, oldest first; `again` requests what was not published once more."""
+
+    venue: str
+    symbols: list[str]
+    timeframes: list[str]
+    days: list[str]
+    again: bool = False
+    rest_url: str | None = None
 
 
 @dataclass
@@ -74,14 +99,14 @@ class _Told:
 class Backfill:
     """The days, instruments and timeframes of one call, oldest day first."""
 
-    def __init__(self, root: DataRoot, options: argparse.Namespace) -> None:
+    def __init__(self, root: DataRoot, options: Options) -> None:
         self.root = root
         self.options = options
         self.history = History(options.venue, options.rest_url)
-        self.timeframes = _names(options.timeframes)
+        self.timeframes = options.timeframes
         self.listed = config.load(root)
-        self.instruments = [self.listed.instrument(f"{options.venue}.{name}") for name in _names(options.symbols)]
-        self.days = _days(options.first, options.last or datetime.now(UTC).date())
+        self.instruments = [self.listed.instrument(f"{options.venue}.{name}") for name in options.symbols]
+        self.days = options.days
         self.told = {
             (i.id, name): _Told({"instrument": i.id, "timeframe": name})
             for i in self.instruments
@@ -120,7 +145,7 @@ class Backfill:
         self.quarantined += [told.named | entry for entry in done.quarantined]
 
     def _compare(self, instrument: Instrument, day: str) -> None:
-        """Set the candles from prints, where they are stored, beside the venue's."""
+        """Set the candles from trades, where they are stored, beside the venue's."""
         path = self.root.partition("candles", day, instrument.id)
         if not path.exists():
             return
@@ -153,14 +178,10 @@ def _days(first: date, last: date) -> list[str]:
     return [(first + timedelta(n)).isoformat() for n in range((last - first).days + 1)]
 
 
-def _names(text: str) -> list[str]:
-    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
 def _show(report: dict[str, Any]) -> None:
     for part, title, names in (
         ("candles", "candles of the venue", COUNTED),
-        ("compared", "candles from prints beside the venue's", VERDICTS),
+        ("compared", "candles from trades beside the venue's", VERDICTS),
     ):
         rows = [[f"{r['instrument']} {r['timeframe']}", *(str(r[n]) for n in names)] for r in report[part]]
         if rows:
@@ -169,7 +190,7 @@ def _show(report: dict[str, Any]) -> None:
         if row["differs"]:
             where = f"{row['instrument']} {row['timeframe']} first at {_time(row['first_difference']['ts'])}"
             print(
-                "differs: {}: {column} {from_trades} from prints, {from_venue}".format(where, **row["first_difference"])
+                "differs: {}: {column} {from_trades} from trades, {from_venue}".format(where, **row["first_difference"])
             )
     for entry in report["quarantined"]:
         print("quarantined: {instrument} {timeframe} at {}: {reason} ({detail})".format(_time(entry["ts"]), **entry))

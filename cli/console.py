@@ -1,6 +1,6 @@
 """What commands print: tables for people, errors for both.
 
-Here: the few lines that every verb shares.
+Here: the few functions that every command shares.
 Not here: what is in the tables.
 """
 
@@ -8,9 +8,12 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from ml.core.errors import LobforgeError
-from ml.storage.backup import Summary
+
+if TYPE_CHECKING:
+    from ml.storage.backup import Summary
 
 UNBOUND = 1000
 """Columns given to a table that goes into a file or a pipe."""
@@ -25,7 +28,7 @@ def fail(error: LobforgeError, as_json: bool) -> int:
     return 2
 
 
-def show_copy(summary: Summary, as_json: bool) -> None:
+def show_copy(summary: "Summary", as_json: bool) -> None:
     """Print what a backup or a restore copied, and what is not well."""
     if as_json:
         print(json.dumps(asdict(summary)))

@@ -1,23 +1,23 @@
 """`lobforge features make FILE...`: features and labels straight from captures, without a data root.
 
-Here: the verb: which instruments and days, the files it writes, what it tells.
+Here: the command: which instruments and days, the files it writes, what it tells.
 Not here: how the tables are made (`ml.learning.from_captures`); rules, canaries and a record of what was stored are
 the assets' part.
 """
 
-import argparse
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import polars as pl
+import typer
 
-from cli.console import fail
+from cli.options import AsJson, Files, Instruments
 from ml.core import config, settings
 from ml.core.config import Config, LabelPlan
-from ml.core.errors import CaptureError, LobforgeError
+from ml.core.errors import CaptureError
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.market.files import captures
@@ -28,42 +28,41 @@ if TYPE_CHECKING:
     from ml.market.files.capture_sequence import CaptureSequence
 
 
-def main(argv: list[str]) -> int:
-    """Return 0, 1 if something was quarantined, 2 if nothing could be made."""
-    parser = argparse.ArgumentParser(prog="lobforge features make", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="capture files, or directories of them")
-    parser.add_argument("--to", type=Path, required=True, help="folder of the files that are written")
-    parser.add_argument("--instrument", action="append", default=[], help="only this one; may be given again")
-    parser.add_argument("--date", action="append", default=[], help="only this UTC date; may be given again")
-    parser.add_argument("--json", action="store_true", help="print a JSON object a line")
-    options = parser.parse_args(argv)
+def main(
+    files: Files,
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the files that are written.")],
+    instrument: Instruments = None,
+    date: Annotated[list[str] | None, typer.Option(metavar="DATE", help="Only this UTC date; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make features and labels straight from capture files, without a data root.
+
+    The bytes are those that the assets would store. With `--json` each line is one object. Returns 0, 1 if something
+    was quarantined, 2 if nothing could be made.
+    """
     quarantined = 0
-    try:
-        for report in _made(options):
-            quarantined += sum(report["quarantined"].values())
-            print(orjson.dumps(report).decode() if options.json else _line(report), flush=True)
-    except LobforgeError as error:
-        return fail(error, options.json)
+    for report in _made(captures.expand(files), to, instrument or [], date or []):
+        quarantined += sum(report["quarantined"].values())
+        print(orjson.dumps(report).decode() if as_json else _line(report), flush=True)
     return 1 if quarantined else 0
 
 
-def _made(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _made(paths: list[Path], to: Path, instruments: list[str], dates: list[str]) -> Iterator[dict[str, Any]]:
     """Make and write one day after the other; what each came to, after what each file holds that is no frame."""
     from ml.learning import from_captures  # compiled code is loaded only when there is work for it
     from ml.market.files import index
     from ml.market.files.capture_sequence import link
 
-    paths = [path for one in options.files for path in (captures.find(one) if one.is_dir() else [one])]
     chain = link(paths, lambda path: index.scan(path)[0])
     listed = _listed()
     for file, lines in chain.quarantined().items():
         yield {"file": file, "quarantined": lines}
-    for name in _chosen("--instrument", options.instrument, chain.instruments()):
+    for name in _chosen("--instrument", instruments, chain.instruments()):
         of_date = _of_date(listed, chain, name)
-        for date in _chosen("--date", options.date, from_captures.dates(chain, name)):
+        for date in _chosen("--date", dates, from_captures.dates(chain, name)):
             made = from_captures.make(chain, of_date(date), date, listed.labels if listed else LabelPlan())
             tables = {"features": made.features, "future_labels": made.labels}
-            files = [_written(options.to / f"{table}_{name}_{date}.parquet", rows) for table, rows in tables.items()]
+            files = [_written(to / f"{table}_{name}_{date}.parquet", rows) for table, rows in tables.items()]
             yield {
                 "instrument": name,
                 "date": date,

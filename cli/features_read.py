@@ -1,21 +1,21 @@
 """`lobforge features read`: rows of the feature store, as they could be known at a time, or the newest one.
 
-Here: the verb and its outputs: a summary, a file, or a kept dataset; with `--last` the rows of the online store.
+Here: the command and its outputs: a summary, a file, or a kept dataset; with `--last` the rows of the online store.
 Not here: what is read (`ml.feature_store`).
 """
 
-import argparse
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import polars as pl
+import typer
 
-from cli.console import fail
+from cli.options import AsJson, EndDate, Instruments, StartDate, split_names
 from ml.core import settings
-from ml.core.errors import DatasetError, LobforgeError, SettingsError
+from ml.core.errors import DatasetError, SettingsError
 from ml.core.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot
 from ml.feature_store.datasets import keep as keep_dataset
 from ml.feature_store.latest import newest, published
@@ -25,46 +25,48 @@ from ml.feature_store.rows import polars
 WRITERS = {".parquet": pl.DataFrame.write_parquet, ".csv": pl.DataFrame.write_csv, ".arrow": pl.DataFrame.write_ipc}
 
 
-def main(argv: list[str]) -> int:
-    """Return 0, 1 if a newest row is old, or 2 if nothing could be read."""
-    options = _parser().parse_args(argv)
-    try:
-        root = DataRoot(settings.load().data_root)
-        if options.last:
-            _see_that_nothing_else_is_asked(options)
-            reports = _newest(root, options.instrument, options.max_age)
-        else:
-            reports = [_read(root, _query(options), options.to, options.keep)]
-    except LobforgeError as error:
-        return fail(error, options.json)
-    if options.json:
-        print(orjson.dumps({"rows": reports} if options.last else reports[0], option=orjson.OPT_INDENT_2).decode())
+def main(
+    feature_group: Annotated[
+        str, typer.Option(metavar="GROUP", help=f"One of {', '.join(FEATURE_GROUPS)}.")
+    ] = FEATURE_GROUP,
+    start_date: StartDate = None,
+    end_date: EndDate = None,
+    instrument: Instruments = None,
+    columns: Annotated[str, typer.Option(metavar="A,B", help="Separated by commas; all if left out.")] = "",
+    known_by: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="ISO time (UTC): no later row, and no label that was known later."),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=f"Write the rows to this file ({', '.join(WRITERS)}).")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the rows as a dataset and print its id.")] = False,
+    last: Annotated[
+        bool, typer.Option("--last", help="The newest row of each instrument that runs live, instead of stored rows.")
+    ] = False,
+    max_age: Annotated[float, typer.Option(help="Seconds after which a newest row is old.")] = 5.0,
+    as_json: AsJson = False,
+) -> int:
+    """Read rows of the feature store as they were known at a time, or the newest.
+
+    Returns 0, 1 if a newest row is old, 2 if nothing could be read.
+    """
+    root = DataRoot(settings.load().data_root)
+    if last:
+        _refuse_with_last(
+            start_date=start_date, end_date=end_date, columns=columns, known_by=known_by, to=to, keep=keep
+        )
+        reports = _newest(root, instrument or [], max_age)
+    else:
+        first, final = (None if day is None else day.isoformat() for day in (start_date, end_date))
+        until = None if known_by is None else _ns(known_by)
+        query = Query(feature_group, first, final, tuple(instrument or ()), tuple(split_names(columns)), until)
+        reports = [_read(root, query, to, keep)]
+    if as_json:
+        print(orjson.dumps({"rows": reports} if last else reports[0], option=orjson.OPT_INDENT_2).decode())
     else:
         print("\n".join(f"{name}: {value}" for report in reports for name, value in report.items()))
     return 1 if any(report.get("old") for report in reports) else 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lobforge features read", description=__doc__)
-    parser.add_argument("--feature-group", default=FEATURE_GROUP, help=f"one of {', '.join(FEATURE_GROUPS)}")
-    parser.add_argument("--start-date", help="first UTC date (YYYY-MM-DD)")
-    parser.add_argument("--end-date", help="last UTC date")
-    parser.add_argument("--instrument", action="append", default=[], help="only this one; may be given again")
-    parser.add_argument("--columns", default="", help="by commas; all if left out")
-    parser.add_argument("--known-by", help="ISO time (UTC): no later row, and no label that was known later")
-    parser.add_argument("--to", type=Path, help=f"write the rows to this file ({', '.join(WRITERS)})")
-    parser.add_argument("--keep", action="store_true", help="keep the rows as a dataset and tell its id")
-    parser.add_argument("--last", action="store_true", help="the newest row of each instrument that runs live")
-    parser.add_argument("--max-age", type=float, default=5.0, help="seconds after which a newest row is old (5)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser
-
-
-def _query(options: argparse.Namespace) -> Query:
-    columns = tuple(name.strip() for name in options.columns.split(",") if name.strip())
-    known_by = None if options.known_by is None else _ns(options.known_by)
-    dates = options.start_date, options.end_date
-    return Query(options.feature_group, *dates, tuple(options.instrument), columns, known_by)
 
 
 def _ns(text: str) -> int:
@@ -75,10 +77,9 @@ def _ns(text: str) -> int:
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6) * 1000
 
 
-def _see_that_nothing_else_is_asked(options: argparse.Namespace) -> None:
+def _refuse_with_last(**given: Any) -> None:
     """Raise for options that the newest row knows nothing of: they would do nothing, and not say so."""
-    given = ("start_date", "end_date", "columns", "known_by", "to", "keep")
-    if ignored := ["--" + name.replace("_", "-") for name in given if getattr(options, name)]:
+    if ignored := ["--" + name.replace("_", "-") for name, value in given.items() if value]:
         raise SettingsError(f"--last does not go with {', '.join(ignored)}. It takes --instrument, --max-age, --json.")
 
 

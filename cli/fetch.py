@@ -1,24 +1,25 @@
 """`lobforge fetch`: files of public archives that are missing among the captures.
 
-Here: the verb: dates, sources and instruments of one call, and what it tells.
+Here: the command: dates, sources and instruments of one call, and what it tells.
 Not here: what is missing and how it comes (`ml.archives.fetch`), where archives lie (`lobforge.toml`).
 """
 
-import argparse
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from time import time_ns
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+import typer
 
-from cli.console import fail, show_table
+from cli.console import show_table
+from cli.options import AsJson, FirstDate, LastDate
 from ml.archives import fetch
 from ml.core import config, settings
 from ml.core.config import Config
-from ml.core.errors import LobforgeError, SettingsError, VenueRefused
+from ml.core.errors import SettingsError, VenueRefused
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 
@@ -26,23 +27,23 @@ COUNTED = ("fetched", "stored", "not_published", "checksum", "pending")
 """Fetched now, fetched before, not published, quarantined for its checksum, date or month not over."""
 
 
-def main(argv: list[str]) -> int:
-    """Return 0, 1 if something was quarantined or refused, 2 if nothing could be asked."""
-    parser = argparse.ArgumentParser(prog="lobforge fetch", description=__doc__)
-    parser.add_argument("--source", help="a source of lobforge.toml; all of them if left out")
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, help="first UTC date; the first listed one")
-    parser.add_argument(
-        "--to", dest="last", type=date.fromisoformat, help="last UTC date; the last listed one, or today"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(argv)
-    try:
-        root = DataRoot(settings.load().data_root)
-        listed = _chosen(config.load(root), options.source)
-        report = _run(root, listed, _days(listed, options.first, options.last))
-    except LobforgeError as error:
-        return fail(error, options.json)
-    if options.json:
+def main(
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A source of lobforge.toml; all of them if left out.")
+    ] = None,
+    first: FirstDate = None,
+    last: LastDate = None,
+    as_json: AsJson = False,
+) -> int:
+    """Fetch the files of public archives that are missing.
+
+    The dates that lobforge.toml lists are the default, up to today. Returns 0, 1 if something was quarantined or
+    refused, 2 if nothing could be requested.
+    """
+    root = DataRoot(settings.load().data_root)
+    listed = _chosen(config.load(root), source)
+    report = _run(root, listed, _days(listed, first, last))
+    if as_json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
         _show(report)

@@ -1,43 +1,45 @@
 """`lobforge gaps`: how much of each day the book was known, every gap with its reason, and what was lost beside books.
 
-Here: the verb and its two outputs, tables for people and JSON for programs.
+Here: the command and its two outputs, tables for people and JSON for programs.
 Not here: the ledger (`ml.market.gaps`).
 """
 
-import argparse
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
 import orjson
 import polars as pl
+import typer
 
-from cli.console import fail, show_table
+from cli.console import show_table
+from cli.options import AsJson, FirstDate, LastDate
 from ml.core import settings
-from ml.core.errors import LobforgeError
 from ml.core.paths import DataRoot
 from ml.market import gaps as ledger
 
 
-def main(argv: list[str]) -> int:
-    """Return 0, gaps or not; 2 if no validity is stored of what was asked for."""
-    parser = argparse.ArgumentParser(prog="lobforge gaps", description=__doc__)
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="first UTC date")
-    parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="last UTC date, included")
-    parser.add_argument("--instrument", metavar="ID", help="for example binance-usdm.BTCUSDT")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(argv)
-    first, last = (None if day is None else day.isoformat() for day in (options.first, options.last))
-    try:
-        root = DataRoot(settings.load().data_root)
-        validity = ledger.stored(root, options.instrument)
-    except LobforgeError as error:
-        return fail(error, options.json)
+def main(
+    since: FirstDate = None,
+    until: LastDate = None,
+    instrument: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only this one, for example binance-usdm.BTCUSDT.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show the share of each day in which the book was known, and every gap with its reason.
+
+    Returns 0, with gaps or without; 2 if nothing is stored of the instrument.
+    """
+    first, last = (None if day is None else day.isoformat() for day in (since, until))
+    root = DataRoot(settings.load().data_root)
+    validity = ledger.stored(root, instrument)
     days = ledger.coverage(validity).filter(
         pl.lit(True) if first is None else pl.col("date") >= first,
         pl.lit(True) if last is None else pl.col("date") <= last,
     )
     gaps = ledger.within(ledger.gaps(validity), first, last)
-    beside = ledger.within(ledger.beside(root, options.instrument), first, last)
-    if options.json:
+    beside = ledger.within(ledger.beside(root, instrument), first, last)
+    if as_json:
         told = {"days": days.to_dicts(), "gaps": gaps.to_dicts(), "beside": beside.to_dicts()}
         print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     else:

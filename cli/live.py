@@ -4,52 +4,52 @@ Here: the command: what it replays, compares and prints.
 Not here: from frame to signal (`live.runner`).
 """
 
-import argparse
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import polars as pl
+import typer
 
-from cli.console import fail
+from cli.options import AsJson
 from cli.progress import say
 from live.runner import Counts, Runner, promoted
 from ml.core import config, kernel_cache, settings
 from ml.core.config import Config
-from ml.core.errors import InstrumentError, LobforgeError, StoreError
+from ml.core.errors import InstrumentError, StoreError
 from ml.core.paths import DataRoot
 from ml.learning.models.lightgbm import DirectionModel
 from ml.market.files import captures, index
 from ml.market.files.capture_sequence import CaptureSequence, link
 
 
-def main(argv: list[str]) -> int:
-    """Return 0, 1 if frames were quarantined or rows differ from the batch, 2 if nothing could be done."""
-    parser = argparse.ArgumentParser(prog="lobforge live", description=__doc__)
-    parser.add_argument(
-        "--replay", nargs="+", type=Path, required=True, metavar="FILE", help="capture files, or directories of them"
-    )
-    parser.add_argument("--alias", default="champion", help="which registered model speaks")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a row, and a summary last")
-    parser.add_argument("--summary", action="store_true", help="print the summary only")
-    options = parser.parse_args(argv)
-    try:
-        root = DataRoot(settings.load().data_root)
-        listed = config.load(root)
-        say(kernel_cache.notice())
-        paths = [path for given in options.replay for path in (captures.find(given) if given.is_dir() else [given])]
-        chain = link(paths, partial(index.load, root))
-        model = promoted(root, options.alias)
-        summary = _replay(root, listed, chain, model, options)
-    except LobforgeError as error:
-        return fail(error, options.json)
-    print(orjson.dumps(summary).decode() if options.json else _text(summary))
+def main(
+    replay: Annotated[list[Path], typer.Option(metavar="FILE...", help="Capture files, or directories of them.")],
+    more: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="Further capture files, or directories of them.")
+    ] = None,
+    alias: Annotated[str, typer.Option(help="The registered model that predicts.")] = "champion",
+    as_json: AsJson = False,
+    only_summary: Annotated[bool, typer.Option("--summary", help="Print the summary only.")] = False,
+) -> int:
+    """Run the promoted model on a stream of frames, one by one, and compare its features with the stored ones.
+
+    With `--json` each row is one object, and the summary comes last. Returns 0, 1 if frames were quarantined or rows
+    differ from the batch, 2 if nothing could be done.
+    """
+    root = DataRoot(settings.load().data_root)
+    listed = config.load(root)
+    say(kernel_cache.notice())
+    chain = link(captures.expand([*replay, *(more or ())]), partial(index.load, root))
+    model = promoted(root, alias)
+    summary = _replay(root, listed, chain, model, show=as_json and not only_summary)
+    print(orjson.dumps(summary).decode() if as_json else _text(summary))
     return 1 if summary["quarantined"] or summary["parity"]["mismatches"] or summary["unlisted"] else 0
 
 
 def _replay(
-    root: DataRoot, listed: Config, chain: CaptureSequence, model: DirectionModel | None, options: argparse.Namespace
+    root: DataRoot, listed: Config, chain: CaptureSequence, model: DirectionModel | None, show: bool
 ) -> dict[str, Any]:
     from ml.evaluation.parity import Batch, Parity
 
@@ -67,7 +67,7 @@ def _replay(
         runner = Runner(instrument, model, Batch(stored) if stored is not None else None)
         for row in runner.stream(chain):
             found.take(row)
-            if options.json and not options.summary:
+            if show:
                 print(orjson.dumps(row).decode())
         quarantined += runner.quarantined
         if runner.batch is not None:

@@ -1,19 +1,19 @@
 """`lobforge migrate PATH`: files of the predecessor bots into current tables; the files stay as they are.
 
-Here: the verb and its outputs.
+Here: the command and its outputs.
 Not here: what is migrated and how (`ml.legacy`).
 """
 
-import argparse
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+import typer
 
-from cli.console import fail, show_table
+from cli.console import show_table
+from cli.options import AsJson
 from ml.candles.from_trades import TIMEFRAMES
 from ml.core import config, settings
-from ml.core.errors import LobforgeError
 from ml.core.paths import DataRoot
 from ml.legacy.candles import grid
 from ml.legacy.migration import migrate
@@ -22,28 +22,37 @@ VENUE = "bybit-linear"
 """Where the predecessor took its data."""
 
 
-def main(argv: list[str]) -> int:
-    """Return 0, 1 if rows were quarantined or values do not fit their column, 2 if nothing could be migrated."""
-    return _run(_parser("migrate").parse_args(argv))
+Venue = Annotated[str, typer.Option(help="Venue of the symbols, which the files do not name.")]
+CandlesStart = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Opening time (UTC) of the first candle of bare candle arrays.")
+]
+CandlesTimeframe = Annotated[str, typer.Option(help=f"Their timeframe, one of {', '.join(TIMEFRAMES)}.")]
+CandlesSymbols = Annotated[
+    str, typer.Option(metavar="A,B", help="Symbols of the arrays in their order, separated by commas.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")]
+FOLDER = "The predecessor's data folder, or any part of it"
 
 
-def migrate_legacy_to_parquet(argv: list[str]) -> int:
-    """The predecessor's script name: its files lie in the data root unless a folder is given."""
-    return _run(_parser("migrate_legacy_to_parquet", optional=True).parse_args(argv))
+def main(
+    folder: Annotated[Path, typer.Argument(metavar="PATH", help=f"{FOLDER}.")],
+    venue: Venue = VENUE,
+    candles_start: CandlesStart = None,
+    candles_timeframe: CandlesTimeframe = "1m",
+    candles_symbols: CandlesSymbols = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> int:
+    """Convert the predecessor's .npy, .json and parquet files into tables; the files stay as they are.
 
-
-def _run(options: argparse.Namespace) -> int:
-    try:
-        root = DataRoot(settings.load().data_root)
-        folder = options.folder or root.root
-        given = (options.candles_start, options.candles_timeframe, options.candles_symbols)
-        times = (
-            grid(config.load(root), options.venue, *given) if options.candles_start or options.candles_symbols else None
-        )
-        report = migrate(root, folder, options.venue, times, options.dry_run)
-    except LobforgeError as error:
-        return fail(error, options.json)
-    if options.json:
+    Returns 0, 1 if rows were quarantined or values do not fit their column, 2 if nothing could be migrated.
+    """
+    root = DataRoot(settings.load().data_root)
+    times = None
+    if candles_start or candles_symbols:
+        times = grid(config.load(root), venue, candles_start, candles_timeframe, candles_symbols)
+    report = migrate(root, folder, venue, times, dry_run)
+    if as_json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
         _show(report)
@@ -51,22 +60,21 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if any(table["quarantined"] or table["invalid_values"] for table in tables) else 0
 
 
-def _parser(verb: str, optional: bool = False) -> argparse.ArgumentParser:
-    found = argparse.ArgumentParser(prog=f"lobforge {verb}", description=__doc__)
-    found.add_argument(
-        "folder",
-        type=Path,
-        nargs="?" if optional else None,
-        metavar="PATH",
-        help="the predecessor's data folder, or any part of it",
-    )
-    found.add_argument("--venue", default=VENUE, help="venue of the symbols, which the files do not name")
-    found.add_argument("--candles-start", help="opening time (UTC) of bare candle arrays")
-    found.add_argument("--candles-timeframe", default="1m", choices=list(TIMEFRAMES))
-    found.add_argument("--candles-symbols", default="", help="symbols of the arrays in their order, by commas")
-    found.add_argument("--dry-run", action="store_true", help="only say what would happen")
-    found.add_argument("--json", action="store_true", help="print one JSON object")
-    return found
+def migrate_legacy_to_parquet(
+    folder: Annotated[Path | None, typer.Argument(metavar="PATH", help=f"{FOLDER}; the data root if left out.")] = None,
+    venue: Venue = VENUE,
+    candles_start: CandlesStart = None,
+    candles_timeframe: CandlesTimeframe = "1m",
+    candles_symbols: CandlesSymbols = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> int:
+    """Convert the predecessor's files: `migrate`, by default of those in the data root.
+
+    Returns 0, 1 if rows were quarantined or values do not fit their column, 2 if nothing could be migrated.
+    """
+    given = folder or settings.load().data_root
+    return main(given, venue, candles_start, candles_timeframe, candles_symbols, dry_run, as_json)
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -1,31 +1,27 @@
 """`lobforge verify`: whether every stored file and every decision is what was stored.
 
-Here: the verb and its two outputs, a table for people and JSON for programs.
+Here: the command and its two outputs, a table for people and JSON for programs.
 Not here: the checks (`ml.storage.verify`).
 """
 
-import argparse
 from dataclasses import asdict
 
 import orjson
 
-from cli.console import fail, show_table
+from cli.console import show_table
+from cli.options import AsJson
 from ml.core import settings
-from ml.core.errors import LobforgeError
 from ml.core.paths import DataRoot
 from ml.storage import verify
 
 
-def main(argv: list[str]) -> int:
-    """Return 0 if all is well, 1 if anything is at fault, 2 if nothing could be checked."""
-    parser = argparse.ArgumentParser(prog="lobforge verify", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(argv)
-    try:
-        report = verify.verify(DataRoot(settings.load().data_root))
-    except LobforgeError as error:
-        return fail(error, options.json)
-    if options.json:
+def main(as_json: AsJson = False) -> int:
+    """Check every stored file and every decision against what was recorded.
+
+    Returns 0 if all is well, 1 if anything is at fault, 2 if nothing could be checked.
+    """
+    report = verify.verify(DataRoot(settings.load().data_root))
+    if as_json:
         print(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2).decode())
     else:
         _show(report)

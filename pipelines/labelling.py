@@ -1,7 +1,7 @@
 """Labels of stored days, recomputed: `lobforge label` and the predecessor's script names.
 
 Here: which partitions a range of dates names, running their assets, and showing that nothing but labels changed.
-Not here: labels (`ml.labels`), the assets (`assets.labels`, `assets.datasets`), the verb's output (`cli.pipeline`).
+Not here: labels (`ml.labels`), the assets (`assets.labels`, `assets.datasets`), the command's output (`cli.label`).
 """
 
 import os

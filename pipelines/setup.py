@@ -1,7 +1,7 @@
 """Creating a data root: folders, configuration, Dagster instance and model store, once, whoever comes first.
 
 Here: `initialise`, which every entry calls.
-Not here: the verbs (`cli.pipeline`).
+Not here: the commands (`cli.init`, `cli.ui`, `cli.demo`).
 
 Two processes that create the same SQLite stores at once brick them, so all of it happens under one file lock.
 """

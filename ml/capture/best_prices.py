@@ -1,7 +1,7 @@
 """Does a book that the ids call whole make sense: best prices from the levels that the stream sends.
 
 Here: the prices of each side, and whether they cross. Only for books whose snapshot comes in the stream: the others are
-fetched again once an hour (`cli.capture`).
+fetched again once an hour (`live.service`).
 Not here: sizes, and what becomes of a crossed book (`ml.market.book.kernel`).
 """
 

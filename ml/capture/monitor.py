@@ -2,7 +2,7 @@
 
 Here: following the ids of every symbol of a venue, and which of them wait for a snapshot. What the decoder will set
 aside is left out here too: else the book would be unknown there, and no snapshot asked for.
-Not here: the rules (`ml.market.decode.id_rules`), asking for snapshots (`cli.capture`).
+Not here: the rules (`ml.market.decode.id_rules`), requesting snapshots (`live.service`).
 """
 
 from typing import Any

@@ -4,7 +4,6 @@
 for every symbol, from a process on another core; see `tests.support.emulator.tape` and `tests.support.emulator.trial`.
 """
 
-import argparse
 import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,14 +40,12 @@ def beside_ccxt(market: Path, laps: int = LAPS) -> dict[str, float]:
 
 async def _ours(frames: list[bytes]) -> float:
     """Through the tee, the watch and the recorder, all with the kernel."""
-    from cli.capture import Capture
+    from live.service import Capture, Options
     from ml.capture.connections import _client
 
     with TemporaryDirectory() as folder:
-        options = argparse.Namespace(
-            venue="binance-usdm", symbols=RECORDED, mode="ONLY_TRAINING", stream_url=None, rest_url=None
-        )
-        capture = Capture(DataRoot(Path(folder)), options)
+        options = Options("binance-usdm", (RECORDED,))
+        capture = Capture(DataRoot(Path(folder)), options, report=print)
         line = capture.lines[0]
         line._client = _client(capture.venue.exchange, line.asked.url, line._on_message)
         messages = [WSMessage(WSMsgType.TEXT, frame, None) for frame in frames]

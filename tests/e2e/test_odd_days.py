@@ -7,7 +7,6 @@ from datetime import date
 import polars as pl
 import pytest
 
-from cli import gaps, inspect
 from ml.core.config import Config
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
@@ -15,6 +14,7 @@ from ml.market.days.day import Decoding
 from ml.market.days.raw import raw_day
 from ml.storage import views
 from ml.storage.commit import publish
+from tests.support.command import lobforge
 from tests.support.scenario import capture, chain_of, diff, ingest_elsewhere, snapshot
 
 NOVEMBER = 1_698_796_800_000
@@ -69,7 +69,7 @@ def test_inspect_reads_all_trades_but_the_one_of_a_wrong_time(tmp_path, capsys):
     """The row of another date is read at its time."""
     root = DataRoot(tmp_path)
     root.captures.mkdir()
-    assert inspect.main([*map(str, chinese_files(root)), "--json"]) == 1
+    assert lobforge("inspect", *chinese_files(root), "--json") == 1
     report = json.loads(capsys.readouterr().out)
     found = report["instruments"][CHINESE.id]
     assert [entry["reason"] for entry in report["quarantined"]] == ["out_of_order"]
@@ -90,7 +90,7 @@ def test_the_trades_of_the_day_are_stored_beside_its_book(ingested_day):
 
 def ledger(root, capsys, monkeypatch, *arguments):
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
-    assert gaps.main(["--instrument", XRP.id, *arguments]) == 0
+    assert lobforge("gaps", "--instrument", XRP.id, *arguments) == 0
     return capsys.readouterr().out
 
 

@@ -47,6 +47,15 @@ def find(folder: Path) -> list[Path]:
     return paths
 
 
+def expand(given: Iterable[Path]) -> list[Path]:
+    """Files as they are given, and for each directory the capture files below it.
+
+    Raises:
+        CaptureError: a directory holds no capture file.
+    """
+    return [path for one in given for path in (find(one) if one.is_dir() else [one])]
+
+
 def read(path: Path) -> Iterator[RawFrame | Torn]:
     """All frames of a file in line order; a line that is none comes as (offset, line, error).
 

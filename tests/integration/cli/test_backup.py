@@ -7,9 +7,9 @@ import jsonschema
 import polars as pl
 import pytest
 
-from cli.backup import main
 from ml.storage.commit import publish
 from ml.storage.durable import write_text
+from tests.support.command import lobforge
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "copy.json").read_text())
 
@@ -26,7 +26,7 @@ def stored(root, monkeypatch):
 
 def run(capsys, *arguments):
     """Return code and the one JSON object, checked against its schema."""
-    code = main([*map(str, arguments), "--json"])
+    code = lobforge("backup", *arguments, "--json")
     summary = json.loads(capsys.readouterr().out)
     jsonschema.validate(summary, SCHEMA)
     return code, summary
@@ -38,7 +38,7 @@ def test_a_whole_backup_is_zero(stored, tmp_path, capsys):
     assert (code, summary["folder"], summary["left_out"]) == (0, str(tmp_path / "copy"), [])
     code, with_captures = run(capsys, tmp_path / "more", "--captures")
     assert (code, with_captures["files"]) == (0, summary["files"] + 1)
-    assert main([str(tmp_path / "third")]) == 0
+    assert lobforge("backup", tmp_path / "third") == 0
     assert capsys.readouterr().out.startswith(f"{summary['files']} files, 0.0 MB in {tmp_path / 'third'}")
 
 
@@ -47,7 +47,7 @@ def test_a_file_that_was_left_out_is_one(stored, tmp_path, capsys):
     stored.partition("trades", "2025-01-01", "sim.X").unlink()
     code, summary = run(capsys, tmp_path / "copy")
     assert (code, len(summary["left_out"])) == (1, 1)
-    assert main([str(tmp_path / "more")]) == 1
+    assert lobforge("backup", tmp_path / "more") == 1
     assert "left out: trades/date=2025-01-01/trades_sim.X.parquet: it is listed" in capsys.readouterr().out
 
 

@@ -8,7 +8,6 @@ import jsonschema
 import polars as pl
 import pytest
 
-from cli.candles import main
 from ml.candles.from_trades import from_trades
 from ml.core.config import Config, render
 from ml.core.instruments import Instrument
@@ -16,6 +15,7 @@ from ml.core.time import bounds
 from ml.storage.commit import manifest, publish, read
 from ml.storage.durable import write_text
 from ml.tables.schemas import TABLES
+from tests.support.command import lobforge
 from tests.support.kline_server import Exchange, busy, row, served
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "candles.json").read_text())
@@ -51,9 +51,8 @@ def exchange():
 def run(capsys, exchange, *more, venue="binance-usdm", symbols=None):
     """Return code and the one JSON object, checked against its schema."""
     days = ["--from", DATE, "--to", DATE]
-    code = main(
-        ["--venue", venue, "--symbols", symbols or MARKETS[venue], *days, "--rest-url", exchange.url, "--json", *more]
-    )
+    market = ("--venue", venue, "--symbols", symbols or MARKETS[venue])
+    code = lobforge("candles", *market, *days, "--rest-url", exchange.url, "--json", *more)
     report = json.loads(capsys.readouterr().out)
     jsonschema.validate(report, SCHEMA)
     return code, report
@@ -146,8 +145,9 @@ def test_a_lost_print_shows(capsys, here, exchange):
         "from_trades": 1_300,
         "from_venue": 1_500,
     }
-    main(["--venue", "binance-usdm", "--symbols", "BTCUSDT", "--from", DATE, "--to", DATE, "--rest-url", exchange.url])
-    assert "first at 2025-03-04 00:08: volume 1300 from prints, 1500" in capsys.readouterr().out
+    market = ("--venue", "binance-usdm", "--symbols", "BTCUSDT")
+    lobforge("candles", *market, "--from", DATE, "--to", DATE, "--rest-url", exchange.url)
+    assert "first at 2025-03-04 00:08: volume 1300 from trades, 1500" in capsys.readouterr().out
 
 
 def test_a_bad_candle_is_set_aside(capsys, here, exchange):
@@ -203,7 +203,7 @@ def test_a_person_sees_a_table(capsys, here, exchange):
     """Without `--json`: what was fetched of which candles."""
     exchange.rows[FIRST] = [*row(FIRST)[:5], "x", *row(FIRST)[6:]]
     days = ["--from", DATE, "--to", DATE, "--rest-url", exchange.url]
-    assert main(["--venue", "binance-usdm", "--symbols", "BTCUSDT", *days]) == 1
+    assert lobforge("candles", "--venue", "binance-usdm", "--symbols", "BTCUSDT", *days) == 1
     shown = capsys.readouterr().out
     assert "binance-usdm.BTCUSDT 1m" in shown
     assert "quarantined: binance-usdm.BTCUSDT 1m at 2025-03-04 00:01: bad_number" in shown

@@ -12,6 +12,7 @@ import pytest
 
 from ml.capture import connections
 from ml.capture.journal import Kind
+from tests.support.command import lobforge
 from tests.support.emulator.protocols import PROTOCOLS
 from tests.support.emulator.running import SYMBOLS, Running, anchored, emulated, flows, truth, until
 from tests.support.emulator.server import Emulator
@@ -238,8 +239,6 @@ def test_metrics_are_served_while_it_runs(root):
 
 def test_an_unknown_venue_is_said(root, monkeypatch, capsys):
     """Nothing is dialled; the message lists the venues."""
-    from cli.capture import main
-
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(Path(root.root)))
-    assert main(["--venue", "kraken", "--symbols", "XBTUSD"]) == 2
+    assert lobforge("capture", "--venue", "kraken", "--symbols", "XBTUSD") == 2
     assert "okx-swap" in capsys.readouterr().err

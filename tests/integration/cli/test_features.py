@@ -6,18 +6,18 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cli.features import main
 from ml.features.candle.table import UNIFIED
 from ml.features.docs import markdown
 from ml.features.legacy.table import LEGACY_SETS
 from ml.features.sets import SETS
+from tests.support.command import lobforge
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "features.json").read_text())
 
 
 def test_every_set_with_its_columns(capsys):
     """Name, hash and the columns in order, against the schema."""
-    assert main(["list", "--json"]) == 0
+    assert lobforge("features", "list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
     jsonschema.validate(listed, SCHEMA)
     found = {s["name"]: (s["hash"], [c["id"] for c in s["columns"]]) for s in listed["sets"]}
@@ -28,7 +28,7 @@ def test_every_set_with_its_columns(capsys):
 def test_people_see_a_table_a_set(capsys, monkeypatch):
     """Name and hash, then a line a feature."""
     monkeypatch.setenv("COLUMNS", "200")
-    assert main(["list"]) == 0
+    assert lobforge("features", "list") == 0
     shown = capsys.readouterr().out
     for chosen in SETS.values():
         assert f"{chosen.name} {chosen.hash}" in shown
@@ -37,14 +37,13 @@ def test_people_see_a_table_a_set(capsys, monkeypatch):
 
 def test_the_page_can_be_made_anew(capsys):
     """What stands in the documentation, and nothing else."""
-    assert main(["list", "--markdown"]) == 0
+    assert lobforge("features", "list", "--markdown") == 0
     assert capsys.readouterr().out == markdown()
 
 
 @pytest.mark.parametrize("arguments", [[], ["write"], ["list", "--json", "--markdown"]])
 def test_nothing_else_is_understood(arguments, capsys):
     """Two outputs at once, or a word that is none."""
-    with pytest.raises(SystemExit) as left:
-        main(arguments)
-    assert left.value.code == 2
-    assert "usage: lobforge features" in capsys.readouterr().err
+    assert lobforge("features", *arguments) == 2
+    shown = capsys.readouterr()
+    assert "Usage: lobforge features" in shown.out + shown.err

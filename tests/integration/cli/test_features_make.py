@@ -5,8 +5,8 @@ import json
 import polars as pl
 import pytest
 
-from cli.features import main
 from ml.storage import commit
+from tests.support.command import lobforge
 from tests.support.scenario import INSTRUMENT, capture, diff, snapshot
 
 T = 1_741_046_400_000
@@ -21,7 +21,7 @@ def data(root, monkeypatch):
 
 
 def run(capsys, *arguments):
-    code = main(["make", *map(str, arguments), "--json"])
+    code = lobforge("features", "make", *arguments, "--json")
     return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -69,7 +69,7 @@ def test_what_is_set_aside_is_told(data, capsys, tmp_path):
     code, (lines, day) = run(capsys, file, "--to", tmp_path / "out")
     assert (code, lines) == (1, {"file": "a.log", "quarantined": {"bad_json": 1}})
     assert sum(day["quarantined"].values()) == 1
-    assert main(["make", str(file), "--to", str(tmp_path / "out")]) == 1
+    assert lobforge("features", "make", file, "--to", tmp_path / "out") == 1
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "a.log: quarantined 1 x bad_json"
     assert "; quarantined 1 x " in told[1]

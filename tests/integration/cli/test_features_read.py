@@ -7,11 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cli.features import main as features
-from cli.features_read import main
 from ml.feature_store import datasets
 from ml.feature_store.latest import NewestWriter
 from ml.feature_store.query import Query
+from tests.support.command import lobforge
 from tests.unit.feature_store.test_rows import put
 from tests.unit.labels.test_future import walk
 
@@ -25,7 +24,7 @@ def stored(root, monkeypatch):
 
 
 def run(capsys, *arguments):
-    code = main([*map(str, arguments), "--json"])
+    code = lobforge("features", "read", *arguments, "--json")
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -79,7 +78,7 @@ def test_people_see_the_newest_row(root, capsys, monkeypatch):
     """A line a part."""
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
     put_newest(root, "sim.A", 0.0)
-    assert main(["--last"]) == 0
+    assert lobforge("features", "read", "--last") == 0
     assert "instrument: sim.A" in capsys.readouterr().out
 
 
@@ -103,5 +102,5 @@ def test_the_newest_row_takes_no_options_of_stored_ones(root, capsys, monkeypatc
 
 def test_the_verb_reads(stored, capsys):
     """`lobforge features read`."""
-    assert features(["read"]) == 0
+    assert lobforge("features", "read") == 0
     assert "rows: 100" in capsys.readouterr().out

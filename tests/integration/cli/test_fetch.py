@@ -7,7 +7,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cli.fetch import main
 from ml.archives import download
 from ml.core import config
 from ml.core.config import Config
@@ -16,6 +15,7 @@ from ml.core.sources import Source
 from ml.market.files.captures import find
 from ml.market.files.index import scan
 from ml.storage.durable import write_text
+from tests.support.command import lobforge
 from tests.support.file_server import Archive
 from tests.support.kline_server import served
 
@@ -46,7 +46,7 @@ def listed(root, archive, monkeypatch):
 
 
 def run(capsys, *arguments):
-    code = main([*arguments, "--json"])
+    code = lobforge("fetch", *arguments, "--json")
     report = json.loads(capsys.readouterr().out)
     jsonschema.validate(report, SCHEMA)
     return code, report
@@ -119,7 +119,7 @@ def test_what_cannot_be_asked_returns_two(listed, capsys, arguments, says):
 def test_people_get_a_table_and_the_holes(listed, archive, capsys):
     """One line a source and instrument, one for each hole and fault."""
     archive.files[f"/trading/BTCUSDT/BTCUSDT{DAYS[0]}.csv.gz"] = b"other"
-    assert main([]) == 1
+    assert lobforge("fetch") == 1
     printed = capsys.readouterr().out
     assert f"not published: bybit {BTC.id} {DAYS[2]} to {DAYS[2]}" in printed
     assert f"BTCUSDT{DAYS[0]}.csv.gz: its publisher's sha256" in printed

@@ -7,13 +7,13 @@ import jsonschema
 import polars as pl
 import pytest
 
-from cli.gaps import main
 from ml.core.time import DAY_NS as DAY
 from ml.core.time import SECOND
 from ml.market.gaps import NOT_STORED
 from ml.storage import parquet
 from ml.storage.commit import publish
 from ml.tables.schemas import END_REASONS, TABLES
+from tests.support.command import lobforge
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "gaps.json").read_text())
 T0 = 1_741_046_400 * SECOND
@@ -38,7 +38,7 @@ def stored(root, monkeypatch):
 
 def run(capsys, *arguments):
     """Return code and the one JSON object, checked against its schema."""
-    code = main([*arguments, "--json"])
+    code = lobforge("gaps", *arguments, "--json")
     ledger = json.loads(capsys.readouterr().out)
     jsonschema.validate(ledger, SCHEMA)
     return code, ledger
@@ -97,13 +97,13 @@ def test_losses_beside_the_books_are_told_with_their_bounds(stored, capsys, monk
         (candles, 5 * SECOND, None, "reconnect"),
     ]
     assert run(capsys, "--instrument", "sim.B")[1]["beside"] == []
-    assert main([]) == 0
+    assert lobforge("gaps") == 0
     assert "lost beside the books" in capsys.readouterr().out
 
 
 def test_people_see_two_tables(stored, capsys):
     """Times as times, shares in percent."""
-    assert main([]) == 0
+    assert lobforge("gaps") == 0
     shown = capsys.readouterr().out
     for word in ("99.96%", "2025-03-04 00:10:00.000", "2025-03-04 00:10:30.500", "30.500", "still unknown"):
         assert word in shown
@@ -113,9 +113,8 @@ def test_nothing_stored_is_two(stored, capsys):
     """Of an instrument that was never captured, and of a date that is none."""
     code, answer = run(capsys, "--instrument", "sim.C")
     assert (code, answer["error"]) == (2, "StoreError")
-    with pytest.raises(SystemExit) as stopped:
-        main(["--from", "yesterday"])
-    assert stopped.value.code == 2
+    assert lobforge("gaps", "--from", "yesterday") == 2
+    assert "'yesterday' is not a date. Write it like 2025-03-03." in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_schema_knows_every_reason():

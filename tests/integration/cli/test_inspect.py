@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cli.inspect import main
+from tests.support.command import lobforge
 from tests.support.scenario import USDM, capture, diff, snapshot, trade
 
 T = 1_741_000_000_000
@@ -20,7 +20,7 @@ NAMELESS = {"topic": "orderbook.50.BTCUSDT", "type": "delta", "data": {}}
 
 def run(capsys, *arguments):
     """Return code and the one JSON object, checked against its schema."""
-    code = main([*map(str, arguments), "--json"])
+    code = lobforge("inspect", *arguments, "--json")
     report = json.loads(capsys.readouterr().out)
     jsonschema.validate(report, SCHEMA)
     return code, report
@@ -174,11 +174,11 @@ def test_a_directory_and_any_order_of_its_files(capsys, tmp_path):
 def test_people_get_a_table_and_the_reasons(capsys, tmp_path):
     """One line an instrument, one line for each thing that was quarantined; errors go to stderr."""
     path = capture(tmp_path / "a.log", [*GOOD, b"junk\n"])
-    assert main([str(path)]) == 1
+    assert lobforge("inspect", path) == 1
     printed = capsys.readouterr().out
     assert "quarantined: a.log at byte" in printed
     assert "bad_json" in printed
-    assert main([str(tmp_path / "absent")]) == 2
+    assert lobforge("inspect", tmp_path / "absent") == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("error: ")
@@ -205,7 +205,7 @@ def test_an_instrument_without_a_price_has_none(capsys, tmp_path, name, content,
     found = report["instruments"][USDM]
     assert (code, report["quarantined"]) == (lost, [])
     assert (found["best_bid"], found["best_ask"], found["bid_levels"], found["ask_levels"]) == (None, None, 0, 0)
-    main([str(path)])
+    lobforge("inspect", path)
     printed = capsys.readouterr().out
     assert "None" not in printed
     assert "0.0" not in printed
@@ -235,7 +235,7 @@ def test_a_file_that_is_refused_alone_is_told_as_beside_others(capsys, tmp_path,
     (entry,) = run(capsys, good, tmp_path / name)[1]["quarantined"]
     assert "keep the archive's folders" in entry["detail"]
     for arguments in ([], ["--json"]):
-        assert main([str(tmp_path / name), *arguments]) == 2
+        assert lobforge("inspect", tmp_path / name, *arguments) == 2
         told = "".join(capsys.readouterr())
         assert f"{name}: 1 x {entry['reason']} ({entry['detail']})" in (
             json.loads(told)["message"] if arguments else told
@@ -260,7 +260,7 @@ def test_many_files_that_cannot_be_read_are_told_in_short(capsys, tmp_path):
     paths = [tmp_path / f"x{n}.csv" for n in range(8)]
     for n, path in enumerate(paths):
         path.write_text(f"a,b\n{n},2\n")
-    assert main([str(path) for path in paths]) == 2
+    assert lobforge("inspect", *paths) == 2
     told = capsys.readouterr().err
     assert "8 capture files" in told
     assert told.count("unknown_format") == 5

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from cli.migrate import main
 from ml.core import config
 from ml.core.config import Config
 from ml.core.instruments import Instrument
 from ml.storage import commit, durable
 from tests.conftest import default_dates
 from tests.support import legacy_files as files
+from tests.support.command import lobforge
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def old(root, monkeypatch, tmp_path):
 
 
 def run(capsys, *arguments):
-    code = main([*map(str, arguments), "--json"])
+    code = lobforge("migrate", *arguments, "--json")
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -34,7 +34,7 @@ def test_a_sound_folder_is_zero(old, root, capsys):
     assert not root.root.joinpath("feature_store").exists()
     assert run(capsys, old)[0] == 0
     assert commit.manifest(root, "legacy_samples")
-    assert main([str(old)]) == 0
+    assert lobforge("migrate", old) == 0
     shown = capsys.readouterr().out
     assert "labels recomputed" in shown
     assert "3 source files, unchanged" in shown
@@ -43,7 +43,7 @@ def test_a_sound_folder_is_zero(old, root, capsys):
 def test_what_was_set_aside_is_one(old, capsys):
     """With the file, the reason and how many rows."""
     files.batch(old, "XRPUSDT", "b", [1], [1.0], array=np.zeros((1, 3), np.float32))
-    assert main([str(old)]) == 1
+    assert lobforge("migrate", old) == 1
     assert "quarantined, of legacy_samples: ml_training/XRPUSDT/features/b.npy: 1 bad_width" in capsys.readouterr().out
 
 
@@ -56,7 +56,7 @@ def test_values_that_do_not_fit_are_one(old, root, capsys):
     for _ in range(2):
         code, report = run(capsys, old)
         assert (code, report["tables"]["legacy_samples"]["kept"]) == (1, 33)
-    assert main([str(old)]) == 1
+    assert lobforge("migrate", old) == 1
     wanted = "null in legacy_samples: ml_training/XRPUSDT/features/b.npy: 1 values of metadata.spread do not fit"
     assert f"{wanted} (first 'wide' in row 1)" in capsys.readouterr().out
     assert len(list(root.quarantined("").parent.glob("*.json"))) == 1

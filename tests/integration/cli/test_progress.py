@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from cli import inspect, progress
+from cli import progress
 from cli.progress import ERASE, Progress
 from ml.core import kernel_cache
 from tests.integration.cli.test_inspect import GOOD
+from tests.support.command import lobforge
 from tests.support.scenario import USDM, capture
 
 
@@ -44,7 +45,7 @@ def test_inspect_tells_how_far_it_is_and_its_output_stays_one_document(tmp_path,
     monkeypatch.setattr(progress, "ELSEWHERE", 0)
     monkeypatch.setattr(kernel_cache, "notice", lambda: "compiling")
     file = capture(tmp_path / "good.log", GOOD)
-    assert inspect.main([str(file), "--json"]) == 0
+    assert lobforge("inspect", file, "--json") == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["instruments"][USDM]["book_messages"] == 3
     assert err.splitlines() == [

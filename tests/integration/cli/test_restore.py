@@ -7,11 +7,11 @@ import jsonschema
 import polars as pl
 import pytest
 
-from cli.restore import main
 from ml.core.paths import DataRoot
 from ml.storage.backup import backup
 from ml.storage.commit import publish
 from ml.storage.durable import write_text
+from tests.support.command import lobforge
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "copy.json").read_text())
 
@@ -27,7 +27,7 @@ def stored(root, tmp_path, monkeypatch):
 
 def run(capsys, *arguments):
     """Return code and the one JSON object, checked against its schema."""
-    code = main([*map(str, arguments), "--json"])
+    code = lobforge("restore", *arguments, "--json")
     summary = json.loads(capsys.readouterr().out)
     jsonschema.validate(summary, SCHEMA)
     return code, summary
@@ -47,7 +47,7 @@ def test_faults_of_the_source_are_one(stored, tmp_path, capsys):
     """A backup keeps a broken chain of decisions as it is; restoring says so."""
     write_text(stored.decisions / "000001-0.json", "{}")
     backup(stored, tmp_path / "copy")
-    assert main([str(tmp_path / "copy")]) == 1
+    assert lobforge("restore", tmp_path / "copy") == 1
     assert "decision: decisions/000001-0.json: it has no line in the journal" in capsys.readouterr().out
 
 

@@ -7,8 +7,8 @@ import jsonschema
 import polars as pl
 import pytest
 
-from cli.verify import main
 from ml.storage.commit import publish
+from tests.support.command import lobforge
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "verify.json").read_text())
 
@@ -23,7 +23,7 @@ def stored(root, monkeypatch):
 
 def run(capsys):
     """Return code and the one JSON object, checked against its schema."""
-    code = main(["--json"])
+    code = lobforge("verify", "--json")
     report = json.loads(capsys.readouterr().out)
     jsonschema.validate(report, SCHEMA)
     return code, report
@@ -33,7 +33,7 @@ def test_a_sound_root_is_zero(stored, capsys):
     """What was checked is counted, for programs and for people."""
     code, report = run(capsys)
     assert (code, report["files"], report["faults"]) == (0, {"trades": 1}, [])
-    assert main([]) == 0
+    assert lobforge("verify") == 0
     shown = capsys.readouterr().out
     assert "trades" in shown
     assert "0 decisions, 0 faults" in shown
@@ -44,7 +44,7 @@ def test_a_fault_is_one_and_names_its_file(stored, capsys):
     stored.partition("trades", "2025-01-01", "sim.X").write_bytes(b"PAR1")
     code, report = run(capsys)
     assert (code, [fault["kind"] for fault in report["faults"]]) == (1, ["changed"])
-    assert main([]) == 1
+    assert lobforge("verify") == 1
     shown = capsys.readouterr().out
     assert "changed: trades/date=2025-01-01/trades_sim.X.parquet" in shown
     assert "fix: make the partition again" in shown

@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cli.live import main
 from live.runner import Runner, fits, promoted
 from ml.core import config
 from ml.core.config import Config
@@ -33,6 +32,7 @@ from ml.simulation.publish import Outage, frames, write_captures
 from ml.simulation.venue import Market, simulate
 from ml.storage.commit import publish, read
 from ml.storage.durable import write_text
+from tests.support.command import lobforge
 from tests.support.days import decode_day, raw_day, sample_day
 from tests.support.panels import PARAMS, panel
 from tests.support.scenario import capture, chain_of, diff, snapshot
@@ -90,7 +90,7 @@ def live(capsys, monkeypatch, serving):
 
     def run(*arguments, root=serving):
         monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
-        code = main(["--json", *map(str, arguments)])
+        code = lobforge("live", "--json", *arguments)
         printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         for document in printed:
             SCHEMA.validate(document)
@@ -255,19 +255,19 @@ def test_where_nothing_can_be_done_the_code_is_two(live, captures, root, serving
 def test_people_get_five_lines(capsys, monkeypatch, captures, serving):
     """Model, signals, withheld by reason, quarantined, parity."""
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(serving.root))
-    assert main(["--replay", str(captures)]) == 0
+    assert lobforge("live", "--replay", captures) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["model", "signals", "withheld", "quarantined", "parity"]
     assert "warm_up" in lines[2]
     assert "0 of" in lines[4]
 
 
-def test_serving_a_model_loads_no_room_of_the_office(captures, serving):
+def test_serving_a_model_loads_neither_dagster_nor_assets_nor_pipelines(captures, serving):
     """By the command, in a process of its own, with registry, model and frames: no dagster, assets or pipelines."""
     code = (
-        "import sys; from cli.__main__ import main; code = main();"
-        "rooms = {name.partition('.')[0] for name in sys.modules};"
-        "print(code, sorted(rooms & {'dagster', 'assets', 'pipelines'}), 'lightgbm' in rooms)"
+        "import sys; from tests.support.command import lobforge; code = lobforge(*sys.argv[1:]);"
+        "loaded = {name.partition('.')[0] for name in sys.modules};"
+        "print(code, sorted(loaded & {'dagster', 'assets', 'pipelines'}), 'lightgbm' in loaded)"
     )
     environment = os.environ | {"LOBFORGE_DATA_ROOT": str(serving.root)}
     command = [sys.executable, "-c", code, "live", "--replay", str(captures), "--summary", "--json"]

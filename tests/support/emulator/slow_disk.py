@@ -1,11 +1,10 @@
-"""`lobforge` on a disk that takes three megabytes per second, with room for four to wait: `python -m`, as `live`."""
+"""`lobforge` on a disk that takes three megabytes per second, with room for four to wait: `python -m`, as `cli`."""
 
-import sys
 import time
 from functools import partial
 
-import cli.capture
 from cli.__main__ import main
+from live import service
 from ml.capture.journal import Journal
 from ml.capture.recorder import Recorder
 
@@ -15,12 +14,12 @@ _write = Journal.write
 
 
 def slow(journal: Journal, rendered: bytes) -> None:
-    """Take records down, as slowly as the disk does."""
+    """Write records, as slowly as the disk does."""
     _write(journal, rendered)
     time.sleep(len(rendered) / RATE)
 
 
 if __name__ == "__main__":
     Journal.write = slow
-    cli.capture.Recorder = partial(Recorder, queue_bytes=QUEUE)
-    sys.exit(main())
+    service.Recorder = partial(Recorder, queue_bytes=QUEUE)
+    main()

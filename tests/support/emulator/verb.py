@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from cli import capture as verb
+from live import service
 from ml.capture import connections, sealer
 from ml.capture.recorder import ROLL_BYTES, Recorder
 from tests.support import disk
+from tests.support.command import lobforge
 
 
 def capture(
@@ -17,10 +18,10 @@ def capture(
     refused: str = "",
     kill_at: str = "",
 ) -> int:
-    """The verb, which waits for less than a user's, and longer for a connection that a busy machine holds up.
+    """The command, which waits for less than a user's, and longer for a connection that a busy machine holds up.
 
     Args:
-        arguments: of the verb.
+        arguments: of the command.
         snapshot_after: seconds between a subscription and its snapshot.
         silence: seconds after which a connection that says nothing is given up.
         refresh: seconds after which a snapshot is fetched again.
@@ -43,8 +44,8 @@ def capture(
             finally:
                 self.queue_bytes = 1 << 26
 
-    verb.SNAPSHOT_AFTER = snapshot_after
-    verb.REFRESH_SECONDS = refresh
+    service.SNAPSHOT_AFTER = snapshot_after
+    service.REFRESH_SECONDS = refresh
     connections.SILENCE_SECONDS = silence
-    verb.Recorder = partial(Filled, roll_bytes=roll_bytes)
-    return verb.main(arguments)
+    service.Recorder = partial(Filled, roll_bytes=roll_bytes)
+    return lobforge("capture", *arguments)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cli.inspect import main
 from ml.market.days.infer_instrument import infer_instrument
 from ml.market.days.replay import inspect
 from ml.market.decode.events import BUY, SELL
+from tests.support.command import lobforge
 from tests.support.scenario import chain_of
 from tests.unit.market.files.archives.files import docs, events, packed, prints, refused
 
@@ -160,5 +160,5 @@ def test_decimals_are_read_off(market):
 
 def test_inspect_returns_zero_for_a_whole_archive(market, capsys):
     """The verb sees archives as it sees captures."""
-    assert main([str(market / "tardis_csv"), "--json"]) == 0
+    assert lobforge("inspect", market / "tardis_csv", "--json") == 0
     assert '"deribit.BTC-PERPETUAL"' in capsys.readouterr().out
