@@ -1,11 +1,6 @@
 """Prometheus metrics of a capture, served on the loopback interface.
 
-<<<<<<< HEAD
-This module names and exports the counters; `ml.capture` and `cli.capture` do the counting.
-=======
-Here: what a capture's counters are called to Prometheus.
-Not here: counting (`ml.capture`, `live.service`).
->>>>>>> d449dc6 (cli: a Typer application, one module per command, imported when it is called; the capture service moves to live)
+This module names and exports the counters; `ml.capture` and `live.service` do the counting.
 """
 
 from collections.abc import Callable, Iterator
