@@ -154,7 +154,7 @@ def trade_of(ms, text):
     return ms * 10**6, 1 if said.lower() == "buy" else -1, round(float(price) * 10), round(float(size) * 1000)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files())
 def test_every_frame_is_counted_and_only_the_book_makes_the_book_known(tmp_path_factory, given_):
     """Read, counted by kind or quarantined; known time and gaps are the day; trades count once."""
