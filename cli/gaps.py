@@ -1,4 +1,4 @@
-"""`lobforge gaps`: how much of each day the book was known, every gap with its reason, and what was lost beside books.
+"""`lobforge gaps`: how much of each day the book and the trades were known, and every gap with its reason.
 
 Here: the command and its two outputs, tables for people and JSON for programs.
 Not here: the ledger (`ml.market.gaps`).
@@ -33,44 +33,48 @@ def main(
     first, last = (None if day is None else day.isoformat() for day in (since, until))
     root = DataRoot(settings.load().data_root)
     validity = ledger.stored(root, instrument)
-    days = ledger.coverage(validity).filter(
+    of_trades = ledger.of_trades(root, instrument)
+    captured = ledger.coverage(of_trades).select("date", "instrument", trades_known_seconds="known_seconds")
+    known = ledger.coverage(validity).join(captured, on=["date", "instrument"], how="left", maintain_order="left")
+    days = known.filter(
         pl.lit(True) if first is None else pl.col("date") >= first,
         pl.lit(True) if last is None else pl.col("date") <= last,
     )
     gaps = ledger.within(ledger.gaps(validity), first, last)
+    trades = ledger.within(ledger.gaps(of_trades), first, last)
     beside = ledger.within(ledger.beside(root, instrument), first, last)
     if as_json:
-        told = {"days": days.to_dicts(), "gaps": gaps.to_dicts(), "beside": beside.to_dicts()}
+        tables = {"days": days, "gaps": gaps, "trades": trades, "beside": beside}
+        told = {name: rows.to_dicts() for name, rows in tables.items()}
         print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(days, gaps, beside)
+        _show(days, gaps, trades, beside)
     return 0
 
 
-def _show(days: pl.DataFrame, gaps: pl.DataFrame, beside: pl.DataFrame) -> None:
+def _show(days: pl.DataFrame, gaps: pl.DataFrame, trades: pl.DataFrame, beside: pl.DataFrame) -> None:
     rows = [
-        [day, instrument, f"{known:.1f}", f"{share:.2%}", str(count)]
-        for day, instrument, known, share, count in days.iter_rows()
+        [day, instrument, f"{known:.1f}", f"{share:.2%}", str(count), "-" if captured is None else f"{captured:.1f}"]
+        for day, instrument, known, share, count, captured in days.iter_rows()
     ]
-    show_table("known", ["date", "instrument", "known s", "of the day", "gaps"], rows)
-    found = [
-        [
-            instrument,
-            _time(start),
-            _time(end),
-            "" if seconds is None else f"{seconds:.3f}",
-            str(last),
-            str(next_),
-            reason,
-        ]
-        for instrument, start, end, seconds, last, next_, reason in gaps.iter_rows()
-    ]
-    show_table("gaps", ["instrument", "start", "end", "seconds", "from id", "to id", "reason"], found)
-    for reason in sorted(set(gaps["reason"]) & set(ledger.REMEDIES)):
+    show_table("known", ["date", "instrument", "known s", "of the day", "gaps", "trades known s"], rows)
+    _show_gaps("gaps", gaps)
+    if trades.height:
+        _show_gaps("trades not captured", trades)
+    reasons = {*gaps["reason"], *trades["reason"]}
+    for reason in sorted(reasons & set(ledger.REMEDIES)):
         print(f"{reason}: {ledger.REMEDIES[reason]}.")
     if beside.height:
         lost = [[name, conn, _time(start), _time(end), reason] for name, conn, start, end, reason in beside.iter_rows()]
         show_table("lost beside the books", ["instrument", "connection", "start", "end", "reason"], lost)
+
+
+def _show_gaps(title: str, gaps: pl.DataFrame) -> None:
+    rows = [
+        [name, _time(start), _time(end), "" if seconds is None else f"{seconds:.3f}", str(last), str(next_), reason]
+        for name, start, end, seconds, last, next_, reason in gaps.iter_rows()
+    ]
+    show_table(title, ["instrument", "start", "end", "seconds", "from id", "to id", "reason"], rows)
 
 
 def _time(ts: int | None) -> str:

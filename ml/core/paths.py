@@ -85,7 +85,7 @@ class DataRoot:
         return self.meta / table / "manifest.jsonl"
 
     def replacing(self, table: str) -> Path:
-        """Names the file that a writer is about to replace, until the manifest says so."""
+        """Holds the entry of the file that a writer is about to put in place, until the manifest has it."""
         return self.meta / table / "replacing"
 
     def lock(self, name: str) -> Path:

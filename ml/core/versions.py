@@ -74,6 +74,8 @@ _FIRST = {
     "drift": "feature_profile",
 } | dict.fromkeys(FAMILIES, "features")
 """The asset that a part computes first; what is downstream of it changes too."""
+SWEPT = "swept"
+"""Stands for the version of a file that was found without an entry: unknown, so not current."""
 
 
 def code_version(parts: tuple[str, ...]) -> str:
@@ -88,6 +90,8 @@ def outdated(table: str, stored: str) -> str | None:
         table: name of a table; one that is not versioned is current.
         stored: the code version in the manifest, as `code_version` gave it, perhaps with a set's hash before it.
     """
+    if stored == SWEPT and table in TABLES:
+        return _FIRST[TABLES[table][0]]
     made_by = {part: number for part, _, number in (one.rpartition(" ") for one in _parts(stored))}
     for part in TABLES.get(table, ()):
         if part in made_by and made_by[part] != str(VERSIONS[part]):

@@ -1,6 +1,7 @@
-"""The gap ledger: when the book was known, by day, hour and instrument, and every gap as a row.
+"""The gap ledger: when the book and the trades were known, by day, hour and instrument, and every gap as a row.
 
-Here: reading the stored `validity` tables, and what follows from them, as frames; losses beside the books.
+Here: reading the stored `validity` and `trade_validity`, and what follows from them, as frames; losses beside the
+books.
 Add here: another question to the same rows.
 Not here: how validity is found (`ml.market`), how it is shown (`cli.gaps`, `ml.plotting.plots`).
 
@@ -21,6 +22,9 @@ from ml.storage.parquet import Stored
 from ml.tables.schemas import TABLES
 
 TABLE = "validity"
+OF_TRADES = "trade_validity"
+NEVER = {TABLE: "no_snapshot", OF_TRADES: "no_trades_captured"}
+"""Reason of a day on which nothing was known, by table."""
 NOT_STORED = "not_stored"
 """Reason of a gap that begins where the book was known up to midnight, and the next day is not stored."""
 REMEDIES = {
@@ -38,22 +42,22 @@ BESIDE = pl.Schema(
 )
 
 
-def stored(root: DataRoot, instrument: str | None = None, date: str | None = None) -> pl.DataFrame:
-    """All stored intervals, of one instrument or date (YYYY-MM-DD) if given.
+def stored(root: DataRoot, instrument: str | None = None, date: str | None = None, table: str = TABLE) -> pl.DataFrame:
+    """All stored intervals of the book, or of trades, of one instrument or date (YYYY-MM-DD) if given.
 
     Columns: date and instrument, str, then those of `validity`. A partition without intervals has one of length 0.
 
     Raises:
         StoreError: nothing of it is stored.
     """
-    keys = [(path, *_keys(path)) for path in sorted(manifest(root, TABLE))]
+    keys = [(path, *_keys(path)) for path in sorted(manifest(root, table))]
     found = [
         named(read(root.root / path).collect(), d, i)
         for path, d, i in keys
         if instrument in (None, i) and date in (None, d)
     ]
     if not found:
-        of = " of ".join(word for word in (TABLE, instrument or "any instrument", date) if word)
+        of = " of ".join(word for word in (table, instrument or "any instrument", date) if word)
         raise StoreError(f"No {of} is stored. Materialize it first: `lobforge demo`, or the job `ingest`.")
     return pl.concat(found)
 
@@ -80,9 +84,14 @@ def gaps(validity: pl.DataFrame) -> pl.DataFrame:
     null where the book is still unknown; the ids where the gap was not seen by them.
     """
     ordered = validity.sort("instrument", "start_ts", "date", "start_arrival")
-    # a day on which the book was never known only goes on with the gap that began before
+    # a day on which nothing was ever known only goes on with the gap that began before, or begins one at its midnight
     first = pl.int_range(pl.len()).over("instrument") == 0
-    known = ordered.filter(first | pl.col("end_reason").ne_missing("no_snapshot"))
+    never = pl.col("end_reason").is_in(NEVER.values()).fill_null(value=False)
+    goes_on = pl.col("end_reason").shift(1).over("instrument").is_not_null()
+    midnight = pl.when(never & ~first).then(_midnight())
+    known = ordered.filter(first | ~never | ~goes_on).with_columns(
+        start_ts=pl.coalesce(midnight, "start_ts"), end_ts=pl.coalesce(midnight, "end_ts")
+    )
     after = pl.col("start_ts").shift(-1).over("instrument")
     reason = pl.coalesce("end_reason", pl.when(after > pl.col("end_ts")).then(pl.lit(NOT_STORED)))
     return (
@@ -93,8 +102,16 @@ def gaps(validity: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def of_trades(root: DataRoot, instrument: str | None = None) -> pl.DataFrame:
+    """The stored intervals in which trades were captured, as `stored` gives them; none where no day has any."""
+    try:
+        return stored(root, instrument, table=OF_TRADES)
+    except StoreError:
+        return pl.DataFrame(schema={"date": pl.String, "instrument": pl.String} | dict(TABLES[OF_TRADES]))
+
+
 def coverage(validity: pl.DataFrame) -> pl.DataFrame:
-    """How much of each UTC day the book was known.
+    """How much of each UTC day the book was known, or trades were.
 
     Columns: date, instrument str; known_seconds f64; share f64 of the day's 86 400 s; gaps i64 that began on it.
     """
@@ -115,7 +132,7 @@ def hours(validity: pl.DataFrame) -> pl.DataFrame:
     Columns: date, instrument str; hour i64, 0 to 23; share f64 of its 3 600 s.
     """
     grid = validity.join(pl.DataFrame({"hour": range(24)}), how="cross")
-    begin = pl.col("date").str.to_datetime("%Y-%m-%d").dt.epoch("ns") + pl.col("hour") * HOUR
+    begin = _midnight() + pl.col("hour") * HOUR
     overlap = pl.min_horizontal("end_ts", begin + HOUR) - pl.max_horizontal("start_ts", begin)
     return (
         grid.group_by("date", "instrument", "hour")
@@ -187,6 +204,11 @@ def _beside(frames: Stored, instrument: str) -> pl.DataFrame:
 def _seconds(ns: pl.Expr) -> pl.Expr:
     """Seconds, exact to the ns: Polars divides by multiplying with the inverse, and rounding takes the noise away."""
     return (ns / SECOND).round(9)
+
+
+def _midnight() -> pl.Expr:
+    """The first ns of the row's date."""
+    return pl.col("date").str.to_datetime("%Y-%m-%d").dt.epoch("ns")
 
 
 def _date_of(column: str) -> pl.Expr:

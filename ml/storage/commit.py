@@ -9,8 +9,9 @@ no such lock, so the days of a backfill are made side by side. A file in the mak
 takes only those of the dead. The bytes of a parquet file depend on the frame alone: they carry no run, no time and no
 path, so a rebuilt partition has the same sha256.
 
-A writer that dies between rename and manifest leaves a replaced file beside its old entry. A note of the path, made
-before the rename, tells the next writer or sweep. Without that note no entry follows its file: damage is no content.
+A writer that dies between rename and manifest leaves a file without its entry, or beside the one of the file that it
+replaced. A note that holds the entry, made before the rename, tells the next writer or sweep, so that the version of
+the code that made the file is kept. Without that note no entry follows its file: damage is no content.
 """
 
 import fcntl
@@ -29,7 +30,7 @@ from filelock import FileLock, Timeout
 
 from ml.core.errors import StoreError
 from ml.core.paths import DataRoot
-from ml.core.versions import TABLES, code_version, outdated
+from ml.core.versions import SWEPT, TABLES, code_version, outdated
 from ml.storage import durable, parquet
 from ml.storage.parquet import Content, Parts, Stored
 
@@ -73,7 +74,7 @@ def publish(root: DataRoot, table: str, path: Path, rows: pl.DataFrame | Parts, 
                 listed = manifest(root, table).get(entry.path)
                 if listed == entry and path.exists() and sha256_file(path) == entry.sha256:
                     return entry  # the same bytes stand there already: readers need not notice
-                _put(root, table, staged, path, entry, replaces=listed is not None)
+                _put(root, table, staged, path, entry)
     except OSError as error:
         raise StoreError(
             f"{table}: {path.name} could not be stored: {error}. "
@@ -123,11 +124,9 @@ def manifest(root: DataRoot, table: str) -> dict[str, Entry]:
         return {}
     entries: dict[str, Entry] = {}
     for line in path.read_text(errors="replace").splitlines():
-        try:
-            entry = Entry(**json.loads(line))
-        except (json.JSONDecodeError, TypeError):
-            continue  # torn by a power cut, or damaged; the sweep lists the file again
-        entries[entry.path] = entry
+        entry = _entry(line)
+        if entry is not None:  # else the sweep lists the file again
+            entries[entry.path] = entry
     return entries
 
 
@@ -193,15 +192,18 @@ def lock_path(root: DataRoot, table: str) -> Path:
 
 
 def heal(root: DataRoot, table: str) -> list[str]:
-    """List again the file whose replacement a dead writer had announced."""
+    """List the file that a dead writer had announced and put in place, with the entry that it had made."""
     note = root.replacing(table)
+    if not note.exists():
+        return []
+    entry = _entry(note.read_text())
     done = list[str]()
-    if note.exists():
-        path = root.root / note.read_text()
-        listed = manifest(root, table).get(note.read_text())
-        if path.exists() and (listed is None or sha256_file(path) != listed.sha256):
-            done.append(adopt(root, table, path, "whose replacement had not been recorded"))
-        note.unlink()
+    if entry is not None and manifest(root, table).get(entry.path) != entry:
+        path = root.root / entry.path
+        if path.exists() and sha256_file(path) == entry.sha256:
+            _list(root, table, entry)
+            done.append(f"{table}: listed {path.name}, whose entry had not been recorded")
+    note.unlink()
     return done
 
 
@@ -215,7 +217,7 @@ def adopt(root: DataRoot, table: str, path: Path, why: str) -> str:
         durable.replace(path, home)
         durable.sync_folder(path.parent)
         return f"{table}: quarantined the unreadable {path.name} ({error.__cause__})"
-    _list(root, table, entry_of(root, path, path, content, "swept"))
+    _list(root, table, entry_of(root, path, path, content, SWEPT))
     return f"{table}: listed {path.name}, {why}"
 
 
@@ -233,16 +235,26 @@ def _stage(sink: BinaryIO, table: Parts) -> Content:
     return content
 
 
-def _put(root: DataRoot, table: str, staged: Path, path: Path, entry: Entry, replaces: bool) -> None:
+def _put(root: DataRoot, table: str, staged: Path, path: Path, entry: Entry) -> None:
     """Move the staged file into place and list it."""
     durable.make_folder(path.parent)
-    if replaces:
-        durable.write_text(root.replacing(table), entry.path)
+    durable.write_text(root.replacing(table), _line(entry))
     durable.replace(staged, path)
     _list(root, table, entry)
-    if replaces:
-        root.replacing(table).unlink()
+    root.replacing(table).unlink()
 
 
 def _list(root: DataRoot, table: str, entry: Entry) -> None:
-    durable.append_line(root.manifest(table), json.dumps(asdict(entry), sort_keys=True))
+    durable.append_line(root.manifest(table), _line(entry))
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(asdict(entry), sort_keys=True)
+
+
+def _entry(line: str) -> Entry | None:
+    """The entry on a line; None for one that was torn by a power cut, or damaged."""
+    try:
+        return Entry(**json.loads(line))
+    except (json.JSONDecodeError, TypeError):
+        return None

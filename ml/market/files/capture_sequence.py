@@ -5,13 +5,14 @@ Not here: what is in a file (`ml.market.files.index`), what the frames mean (`ml
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from ml.core.errors import CaptureError
 from ml.market.bulk import shapes as at
@@ -19,8 +20,9 @@ from ml.market.bulk.frames import Frames, Levels
 from ml.market.bulk.shapes import I64
 from ml.market.decode.events import RawFrame
 from ml.market.files.frame_routing import NAMELESS, Line, Owners, RoutedFrames, route_frames
-from ml.market.files.index import FileIndex
+from ml.market.files.index import FileIndex, StreamSpan
 
+Mask = NDArray[np.bool_]
 MOST_TOLD = 5
 """Files that an error tells one by one."""
 
@@ -64,15 +66,27 @@ class Run(NamedTuple):
         )
 
 
+class Covered(NamedTuple):
+    """A time, first and last ns UTC, in which a better stream was recorded, and the name of that stream."""
+
+    first: int
+    last: int
+    by: str
+
+
 @dataclass(frozen=True)
 class CaptureSequence:
     """Capture files with their indices, in order of first receive time; a file given twice counts once.
 
-    `unread` are files without a single frame.
+    `unread` are files without a single frame. `covered` says by file (its sha256), instrument and stream at which times
+    a stream is not read: then a better one of the same trades, or the same book, was recorded in any of the files.
     """
 
     files: tuple[tuple[Path, FileIndex], ...]
     unread: tuple[tuple[Path, FileIndex], ...] = ()
+    covered: Mapping[tuple[str, str, str], list[Covered]] = field(
+        default_factory=dict[tuple[str, str, str], list[Covered]]
+    )
 
     def instruments(self) -> list[str]:
         """Ids of all instruments of which the files hold something that is read; of all, where nothing is."""
@@ -81,15 +95,46 @@ class CaptureSequence:
 
     def streams(self, instrument_id: str) -> list[str]:
         """Names of the streams of an instrument that are read."""
-        spans = [span for _, index in self.files if (span := index.instruments.get(instrument_id))]
-        return sorted({name for span in spans for name in span.read})
+        found = set[str]()
+        for _, index in self.of(instrument_id).files:
+            span = index.instruments[instrument_id]
+            never = {
+                name
+                for name, time in self._covered(index, instrument_id)
+                if time.first <= span.streams[name].first_event and span.streams[name].last_event <= time.last
+            }
+            found.update(span.streams.keys() - never, span.others)
+        return sorted(found)
 
     def not_read(self) -> dict[str, int]:
         """Frames of kinds and streams that are not read, by name."""
         counts = Counter[str]()
         for _, index in (*self.files, *self.unread):
             counts.update(index.not_read)
+        for path, index in self.files:
+            for instrument_id in index.instruments:
+                counts.update(self._beside(path, index, instrument_id))
         return dict(sorted(counts.items()))
+
+    def _beside(self, path: Path, index: FileIndex, instrument_id: str) -> Counter[str]:
+        """Frames of a file that are not read since a better stream was recorded at their time."""
+        counts = Counter[str]()
+        beside = self._covered(index, instrument_id)
+        owners = Owners()
+        for item in route_frames(path, owners) if beside else ():
+            if isinstance(item, Line):
+                continue
+            held = _owned(item, owners, index.owned(instrument_id))
+            for name, better in beside:
+                rows = held & _covered_rows(item, owners, name, better)
+                counts[f"{name} (beside {better.by})"] += int(np.count_nonzero(rows))
+                held &= ~rows
+        return +counts
+
+    def _covered(self, index: FileIndex, instrument_id: str) -> list[tuple[str, Covered]]:
+        """The streams of a file, each with a time at which it is not read."""
+        names = index.instruments[instrument_id].streams
+        return [(name, time) for name in names for time in self.covered.get((index.sha256, instrument_id, name), [])]
 
     def quarantined(self) -> dict[str, dict[str, int]]:
         """Lines that are no frames: counts by reason, by file name."""
@@ -105,7 +150,7 @@ class CaptureSequence:
         """
         files = tuple((path, index) for path, index in self.files if instrument_id in index.instruments)
         first = 0
-        anchors = [s for _, index in files for s in index.instruments[instrument_id].snapshots]
+        anchors = [s for _, index in files for s in self._anchors(index, instrument_id)]
         usable = [s for s in anchors if since is not None and s <= since]
         for position, (_, index) in enumerate(files):
             if usable and 0 < index.instruments[instrument_id].first_event <= max(usable) - 10 * 10**9:
@@ -119,7 +164,13 @@ class CaptureSequence:
             if span.books or not (before or (after and beyond)):
                 kept.append((path, index))
                 beyond |= after
-        return CaptureSequence(tuple(kept))
+        return CaptureSequence(tuple(kept), covered=self.covered)
+
+    def _anchors(self, index: FileIndex, instrument_id: str) -> list[int]:
+        """Times of a file's snapshots, but for those of a book that is not read then."""
+        span = index.instruments[instrument_id]
+        beside = [time for name, time in self._covered(index, instrument_id) if not span.streams[name].of_trades]
+        return [ts for ts in span.snapshots if not any(time.first <= ts <= time.last for time in beside)]
 
     def last_book(self, instrument_id: str) -> int:
         """Latest event time of a book message of the instrument, ns UTC; 0 without one."""
@@ -139,7 +190,10 @@ class CaptureSequence:
         With the `decimals` of its prices and sizes, frames of a file that holds no other are read at once.
         """
         files = self.of(instrument_id).files
-        sources = [_file_runs(path, index, instrument_id, decimals) for path, index in files]
+        sources = [
+            _file_runs(path, index, instrument_id, decimals, self._covered(index, instrument_id))
+            for path, index in files
+        ]
         heads: dict[int, Run] = {}
         opened = 0
         while heads or opened < len(files):
@@ -174,7 +228,48 @@ def link(paths: Iterable[Path], index: Callable[[Path], FileIndex]) -> CaptureSe
     unread = [f for f in by_content.values() if not f[1].instruments]
     if not files:
         raise CaptureError(_unreadable(unread))
-    return CaptureSequence(tuple(files), tuple(unread))
+    return CaptureSequence(tuple(files), tuple(unread), _better_streams(files))
+
+
+def _better_streams(files: Sequence[tuple[Path, FileIndex]]) -> dict[tuple[str, str, str], list[Covered]]:
+    """At which times each stream of each file is not read, since a better one of the same kind was recorded.
+
+    A stream is judged by those alone that were recorded while it was: further files of other times change nothing.
+    """
+    kinds: dict[tuple[str, bool], list[tuple[str, str, StreamSpan]]] = {}
+    for _, index in files:
+        for instrument_id, span in index.instruments.items():
+            for name, stream in span.streams.items():
+                kinds.setdefault((instrument_id, stream.of_trades), []).append((index.sha256, name, stream))
+    found: dict[tuple[str, str, str], list[Covered]] = {}
+    for (instrument_id, _), streams in kinds.items():
+        if len({name for _, name, _ in streams}) == 1:
+            continue
+        streams.sort(key=lambda found: found[2].rank(found[1]), reverse=True)
+        for sha256, name, stream in streams:
+            for _, other, better in streams:
+                overlaps = better.first_event <= stream.last_event and stream.first_event <= better.last_event
+                if other != name and overlaps and better.rank(other) > stream.rank(name):
+                    times = found.setdefault((sha256, instrument_id, name), [])
+                    times.append(Covered(better.first_event, better.last_event, other))
+    return found
+
+
+def _owned(item: RoutedFrames, owners: Owners, mine: set[str]) -> Mask:
+    """Which frames are those of an instrument, by its owners in the file."""
+    owned = [NAMELESS] if "" in mine else []
+    owned += [number for number, owner in enumerate(owners.ids) if owner in mine]
+    return np.isin(item.owner, owned)
+
+
+def _covered_rows(item: RoutedFrames, owners: Owners, name: str, better: Covered | None = None) -> Mask:
+    """Which frames belong to a stream, and to a time; a frame whose time cannot be read belongs to each."""
+    if name not in owners.streams:
+        return np.zeros(len(item.kind), np.bool_)
+    rows = (item.stream == owners.streams.index(name)) & np.isin(item.kind, (at.BOOK, at.TRADE))
+    if better is None:
+        return rows
+    return rows & ((item.moves == 0) | ((better.first <= item.moves) & (item.moves <= better.last)))
 
 
 def _unreadable(files: list[tuple[Path, FileIndex]]) -> str:
@@ -186,13 +281,19 @@ def _unreadable(files: list[tuple[Path, FileIndex]]) -> str:
     return f"Nothing can be read from {len(files)} capture file{'s' * (len(files) > 1)}. {'; '.join(told + further)}."
 
 
-def _file_runs(path: Path, index: FileIndex, instrument_id: str, decimals: tuple[int, int] | None) -> Iterator[Run]:
+def _file_runs(
+    path: Path,
+    index: FileIndex,
+    instrument_id: str,
+    decimals: tuple[int, int] | None,
+    beside: list[tuple[str, Covered]],
+) -> Iterator[Run]:
     """An instrument's frames in one file, but for those of streams that are not read."""
     owners = Owners()
     latest = 0
     span = index.instruments[instrument_id]
     mine = index.owned(instrument_id)
-    alone = len(index.instruments) == 1 and not span.left
+    alone = len(index.instruments) == 1 and not span.left and not beside
     decimals = decimals if alone else None
     for item in route_frames(path, owners, decimals):
         if isinstance(item, Line):
@@ -200,10 +301,11 @@ def _file_runs(path: Path, index: FileIndex, instrument_id: str, decimals: tuple
         merged = np.maximum(np.maximum.accumulate(item.frames.recv_ts), latest)
         latest = int(merged[-1])
         run = Run(index.sha256, item.frames, item.kind, item.moves, merged, _levels(item) if decimals else None)
-        owned = [NAMELESS] if "" in mine else []
-        owned += [number for number, owner in enumerate(owners.ids) if owner in mine]
-        left = [number for number, stream in enumerate(owners.streams) if stream in span.left]
-        held = np.isin(item.owner, owned) & ~(np.isin(item.stream, left) & np.isin(item.kind, (at.BOOK, at.TRADE)))
+        held = _owned(item, owners, mine)
+        for name in span.left:
+            held &= ~_covered_rows(item, owners, name)
+        for name, better in beside:
+            held &= ~_covered_rows(item, owners, name, better)
         rows = np.flatnonzero(held)
         if len(rows):
             yield run if len(rows) == run.length else run.take(rows)

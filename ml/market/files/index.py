@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ml.core.errors import CaptureError, FrameError
 from ml.core.paths import DataRoot
+from ml.core.time import DAY_NS
 from ml.market.bulk import shapes as at
 from ml.market.bulk.shapes import I64
 from ml.market.decode.events import RawFrame
@@ -30,16 +32,33 @@ from ml.storage.commit import publish, sha256_file
 from ml.storage.durable import write_text
 from ml.tables.schemas import TABLES
 
-FORMAT = 6
+FORMAT = 7
 MIN_APART_NS = 60 * 10**9
 """Snapshots are noted at most once a minute: some archives hold nothing else."""
 
 
-AGGREGATED = ("aggTrade", "trades")
+AGGREGATED = ("aggTrade", "trades", "binance-vision-aggtrades")
 """Streams of trades that put several of the same order together; the venue has another one, of each trade."""
 DEPTH = re.compile(r"[a-z]+[.]?(\d+)")
 """How many levels per side the name of a book's stream says; one that says none holds the whole book, or all that is
 sent."""
+SHALLOW = ("tardis-book-snapshot",)
+"""Streams of a part of the book whose name does not say how deep it is."""
+
+
+@dataclass
+class StreamSpan:
+    """A stream of a file, of trades or of a book: its frames, first and last event time (ns UTC)."""
+
+    of_trades: bool
+    frames: int
+    first_event: int
+    last_event: int
+
+    def rank(self, name: str) -> tuple[float, bool, int, bool, str]:
+        """By which one of several streams is preferred: depth, archives, most frames, each trade alone."""
+        depth = 0 if self.of_trades else depth_of(name)
+        return depth, name in detect.FORMATS, self.frames, name not in AGGREGATED, name
 
 
 @dataclass
@@ -48,8 +67,9 @@ class Span:
 
     `books` counts the frames that say something of its book: messages, snapshots that were asked for, notes of losses;
     `last_book` is the latest time of a message.
-    `read` names the streams that are read: one of books, one of trades, and `snapshot` and `loss` where there are any.
-    `left` names further streams of its book or its trades: each has ids of its own, and trades would count twice.
+    `streams` are those of the book and of trades: each has ids of its own, and trades would count twice, so which of
+    them is read at a time follows from all files of a sequence. `others` names `snapshot` and `loss` where there are
+    any. `left` names streams of the book beside a better one in the same file: they are not read.
     """
 
     frames: int = 0
@@ -58,8 +78,14 @@ class Span:
     last_event: int = 0
     last_book: int = 0
     snapshots: list[int] = field(default_factory=list)
-    read: list[str] = field(default_factory=list)
+    streams: dict[str, StreamSpan] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+
+    @property
+    def read(self) -> bool:
+        """Whether anything of it is read."""
+        return bool(self.streams or self.others)
 
 
 @dataclass
@@ -100,11 +126,16 @@ class _Part:
     frames: int = 0
     first_event: int = 0
     last_event: int = 0
+    near: tuple[int, int] = (0, 0)
+    """Earliest and latest event time that lies within a day of the receive time: others may be wrong."""
     anchors: list[int] = field(default_factory=list)
 
-    def count(self, moves: I64, anchors: I64) -> None:
+    def count(self, moves: I64, anchors: I64, recv_ts: I64) -> None:
         """Add frames, by the times with which they move the clock."""
         self.frames += len(moves)
+        near = moves[np.abs(moves - recv_ts) <= DAY_NS]
+        if len(near):
+            self.near = joined(self.near, (int(near.min()), int(near.max())))
         timed = moves[moves > 0]
         if len(timed):
             self.first_event = self.first_event or int(timed[0])
@@ -146,7 +177,7 @@ def scan(path: Path, tell: Callable[[int], None] | None = None) -> tuple[FileInd
                 rows = key == key[k]
                 part = _Part(owners.ids[item.owner[k]], kind, owners.streams[item.stream[k]])
                 part = parts.setdefault((part.owner, kind, part.stream), part)
-                part.count(item.moves[rows], item.anchors[rows])
+                part.count(item.moves[rows], item.anchors[rows], recv_ts[rows])
     _place(index, list(parts.values()))
     not_read = owners.passed_over + _choose(index, list(parts.values()))
     _place_nameless(index, list(parts.values()), nameless, lines)
@@ -167,7 +198,7 @@ def load(root: DataRoot, path: Path) -> FileIndex:
     if kept.exists():
         document = json.loads(kept.read_text())
         if (document.pop("format"), document.pop("origin", "")) == (FORMAT, origin):
-            document["instruments"] = {name: Span(**span) for name, span in document["instruments"].items()}
+            document["instruments"] = {name: _span(span) for name, span in document["instruments"].items()}
             return FileIndex(**document)
     index, lines = scan(path)
     if lines:
@@ -175,6 +206,11 @@ def load(root: DataRoot, path: Path) -> FileIndex:
         publish(root, "quarantine", place, quarantine_frame(index.sha256, lines), "")
     write_text(kept, json.dumps({"format": FORMAT, "origin": origin} | asdict(index), sort_keys=True))
     return index
+
+
+def _span(document: dict[str, Any]) -> Span:
+    document["streams"] = {name: StreamSpan(**stream) for name, stream in document["streams"].items()}
+    return Span(**document)
 
 
 def quarantine_frame(source: str, lines: list[Line]) -> pl.DataFrame:
@@ -215,13 +251,12 @@ def _choose(index: FileIndex, parts: Sequence[_Part]) -> Counter[str]:
         by_instrument.setdefault(index.belongs.get(part.owner, part.owner), []).append(part)
     for instrument_id, own in by_instrument.items():
         span = index.instruments[instrument_id] = Span(frames=sum(part.frames for part in own))
-        chosen = _deepest(own), _fullest(own)
+        book = _deepest(own)
         for part in own:
-            one = chosen[part.kind == at.TRADE]
             if part.kind == at.OTHER:
                 not_read[part.stream] += part.frames
-            elif part.kind in (at.BOOK, at.TRADE) and part.stream != one:
-                not_read[f"{part.stream} (beside {one})"] += part.frames
+            elif part.kind == at.BOOK and part.stream != book:
+                not_read[f"{part.stream} (beside {book})"] += part.frames
                 span.left = sorted({*span.left, part.stream})
             else:
                 _add(span, part)
@@ -230,7 +265,13 @@ def _choose(index: FileIndex, parts: Sequence[_Part]) -> Counter[str]:
 
 def _add(span: Span, part: _Part) -> None:
     """Add to an instrument the frames of a stream that is read."""
-    span.read = sorted({*span.read, part.stream})
+    if part.kind in (at.BOOK, at.TRADE):
+        known = span.streams.get(part.stream, StreamSpan(part.kind == at.TRADE, 0, 0, 0))
+        own = part.near if part.near[1] else (part.first_event, part.last_event)
+        both = joined((known.first_event, known.last_event), own)  # of a guessed owner and of a sure one
+        span.streams[part.stream] = StreamSpan(part.kind == at.TRADE, known.frames + part.frames, *both)
+    else:
+        span.others = sorted({*span.others, part.stream})
     starts = [start for start in (span.first_event, part.first_event) if start]
     span.first_event = min(starts, default=0)
     span.last_event = max(span.last_event, part.last_event)
@@ -239,29 +280,25 @@ def _add(span: Span, part: _Part) -> None:
     span.snapshots = sorted([*span.snapshots, *part.anchors])
 
 
+def joined(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    """The span from the earlier begin to the later end; one that ends at 0 is none."""
+    spans = [span for span in (one, other) if span[1]]
+    return (min(span[0] for span in spans), max(span[1] for span in spans)) if spans else (0, 0)
+
+
 def _deepest(parts: Sequence[_Part]) -> str:
     """The stream of an instrument's book that is read: of most levels, then of most frames."""
-    books = _by_stream(parts, at.BOOK)
-    return max(books, key=lambda name: (_depth(name), books[name], name), default="")
-
-
-def _fullest(parts: Sequence[_Part]) -> str:
-    """The stream of its trades: of most frames, then of each trade."""
-    trades = _by_stream(parts, at.TRADE)
-    return max(trades, key=lambda name: (trades[name], name not in AGGREGATED, name), default="")
-
-
-def _by_stream(parts: Sequence[_Part], kind: int) -> Counter[str]:
     frames = Counter[str]()
     for part in parts:
-        if part.kind == kind:
+        if part.kind == at.BOOK:
             frames[part.stream] += part.frames
-    return frames
+    return max(frames, key=lambda name: (depth_of(name), frames[name], name), default="")
 
 
-def _depth(name: str) -> float:
+def depth_of(name: str) -> float:
+    """How many levels per side a book's stream holds; `inf` for all."""
     found = DEPTH.match(name)
-    return int(found[1]) if found else inf
+    return 0 if name in SHALLOW else int(found[1]) if found else inf
 
 
 def _place_nameless(
@@ -271,14 +308,14 @@ def _place_nameless(
     if not nameless:
         return
     instruments = {name for name in index.instruments if name.partition(".")[0] in binance.VENUES}
-    books = {index.belongs.get(p.owner, p.owner) for p in parts if p.kind == at.BOOK and _depth(p.stream) == inf}
+    books = {index.belongs.get(p.owner, p.owner) for p in parts if p.kind == at.BOOK and depth_of(p.stream) == inf}
     for named in (books & instruments, instruments):
         if len(named) == 1:
             index.belongs[""] = named.pop()
             span = index.instruments[index.belongs[""]]
             span.frames += len(nameless)
             span.books += len(nameless)
-            span.read = sorted({*span.read, "snapshot"})
+            span.others = sorted({*span.others, "snapshot"})
             span.snapshots = sorted([*span.snapshots, *(event_ts for _, event_ts in nameless)])
             return
     for frame, _ in nameless:

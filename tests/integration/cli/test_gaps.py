@@ -101,6 +101,30 @@ def test_losses_beside_the_books_are_told_with_their_bounds(stored, capsys, monk
     assert "lost beside the books" in capsys.readouterr().out
 
 
+def test_times_without_trades_are_told_beside_those_without_a_book(stored, capsys):
+    """How long trades were known, and why not; a day without the table has no number."""
+    known = [
+        (T0 + 60 * SECOND, T0 + 600 * SECOND, 0, 1, 7, 8, "reconnect"),
+        (T0 + 660 * SECOND, T0 + DAY, 2, 3, None, None, None),
+    ]
+    never = [(T0 + DAY, T0 + DAY, -1, -1, None, None, "no_trades_captured")]
+    for date, rows in (("04", known), ("05", never)):
+        frame = pl.DataFrame(rows, schema=TABLES["trade_validity"], orient="row")
+        publish(stored, "trade_validity", stored.partition("trade_validity", f"2025-03-{date}", "sim.A"), frame, "v")
+    ledger = run(capsys)[1]
+    seconds = {(day["date"], day["instrument"]): day["trades_known_seconds"] for day in ledger["days"]}
+    assert seconds == {("2025-03-04", "sim.A"): 86_280, ("2025-03-04", "sim.B"): None, ("2025-03-05", "sim.A"): 0}
+    assert [(gap["start"] - T0, gap["end"] and gap["end"] - T0, gap["reason"]) for gap in ledger["trades"]] == [
+        (600 * SECOND, 660 * SECOND, "reconnect"),
+        (DAY, None, "no_trades_captured"),
+    ]
+    assert len(run(capsys, "--to", "2025-03-04")[1]["trades"]) == 1
+    assert lobforge("gaps") == 0
+    shown = capsys.readouterr().out
+    assert "trades not captured" in shown
+    assert "86280.0" in shown
+
+
 def test_people_see_two_tables(stored, capsys):
     """Times as times, shares in percent."""
     assert lobforge("gaps") == 0

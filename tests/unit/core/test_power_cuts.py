@@ -54,7 +54,10 @@ PUBLISHED = [("2025-01-01|sim.X", OLD), ("2025-01-01|sim.X", NEW), ("2025-01-02|
 
 @pytest.mark.promise("B2")
 def test_a_commit_is_there_or_was_not_made(disk, tmp_path):
-    """Old or new, whole before any sweep; new once acknowledged; one sweep makes tree and manifest agree."""
+    """Old or new, whole before any sweep; new once acknowledged; one sweep makes tree and manifest agree.
+
+    A file that the sweep lists keeps the version of the code that made it.
+    """
     root = DataRoot(disk.folder)
     with disk.watched():
         for name, frame in PUBLISHED:
@@ -65,6 +68,7 @@ def test_a_commit_is_there_or_was_not_made(disk, tmp_path):
         sweep(cut, [TABLE])
         whole_tables(cut, told)
         assert agree(cut)
+        assert {entry.code_version for entry in commit.manifest(cut, TABLE).values()} <= {"v"}  # as it was made
         assert sweep(cut, [TABLE]) == []
         assert list((cut.staging / TABLE).glob("*")) == []
         assert not cut.quarantine.exists()

@@ -8,6 +8,7 @@ from ml.core.errors import StoreError
 from ml.core.versions import TABLES, code_version, outdated
 from ml.features.sets import BASE
 from ml.storage.commit import manifest, publish, require_current
+from ml.storage.repair import sweep
 
 ROWS = pl.DataFrame({"ts": [1, 2]})
 
@@ -48,6 +49,16 @@ def test_a_reader_refuses_what_older_code_made(root, raised):
     require_current("features", manifest(root, "features").values())
     raised("features.book")
     with pytest.raises(StoreError, match=r"2 stored files .*date=2025-03-03.* Materialize features and what"):
+        require_current("features", manifest(root, "features").values())
+
+
+def test_a_file_of_unknown_version_is_not_current(root):
+    """It was found without an entry, so nothing says which code made it."""
+    path = root.partition("features", "2025-03-03", "sim.SIMUSDT")
+    publish(root, "features", path, ROWS, f"{BASE.hash}-{code_version(TABLES['features'])}")
+    root.manifest("features").unlink()
+    sweep(root, ["features"])
+    with pytest.raises(StoreError, match=r"1 stored files .*swept.* Materialize raw_frames and what"):
         require_current("features", manifest(root, "features").values())
 
 

@@ -19,7 +19,7 @@ from ml.market.files import frame_routing
 from ml.market.files.index import scan
 from tests.support.emulator.market import Market
 from tests.support.emulator.protocols import PROTOCOLS
-from tests.support.scenario import USDM, chain_of, diff, snapshot
+from tests.support.scenario import USDM, capture, chain_of, diff, snapshot
 
 T = 1_741_000_000_000
 EVENTS = {
@@ -305,6 +305,69 @@ def test_aggregated_trades_are_trades(tmp_path):
     assert (report["instruments"][USDM]["trades"], report["not_read"]) == (2, {"aggTrade (beside trade)": 1})
 
 
+def recorded(folder, name, docs, start):
+    """A capture of these frames, one every 100 ms."""
+    return capture(folder / name, docs, start_ms=start, step_ms=100)
+
+
+def overlapping(orders, first, behind):
+    """Frames of each trade, and of them aggregated, of the orders in a time."""
+    each = [single(n, T + 100 * n) for n in range(orders)]
+    together = [aggregated(n, T + 100 * n, first=n) for n in range(orders)]
+    return each[first:behind], together[first:behind]
+
+
+def test_trades_count_once_where_files_of_two_streams_overlap(tmp_path):
+    """While each trade was recorded it is read; before and after that what is aggregated is."""
+    each, _ = overlapping(40, 10, 30)
+    _, together = overlapping(40, 0, 40)
+    paths = [recorded(tmp_path, "a.log", each, T + 1_000), recorded(tmp_path, "b.log", together[:25], T)]
+    paths += [recorded(tmp_path, "c.log", together[25:], T + 2_500)]
+    report = inspect(paths)
+    assert report["instruments"][USDM]["trades"] == 25 + 15
+    assert report["not_read"] == {"trade (beside aggTrade)": 15, "aggTrade (beside trade)": 5}
+    assert report["quarantined"] == []
+    assert report["instruments"][USDM]["streams"] == ["aggTrade", "trade"]
+
+
+def test_a_file_that_changes_its_stream_of_trades_loses_none(tmp_path):
+    """The collector was told another stream partway."""
+    docs = overlapping(30, 0, 20)[0] + overlapping(30, 20, 30)[1]
+    report = inspect([recorded(tmp_path, "a.log", docs, T)])
+    assert (report["instruments"][USDM]["trades"], report["not_read"]) == (30, {})
+
+
+def test_aggregated_and_single_trades_of_one_day_from_an_archive_count_once(tmp_path):
+    """Both files of Binance Vision given together, and beside a capture of the same trades."""
+    (tmp_path / "um").mkdir()
+    rows = "".join(f"{n},100.0,1.000,{n},{n},{T + 100 * n},false\n" for n in range(8))
+    head = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n"
+    (tmp_path / "um" / "BTCUSDT-aggTrades-2025-03-03.csv").write_text(head + rows)
+    rows = "".join(f"{n},100.0,1.000,100.0,{T + 100 * n},false\n" for n in range(8))
+    (tmp_path / "um" / "BTCUSDT-trades-2025-03-03.csv").write_text(
+        "id,price,qty,quote_qty,time,is_buyer_maker\n" + rows
+    )
+    recorded(tmp_path, "a.log", overlapping(8, 2, 6)[0], T + 205)
+    report = inspect(sorted(path for path in tmp_path.rglob("*") if path.is_file()))
+    found = report["instruments"][USDM]
+    assert (found["trades"], found["streams"]) == (8, ["binance-vision-trades"])
+    assert report["not_read"].keys() == {
+        "binance-vision-aggtrades (beside binance-vision-trades)",
+        "trade (beside binance-vision-trades)",
+    }
+
+
+@pytest.mark.parametrize("name", ["depth@500ms", "depth20@100ms"])
+def test_two_streams_of_one_book_in_overlapping_files(tmp_path, name):
+    """The ids of another would break it: it is read only while the better one was not recorded."""
+    book = [*DIFFS[:2], *(diff(k, k - 1, T + 100 * k, asks=[(f"10{k % 9 + 1}.0", "1.000")]) for k in range(6, 40))]
+    others = [doc | {"stream": f"btcusdt@{name}"} for doc in book[8:30:2]]
+    paths = [recorded(tmp_path, "a.log", book, T), recorded(tmp_path, "b.log", others, T + 800)]
+    report = inspect(paths)
+    assert known(report) == known(inspect(paths[:1]))
+    assert report["not_read"] == {f"{name} (beside depth)": len(others)}
+
+
 ORDERS = st.lists(st.integers(1, 3), min_size=1, max_size=5)
 """Orders, by how many trades each makes."""
 
@@ -347,9 +410,10 @@ def test_whatever_a_file_holds_each_frame_is_read_or_counted_or_refused(tmp_path
     ]
     path.write_bytes(b"".join(lines) or b"\n")
     index, refused = scan(path)
-    read = 0
+    read = sum(index.not_read.values())
     if index.instruments:
         chain = chain_of(path)
+        read = sum(chain.not_read().values())
         for name in index.instruments:
             read += sum(int(np.count_nonzero(run.kind != at.OTHER)) for run in chain.runs(name))
         tallied = {"t": trades, "a": orders}
@@ -358,7 +422,7 @@ def test_whatever_a_file_holds_each_frame_is_read_or_counted_or_refused(tmp_path
         assert (found["trades"] if found else 0) == expected
         if {"d"} == streams & {"d", "p", "s"}:
             assert found["gaps"] == []
-    assert read + sum(index.not_read.values()) + len(refused) == max(len(docs), 1)
+    assert read + len(refused) == max(len(docs), 1)
     with pytest.MonkeyPatch.context() as monkeypatch:
         fast = events(path) if index.instruments else None
         by_the_ordinary_parser(monkeypatch)

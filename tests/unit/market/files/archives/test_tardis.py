@@ -1,5 +1,7 @@
 """Tardis CSV: venues, both clocks, snapshots that starts over, trades without ids."""
 
+import json
+
 import pytest
 
 from ml.market.days.infer_instrument import infer_instrument
@@ -158,7 +160,11 @@ def test_decimals_are_read_off(market):
     assert (found.price_decimals, found.tick, found.size_decimals, found.lot) == (1, 5, 0, 10)
 
 
-def test_inspect_returns_zero_for_a_whole_archive(market, capsys):
-    """The verb sees archives as it sees captures."""
-    assert lobforge("inspect", market / "tardis_csv", "--json") == 0
-    assert '"deribit.BTC-PERPETUAL"' in capsys.readouterr().out
+def test_inspect_sees_archives_as_it_sees_captures(market, capsys):
+    """A book of which one side alone was published is never known, and that is a gap."""
+    folder = market / "tardis_csv"
+    assert lobforge("inspect", *sorted(folder.glob("binance-futures_*")), "--json") == 0
+    capsys.readouterr()
+    assert lobforge("inspect", folder, "--json") == 1
+    found = json.loads(capsys.readouterr().out)["instruments"]
+    assert [name for name, told in found.items() if told["gaps"]] == ["deribit.BTC-PERPETUAL"]
