@@ -13,7 +13,6 @@ import dagster as dg
 from assets.partitions import instrument_day
 from ml.core import config
 from ml.core.paths import DataRoot
-from ml.market.files import arrivals
 from pipelines.jobs import index_captures, receive
 
 RAW = dg.AssetKey("raw_frames")
@@ -33,6 +32,8 @@ def capture_arrivals(
     A day that has not ended, and an instrument listed since the definitions were loaded, have no partition yet: asking
     for one would fail the whole tick, so the cursor names them until they have.
     """
+    from ml.market.files import arrivals
+
     listed = config.load(data_root)
     seen = arrivals.listing(listed)
     known = arrivals.known(data_root)
