@@ -12,7 +12,7 @@ import polars as pl
 
 from assets.candles import candles
 from assets.checks import canary_results, canary_specs, rule_results, rule_specs
-from assets.conditions import ON_FRESH_INPUT
+from assets.conditions import ON_FRESH_DAYS
 from assets.metadata import image, table
 from assets.partitions import days_of_month, instrument_month, month_and_instrument, of_date
 from ml.candles import months
@@ -35,7 +35,7 @@ DAYS = dg.AssetDep(candles, partition_mapping=days_of_month)
     deps=[DAYS],
     check_specs=[*rule_specs("candle_features"), *canary_specs("candle_features")],
     metadata={"feature set": UNIFIED.name, "feature set hash": UNIFIED.hash},
-    automation_condition=ON_FRESH_INPUT,
+    automation_condition=ON_FRESH_DAYS,
 )
 def candle_features(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot]
@@ -66,7 +66,7 @@ def candle_features(
     code_version=code_version(CANDLE_TARGETS),
     deps=[DAYS],
     check_specs=rule_specs("candle_targets"),
-    automation_condition=ON_FRESH_INPUT,
+    automation_condition=ON_FRESH_DAYS,
 )
 def candle_targets(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from assets.conditions import ON_FRESH_INPUT
+from assets.conditions import ON_FRESH_DAY, ON_FRESH_INPUT
 from assets.metadata import image, table
 from assets.partitions import date_and_instrument, instrument_day
 from ml.core.versions import DRIFT, code_version
@@ -57,7 +57,7 @@ def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataF
     io_manager_key="parquet",
     owners=["team:research"],
     code_version=code_version(DRIFT),
-    automation_condition=ON_FRESH_INPUT,
+    automation_condition=ON_FRESH_DAY,
     check_specs=[AS_TRAINED],
 )
 def drift_report(

@@ -6,6 +6,8 @@ Not here: samples of the book (`assets.samples`).
 
 from collections.abc import Iterator
 from functools import partial
+from time import time_ns
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -33,6 +35,19 @@ DECODED = {
 }
 
 
+@dg.asset(group_name="captures", kinds={"json"}, owners=["team:data"])
+def capture_index(data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]) -> dg.MaterializeResult[Any]:
+    """What the capture files hold: each new one is read once, and the partitions that it reaches are noted."""
+    from ml.market.files import arrivals
+
+    found = arrivals.update(data_root, listed, time_ns())
+    newest = max(found.changed.values(), default=0)
+    changed = sorted(key for key, at in found.changed.items() if at == newest)
+    return dg.MaterializeResult(
+        metadata={"partitions": len(found.contents), "changed last": len(changed), "first of these": changed[:5]}
+    )
+
+
 @dg.asset(
     partitions_def=instrument_day,
     group_name="raw",
@@ -47,13 +62,15 @@ def raw_frames(
 ) -> dg.MaterializeResult[Parts]:
     """Frames of the day as received, with the file and offset they came from, and the checkpoint the day opens with."""
     from ml.market.days.raw import raw_day
-    from ml.market.files import captures, index
+    from ml.market.files import arrivals, captures, index
     from ml.market.files.capture_sequence import link
 
     date, instrument = date_and_instrument(context)
     chain = link(captures.find(listed.captures), partial(index.load, data_root))
     unlisted = sorted(set(chain.instruments()) - set(listed.ids))
+    contents = arrivals.contents(listed, (file for _, file in (*chain.files, *chain.unread)))
     metadata = {
+        "captures": contents.get(f"{date}|{instrument.id}", "none"),
         "files": len(chain.files),
         "lines quarantined by file": chain.quarantined(),
         "unlisted instruments": unlisted,

@@ -12,11 +12,22 @@ import assets
 from assets.partitions import ROOT
 from ml.core.paths import DataRoot
 from pipelines.io_managers import JsonDocuments, ParquetTables
-from pipelines.jobs import candle_sets, fetch, ingest, label, learn, legacy_sets, migrate, watch
+from pipelines.jobs import (
+    candle_sets,
+    fetch,
+    index_captures,
+    ingest,
+    label,
+    learn,
+    legacy_sets,
+    migrate,
+    receive,
+    watch,
+)
 from pipelines.progress import LOGGER, progress_logger
 from pipelines.resources import ConfigResource, DataRootResource, RegistryResource, SettingsResource
 from pipelines.schedules import weekly_retraining
-from pipelines.sensors import capture_arrivals
+from pipelines.sensors import automation, capture_arrivals
 
 
 def _console() -> dg.LoggerDefinition:
@@ -43,9 +54,9 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     """The definitions over the data root of the settings; keyword arguments replace resources by name."""
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
-        jobs=[fetch, ingest, label, candle_sets, legacy_sets, learn, watch, migrate],
+        jobs=[fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, learn, watch, migrate],
         schedules=[weekly_retraining],
-        sensors=[capture_arrivals],
+        sensors=[capture_arrivals, automation],
         resources=resources_of(ROOT) | overrides,
         loggers={"console": _console(), LOGGER: progress_logger},
         executor=dg.in_process_executor,

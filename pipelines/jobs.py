@@ -13,6 +13,16 @@ fetch = dg.define_asset_job(
     selection=dg.AssetSelection.groups("archives"),
     description="Files of public archives that are missing among the captures, for one UTC date and instrument.",
 )
+index_captures = dg.define_asset_job(
+    "index_captures",
+    selection=dg.AssetSelection.assets("capture_index"),
+    description="Read capture files that came or changed, and note which partitions they reach.",
+)
+receive = dg.define_asset_job(
+    "receive",
+    selection=dg.AssetSelection.assets("raw_frames"),
+    description="Raw frames of one UTC date and instrument; what follows from them starts by itself.",
+)
 ingest = dg.define_asset_job(
     "ingest",
     selection=dg.AssetSelection.groups(*INGEST_GROUPS) | dg.AssetSelection.assets("training_features"),

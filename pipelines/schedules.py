@@ -12,5 +12,6 @@ weekly_retraining = dg.ScheduleDefinition(
     job=learn,
     cron_schedule="0 0 * * 0",
     execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Train on all stored partitions each Sunday at midnight UTC; the gates decide.",
 )

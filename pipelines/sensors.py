@@ -1,59 +1,72 @@
 """What runs when data arrive.
 
-Here: new capture files.
+Here: new capture files start `raw_frames`, and the automation conditions of the assets start all that follows.
+Not here: the conditions (`assets.conditions`), indexing (`assets.raw.capture_index`).
 """
 
+import json
 from collections.abc import Iterator
-from functools import partial
-from hashlib import sha256
+from typing import Any
 
 import dagster as dg
 
 from assets.partitions import instrument_day
 from ml.core import config
-from ml.core.errors import CaptureError
 from ml.core.paths import DataRoot
-from pipelines.jobs import ingest
+from pipelines.jobs import index_captures, receive
 
-LEAD_IN_NS = 3_660 * 10**9
-CLOSING_NS = 60 * 10**9
-"""How far a day looks back into the captures before it, and on into those after it."""
+RAW = dg.AssetKey("raw_frames")
 
 
 @dg.sensor(
-    job=ingest,
-    minimum_interval_seconds=60,
-    description="Ingest each listed date and instrument whose capture files changed.",
+    jobs=[index_captures, receive],
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Index capture files that came or changed, then store the raw frames of each partition they reach.",
 )
-def capture_arrivals(data_root: dg.ResourceParam[DataRoot]) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """One run per partition, keyed by the content of the files that reach into it: a restart asks for nothing twice.
+def capture_arrivals(
+    context: dg.SensorEvaluationContext, data_root: dg.ResourceParam[DataRoot]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run per partition whose capture files changed; the cursor holds the last change that was asked for.
 
     A day that has not ended, and an instrument listed since the definitions were loaded, have no partition yet: asking
-    for one would fail the whole tick, so they wait.
+    for one would fail the whole tick, so the cursor names them until they have.
     """
-    found = {
-        key: content for key, content in partition_contents(data_root).items() if instrument_day.has_partition_key(key)
-    }
-    if not found:
-        yield dg.SkipReason("no capture file of a partition that exists")
-    for key, content in sorted(found.items()):
-        yield dg.RunRequest(run_key=f"{key}|{content}", partition_key=key)
+    from ml.market.files import arrivals
+
+    listed = config.load(data_root)
+    seen = arrivals.listing(listed)
+    known = arrivals.known(data_root)
+    if not seen:
+        yield dg.SkipReason(f"no capture file in {listed.captures}")
+        return
+    if seen != known.listing:
+        yield dg.RunRequest(run_key=f"index|{seen}", job_name=index_captures.name)
+    cursor: dict[str, Any] = json.loads(context.cursor) if context.cursor else {"changed": 0, "waiting": []}
+    fresh = {key for key, changed in known.changed.items() if changed > cursor["changed"]}
+    fresh |= known.contents.keys() & set(cursor["waiting"])
+    waiting = {key for key in fresh if not instrument_day.has_partition_key(key)}
+    for key in sorted(fresh - waiting):
+        content = known.contents[key]
+        if content != _stored(context.instance, key):
+            yield dg.RunRequest(run_key=f"{key}|{content}", job_name=receive.name, partition_key=key)
+    last = max(known.changed.values(), default=0)
+    context.update_cursor(json.dumps({"changed": last, "waiting": sorted(waiting)}))
 
 
-def partition_contents(root: DataRoot) -> dict[str, str]:
-    """Per partition key (date|instrument) the hash over the capture files that it reads."""
-    from ml.market.files import captures, index
+def _stored(instance: dg.DagsterInstance, key: str) -> str | None:
+    """The content of the captures that the stored raw frames of a partition were made of, whoever made them."""
+    wanted = dg.AssetRecordsFilter(asset_key=RAW, asset_partitions=[key])
+    records = instance.fetch_materializations(wanted, limit=1).records
+    made = records[0].asset_materialization if records else None
+    content = made.metadata.get("captures") if made else None
+    return str(content.value) if content else None
 
-    listed = config.load(root)
-    try:
-        paths = captures.find(listed.captures)
-    except CaptureError:
-        return {}
-    names = set(listed.ids)
-    contents: dict[str, set[str]] = {}
-    for summary in map(partial(index.load, root), paths):
-        for name, span in summary.instruments.items():
-            if name in names and span.last_event:
-                for date in listed.between(span.first_event - CLOSING_NS, span.last_event + LEAD_IN_NS):
-                    contents.setdefault(f"{date}|{name}", set()).add(summary.sha256)
-    return {key: sha256("".join(sorted(hashes)).encode()).hexdigest()[:16] for key, hashes in contents.items()}
+
+automation = dg.AutomationConditionSensorDefinition(
+    "automation",
+    target=dg.AssetSelection.all(),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=15,
+    description="Make what follows from raw frames, days long past included, as soon as its inputs are stored.",
+)

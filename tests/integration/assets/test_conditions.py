@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from assets.conditions import ON_FRESH_INPUT
+from assets.conditions import ON_FRESH_DAY, ON_FRESH_DAYS, ON_FRESH_INPUT
 
 
 def pair(passed):
@@ -33,6 +33,76 @@ def test_a_table_follows_a_sound_input_only(passed):
     assert [tick.total_requested for tick in (first, second, third)] == [0, int(passed), 0]
 
 
+DAYS = dg.DailyPartitionsDefinition("2025-03-01", end_date="2025-04-01")
+MONTHS = dg.MonthlyPartitionsDefinition("2025-03-01", end_date="2025-04-01")
+
+
+def follow(assets, instance, made, target, partitions_def=DAYS):
+    """The partitions of `target` asked for at the first look, and after each of `made` was materialized."""
+    defs = dg.Definitions(assets)
+    tick = dg.evaluate_automation_conditions(defs, instance)
+    requested = [tick.get_requested_partitions(target)]
+    for name, day in made:
+        dg.materialize([a for a in assets if a.key.path == [name]], instance=instance, partition_key=day)
+        tick = dg.evaluate_automation_conditions(defs, instance, cursor=tick.cursor)
+        requested.append(tick.get_requested_partitions(target))
+    return requested
+
+
+def test_every_day_is_looked_at():
+    """An older day, stored before the first look or after it, asks for what follows; so it does if it changes again."""
+
+    @dg.asset(partitions_def=DAYS)
+    def source(): ...
+
+    @dg.asset(partitions_def=DAYS, deps=[source], automation_condition=ON_FRESH_INPUT)
+    def table(): ...
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize([source], instance=instance, partition_key="2025-03-02")
+        made = [("source", "2025-03-05"), ("source", "2025-03-02"), ("source", "2025-03-02")]
+        requested = follow([source, table], instance, made, table.key)
+    assert requested == [{"2025-03-02"}, {"2025-03-05"}, {"2025-03-02"}, {"2025-03-02"}]
+
+
+def test_a_new_baseline_recomputes_no_day():
+    """But the baseline must be there, and a new day is compared with it."""
+
+    @dg.asset(partitions_def=DAYS)
+    def features(): ...
+
+    @dg.asset
+    def drift_baseline(): ...
+
+    @dg.asset(partitions_def=DAYS, deps=[features, drift_baseline], automation_condition=ON_FRESH_DAY)
+    def report(): ...
+
+    graph = [features, drift_baseline, report]
+    made = [("features", "2025-03-02"), ("drift_baseline", None), ("features", "2025-03-03")]
+    with dg.DagsterInstance.ephemeral() as instance:
+        requested = follow(graph, instance, made, report.key)
+        dg.materialize([report], instance=instance, partition_key="2025-03-02")
+        dg.materialize([report], instance=instance, partition_key="2025-03-03")
+        again = follow(graph, instance, [("drift_baseline", None)], report.key)
+    assert requested == [set(), set(), {"2025-03-02"}, {"2025-03-03"}]
+    assert again == [set(), set()]
+
+
+def test_a_month_follows_each_of_its_days():
+    """Days that nobody captured do not hold it up; without any day there is no month."""
+
+    @dg.asset(partitions_def=DAYS)
+    def day(): ...
+
+    @dg.asset(partitions_def=MONTHS, deps=[day], automation_condition=ON_FRESH_DAYS)
+    def month(): ...
+
+    made = [("day", "2025-03-02"), ("day", "2025-03-09")]
+    with dg.DagsterInstance.ephemeral() as instance:
+        requested = follow([day, month], instance, made, month.key)
+    assert requested == [set(), {"2025-03-01"}, {"2025-03-01"}]
+
+
 def test_what_is_derived_follows_and_what_is_received_does_not():
     """Raw frames wait for the sensor; archives and old columns for somebody who asks; the rest follows."""
     from tests.integration.assets.play import graph
@@ -44,4 +114,8 @@ def test_what_is_derived_follows_and_what_is_received_does_not():
         "legacy_110",
         "legacy_112",
     }
-    assert {s.automation_condition for s in specs if s.automation_condition} == {ON_FRESH_INPUT}
+    assert {s.automation_condition for s in specs if s.automation_condition} == {
+        ON_FRESH_INPUT,
+        ON_FRESH_DAY,
+        ON_FRESH_DAYS,
+    }

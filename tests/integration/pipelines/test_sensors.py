@@ -8,9 +8,12 @@ import pytest
 
 from ml.core import config
 from ml.core.config import Config
+from ml.market.files import arrivals
 from ml.storage.durable import write_text
+from pipelines import sensors
 from pipelines.definitions import defs, resources_of
-from pipelines.sensors import capture_arrivals, partition_contents
+from pipelines.jobs import index_captures, receive
+from pipelines.sensors import capture_arrivals
 from tests.support.scenario import INSTRUMENT, capture, diff
 
 # Dagster calls the tags that it makes of partition dimensions non-compliant itself
@@ -40,45 +43,90 @@ def record(folder, name, start_ms, symbol="SIMUSDT", venue="sim/"):
     return capture(folder / name, [doc | {"stream": venue + doc["stream"]} for doc in docs], start_ms)
 
 
-def tick(root, instance):
-    """What the sensor asks for now, as the daemon would evaluate it."""
-    given = {"data_root": resources_of(root)["data_root"]}
-    with dg.build_sensor_context(instance, definitions=defs, resources=given) as context:
-        return capture_arrivals.evaluate_tick(context)
+class Daemon:
+    """The sensor as the daemon asks it: an instance, and the cursor from tick to tick."""
+
+    def __init__(self, root, instance):
+        self.root = root
+        self.instance = instance
+        self.cursor = None
+        self.now = 1_000
+
+    def tick(self):
+        given = {"data_root": resources_of(self.root)["data_root"]}
+        with dg.build_sensor_context(self.instance, self.cursor, definitions=defs, resources=given) as context:
+            answer = capture_arrivals.evaluate_tick(context)
+        self.cursor = answer.cursor
+        return answer
+
+    def requests(self):
+        """Partition and run key of each requested run of raw frames."""
+        return {r.partition_key: r.run_key for r in self.tick().run_requests if r.job_name == receive.name}
+
+    def index(self):
+        """What the indexing job does, and the requests that follow it."""
+        self.now += 1
+        arrivals.update(self.root, config.load(self.root), self.now)
+        return self.requests()
 
 
-def requests(root):
+@pytest.fixture
+def daemon(captures, root):
+    """A daemon on a fresh instance."""
     with dg.DagsterInstance.ephemeral() as instance:
-        return {request.partition_key: request.run_key for request in tick(root, instance).run_requests}
+        yield Daemon(root, instance)
 
 
-def test_no_capture_is_no_error(captures, root):
+def test_no_capture_is_no_error(daemon):
     """An empty folder is waited for."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        answer = tick(root, instance)
+    answer = daemon.tick()
     assert answer.run_requests == []
     assert answer.skip_message.startswith("no capture file")
 
 
-def test_the_same_files_ask_for_the_same_run(captures, root):
-    """A second look, a restart, another name or a copy of a file: the run key stands, so nothing runs twice."""
+def test_a_tick_opens_no_capture_file(captures, daemon, monkeypatch):
+    """New files ask for the indexing job, once per state of the folder; nothing is known before it ran."""
     record(captures, "a.log", NOON)
-    first = requests(root)
+    monkeypatch.setattr(arrivals.index, "load", lambda *_: pytest.fail("a file was indexed inside a tick"))
+    keys = [[(r.job_name, r.run_key) for r in daemon.tick().run_requests] for _ in range(2)]
+    assert keys[0] == keys[1]
+    assert [name for name, _ in keys[0]] == [index_captures.name]
+
+
+def test_each_content_is_asked_for_once(captures, daemon):
+    """A second look, another name or a copy of a file asks for nothing; a lost cursor asks with the same run key."""
+    record(captures, "a.log", NOON)
+    first = daemon.index()
+    assert list(first) == [f"2025-03-04|{SIM}"]
+    assert daemon.requests() == {}
     (captures / "b.log").write_bytes((captures / "a.log").read_bytes())
     (captures / "a.log").rename(captures / "c.log")
-    assert list(first) == [f"2025-03-04|{SIM}"]
-    assert requests(root) == first
+    assert daemon.index() == {}
+    daemon.cursor = None
+    assert daemon.requests() == first
 
 
-def test_a_further_file_asks_for_its_day_alone(captures, root):
+def test_what_is_stored_already_is_not_asked_for(captures, daemon):
+    """Raw frames that somebody else made of the same files stand, even if the sensor never asked for them."""
+    record(captures, "a.log", NOON)
+    arrivals.update(daemon.root, config.load(daemon.root), 1)
+    key = f"2025-03-04|{SIM}"
+    content = arrivals.known(daemon.root).contents[key]
+    made = dg.AssetMaterialization("raw_frames", partition=key, metadata={"captures": content})
+    daemon.instance.report_runless_asset_event(made)
+    assert daemon.requests() == {}
+
+
+def test_a_further_file_asks_for_its_day_alone(captures, daemon):
     """New content gives its partition a new key and leaves the others."""
     record(captures, "a.log", NOON)
     record(captures, "b.log", NOON - DAY)
-    first = requests(root)
+    first = daemon.index()
+    assert set(first) == {f"2025-03-03|{SIM}", f"2025-03-04|{SIM}"}
     record(captures, "c.log", NOON + 60_000)
-    second = requests(root)
-    assert second[f"2025-03-03|{SIM}"] == first[f"2025-03-03|{SIM}"]
-    assert second[f"2025-03-04|{SIM}"] != first[f"2025-03-04|{SIM}"]
+    second = daemon.index()
+    assert set(second) == {f"2025-03-04|{SIM}"}
+    assert second.items().isdisjoint(first.items())
 
 
 @pytest.mark.parametrize(
@@ -95,19 +143,32 @@ def test_a_further_file_asks_for_its_day_alone(captures, root):
 def test_a_file_counts_for_every_day_that_reads_it(captures, root, at, days):
     """The hour before midnight opens the next day, the first frames after it close the day before."""
     record(captures, "a.log", at)
-    assert sorted(partition_contents(root)) == [f"2025-03-{day}|{SIM}" for day in days]
+    assert sorted(contents(root)) == [f"2025-03-{day}|{SIM}" for day in days]
 
 
 def test_what_nobody_listed_is_not_asked_for(captures, root):
     """Frames of another instrument make no run, which could only fail."""
     record(captures, "a.log", NOON, symbol="ETHUSDT")
-    assert partition_contents(root) == {}
+    assert contents(root) == {}
 
 
-def test_what_has_no_partition_yet_waits(captures, root):
-    """An instrument that was listed meanwhile, and a day past the known ones, must not fail the others' tick."""
+def test_what_has_no_partition_yet_waits(captures, daemon):
+    """An instrument listed meanwhile, and a day past the known ones, fail no tick."""
     record(captures, "a.log", NOON)
     record(captures, "b.log", NOON, symbol="BTCUSDT", venue="")
     record(captures, "c.log", NOON + 2 * DAY)
-    assert {f"2025-03-04|{BTC}", f"2025-03-06|{SIM}"} < set(partition_contents(root))
-    assert set(requests(root)) == {f"2025-03-04|{SIM}"}
+    assert set(daemon.index()) == {f"2025-03-04|{SIM}"}
+
+
+def test_a_partition_is_asked_for_as_soon_as_it_exists(captures, daemon, monkeypatch):
+    """Midnight makes the day before a partition: the cursor has not forgotten it."""
+    record(captures, "a.log", NOON)
+    with monkeypatch.context() as patch:
+        patch.setattr(sensors, "instrument_day", dg.StaticPartitionsDefinition(["another"]))
+        assert daemon.index() == {}
+    assert set(daemon.requests()) == {f"2025-03-04|{SIM}"}
+    assert daemon.requests() == {}
+
+
+def contents(root):
+    return arrivals.update(root, config.load(root), 1).contents
