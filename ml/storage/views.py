@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _SPECS = {spec.name: spec for spec in SPECS if spec.partitioning is Partitioning.DATE}
-VIEWED = tuple(_SPECS)
+VIEWED = tuple(name for name in _SPECS if name not in ("archive_files", "raw_frames", "quarantine"))
 """Tables of a date and an instrument whose columns do not depend on a feature set."""
 
 
