@@ -1,7 +1,7 @@
 """Rules of a table, and leak canaries, as Dagster asset checks, made inside the asset that makes the table.
 
 Here: the lines between a rule, a canary or the canaries of a feature set, and a check.
-Not here: the rules (`ml.catalog.rules`), the canaries (`ml.evaluation.canaries.features`,
+Not here: the rules (in the specs of tables), the canaries (`ml.evaluation.canaries.features`,
 `ml.evaluation.canaries.candles`). A separate check on a partitioned asset would load every partition.
 """
 
@@ -12,7 +12,7 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import table as shown
-from ml.catalog.rules import RULES
+from ml.catalog.tables import RULES
 from ml.features.sets import SETS
 from ml.tables.rules import Verdict, evaluate
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import dagster as dg
 
-from assets.metadata import columns, image
+from assets.metadata import image
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import LEGACY_FILES, code_version
-from ml.legacy.columns import SCHEMAS
 from ml.plotting import plots
 
 
@@ -36,7 +35,7 @@ class Legacy(dg.Config):
         report = migrate(root, Path(self.folder), self.venue, times, kinds=[table])["tables"][table]
         shown: dict[str, Any] = {name: value for name, value in report.items() if value is not None}
         rows = {"kept": report["kept"], "duplicates": report["duplicates"], **report["quarantined"]}
-        shown |= {"dagster/column_schema": columns(SCHEMAS[table]), "rows by fate": image(plots.fates(rows))}
+        shown |= {"rows by fate": image(plots.fates(rows))}
         return dg.MaterializeResult(metadata={"dagster/row_count": report["kept"], **shown})
 
 

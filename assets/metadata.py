@@ -14,6 +14,7 @@ from ml.features.sets import SETS
 from ml.market import gaps
 from ml.plotting import density, plots
 from ml.storage.parquet import Stored
+from ml.tables.spec import TableSpec
 
 
 def image(png: bytes) -> dg.MarkdownMetadataValue:
@@ -29,9 +30,34 @@ def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     )
 
 
-def columns(schema: pl.Schema) -> dg.TableSchema:
-    """The columns of a table and their types."""
-    return dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()])
+def described(spec: TableSpec) -> dict[str, Any]:
+    """Of a table's definition: columns with type, unit and description, where they come from, what a row is."""
+    columns = [
+        dg.TableColumn(
+            column.name,
+            str(column.dtype),
+            column.description,
+            dg.TableColumnConstraints(
+                nullable=column.name != spec.clock, other=[f"unit: {column.unit}"] if column.unit else []
+            ),
+        )
+        for column in spec.columns
+    ]
+    rules = dg.TableConstraints([rule.description for rule in spec.rules])
+    shown: dict[str, Any] = {
+        "dagster/column_schema": dg.TableSchema(columns, rules),
+        "row": spec.row,
+        "partitioning": str(spec.partitioning),
+    }
+    if spec.clock:
+        shown["clock"] = spec.clock
+    if spec.lineage:
+        origins = {
+            name: [dg.TableColumnDep(asset_key=dg.AssetKey(table), column_name=column)]
+            for name, (table, column) in spec.lineage.items()
+        }
+        shown["dagster/column_lineage"] = dg.TableColumnLineage(origins)
+    return shown
 
 
 def rows_by_minute(table: str, rows: Stored) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from assets.checks import rule_results, rule_specs, verdict_results
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import known_time
 from assets.partitions import FETCHED, date_and_instrument, instrument_day
-from ml.catalog.rules import RULES
+from ml.catalog.tables import RULES
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.prefetch import prefetch

@@ -9,7 +9,10 @@ from typing import Any
 import dagster as dg
 
 import assets
+from assets.metadata import described
 from assets.partitions import ROOT
+from ml.catalog.tables import TABLES
+from ml.core import config
 from ml.core.paths import DataRoot
 from pipelines.io_managers import JsonDocuments, ParquetTables
 from pipelines.jobs import (
@@ -50,9 +53,17 @@ def resources_of(root: DataRoot) -> dict[str, Any]:
     }
 
 
+def _with_columns(asset: dg.AssetSpec) -> dg.AssetSpec:
+    """The asset with what the catalog says of its table, once in its definition instead of in each run."""
+    spec = TABLES.get(asset.key.path[-1])
+    if spec is None:
+        return asset
+    return asset.merge_attributes(metadata=described(spec.with_horizons(config.load(ROOT).labels.horizons)))
+
+
 def build_defs(**overrides: Any) -> dg.Definitions:
     """The definitions over the data root of the settings; keyword arguments replace resources by name."""
-    return dg.Definitions(
+    defined = dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
         jobs=[fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, learn, watch, migrate],
         schedules=[weekly_retraining],
@@ -61,6 +72,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         loggers={"console": _console(), LOGGER: progress_logger},
         executor=dg.in_process_executor,
     )
+    return defined.map_asset_specs(func=_with_columns)
 
 
 defs = build_defs()

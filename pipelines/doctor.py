@@ -11,14 +11,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml.catalog.tables import TABLES
 from ml.core import config, kernel_cache
 from ml.core.addresses import read_only
 from ml.core.errors import CaptureError, LobforgeError
 from ml.core.paths import DataRoot
 from ml.core.versions import outdated
 from ml.market.files import captures
-from ml.storage import commit, decisions
-from pipelines.setup import TABLES
+from ml.storage import commit, decisions, verify
 
 MIN_FREE_BYTES = 1 << 30
 
@@ -85,6 +85,13 @@ def _compiled() -> Iterator[Finding]:
 
 
 def _files(root: DataRoot) -> Iterator[Finding]:
+    for table in verify.tables(root):
+        if table not in TABLES:
+            yield Finding(
+                False,
+                f"{table}: no such table is known, and {root.manifest(table)} lists files of it",
+                "run the version of lobforge that made it, or move its folder and manifest away",
+            )
     for table in TABLES:
         listed = commit.manifest(root, table)
         missing = [path for path in listed if not (root.root / path).exists()]

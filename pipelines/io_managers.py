@@ -5,18 +5,18 @@ Not here: how a file is stored safely (`ml.storage.commit`), where it lies (`ml.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from assets.metadata import columns, rows_by_minute
-from ml.catalog.schemas import schema_of
+from assets.metadata import rows_by_minute
+from ml.catalog.tables import spec_of
 from ml.core.paths import DataRoot
 from ml.core.prefetch import prefetch
 from ml.storage import commit, durable
 from ml.storage.parquet import Parts, Stored
-from ml.tables.schemas import conform
 
 
 class ParquetTables(dg.IOManager):
@@ -26,18 +26,18 @@ class ParquetTables(dg.IOManager):
         self.root = root
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Parts) -> None:
-        """Store a table and show its path, hash, rows and columns."""
+        """Store a table and show its path, hash and rows."""
         table = context.asset_key.path[-1]
         parts = obj if isinstance(obj, Parts) else Parts(obj.schema, [obj])
-        schema = schema_of(table, parts.schema.names()) or parts.schema
-        rows = Parts(schema, prefetch(conform(part, schema, table) for part in parts.frames))
-        path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
+        spec = spec_of(table, parts.schema.names())
+        if spec and not spec.is_open:
+            parts = Parts(spec.schema, prefetch(map(spec.conform, parts.frames)), parts.counted)
+        path = self._path(context)
         version = str((context.asset_spec.code_version if context.has_asset_key else None) or "")
-        entry = commit.publish(self.root, table, path, rows, version)
+        entry = commit.publish(self.root, table, path, parts, version)
         context.add_output_metadata(
             {
                 "dagster/row_count": entry.rows,
-                "dagster/column_schema": columns(schema),
                 "path": entry.path,
                 "sha256": entry.sha256,
                 "bytes": entry.bytes,
@@ -49,22 +49,21 @@ class ParquetTables(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame | Stored:
         """One partition, or the table: in parts where the asset asks for them."""
         table = context.asset_key.path[-1]
-        path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
+        path = self._path(context)
         listed = commit.manifest(self.root, table).get(str(path.relative_to(self.root.root)))
         commit.require_current(table, [listed] if listed else [])
         return Stored(path) if context.dagster_type.typing_type is Stored else commit.read(path)
 
-    def _path(self, table: str, key: Any) -> Any:
-        if key is None:
+    def _path(self, context: dg.OutputContext | dg.InputContext) -> Path:
+        table = context.asset_key.path[-1]
+        if not context.has_asset_partitions:
             return self.root.whole(table)
-        # the dimensions of a multi-partition key stand in alphabetical order: date|instrument, or instrument|month
-        first, _, second = str(key).partition("|")
-        instrument, date = (first, second) if _is_month(second) else (second, first)
+        dimensions = context.asset_partitions_def
+        assert isinstance(dimensions, dg.MultiPartitionsDefinition)  # noqa: S101 - tables have both keys or none
+        keys = dict(dimensions.get_partition_key_from_str(context.asset_partition_key).keys_by_dimension)
+        instrument = keys.pop("instrument")
+        (date,) = keys.values()
         return self.root.partition(table, date, instrument)
-
-
-def _is_month(part: str) -> bool:
-    return len(part) == len("YYYY-MM") and part.replace("-", "").isdecimal()
 
 
 class JsonDocuments(dg.IOManager):

@@ -13,7 +13,7 @@ import polars as pl
 from ml.core import config
 from ml.core.addresses import addressable
 from ml.core.errors import DatasetError
-from ml.core.paths import FEATURE_GROUP, FEATURE_GROUPS, LEGACY_GROUP, DataRoot
+from ml.core.paths import FEATURE_GROUP, FEATURE_GROUPS, LEGACY_GROUP, DataRoot, partition_of
 from ml.labels.future import class_shares, coverage
 from ml.legacy.labelling import relabel
 from ml.storage import commit
@@ -35,7 +35,7 @@ class Range:
         Raises:
             DatasetError: there is none.
         """
-        keys = sorted(_key(path) for path in commit.manifest(root, table))
+        keys = sorted(partition_of(path)[1:] for path in commit.manifest(root, table))
         found = [key for key in keys if self._holds(*key)]
         if not found:
             raise DatasetError(f"Nothing of {table} is stored for {self}. Make it first, or widen the dates.")
@@ -94,11 +94,3 @@ def _told(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, Any]:
 def _rows(root: DataRoot, date: str, instrument: str) -> pl.DataFrame:
     path = root.partition(FEATURE_GROUP, date, instrument)
     return commit.load(path) if path.exists() else pl.DataFrame()
-
-
-def _key(path: str) -> tuple[str, str]:
-    """Date and instrument of a partition; no instrument's id holds what stands before it in the name."""
-    date, name = path.split("/")[-2:]
-    return date.removeprefix("date="), name.removeprefix("features_").removeprefix("book_samples_").removesuffix(
-        ".parquet"
-    )

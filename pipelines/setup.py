@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ml.catalog.rules import RULES
+from ml.catalog.tables import TABLES
 from ml.core import config
 from ml.core.addresses import addressable
 from ml.core.config import Config
@@ -20,7 +20,6 @@ from ml.storage import durable
 from ml.storage.repair import sweep
 
 PROJECT = Path(__file__).parents[1]
-TABLES = ("captures", "raw_frames", *RULES, "rest_candles", "dataset_panel", "fold_predictions")
 
 
 def initialise(root: DataRoot, wanted: Config) -> list[str]:

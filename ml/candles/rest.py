@@ -21,7 +21,8 @@ from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.core.time import bounds
 from ml.storage import commit
-from ml.tables.schemas import TABLES, conform
+from ml.tables.schemas import TABLES
+from ml.tables.spec import conform
 
 TABLE = "rest_candles"
 NOT_PUBLISHED = "not_published"

@@ -1,17 +1,59 @@
 """Where each thing lies under the data root: the only place that spells a path.
 
-Here: one method or property for every folder and file that we keep.
+Here: one method or property for every folder and file that we keep; the path of a partition, made and read back.
 Add here: a new table's place, if it is not `<table>/date=.../<table>_<instrument>.parquet`.
 Not here: reading or writing (`ml.storage.commit`).
 """
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from ml.core.errors import StoreError
 
 FEATURE_GROUP = "training_features"
 LEGACY_GROUP = "legacy_samples"
 FEATURE_GROUPS = (FEATURE_GROUP, LEGACY_GROUP)
 """Tables that lie in the feature store."""
+_OFFLINE = PurePosixPath("feature_store", "offline")
+_DIMENSION = {len("YYYY-MM-DD"): "date", len("YYYY-MM"): "month"}
+
+
+class Partition(NamedTuple):
+    """One partition of a table: a UTC date (YYYY-MM-DD) or a month (YYYY-MM), and an instrument's id."""
+
+    table: str
+    date: str
+    instrument: str
+
+    @property
+    def path(self) -> PurePosixPath:
+        """Its one file, relative to the data root; `partition_of` reads it back."""
+        folder = _OFFLINE / self.table if self.table in FEATURE_GROUPS else PurePosixPath(self.table)
+        return folder / f"{_DIMENSION[len(self.date)]}={self.date}" / f"{_stem(self.table)}_{self.instrument}.parquet"
+
+
+def partition_of(path: str | PurePosixPath) -> Partition:
+    """The partition whose file lies at a path, relative to the data root, as manifests list it.
+
+    Raises:
+        StoreError: the path is not that of a partition.
+    """
+    place = PurePosixPath(path)
+    table = place.parent.parent.name
+    _, _, date = place.parent.name.partition("=")
+    found = Partition(table, date, place.name.removeprefix(f"{_stem(table)}_").removesuffix(".parquet"))
+    if len(date) not in _DIMENSION or not found.instrument or found.path != place:
+        raise StoreError(
+            f"{path} is not the path of a partition (<table>/date=YYYY-MM-DD/<table>_<instrument>.parquet). "
+            "Move it out of the table's folder."
+        )
+    return found
+
+
+def _stem(table: str) -> str:
+    """What the names of a table's files begin with."""
+    return "features" if table in FEATURE_GROUPS else table
 
 
 @dataclass(frozen=True)
@@ -118,15 +160,11 @@ class DataRoot:
 
     def table(self, table: str) -> Path:
         """The tree of one table; only `.parquet` files lie inside."""
-        if table in FEATURE_GROUPS:
-            return self.root / "feature_store" / "offline" / table
-        return self.root / table
+        return self.root / _OFFLINE / table if table in FEATURE_GROUPS else self.root / table
 
     def partition(self, table: str, date: str, instrument: str) -> Path:
         """The one file of a table's partition: UTC date (YYYY-MM-DD) or month (YYYY-MM) x instrument."""
-        stem = "features" if table in FEATURE_GROUPS else table
-        dimension = "month" if len(date) == len("YYYY-MM") else "date"
-        return self.table(table) / f"{dimension}={date}" / f"{stem}_{instrument}.parquet"
+        return self.root / Partition(table, date, instrument).path
 
     def newest(self, instrument: str) -> Path:
         """The newest feature row of an instrument, which the live runner writes."""

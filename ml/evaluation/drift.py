@@ -1,7 +1,7 @@
 """How features are distributed, and whether a day's distribution is still that of the rows a model was trained on.
 
 Here: the profile of a frame, the baseline of a panel, and a day's distance from it.
-Not here: leaks (`ml.evaluation.canaries.model`), rows that must not be (`ml.catalog.rules`).
+Not here: leaks (`ml.evaluation.canaries.model`), rows that must not be (the rules of a table's spec).
 
 Features are autocorrelated, so a textbook bar on a distance raises alarms on a market that has not changed: the bar is
 what the baseline's own blocks show against the rest of it (leave one block out), and blocks of that length are
@@ -14,24 +14,64 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ml.tables.spec import F64, I64, TEXT, Column, Partitioning, TableSpec
+
 BLOCKS = 40
 BAR_QUANTILE = 0.99
 MIN_BLOCK_ROWS = 50
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 DECILES = np.linspace(0.1, 0.9, 9)
-BASELINE = pl.Schema(
-    {"instrument": pl.String(), "feature": pl.String(), "edges": pl.List(pl.Float64()), "shares": pl.List(pl.Float64())}
-    | {"bar": pl.Float64(), "rows": pl.Int64(), "block_rows": pl.Int64(), "effective_rows": pl.Float64()}
+_FEATURE = Column("feature", TEXT, "", "Name of the feature.")
+_BAR = Column("bar", F64, "1", "The largest distance that is no drift: 99 % of the baseline's own blocks lie below it.")
+_EFFECTIVE = Column("effective_rows", F64, "1", "How many independent rows they are worth: n (1 - r) / (1 + r).")
+BASELINE = TableSpec(
+    "drift_baseline",
+    "a feature's bins over the panel by instrument, and the distance that means nothing",
+    (
+        Column("instrument", TEXT, "", "Id of the instrument."),
+        _FEATURE,
+        Column("edges", pl.List(F64), "of the feature", "Where the bins of shares end."),
+        Column("shares", pl.List(F64), "1", "Share of the rows in each bin."),
+        _BAR,
+        Column("rows", I64, "1", "Rows of the panel."),
+        Column("block_rows", I64, "1", "Rows of a block."),
+        _EFFECTIVE,
+    ),
+    Partitioning.WHOLE,
+    sources=("dataset_panel",),
+    clock=None,
 )
-"""`edges` part the values into the bins of `shares`; `bar` is the largest distance that is no drift; rows counts."""
-DRIFT = pl.Schema(
-    {"feature": pl.String(), "distance": pl.Float64(), "bar": pl.Float64()}
-    | {"blocks": pl.Int64(), "drifted": pl.Boolean()}
+DRIFT = TableSpec(
+    "drift_report",
+    "a feature's distance from the baseline on one day",
+    (
+        _FEATURE,
+        Column("distance", F64, "1", "Population stability index: 0 is the same distribution; the median of blocks."),
+        _BAR,
+        Column("blocks", I64, "1", "Blocks of the day, each as long as the baseline's."),
+        Column("drifted", pl.Boolean(), "", "Whether the distance is above the bar."),
+    ),
+    sources=("features", "drift_baseline"),
+    clock=None,
 )
-"""`distance` is a population stability index: 0 is the same distribution; `blocks` is how many it is the median of."""
-_STATISTICS = ("coverage", "mean", "std", "min", "max", *(f"q{100 * q:02.0f}" for q in QUANTILES), "effective_rows")
-PROFILE = pl.Schema({"feature": pl.String(), "rows": pl.Int64()} | dict.fromkeys(_STATISTICS, pl.Float64()))
-"""`coverage` is the share of rows in which the feature is known; `effective_rows` n (1 - r) / (1 + r)."""
+PROFILE = TableSpec(
+    "feature_profile",
+    "a feature's coverage, moments and quantiles over a day",
+    (
+        _FEATURE,
+        Column("rows", I64, "1", "Rows of the day."),
+        Column("coverage", F64, "1", "Share of the rows in which the feature is known."),
+        Column("mean", F64, "of the feature", "Mean."),
+        Column("std", F64, "of the feature", "Standard deviation."),
+        Column("min", F64, "of the feature", "Smallest value."),
+        Column("max", F64, "of the feature", "Largest value."),
+        *(Column(f"q{100 * q:02.0f}", F64, "of the feature", f"Quantile {q:g}.") for q in QUANTILES),
+        _EFFECTIVE,
+    ),
+    sources=("features",),
+    clock=None,
+)
+SPECS = (PROFILE, BASELINE, DRIFT)
 
 
 def profile(rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
@@ -43,7 +83,7 @@ def profile(rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
         spread = {"mean": known.mean(), "std": known.std(), "min": known.min(), "max": known.max()}
         counted = {"rows": rows.height, "coverage": known.len() / rows.height if rows.height else None}
         parts.append({"feature": name} | counted | spread | values | {"effective_rows": _effective(known.to_numpy())})
-    return pl.DataFrame(parts, schema=PROFILE)
+    return pl.DataFrame(parts, schema=PROFILE.schema)
 
 
 def fit(panel: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
@@ -57,7 +97,7 @@ def fit(panel: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
         if rows.height >= BLOCKS * MIN_BLOCK_ROWS
         for name in features
     ]
-    return pl.DataFrame(parts, schema=BASELINE)
+    return pl.DataFrame(parts, schema=BASELINE.schema)
 
 
 def compare(rows: pl.DataFrame, baseline: pl.DataFrame) -> pl.DataFrame:
@@ -72,7 +112,7 @@ def compare(rows: pl.DataFrame, baseline: pl.DataFrame) -> pl.DataFrame:
         counts = _counts(rows[name].drop_nulls().to_numpy(), np.array(edges), length)
         distance = float(np.median(_distance(counts, np.array(shares)))) if len(counts) else None
         found.append((name, distance, bar, len(counts), distance is not None and distance > bar))
-    return pl.DataFrame(found, schema=DRIFT, orient="row")
+    return pl.DataFrame(found, schema=DRIFT.schema, orient="row")
 
 
 def _fit(values: np.ndarray) -> dict[str, Any]:

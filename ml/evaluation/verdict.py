@@ -14,7 +14,7 @@ import polars as pl
 
 from ml.core.config import Config
 from ml.core.instruments import Instrument
-from ml.core.paths import DataRoot
+from ml.core.paths import DataRoot, partition_of
 from ml.core.prefetch import prefetch
 from ml.evaluation.canaries import model
 from ml.evaluation.parity import Parity, replay
@@ -37,11 +37,8 @@ THREADS = 1
 
 def partitions(root: DataRoot, selection: Selection) -> list[tuple[str, str, Entry]]:
     """Instrument, date and manifest entry of the selected partitions, by instrument, then date."""
-    found = []
-    for entry in selection.entries(root):
-        day, name = entry.path.split("/")[-2:]
-        found.append((name.removeprefix("features_").removesuffix(".parquet"), day.removeprefix("date="), entry))
-    return sorted(found, key=lambda item: item[:2])
+    found = [(partition_of(entry.path), entry) for entry in selection.entries(root)]
+    return sorted(((key.instrument, key.date, entry) for key, entry in found), key=lambda item: item[:2])
 
 
 def run_canaries(root: DataRoot, listed: Config, selection: Selection) -> list[dict[str, Any]]:

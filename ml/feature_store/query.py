@@ -7,7 +7,7 @@ Not here: reading them (`ml.feature_store.rows`).
 from dataclasses import dataclass
 
 from ml.core.errors import DatasetError
-from ml.core.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot
+from ml.core.paths import FEATURE_GROUP, FEATURE_GROUPS, DataRoot, partition_of
 from ml.storage.commit import Entry, manifest, require_current
 
 
@@ -47,8 +47,6 @@ class Query:
         return found
 
     def _holds(self, path: str) -> bool:
-        date, name = path.split("/")[-2:]
-        day = date.removeprefix("date=")
-        instrument = name.removeprefix("features_").removesuffix(".parquet")
+        _, day, instrument = partition_of(path)
         inside = (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
         return inside and (not self.instruments or instrument in self.instruments)

@@ -60,12 +60,6 @@ TARGETS = (
         for name, formula in (("drawdown", "c / L - 1"), ("rally", "H / c - 1"))
     ),
 )
-SCHEMA = pl.Schema(
-    {"ts": pl.Int64()}
-    | {target.id: target.dtype for target in TARGETS}
-    | {f"label_end_{h}": pl.Int64() for h in HORIZONS}
-    | {f"null_reason_{h}": pl.UInt8() for h in HORIZONS}
-)
 
 
 def label(candles: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ml.core.errors import DatasetError
-from ml.core.paths import FEATURE_GROUP, DataRoot
+from ml.core.paths import FEATURE_GROUP, DataRoot, partition_of
 from ml.features.sets import FeatureSet
 from ml.labels.spec import LabelSpec, fit
 from ml.learning.training_features import PRIMARY
@@ -45,9 +45,7 @@ class Selection:
         return sorted(found, key=lambda entry: entry.path)
 
     def _holds(self, path: str) -> bool:
-        date, name = path.split("/")[-2:]
-        day = date.removeprefix("date=")
-        instrument = name.removeprefix("features_").removesuffix(".parquet")
+        _, day, instrument = partition_of(path)
         inside = (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
         return inside and (not self.instruments or instrument in self.instruments)
 

@@ -26,7 +26,7 @@ from ml.legacy import arrays, proofs
 from ml.legacy.columns import CANDLES
 from ml.legacy.parts import Part, Source, opened, proof, refuse
 from ml.storage import commit
-from ml.tables.schemas import conform
+from ml.tables.spec import conform
 
 TABLE = "legacy_candles"
 _LARGEST = 2**63 - 1

@@ -1,6 +1,6 @@
 """The columns of migrated tables: the predecessor's names, and what we add to each row.
 
-Here: name lists and the schemas of the tables `legacy_samples`, `legacy_layering` and `legacy_candles`.
+Here: name lists and the specs of the tables `legacy_samples`, `legacy_layering` and `legacy_candles`.
 Not here: which generation of files has which of them (`ml.legacy.batches`, `ml.legacy.offline`, `ml.legacy.patterns`).
 
 A row says where it comes from: `batch` (hash of its source files), `source` (path below the folder that was migrated)
@@ -9,11 +9,13 @@ floats and nothing says their decimals.
 """
 
 from collections.abc import Mapping
+from itertools import starmap
 
 import polars as pl
 
 from ml.features.legacy.table import LEGACY_112
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import CANDLE, TABLES
+from ml.tables.spec import Column, Partitioning, TableSpec
 
 FEATURES_112 = tuple(LEGACY_112.columns)
 """Columns of the arrays in their order; those written before November 2025 lack the last two."""
@@ -116,4 +118,50 @@ PATTERNS = pl.Schema(
 )
 """`copies` names every file row that held the pattern, with its label and the label's source."""
 CANDLES = pl.Schema({"timeframe": _TEXT, **TABLES["candles"], **_ORIGIN})
-SCHEMAS = {"legacy_samples": SAMPLES, "legacy_layering": PATTERNS, "legacy_candles": CANDLES}
+_FACTS = {column.name: (column.unit, column.description) for column in CANDLE} | {
+    "ts": ("ns UTC", "When it was taken; of a candle, its close."),
+    "instrument": ("", "Id of the instrument."),
+    "timeframe": ("", "Length of the candle: 1m, 5m, 15m, 1h, ..."),
+    "batch": ("", "Hash of the source's files."),
+    "source": ("", "Path of the source, below the folder that was migrated."),
+    "source_row": ("1", "Row of the source."),
+    "generation": ("", "Which of the predecessor's file layouts it stood in."),
+    "features_scaled": ("", "Whether the features are scaled; null where no price tells."),
+    "current_mid_price": ("quote", "Mid price, as the predecessor wrote it."),
+    "book_imbalance": ("1", "In [0, 1] with 0.5 = balanced, unlike that of the features."),
+    "signal_strength": ("", "WEAK, MEDIUM or STRONG."),
+    "total_volume_btc": ("base", "Base quantity of the pattern, whatever the coin."),
+    "outcome_from": ("", "The file that the outcome stood in."),
+    "copies": ("", "Every file row that held the pattern, with its label and the label's source."),
+}
+_LABELLED = {
+    "legacy_movement": ("fraction", "Change of the price over {}, as the source holds it."),
+    "legacy_direction": ("", "Direction over {}, as the source holds it: 0 down, 1 neutral, 2 up."),
+    "future_movement": ("fraction", "Change of the price over {}, recomputed."),
+    "future_direction": ("", "Direction over {}, recomputed: 0 down, 1 neutral, 2 up."),
+    "future_age": ("ns", "Age of the price at the end of {}."),
+    "future_null_reason": ("", "Why the recomputed labels of {} are null: a code of NullReason, 0 where none is."),
+}
+
+
+def _column(name: str, dtype: pl.DataType) -> Column:
+    if name in _FACTS:
+        return Column(name, dtype, *_FACTS[name])
+    label, _, horizon = name.rpartition("_")
+    if label in _LABELLED:
+        unit, text = _LABELLED[label]
+        return Column(name, dtype, unit, text.format(horizon))
+    if name in FEATURES_112:
+        return Column(name, dtype, "", f"The predecessor's feature {FEATURES_112.index(name)}, as stored.")
+    return Column(name, dtype, "", f"The predecessor's {name.replace('_', ' ')}, as stored.")
+
+
+def _spec(name: str, row: str, schema: pl.Schema) -> TableSpec:
+    return TableSpec(name, row, tuple(starmap(_column, schema.items())), Partitioning.LEGACY)
+
+
+SPECS = (
+    _spec("legacy_samples", "a sample of the predecessor: its features, price, signal and labels", SAMPLES),
+    _spec("legacy_layering", "a layering pattern of the predecessor with its best label and its outcome", PATTERNS),
+    _spec("legacy_candles", "a candle of a bare array: high, low, close, quote volume", CANDLES),
+)

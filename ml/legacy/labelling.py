@@ -15,7 +15,7 @@ from ml.core.time import bounds
 from ml.labels import asof
 from ml.legacy.columns import FUTURE, HORIZONS, ROWS, SAMPLES
 from ml.storage import commit
-from ml.tables.schemas import conform
+from ml.tables.spec import conform
 
 TABLE = LEGACY_GROUP
 

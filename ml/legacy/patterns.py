@@ -23,7 +23,7 @@ from ml.legacy.columns import OUTCOME, PATTERN, PATTERNS
 from ml.legacy.parts import Part, Source, proof, symbols_named, utc_date
 from ml.legacy.tables import load
 from ml.storage import commit
-from ml.tables.schemas import conform
+from ml.tables.spec import conform
 
 TABLE = "legacy_layering"
 GENERATIONS = ("base", "outcome", "labeled")

@@ -9,13 +9,12 @@ next run goes on from there; run again, nothing changes.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from ml.core.errors import StoreError
-from ml.core.paths import LEGACY_GROUP, DataRoot
+from ml.core.paths import LEGACY_GROUP, DataRoot, Partition, partition_of
 from ml.core.versions import LEGACY_FILES, code_version
 from ml.legacy import batches, offline, proofs
 from ml.legacy.columns import ROWS, STORED
@@ -114,15 +113,15 @@ def _counts(
 
 def _others(root: DataRoot, date: str, instruments: list[str], keys: set[str]) -> pl.DataFrame:
     """What is stored of the day from sources that are not being read."""
-    paths = [path for path, _ in _stored(root, date) if path.stem.removeprefix("features_") in instruments]
-    frames = [commit.load(path).select(ROWS.names()).filter(~pl.col("batch").is_in(list(keys))) for path in paths]
+    paths = [path for path in sorted(commit.manifest(root, TABLE)) if _is_of(partition_of(path), date, instruments)]
+    frames = [
+        commit.load(root.root / path).select(ROWS.names()).filter(~pl.col("batch").is_in(list(keys))) for path in paths
+    ]
     return pl.concat(frames) if frames else pl.DataFrame(schema=ROWS)
 
 
-def _stored(root: DataRoot, date: str) -> list[tuple[Path, str]]:
-    """Files of a day and the code version they were made with."""
-    listed = commit.manifest(root, TABLE).values()
-    return sorted((root.root / e.path, e.code_version) for e in listed if f"/date={date}/" in e.path)
+def _is_of(key: Partition, date: str, instruments: list[str]) -> bool:
+    return key.date == date and key.instrument in instruments
 
 
 def _stands(root: DataRoot, files: dict[str, str]) -> bool:

@@ -10,12 +10,10 @@ end where the book is still unknown at the end of what is stored. Before the fir
 missing: that time is no gap, but the day's share counts it as not known.
 """
 
-from pathlib import PurePosixPath
-
 import polars as pl
 
 from ml.core.errors import StoreError
-from ml.core.paths import DataRoot
+from ml.core.paths import DataRoot, partition_of
 from ml.core.time import DAY_NS, SECOND, bounds
 from ml.storage.commit import manifest, read
 from ml.storage.parquet import Stored
@@ -50,7 +48,7 @@ def stored(root: DataRoot, instrument: str | None = None, date: str | None = Non
     Raises:
         StoreError: nothing of it is stored.
     """
-    keys = [(path, *_keys(path)) for path in sorted(manifest(root, table))]
+    keys = [(path, *partition_of(path)[1:]) for path in sorted(manifest(root, table))]
     found = [
         named(read(root.root / path).collect(), d, i)
         for path, d, i in keys
@@ -149,7 +147,7 @@ def beside(root: DataRoot, instrument: str | None = None) -> pl.DataFrame:
     """
     found = [pl.DataFrame(schema=BESIDE)]
     for path in sorted(manifest(root, "raw_frames")):
-        name = _keys(path)[1]
+        name = partition_of(path).instrument
         if instrument in (None, name):
             found.append(_beside(Stored(root.root / path), name))
     return pl.concat(found)
@@ -169,13 +167,6 @@ def of_day(root: DataRoot, date: str, instrument: str, validity: pl.DataFrame) -
     except StoreError:
         others = pl.DataFrame(schema=named(validity, date, instrument).schema)
     return pl.concat([others, named(validity, date, instrument)])
-
-
-def _keys(path: str) -> tuple[str, str]:
-    """Date and instrument of a partition's path."""
-    place = PurePosixPath(path)
-    table = place.parent.parent.name
-    return place.parent.name.removeprefix("date="), place.stem.removeprefix(f"{table}_")
 
 
 def _said(key: str) -> pl.Expr:

@@ -5,7 +5,7 @@ Not here: anything the pipeline computes with; that stays in whole units, which 
 """
 
 from itertools import groupby
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -14,37 +14,17 @@ from ml.core import config
 from ml.core.addresses import duckdb_list, scan
 from ml.core.errors import StoreError
 from ml.core.instruments import Instrument
-from ml.core.paths import DataRoot
+from ml.core.paths import DataRoot, partition_of
 from ml.storage.commit import manifest
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import NOTIONAL, PRICE, SIZE, SPECS
+from ml.tables.spec import Partitioning
 
 if TYPE_CHECKING:
     import duckdb
 
-VIEWED = (
-    "book_events",
-    "trades",
-    "validity",
-    "trade_validity",
-    "candles",
-    "rest_candles",
-    "book_samples",
-    "future_labels",
-)
-_PRICES = ("open", "high", "low", "close", "mid_units")
-_SIZES = (
-    "size",
-    "volume",
-    "buy_volume",
-    "bid_size_",
-    "ask_size_",
-    "ofi_",
-    "added_",
-    "cancelled_",
-    "traded_",
-    "trade_volume_",
-    "trade_largest",
-)
+_SPECS = {spec.name: spec for spec in SPECS if spec.partitioning is Partitioning.DATE}
+VIEWED = tuple(name for name in _SPECS if name not in ("archive_files", "raw_frames", "quarantine"))
+"""Tables of a date and an instrument whose columns do not depend on a feature set."""
 
 
 def frame(root: DataRoot, instrument: Instrument, table: str) -> pl.LazyFrame:
@@ -87,26 +67,23 @@ def _query(table: str, entry: Instrument, files: list[Path]) -> str:
 
 def _files(root: DataRoot, instrument: Instrument, table: str) -> list[tuple[Instrument, list[Path]]]:
     """Published files of a table and instrument by date, with the entry of the instrument that holds for them."""
-    found = sorted(path for path in manifest(root, table) if path.endswith(f"_{instrument.id}.parquet"))
+    found = sorted(path for path in manifest(root, table) if partition_of(path).instrument == instrument.id)
     if not found:
         raise StoreError(f"{table} holds nothing of {instrument.id}. Materialize it first.")
     listed = config.load(root) if root.config.exists() else None
     dated = listed if listed is not None and instrument.id in listed.ids else None
 
     def entry(path: str) -> Instrument:
-        return instrument if dated is None else dated.instrument(instrument.id, PurePath(path).parent.name[-10:])
+        return instrument if dated is None else dated.instrument(instrument.id, partition_of(path).date)
 
     return [(one, [root.root / path for path in paths]) for one, paths in groupby(found, key=entry)]
 
 
 def _decimals(instrument: Instrument, table: str) -> dict[str, int]:
     """Column to the decimals by which it is to be divided."""
-    found: dict[str, int] = {}
-    for name in TABLES[table].names():
-        if "notional" in name:
-            found[name] = instrument.price_decimals + instrument.size_decimals
-        elif name in _PRICES or "price" in name:
-            found[name] = instrument.price_decimals
-        elif name.startswith(_SIZES):
-            found[name] = instrument.size_decimals
-    return found
+    of_units = {
+        PRICE: instrument.price_decimals,
+        SIZE: instrument.size_decimals,
+        NOTIONAL: instrument.price_decimals + instrument.size_decimals,
+    }
+    return {column.name: of_units[column.unit] for column in _SPECS[table].columns if column.unit in of_units}

@@ -1,13 +1,15 @@
 """What a table's values must satisfy.
 
-Here: the rule and its evaluation on a frame.
-Not here: the rules themselves (`ml.catalog.rules`), their Dagster face (`assets.checks`).
+Here: the rule, its evaluation on a frame, and rules that several tables share.
+Not here: a table's own rules (in its spec), their Dagster face (`assets.checks`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
+
+from ml.core.time import SECOND
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,41 @@ class Judged:
         self._rows += part.height
         for k, verdict in enumerate(found):
             self._broken[k] += verdict.broken - (known[k].broken if known else 0)
+
+
+def steps_of(length: int) -> Callable[[pl.DataFrame], int]:
+    """Of a table on a grid: how many rows do not follow the row before them by this many ns."""
+    return lambda frame: int((frame["ts"].diff().drop_nulls() != length).sum())
+
+
+def feature_rules(families: Mapping[str, Sequence[str]]) -> tuple[Rule, ...]:
+    """Of a table with a row per second, whose null reasons cover these columns by family."""
+    names = [name for columns in families.values() for name in columns]
+    return (
+        Rule("one_row_a_second", steps_of(SECOND), True, "Feature rows follow each other by exactly one second."),
+        Rule(
+            "finite_or_null",
+            ~pl.all_horizontal(pl.col(names).is_finite().fill_null(value=True)),
+            True,
+            "Every feature is a finite number or null.",
+        ),
+        Rule(
+            "reasons_given",
+            pl.any_horizontal(
+                pl.any_horizontal(pl.col(columns).is_null()) & (pl.col(f"null_reason_{family}") == 0)
+                for family, columns in families.items()
+            ),
+            True,
+            "Every null has a reason.",
+        ),
+    )
+
+
+def whole_steps_of(length: int) -> Callable[[pl.DataFrame], int]:
+    """Of a table on a grid that may have holes: rows off the grid, or not after the row before them."""
+
+    def broken(frame: pl.DataFrame) -> int:
+        steps = frame["ts"].diff().drop_nulls()
+        return int(((steps <= 0) | (frame["ts"][1:] % length != 0)).sum())
+
+    return broken

@@ -13,11 +13,10 @@ from ml.features.candle import bands, calendar, consensus, oscillators, price, r
 from ml.features.candle.columns import FAMILIES, STEP
 from ml.features.candle.table import UNIFIED
 from ml.features.indicators.rolling import settled
-from ml.tables.schemas import NullReason, feature_schema
+from ml.tables.schemas import NullReason
 
 COMPUTED = (price, oscillators, bands, volumes, ranges, risk, calendar, timeframes, consensus)
 """The families' modules, in the order of `FAMILIES`."""
-SCHEMA = feature_schema(UNIFIED.names, tuple(FAMILIES))
 
 
 def build(candles: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:

@@ -27,7 +27,8 @@ from ml.market.decode.events import RawFrame, known_ns, stamp_ns
 from ml.market.decode.parse_errors import guarded
 from ml.market.files.archives import detect
 from ml.market.files.lines import Line, Torn, pieces, split
-from ml.tables.schemas import TABLES, conform
+from ml.tables.schemas import TABLES
+from ml.tables.spec import conform
 
 TOGETHER = 1 << 14
 SUFFIXES = (".parquet", ".gz", ".zst", ".jsonl", ".txt", ".log", ".zip", ".csv", ".data")

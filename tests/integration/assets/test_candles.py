@@ -6,7 +6,8 @@ import polars as pl
 
 from ml.candles.from_trades import MINUTE
 from ml.storage.commit import manifest
-from ml.tables.schemas import TABLES, conform
+from ml.tables.schemas import TABLES
+from ml.tables.spec import conform
 from tests.integration.assets.play import DAY_BEFORE, checks, make, shown, spoil, stored
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from assets.checks import leak_results, rule_results, rule_specs
-from ml.catalog.rules import RULES
+from ml.catalog.tables import RULES
 from ml.evaluation.canaries.model import Canary
 from tests.integration.assets.play import graph, stored
 

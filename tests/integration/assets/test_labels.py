@@ -5,7 +5,8 @@ import polars as pl
 from ml.core.config import HORIZONS
 from ml.labels.future import coverage
 from ml.storage.commit import manifest
-from ml.tables.schemas import conform, label_schema
+from ml.tables.schemas import label_schema
+from ml.tables.spec import conform
 from tests.integration.assets.play import checks, made, make, shown, spoil, stored
 
 

@@ -11,7 +11,8 @@ from ml.core.config import Config
 from ml.market import gaps
 from ml.market.decode.events import CHECKPOINT, SNAPSHOT
 from ml.storage.commit import manifest, publish
-from ml.tables.schemas import TABLES, conform
+from ml.tables.schemas import TABLES
+from ml.tables.spec import conform
 from tests.integration.assets.play import DAY_BEFORE, DECODED, checks, made, make, shown, spoil, stored
 from tests.support.scenario import INSTRUMENT, capture, diff
 

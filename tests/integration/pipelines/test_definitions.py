@@ -6,6 +6,7 @@ import sys
 import dagster as dg
 import pytest
 
+from ml.catalog.tables import TABLES
 from pipelines.definitions import build_defs, defs
 from tests.architecture.sources import PROJECT
 
@@ -40,6 +41,29 @@ def test_every_asset_says_what_it_is(specs):
         assert spec.kinds, spec.key
         assert spec.description, spec.key
         assert spec.code_version, spec.key
+
+
+def test_every_stored_table_is_in_the_catalog(specs):
+    """Its columns, with units and descriptions, and where they come from stand in the asset's definition."""
+    stored = {spec.key.path[-1]: spec.metadata for spec in specs if "parquet" in spec.kinds}
+    assert stored.keys() <= TABLES.keys()
+    for name, metadata in stored.items():
+        columns = metadata["dagster/column_schema"].columns
+        assert [c.name for c in columns] == TABLES[name].schema.names()
+        assert all(column.description for column in columns)
+    price = next(c for c in stored["trades"]["dagster/column_schema"].columns if c.name == "price")
+    assert price.constraints.other == ["unit: 10^-price_decimals of the instrument"]
+    (origin,) = stored["training_features"]["dagster/column_lineage"].deps_by_column["qi_1"]
+    assert (origin.asset_key, origin.column_name) == (dg.AssetKey("features"), "qi_1")
+
+
+def test_what_a_table_is_made_of_is_upstream_of_it():
+    """A source that is an asset is upstream of the asset that makes the table."""
+    graph = defs.resolve_asset_graph()
+    made = {key.path[-1] for key in graph.get_all_asset_keys()}
+    for name in made & TABLES.keys():
+        upstream = {key.path[-1] for key in graph.get_ancestor_asset_keys(dg.AssetKey(name))}
+        assert made & set(TABLES[name].sources) <= upstream, name
 
 
 def test_the_groups_tell_the_way(specs):

@@ -12,7 +12,8 @@ from ml.core.errors import DatasetError
 from ml.core.time import bounds
 from ml.market.days.infer_instrument import infer_instrument
 from ml.storage.commit import read
-from ml.tables.schemas import TABLES, conform
+from ml.tables.schemas import TABLES
+from ml.tables.spec import conform
 from tests.support.days import decode_day, raw_day
 from tests.support.scenario import INSTRUMENT, USDM, chain_of
 

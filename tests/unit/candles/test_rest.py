@@ -12,7 +12,8 @@ from ml.candles.rest import GRACE, PAGE, SETTLED, fetch, grid, missing, read_day
 from ml.core.errors import CaptureError, VenueRefused
 from ml.core.instruments import Instrument
 from ml.storage.commit import manifest, read
-from ml.tables.schemas import TABLES, conform
+from ml.tables.schemas import TABLES
+from ml.tables.spec import conform
 from tests.support.kline_server import row
 
 DATE = "2025-03-04"

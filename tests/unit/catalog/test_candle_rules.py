@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from ml.catalog.candle_rules import CANDLE_RULES
+from ml.catalog.tables import RULES
 from ml.features.candle.build import build
 from ml.labels.targets import label
 from ml.tables.rules import evaluate
@@ -18,7 +18,7 @@ def tables():
 
 
 def broken(table, frame):
-    return {verdict.rule.name for verdict in evaluate(frame, CANDLE_RULES[table]) if not verdict.passed}
+    return {verdict.rule.name for verdict in evaluate(frame, RULES[table]) if not verdict.passed}
 
 
 @pytest.mark.parametrize(

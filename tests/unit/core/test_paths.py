@@ -1,9 +1,15 @@
 """Where things lie: nothing collides, nothing strange lies inside a table's tree, and asking creates nothing."""
 
+from datetime import date
+from pathlib import Path
+
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ml.core.paths import FEATURE_GROUP, DataRoot
+from ml.core.errors import StoreError
+from ml.core.paths import FEATURE_GROUP, DataRoot, Partition, partition_of
 from ml.storage.commit import publish
 from ml.tables.schemas import TABLES
 
@@ -50,7 +56,7 @@ def test_partitions_differ_in_date_and_instrument(root):
     asked = [(t, d, i) for t in ALL for d in ("2025-01-01", "2025-01-02") for i in ("sim.A", "sim.B")]
     files = {root.partition(*one) for one in asked}
     assert len(files) == len(asked)
-    assert all(root.table(table) in root.partition(table, date, i).parents for table, date, i in asked)
+    assert all(root.table(table) in root.partition(table, day, i).parents for table, day, i in asked)
 
 
 def test_the_feature_store_has_the_layout_that_users_know(root):
@@ -66,7 +72,37 @@ def test_a_month_has_its_own_folder(root):
 
 def test_a_hive_reader_finds_the_date(root):
     """The folder names are those of hive partitions, so a scan of the tree knows each row's date."""
-    for date in ("2025-01-01", "2025-01-02"):
-        publish(root, "trades", root.partition("trades", date, "sim.A"), pl.DataFrame({"ts": [1]}), "v")
+    for day in ("2025-01-01", "2025-01-02"):
+        publish(root, "trades", root.partition("trades", day, "sim.A"), pl.DataFrame({"ts": [1]}), "v")
     found = pl.scan_parquet(root.table("trades"), hive_partitioning=True).collect()
     assert found["date"].cast(pl.String).to_list() == ["2025-01-01", "2025-01-02"]
+
+
+DATES = st.dates(date(2009, 1, 1), date(2100, 1, 1)).map(str)
+IDS = st.from_regex(r"[a-z0-9-]{1,12}\.[A-Za-z0-9_.:-]{1,20}", fullmatch=True)
+
+
+@given(st.sampled_from(ALL), st.one_of(DATES, DATES.map(lambda text: text[:7])), IDS)
+def test_a_path_says_which_partition_it_is(table, day, instrument):
+    """What makes a partition's path and what reads it agree, for dates and months, whatever the id."""
+    root = DataRoot(Path("somewhere"))
+    path = root.partition(table, day, instrument).relative_to(root.root)
+    assert partition_of(path.as_posix()) == Partition(table, day, instrument)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "trades/date=2025-01-01/books_sim.A.parquet",
+        "trades/date=2025-01-01/trades_.parquet",
+        "trades/date=2025/trades_sim.A.parquet",
+        "trades/month=2025-01-01/trades_sim.A.parquet",
+        "feature_store/trades/date=2025-01-01/trades_sim.A.parquet",
+        "training_features/date=2025-01-01/features_sim.A.parquet",
+        "dataset_panel/dataset_panel.parquet",
+    ],
+)
+def test_another_path_is_no_partition(path):
+    """Another name, no instrument, a date of another length or beside its folder: the error names the path."""
+    with pytest.raises(StoreError, match=f"{path} is not the path of a partition"):
+        partition_of(path)

@@ -13,7 +13,8 @@ from ml.labels import future
 from ml.labels.future import label
 from ml.market.book import layout
 from ml.market.days.tables import samples_frame
-from ml.tables.schemas import NullReason, conform, horizons_of, label_schema
+from ml.tables.schemas import NullReason, horizons_of, label_schema
+from ml.tables.spec import conform
 from tests.oracles import labels as oracle
 
 DATE = "2025-03-03"

@@ -5,8 +5,9 @@ from math import nan
 import polars as pl
 import pytest
 
-from ml.labels.targets import HORIZONS, SCHEMA, STEP, TARGETS, classes, label
-from ml.tables.schemas import NullReason, conform
+from ml.labels.tables import CANDLE_TARGETS
+from ml.labels.targets import HORIZONS, STEP, TARGETS, classes, label
+from ml.tables.schemas import NullReason
 from tests.oracles.targets import targets
 from tests.support.candles import PAIR, candle_frame
 
@@ -95,7 +96,7 @@ def test_signs():
 @pytest.mark.parametrize("rows", [0, 1, 20])
 def test_few_candles(rows):
     """Any number of candles gives as many rows of the schema."""
-    assert conform(label(candle_frame(20)[:rows], PAIR), SCHEMA, "candle_targets").height == rows
+    assert CANDLE_TARGETS.conform(label(candle_frame(20)[:rows], PAIR)).height == rows
 
 
 def test_shares_of_classes(labelled):

@@ -15,7 +15,7 @@ from ml.legacy.candles import Grid
 from ml.legacy.columns import CANDLES
 from ml.legacy.sources import find
 from ml.storage import commit
-from ml.tables.schemas import conform
+from ml.tables.spec import conform
 
 BTC = Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1)
 ETH = Instrument("bybit-linear.ETHUSDT", 2, 2, 1, 1)

@@ -12,7 +12,7 @@ from ml.legacy import patterns
 from ml.legacy.columns import PATTERNS
 from ml.legacy.sources import find
 from ml.storage import commit
-from ml.tables.schemas import conform
+from ml.tables.spec import conform
 from tests.support import legacy_patterns as files
 
 VENUE = "bybit-linear"

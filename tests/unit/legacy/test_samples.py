@@ -16,7 +16,7 @@ from ml.legacy.columns import FUTURE, HORIZONS, ROWS, SAMPLES, STORED
 from ml.legacy.sources import find
 from ml.storage import commit
 from ml.storage.repair import sweep
-from ml.tables.schemas import conform
+from ml.tables.spec import conform
 from tests.support import legacy_files as files
 
 VENUE = "bybit-linear"

@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from ml.core.errors import StoreError
-from ml.tables.schemas import LEVELS, SAMPLE_COLUMNS, TABLES, NullReason, conform, feature_schema
+from ml.tables.schemas import LEVELS, SAMPLE_COLUMNS, TABLES, NullReason, feature_schema
+from ml.tables.spec import conform
 
 SCHEMA = pl.Schema({"ts": pl.Int64(), "price": pl.Int64(), "side": pl.Int8()})
 FRAME = pl.DataFrame({"ts": [1], "price": [2], "side": [1]}, schema=SCHEMA)

@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 
 from ml.core.errors import DatasetError
-from ml.features.candle.build import SCHEMA, build, compute
+from ml.features.candle.build import build, compute
 from ml.features.candle.columns import FAMILIES
 from ml.features.candle.table import UNIFIED
-from ml.tables.schemas import NullReason, conform
+from ml.features.tables import CANDLE_TABLE
+from ml.tables.schemas import NullReason
 from tests.support.candles import PAIR, candle_frame
 from tests.unit.features.candle.conftest import close, floats
 
@@ -139,7 +140,7 @@ def test_times_that_cannot_be_are_refused(both, change, says):
 def test_few_candles_have_few_values(rows):
     """Any number of candles gives as many rows of the schema."""
     found = build(candle_frame(max(rows, 1))[:rows], PAIR)
-    assert conform(found, SCHEMA, "candle_features").height == rows
+    assert CANDLE_TABLE.conform(found).height == rows
 
 
 def test_prices_may_be_counted_otherwise(both):

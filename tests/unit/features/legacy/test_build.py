@@ -9,7 +9,8 @@ from ml.features.legacy.build import Day, build
 from ml.features.legacy.feature import FAMILIES
 from ml.features.legacy.table import ABSENT, BEGUN, LEGACY_110, LEGACY_112
 from ml.market.book import layout
-from ml.tables.schemas import NullReason, conform, feature_schema
+from ml.tables.schemas import NullReason, feature_schema
+from ml.tables.spec import conform
 from tests.oracles import legacy
 from tests.support.legacy_days import GAP, MINUTE, PAIR, bars
 

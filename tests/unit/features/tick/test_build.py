@@ -11,7 +11,8 @@ from ml.features.sets import BASE, WHOLE
 from ml.features.tick.build import NAMES, REASONS, build, coverage, null_counts, whole_rows
 from ml.features.tick.table import FAMILIES, FEATURES
 from ml.market.book import layout
-from ml.tables.schemas import NullReason, conform, feature_schema
+from ml.tables.schemas import NullReason, feature_schema
+from ml.tables.spec import conform
 from tests.support.samples import invalid, mirrored, random_samples, without_trades
 
 NO_TAIL = np.zeros((0, layout.COLUMNS), np.int64)

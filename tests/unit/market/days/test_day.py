@@ -16,7 +16,8 @@ from ml.market.days.day import closing_frames, open_day
 from ml.market.days.samples import sample_captures, tail
 from ml.market.days.tables import samples_array, samples_frame
 from ml.market.decode.events import CHECKPOINT, CLEAR
-from ml.tables.schemas import TABLES, conform
+from ml.tables.schemas import TABLES
+from ml.tables.spec import conform
 from tests.oracles.book import DictBook
 from tests.support.days import decode_day, raw_day, sample_day
 from tests.support.examples import examples

@@ -9,7 +9,8 @@ from polars.testing import assert_frame_equal
 from ml.market.book import layout
 from ml.market.days.tables import book_stream, samples_array, samples_frame, trade_stream
 from ml.market.decode.events import CLEAR, LAST, SNAPSHOT
-from ml.tables.schemas import LEVELS, TABLES, conform
+from ml.tables.schemas import LEVELS, TABLES
+from ml.tables.spec import conform
 
 
 @settings(max_examples=50)

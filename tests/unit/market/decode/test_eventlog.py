@@ -11,7 +11,8 @@ from ml.market.decode.decoded import BookEvent, TradeEvent
 from ml.market.decode.decoder import Decoder
 from ml.market.decode.eventlog import EventLog
 from ml.market.decode.events import BUY, CHECKPOINT, CLEAR, LAST, LATE, SELL, SNAPSHOT, TIME, BookMessage, Trade
-from ml.tables.schemas import TABLES, conform
+from ml.tables.schemas import TABLES
+from ml.tables.spec import conform
 from tests.unit.market.decode.streams import BTC, STEPS, frames
 
 
