@@ -30,7 +30,7 @@ class ParquetTables(dg.IOManager):
         table = context.asset_key.path[-1]
         parts = obj if isinstance(obj, Parts) else Parts(obj.schema, [obj])
         schema = schema_of(table, parts.schema.names()) or parts.schema
-        rows = Parts(schema, prefetch(conform(part, schema, table) for part in parts.frames))
+        rows = Parts(schema, prefetch(conform(part, schema, table) for part in parts.frames), notes=parts.notes)
         path = self._path(table, context.asset_partition_key if context.has_asset_partitions else None)
         version = str((context.asset_spec.code_version if context.has_asset_key else None) or "")
         entry = commit.publish(self.root, table, path, rows, version)

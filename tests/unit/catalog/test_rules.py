@@ -5,6 +5,7 @@ import pytest
 
 from ml.catalog.candle_rules import CANDLE_RULES
 from ml.catalog.rules import RULES, SECOND
+from ml.core import config
 from ml.core.paths import FEATURE_GROUP
 from ml.features.legacy.table import ABSENT, LEGACY_SETS
 from ml.features.sets import BASE
@@ -22,10 +23,10 @@ NOT_INGESTED = ("archive_files", "dataset_panel", *CANDLE_RULES, *LEGACY_SETS)
 def stored(ingested):
     """The tables of a simulated day without a gap."""
     tables = {t: read(ingested.partition(t, DATE, INSTRUMENT.id)).collect() for t in RULES if t not in NOT_INGESTED}
-    spec = dataset.fit_spec(ingested, dataset.Selection())
-    entries = dataset.Selection().entries(ingested)
+    sources = dataset.Selection().sources(ingested)
+    spec = dataset.fit_spec(ingested, sources)
     archives = pl.DataFrame({"state": ["fetched"]}, schema_overrides=TABLES["archive_files"])
-    built = dataset.build(dataset.read_rows(ingested, entries), spec, BASE)
+    built = pl.concat(dataset.panel(ingested, config.load(ingested), sources, spec, BASE).frames)
     return tables | {"dataset_panel": built, "archive_files": archives}
 
 
