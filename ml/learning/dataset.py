@@ -108,14 +108,10 @@ class PanelRecord:
         """
         content: dict[str, Any] = json.loads(panel.note(NOTE))
         spec = content["label_spec"]
-        return cls(
-            **content
-            | {
-                "sources": tuple(Source(**source) for source in content["sources"]),
-                "label_spec": LabelSpec(**spec) if spec else None,
-                "label_coverage": {name: (share, rows) for name, (share, rows) in content["label_coverage"].items()},
-            }
-        )
+        content["label_spec"] = LabelSpec(**spec) if spec else None
+        content["sources"] = tuple(Source(**source) for source in content["sources"])
+        content["label_coverage"] = {name: tuple(share) for name, share in content["label_coverage"].items()}
+        return cls(**content)
 
     def note(self) -> dict[str, str]:
         """The record as it is stored."""
