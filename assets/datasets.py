@@ -16,12 +16,14 @@ from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image
 from assets.partitions import date_and_instrument, instrument_day
+from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import DATASET, TRAINING_FEATURES, code_version
 from ml.features.sets import BASE
 from ml.labels.spec import LabelSpec
 from ml.learning import dataset
 from ml.learning.training_features import join
+from ml.storage.parquet import Parts
 
 
 class Dataset(dg.Config):
@@ -30,6 +32,7 @@ class Dataset(dg.Config):
     start: str | None = None
     end: str | None = None
     instruments: list[str] = Field(default_factory=list)
+    row_spacing: int = Field(default=1, ge=1, description="Seconds between the rows of the panel.")
 
     def selection(self) -> dataset.Selection:
         """The same as ml knows it."""
@@ -66,7 +69,7 @@ def training_features(
 )
 def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[dict[str, Any]]:
     """The class threshold, fitted once on the first training block and the same in every fold."""
-    spec = dataset.fit_spec(data_root, config.selection())
+    spec = dataset.fit_spec(data_root, config.selection().sources(data_root), config.row_spacing)
     if spec is None:
         return dg.MaterializeResult(value={}, metadata={"label spec": "none: too few rows"})
     return dg.MaterializeResult(value=asdict(spec), metadata=asdict(spec) | {"hash": spec.hash})
@@ -82,18 +85,26 @@ def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.Mat
     check_specs=rule_specs("dataset_panel"),
 )
 def dataset_panel(
-    config: Dataset, data_root: dg.ResourceParam[DataRoot], label_spec: dict[str, Any]
-) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """The rows that a model may be trained and judged on, with their class; its id follows from their content."""
+    config: Dataset,
+    data_root: dg.ResourceParam[DataRoot],
+    listed: dg.ResourceParam[Config],
+    label_spec: dict[str, Any],
+) -> Iterator[dg.MaterializeResult[Parts] | dg.AssetCheckResult]:
+    """The rows that a model may be trained and judged on, with their class; what it was made of lies in its file."""
     from ml.plotting import plots
 
     spec = LabelSpec(**label_spec) if label_spec else None
-    entries = config.selection().entries(data_root)
-    rows = dataset.build(dataset.read_rows(data_root, entries), spec, BASE)
-    metadata = {
-        "dataset id": dataset.dataset_id(entries, spec, BASE),
-        "partitions": len(entries),
-        "classes": image(plots.class_shares(rows)),
-    }
-    yield dg.MaterializeResult(value=rows, metadata=metadata)
-    yield from rule_results("dataset_panel", rows)
+    sources = config.selection().sources(data_root)
+    panel = dataset.panel(data_root, listed, sources, spec, BASE, config.row_spacing)
+    classes = list[pl.DataFrame]()
+    shown = dict[str, Any]()
+
+    def passing() -> Iterator[pl.DataFrame]:
+        for rows in panel.frames:
+            classes.append(rows.select("direction"))
+            yield rows
+        shown["classes"] = image(plots.class_shares(pl.concat(classes)))
+
+    metadata = {"dataset id": dataset.dataset_id(sources, spec, BASE, config.row_spacing), "partitions": len(sources)}
+    yield dg.MaterializeResult(value=Parts(panel.schema, passing(), shown, panel.notes), metadata=metadata)
+    yield from rule_results("dataset_panel", pl.concat(classes))

@@ -9,12 +9,12 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.datasets import Dataset
 from assets.metadata import table
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import LEARNING, code_version
 from ml.promotion.registry import Registry
+from ml.storage.parquet import Stored
 
 
 @dg.asset(
@@ -23,11 +23,9 @@ from ml.promotion.registry import Registry
     io_manager_key="json",
     owners=["team:research"],
     code_version=code_version(LEARNING),
-    deps=["dataset_panel"],
 )
 def promotion_decision(
-    config: Dataset,
-    label_spec: dict[str, Any],
+    dataset_panel: Stored,
     tuned_params: dict[str, Any],
     fold_predictions: pl.LazyFrame,
     candidate_model: dict[str, Any],
@@ -38,14 +36,15 @@ def promotion_decision(
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """Promote, refuse or insufficient, with every gate's number; an immutable, hash-chained record."""
+    from ml.learning.dataset import PanelRecord
     from ml.promotion.deployment import Evidence, decide
 
     evidence = Evidence(
-        config.selection(),
-        label_spec,
+        PanelRecord.of(dataset_panel),
         tuned_params,
         fold_predictions.collect(),
         candidate_model["model_id"],
+        candidate_model["dataset_id"],
         canary_report,
         parity_report,
     )

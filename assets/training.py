@@ -13,6 +13,7 @@ from assets.metadata import image, table
 from ml.core.paths import DataRoot
 from ml.core.settings import Settings
 from ml.core.versions import LEARNING, code_version
+from ml.storage.parquet import Stored
 
 
 @dg.asset(
@@ -47,7 +48,7 @@ def fold_predictions(
     code_version=code_version(LEARNING),
 )
 def candidate_model(
-    dataset_panel: pl.LazyFrame,
+    dataset_panel: Stored,
     label_spec: dict[str, Any],
     tuned_params: dict[str, Any],
     data_root: dg.ResourceParam[DataRoot],
@@ -55,9 +56,13 @@ def candidate_model(
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The candidate, trained on all rows of the panel; text and json below the data root, named by their hash."""
     from ml.learning import candidate
+    from ml.learning.dataset import PanelRecord
     from ml.learning.models.lightgbm import load
     from ml.plotting import plots
 
-    model = candidate.train(data_root, dataset_panel.collect(), label_spec, tuned_params, settings.threads)
+    model = candidate.train(data_root, pl.concat(dataset_panel.parts()), label_spec, tuned_params, settings.threads)
     plotted = {"gains": image(plots.gains(load(data_root.model(model)).gains()))} if model else {}
-    return dg.MaterializeResult(value={"model_id": model}, metadata={"model": model or "none: too few rows"} | plotted)
+    return dg.MaterializeResult(
+        value={"model_id": model, "dataset_id": PanelRecord.of(dataset_panel).dataset_id},
+        metadata={"model": model or "none: too few rows"} | plotted,
+    )

@@ -1,6 +1,7 @@
 """Is the number true? Canaries and parity.
 
-Here: the leak canaries, and the live path replayed over every stored row.
+Here: the leak canaries, and the live path replayed over every stored row of the partitions that
+the panel was made of.
 Not here: the walk-forward scores (`assets.training`).
 """
 
@@ -10,11 +11,12 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.datasets import Dataset, training_features
 from assets.metadata import image, table
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import LEARNING, code_version
+from ml.learning.dataset import PanelRecord
+from ml.storage.parquet import Stored
 
 
 @dg.asset(
@@ -22,16 +24,15 @@ from ml.core.versions import LEARNING, code_version
     kinds={"json"},
     io_manager_key="json",
     owners=["team:research"],
-    deps=[training_features],
     code_version=code_version(LEARNING),
 )
 def canary_report(
-    config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    dataset_panel: Stored, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[list[dict[str, Any]]]:
     """Leak canaries: truncation, future scramble, planted leak, null market."""
     from ml.evaluation.verdict import run_canaries
 
-    report = run_canaries(data_root, listed, config.selection())
+    report = run_canaries(data_root, listed, PanelRecord.of(dataset_panel).sources)
     return dg.MaterializeResult(value=report, metadata={"canaries": table(pl.DataFrame(report))})
 
 
@@ -40,12 +41,11 @@ def canary_report(
     kinds={"json"},
     io_manager_key="json",
     owners=["team:research"],
-    deps=[training_features],
     code_version=code_version(LEARNING),
     check_specs=[dg.AssetCheckSpec("parity", asset="parity_report", description="Batch = live in every row.")],
 )
 def parity_report(
-    config: Dataset, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    dataset_panel: Stored, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
     """Every stored feature row against the row that the live path gives for the same frames, bit for bit.
 
@@ -54,7 +54,7 @@ def parity_report(
     from ml.evaluation.verdict import run_parity
     from ml.plotting import plots
 
-    report = run_parity(data_root, listed, config.selection())
+    report = run_parity(data_root, listed, PanelRecord.of(dataset_panel).sources)
     equal = report["rows"] - report["mismatches"]
     picture = image(plots.fates({"compared": report["rows"], "equal": equal, "different": report["mismatches"]}))
     yield dg.MaterializeResult(value=report, metadata=report | {"rows by verdict": picture})

@@ -20,9 +20,9 @@ VERSIONS = {
     "candle_targets": 1,
     "legacy_files": 1,
     "legacy_features": 2,
-    "dataset": 1,
+    "dataset": 2,
     "drift": 1,
-    "learning": 1,
+    "learning": 2,
 }
 """The version of each part. `kernel` is frames to events, trades, validity, samples and the checkpoint of a day;
 `features.*` are the feature families of `base_110`."""

@@ -15,7 +15,8 @@ import polars as pl
 
 from ml.evaluation.canaries.model import Canary
 from ml.learning import metrics
-from ml.learning.walk_forward import MIN_ROWS, fold_scores, probabilities
+from ml.learning.dataset import MIN_ROWS
+from ml.learning.walk_forward import fold_scores, probabilities
 
 Outcome = Literal["pass", "fail", "insufficient"]
 

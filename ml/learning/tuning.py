@@ -15,11 +15,11 @@ import polars as pl
 
 from ml.core.errors import DatasetError
 from ml.features.sets import BASE
-from ml.learning.dataset import FIRST_SHARE, N_SPLITS
+from ml.learning.dataset import FIRST_SHARE, MIN_ROWS, N_SPLITS
 from ml.learning.metrics import log_loss
 from ml.learning.models.lightgbm import CLASSES, fit
 from ml.learning.splits import purge
-from ml.learning.walk_forward import EMBARGO_NS, MIN_ROWS, Rows, best_baseline
+from ml.learning.walk_forward import EMBARGO_NS, Rows, best_baseline
 
 N_TRIALS = 8
 SEED = 1

@@ -17,8 +17,6 @@ from ml.learning.dataset import FIRST_SHARE, N_SPLITS
 from ml.learning.models import baselines
 from ml.learning.models.lightgbm import Fitted, fit
 
-MIN_ROWS = 10_000
-"""Fewer rows of a panel are too few to train and judge a model on."""
 EMBARGO_NS = 60 * 10**9
 """At least the longest label horizon and the longest window of features without a scale."""
 
@@ -27,7 +25,8 @@ EMBARGO_NS = 60 * 10**9
 class Rows:
     """A panel as arrays, in order of time.
 
-    Features f64 (n, k) with their names; per row its class i8, label start and end (ns), instrument and movement.
+    Features f32 or f64 (n, k) with their names; per row its class i8, label start and end (ns), instrument and
+    movement.
     """
 
     features: np.ndarray

@@ -6,22 +6,21 @@ Not here: the gates' bars (`ml.evaluation.gates`), the order of commits (`ml.pro
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ml.core.config import Config
+from ml.core.errors import DatasetError
 from ml.core.paths import DataRoot
 from ml.evaluation import gates, latency, verdict
 from ml.evaluation.canaries.model import Canary
 from ml.evaluation.gates import Gate, Rival
 from ml.features.sets import BASE
-from ml.labels.spec import LabelSpec
-from ml.learning import dataset as panels
 from ml.learning import metrics, walk_forward
-from ml.learning.dataset import FIRST_SHARE, N_SPLITS, Selection
+from ml.learning.dataset import FIRST_SHARE, N_SPLITS, PanelRecord
 from ml.learning.models.lightgbm import DirectionModel, load
 from ml.learning.training_features import PRIMARY
 from ml.plotting import plots
@@ -44,13 +43,13 @@ SAME = (
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a decision rests on: the outputs of the steps before it."""
+    """What a decision rests on: the outputs of the steps before it; `trained_on` is the candidate's dataset id."""
 
-    selection: Selection
-    label_spec: dict[str, Any]
+    panel: PanelRecord
     tuned: dict[str, Any]
     predictions: pl.DataFrame
     model_id: str | None
+    trained_on: str
     canaries: list[dict[str, Any]]
     parity: dict[str, Any]
 
@@ -59,15 +58,19 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
     """Ask every gate, put the decision into force, and return its record.
 
     Raises:
+        DatasetError: the candidate was trained on another panel.
         RegistryError: the champion changed while the gates were asked.
     """
+    if evidence.trained_on != evidence.panel.dataset_id:
+        raise DatasetError(
+            f"The candidate was trained on dataset {evidence.trained_on}, but the panel is of dataset "
+            f"{evidence.panel.dataset_id}. Materialize the candidate again, and what comes between."
+        )
     registry.reconcile()
     champion = registry.champion()
-    entries = evidence.selection.entries(root)
-    dataset = panels.dataset_id(entries, LabelSpec(**evidence.label_spec) if evidence.label_spec else None, BASE)
     panel_entry = manifest(root, "dataset_panel")[str(root.whole("dataset_panel").relative_to(root.root))]
     model = load(root.model(evidence.model_id)) if evidence.model_id else None
-    asked = _data_gates(root, listed, evidence, panel_entry.rows, panel_entry.sha256)
+    asked = _data_gates(evidence, panel_entry.rows, panel_entry.sha256)
     judged = _model_gates(root, listed, registry, evidence, model) if model else None
     asked += judged or gates.no_candidate(panel_entry.sha256)
     content = {
@@ -75,9 +78,9 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
         "candidate": evidence.model_id,
         "champion_before": champion,
         "approver": "gates",
-        "dataset_id": dataset,
+        "dataset_id": evidence.panel.dataset_id,
         "split": {"first_share": FIRST_SHARE, "n_splits": N_SPLITS, "embargo_ns": walk_forward.EMBARGO_NS},
-        "label_spec": evidence.label_spec,
+        "label_spec": asdict(evidence.panel.label_spec) if evidence.panel.label_spec else {},
         "feature_set": {"name": BASE.name, "hash": BASE.hash},
         "code_version": BASE.code_version,
         "trials": evidence.tuned.get("n_trials", 0),
@@ -94,12 +97,11 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
     return registry.commit(content, _log(root, registry, evidence, content) if model else None)
 
 
-def _data_gates(root: DataRoot, listed: Config, evidence: Evidence, count: int, source: str) -> list[Gate]:
-    instruments = [instrument for instrument, _, _ in verdict.partitions(root, evidence.selection)]
-    never_complete = verdict.never_complete(root, listed, evidence.selection) if count < gates.MIN_ROWS else {}
+def _data_gates(evidence: Evidence, count: int, source: str) -> list[Gate]:
+    instruments = [source.instrument for source in evidence.panel.sources]
     return [
-        gates.coverage(verdict.label_coverage(root, evidence.selection), source),
-        gates.rows(count, instruments, never_complete, source),
+        gates.coverage(evidence.panel.label_coverage, source),
+        gates.rows(count, instruments, evidence.panel.never_complete, source),
         gates.canaries([Canary(**canary) for canary in evidence.canaries], _digest(evidence.canaries)),
         gates.parity(
             {name: evidence.parity[name] for name in ("rows", "rows_with_values", "mismatches")},
@@ -115,7 +117,7 @@ def _model_gates(
     test = evidence.predictions.filter(pl.col("part") == "test")
     champion = registry.champion()
     rival, rows = _rival(root, registry, test) if champion else (_baseline(evidence, test), test)
-    instrument_id, samples = verdict.serving_samples(root, evidence.selection)
+    instrument_id, samples = verdict.serving_samples(root, evidence.panel.sources)
     measured = latency.measure(model, samples, listed.instrument(instrument_id))
     differing = _reload_differences(root, model)
     return [

@@ -35,12 +35,14 @@ CLOCKS = ("ts", "event_ts", "start_ts", "recv_ts")
 class Parts(NamedTuple):
     """A table that need not be held: frames of its schema, one after the other.
 
-    `counted` is what is to be shown of it, complete once the last frame has been taken.
+    `counted` is what is to be shown of it, `notes` is stored in the file beside the rows; both are complete once the
+    last frame has been taken.
     """
 
     schema: pl.Schema
     frames: Iterable[pl.DataFrame]
-    counted: Mapping[str, int] = MappingProxyType({})
+    counted: Mapping[str, Any] = MappingProxyType({})
+    notes: Mapping[str, str] = MappingProxyType({})
 
 
 class Content(NamedTuple):
@@ -76,6 +78,17 @@ class Stored:
             self.schema = _frame(pa.Table.from_batches([], self._file.schema_arrow)).schema
         self.groups: int = self._file.metadata.num_row_groups
 
+    def note(self, name: str) -> str:
+        """What was stored beside the rows under a name.
+
+        Raises:
+            StoreError: the file has no such note.
+        """
+        text = (self._file.metadata.metadata or {}).get(name.encode())
+        if text is None:
+            raise StoreError(f"{self.path} has no note {name!r}: older code made it. Materialize its asset again.")
+        return text.decode()
+
     def group(self, number: int, *columns: str) -> pl.DataFrame:
         """One group of rows, of all columns or of some."""
         with _readable(self.path):
@@ -95,7 +108,7 @@ class Stored:
 
 
 def write(table: Parts, sink: BinaryIO) -> Content:
-    """Write a table as parquet with page checksums; the bytes depend on its rows alone, not on its parts."""
+    """Write a table as parquet with page checksums; the bytes depend on rows and notes alone, not on its parts."""
     import pyarrow.parquet as pq
 
     schema = pl.DataFrame(schema=table.schema).to_arrow().schema
@@ -104,6 +117,8 @@ def write(table: Parts, sink: BinaryIO) -> Content:
         for group in _groups(table):
             writer.write_table(group.rechunk().to_arrow(), ROW_GROUP)
             content = _joined(content, _content(group))
+        if table.notes:
+            writer.add_key_value_metadata(dict(table.notes))
     return content
 
 

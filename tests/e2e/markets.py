@@ -10,7 +10,6 @@ from ml.evaluation.gates import Rival
 from ml.features.sets import BASE
 from ml.features.tick.build import build
 from ml.labels import future
-from ml.labels.spec import fit
 from ml.learning import dataset as panels
 from ml.learning import walk_forward
 from ml.learning.training_features import PRIMARY, join
@@ -51,8 +50,7 @@ def decide(seed: int, ic: float) -> Outcome:
     """Ask the gates that judge a model; those that need stored files are left out."""
     rows = training_rows(seed, ic)
     block = panels.first_block(rows)
-    named = block.select("ts", "half_spread", movement=f"movement_{PRIMARY}s", sigma=f"sigma_{PRIMARY}s")
-    panel = panels.build(rows, fit(named, PRIMARY), BASE)
+    panel = panels.build(rows, panels.spec_of(block), BASE)
     tuned = tune(panel, threads=1)
     assert tuned is not None
     predictions = walk_forward.panel_predictions(panel, vars(tuned), threads=1)

@@ -5,6 +5,8 @@ Not here: tuning (`ml.tuning`), the registry (`ml.promotion.registry`).
 
 The class is the one whose probability gains most on its training share, argmax p_k / prior_k: that is the rule that
 macro-accuracy rewards, while the probabilities stay those of the market.
+
+Trees see float32, as the panel stores it: a model that is served float64 rows gives the answers that it was judged by.
 """
 
 import hashlib
@@ -66,13 +68,13 @@ class DirectionModel:
         self._priors = np.array(card.priors)
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Probabilities f64 (n, 3) of down, neutral, up for features f64 (n, all columns of the set).
+        """Probabilities f64 (n, 3) of down, neutral, up for features (n, all columns of the set).
 
         Raises:
             ModelRefused: the rows are not as wide as the set.
         """
         check_width(features, self.card.features, self.card.feature_set)
-        return self.booster.predict(features[:, self._columns], num_threads=1)
+        return self.booster.predict(features[:, self._columns].astype(np.float32), num_threads=1)
 
     def directions(self, probabilities: np.ndarray) -> np.ndarray:
         """Classes i8 (n) from probabilities: the largest gain on the prior."""
@@ -133,7 +135,7 @@ class Fitted:
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Probabilities f64 (n, 3)."""
-        return self.booster.predict(features[:, self.used], num_threads=1)
+        return self.booster.predict(features[:, self.used].astype(np.float32), num_threads=1)
 
     def directions(self, features: np.ndarray) -> np.ndarray:
         """Classes i8 (n)."""
@@ -146,7 +148,7 @@ def fit(
     """Train on rows in order of time; the result does not depend on the number of threads.
 
     Args:
-        features: f64 (n, columns).
+        features: f32 or f64 (n, columns).
         direction: i8 (n), classes 0, 1, 2.
         ts: i64 ns (n); only to screen out slow features.
         params: tuned LightGBM parameters.
@@ -157,7 +159,7 @@ def fit(
 
     used = quick_features(features, ts)
     priors = np.maximum(np.bincount(direction, minlength=CLASSES) / len(direction), 1e-6)
-    data = lgb.Dataset(features[:, used], direction.astype(np.int32), free_raw_data=True)
+    data = lgb.Dataset(features[:, used].astype(np.float32), direction.astype(np.int32), free_raw_data=True)
     booster = lgb.train(FIXED_PARAMS | params | {"num_threads": threads}, data, rounds)
     return Fitted(booster, used, priors)
 
@@ -172,7 +174,7 @@ def quick_features(features: np.ndarray, ts: np.ndarray) -> tuple[int, ...]:
     _, index, counts = np.unique(hour, return_inverse=True, return_counts=True)
     kept: list[int] = []
     for column in range(features.shape[1]):
-        values = features[:, column]
+        values = features[:, column].astype(np.float64)
         total = values.var()
         means = np.bincount(index, values) / counts
         between = float((counts * (means - values.mean()) ** 2).sum() / len(values))

@@ -54,7 +54,7 @@ def test_the_id_follows_from_the_files(learned):
     """The same files and specs give the id that the metadata shows."""
     root, result = learned
     spec = LabelSpec(**document(root, "label_spec"))
-    expected = dataset.dataset_id(dataset.Selection().entries(root), spec, BASE)
+    expected = dataset.dataset_id(dataset.Selection().sources(root), spec, BASE)
     assert shown(result, "dataset_panel")["dataset id"].value == expected
     assert shown(result, "label_spec")["hash"].value == spec.hash
 

@@ -1,14 +1,16 @@
 """The decision as Dagster materializes it."""
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from assets.datasets import Dataset
+from ml.core.errors import DatasetError
 from ml.promotion.registry import Registry
 from ml.storage import decisions
-from tests.integration.assets.play import DATE, copy_of, document, make, shown
+from tests.integration.assets.play import DATE, copy_of, document, make, shown, spoil
 
-SELECTING = ("label_spec", "dataset_panel", "canary_report", "parity_report", "promotion_decision")
+SELECTING = ("label_spec", "dataset_panel")
 
 
 def test_what_passes_every_gate_is_champion(learned):
@@ -40,6 +42,18 @@ def test_the_same_evidence_is_decided_once(learned, tmp_path):
     make(root, "promotion_decision", date=None)
     assert document(root, "promotion_decision") == before
     assert decisions.verify(root) == 1
+
+
+def test_a_backfill_between_panel_and_decision_changes_nothing_in_the_record(learned, tmp_path):
+    """A day is stored again without labels after the panel was made: the record stays that of the panel's data."""
+    root = copy_of(learned[0], tmp_path)
+    before = document(root, "promotion_decision")
+    spoil(root, "training_features", lambda rows: rows.with_columns(movement_10s=pl.lit(None, pl.Float64)))
+    make(root, "promotion_decision", date=None)
+    assert document(root, "promotion_decision") == before
+    make(root, "dataset_panel", date=None)
+    with pytest.raises(DatasetError, match="Materialize the candidate again"):
+        make(root, "promotion_decision", date=None)
 
 
 def test_too_little_data_promotes_nothing(learned, tmp_path, monkeypatch):

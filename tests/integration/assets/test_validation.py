@@ -32,8 +32,8 @@ def test_one_changed_value_is_a_mismatch(root):
     victim = stored(root, "features")["ts"][1_200]
     changed = pl.when(pl.col("ts") == victim).then(pl.col("spread_bps") + 1e-12).otherwise("spread_bps")
     spoil(root, "features", lambda f: f.with_columns(spread_bps=changed))
-    second = dg.RunConfig(ops={"parity_report": Dataset(start=DATE)})
-    result = make(root, "parity_report", date=None, run_config=second)
+    second = dg.RunConfig(ops={name: Dataset(start=DATE) for name in ("label_spec", "dataset_panel")})
+    result = make(root, "label_spec", "dataset_panel", "parity_report", date=None, run_config=second)
     report = document(root, "parity_report")
     assert report["mismatches"] == 1
     assert not checks(result)["parity_report", "parity"]

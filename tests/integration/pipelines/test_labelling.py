@@ -55,8 +55,9 @@ def test_new_horizons_are_new_columns_of_that_day_alone(home):
     assert config.load(home).labels.horizons[-1] == 300
     told = labelling.label(home, FEATURE_GROUP, Range(DATE))["partitions"][f"{DATE} {INSTRUMENT.id}"]
     assert set(told["changed_labels"]) == set(label_schema((180, 300))) - set(label_schema(()))
-    rows = dataset.read_rows(home, dataset.Selection().entries(home))
-    assert rows["movement_300s"].count() > 0
+    sources = dataset.Selection().sources(home)
+    first, second = (rows["movement_300s"] for rows in dataset.days(home, sources, ("ts", "movement_300s")))
+    assert (first.count(), second.count() > 0) == (0, True)
     assert "movement_300s" not in stored(home, FEATURE_GROUP, DAY_BEFORE).columns
 
 

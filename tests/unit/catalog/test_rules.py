@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from ml.catalog.tables import RULES
+from ml.core import config
 from ml.core.paths import FEATURE_GROUP
 from ml.core.time import SECOND
 from ml.features.legacy.table import ABSENT, LEGACY_SETS
@@ -23,10 +24,10 @@ NOT_INGESTED = ("archive_files", "dataset_panel", *OF_CANDLES, *LEGACY_SETS)
 def stored(ingested):
     """The tables of a simulated day without a gap."""
     tables = {t: read(ingested.partition(t, DATE, INSTRUMENT.id)).collect() for t in RULES if t not in NOT_INGESTED}
-    spec = dataset.fit_spec(ingested, dataset.Selection())
-    entries = dataset.Selection().entries(ingested)
+    sources = dataset.Selection().sources(ingested)
+    spec = dataset.fit_spec(ingested, sources)
     archives = pl.DataFrame({"state": ["fetched"]}, schema_overrides=TABLES["archive_files"])
-    built = dataset.build(dataset.read_rows(ingested, entries), spec, BASE)
+    built = pl.concat(dataset.panel(ingested, config.load(ingested), sources, spec, BASE).frames)
     return tables | {"dataset_panel": built, "archive_files": archives}
 
 

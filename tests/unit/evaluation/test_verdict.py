@@ -10,18 +10,20 @@ import pytest
 
 from ml.core import config
 from ml.core.config import Config
-from ml.core.errors import DatasetError
 from ml.core.paths import FEATURE_GROUP, DataRoot
 from ml.evaluation import gates, verdict
 from ml.evaluation.canaries.model import Canary
+from ml.features.sets import BASE
 from ml.features.tick.build import build
 from ml.labels import future
-from ml.learning.dataset import Selection
+from ml.learning import dataset
+from ml.learning.dataset import PanelRecord, Selection
 from ml.learning.training_features import join
 from ml.market.book import layout
 from ml.market.days.tables import samples_frame
 from ml.simulation.instrument import INSTRUMENT
 from ml.storage.commit import publish, read
+from ml.storage.parquet import Stored
 from tests.support.samples import invalid, random_samples
 
 ALL = Selection()
@@ -40,38 +42,44 @@ def damaged(ingested, tmp_path_factory):
     return root
 
 
-def test_partitions_are_those_of_the_selection(ingested):
-    """By instrument, then date."""
-    assert [p[:2] for p in verdict.partitions(ingested, ALL)] == [(INSTRUMENT.id, day) for day in DAYS]
-    assert [p[1] for p in verdict.partitions(ingested, Selection(start=DAYS[1]))] == [DAYS[1]]
-    with pytest.raises(DatasetError, match=r"sim\.OTHER"):
-        verdict.partitions(ingested, Selection(instruments=("sim.OTHER",)))
+def test_partitions_are_ordered_by_instrument_then_date(ingested):
+    """Whichever order the dataset has them in."""
+    sources = ALL.sources(ingested)
+    assert [(p.instrument, p.date) for p in verdict.partitions(reversed(sources))] == [(INSTRUMENT.id, d) for d in DAYS]
 
 
 def test_all_canaries_sing_on_the_largest_partition(ingested, monkeypatch):
     """As plain dictionaries, from which the gate's canaries can be made again; a small model is quick."""
     monkeypatch.setattr(verdict, "STRONG_ROUNDS", 5)
-    found = verdict.run_canaries(ingested, config.load(ingested), ALL)
+    found = verdict.run_canaries(ingested, config.load(ingested), ALL.sources(ingested))
     assert gates.canaries([Canary(**entry) for entry in found], "").outcome == "pass"
     assert [entry["name"] for entry in found] == ["truncation", "future_scramble", "planted_leak", "null_market"]
 
 
 def test_parity_covers_every_row_and_finds_the_one_that_was_changed(ingested, damaged):
     """Each stored row of the selection is compared; the one changed value is named, and the gate fails."""
-    second = Selection(start=DAYS[1])
+    second = Selection(start=DAYS[1]).sources(damaged)
     found = verdict.run_parity(damaged, config.load(damaged), second)
     ts = read(damaged.partition("features", DAYS[1], INSTRUMENT.id)).collect()["ts"][1_000]
     assert found["mismatches"] == 1
-    assert found["rows"] == sum(entry.rows for _, _, entry in verdict.partitions(damaged, second))
+    assert found["rows"] == sum(source.rows for source in second)
     assert found["first_mismatch"].startswith(f"{ts} qi_5: batch 0.125, live ")
     assert gates.parity(found, "").outcome == "fail"
     sound = verdict.run_parity(ingested, config.load(ingested), second)
     assert (sound["mismatches"], gates.parity(sound, "").outcome) == (0, "pass")
 
 
-def test_coverage_is_the_share_of_labelled_rows(ingested):
+def made_of(root, config, spec=None):
+    """The record of a panel that is made of all that is stored."""
+    sources = ALL.sources(root)
+    path = root.whole("dataset_panel")
+    publish(root, "dataset_panel", path, dataset.panel(root, config, sources, spec, BASE), "")
+    return PanelRecord.of(Stored(path))
+
+
+def test_coverage_is_the_share_of_labelled_rows(ingested, damaged):
     """By partition, with its rows."""
-    found = verdict.label_coverage(ingested, ALL)
+    found = made_of(damaged, config.load(damaged)).label_coverage
     for day in DAYS:
         rows = read(ingested.partition(FEATURE_GROUP, day, INSTRUMENT.id)).collect()
         share = rows["movement_10s"].is_not_null().mean()
@@ -104,10 +112,8 @@ def test_canaries_run_on_the_partition_with_the_most_rows(root, rows, monkeypatc
     for (instrument, day), count in zip(partitions, rows, strict=True):
         store_rows(root, random_samples(count, 1), instrument, day)
     asked = []
-    monkeypatch.setattr(
-        verdict.canaries, "run", lambda samples, instrument, *_: asked.append((samples, instrument)) or []
-    )
-    verdict.run_canaries(root, listing(root), ALL)
+    monkeypatch.setattr(verdict.model, "run", lambda samples, instrument, *_: asked.append((samples, instrument)) or [])
+    verdict.run_canaries(root, listing(root), ALL.sources(root))
     ((samples, instrument),) = asked
     assert (len(samples), instrument) == (300, partitions[rows.index(300)][0])
     np.testing.assert_array_equal(samples, random_samples(300, 1))
@@ -128,12 +134,12 @@ def test_an_instrument_whose_rows_are_never_complete_is_named_with_the_reason(ro
         samples = invalid(samples, start, 1)
     store_rows(root, samples, INSTRUMENT)
     store_rows(root, random_samples(400, 1), OTHER)
-    assert verdict.never_complete(root, listing(root), ALL) == {INSTRUMENT.id: says}
+    assert made_of(root, listing(root)).never_complete == {INSTRUMENT.id: says}
 
 
 def test_latency_is_measured_on_the_latest_samples(ingested):
     """Those of the last date, as the kernel wrote them."""
-    instrument, samples = verdict.serving_samples(ingested, ALL)
+    instrument, samples = verdict.serving_samples(ingested, ALL.sources(ingested))
     stored = read(ingested.partition("book_samples", DAYS[1], INSTRUMENT.id)).collect()
     assert (instrument, samples[:, layout.TS].tolist()) == (INSTRUMENT.id, stored["ts"].to_list())
     assert samples[:, layout.BID_PRICE].tolist() == stored["bid_price_1"].fill_null(0).to_list()

@@ -1,56 +1,137 @@
-"""Which rows may train, and the id that follows from their content."""
+"""Which rows may train, the id that follows from their content, and the record that lies in the panel."""
+
+import datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from ml.core.errors import DatasetError
+from ml.core.config import Config
+from ml.core.errors import DatasetError, StoreError
 from ml.core.paths import FEATURE_GROUP
 from ml.features.sets import BASE
 from ml.labels.spec import LabelSpec
 from ml.learning import dataset
-from ml.learning.dataset import Selection
-from ml.storage.commit import publish
+from ml.learning.dataset import SECOND, PanelRecord, Selection
+from ml.storage.commit import publish, read
+from ml.storage.parquet import Stored
 
+ALL = Selection()
+CONFIG = Config(Path(), datetime.date(2025, 1, 1), None, ())
 SPEC = LabelSpec(10, 1.0, 0.5, 0.45, 100, 5)
 
 
-def stored(root, date="2025-01-01", instrument="sim.X", n=200, seed=0):
+def stored(root, date="2025-01-01", instrument="sim.X", n=200, seed=0, first=0):
     """A stored partition of training features."""
     columns = {name: [float((k * 7 + i + seed) % 11) for k in range(n)] for i, name in enumerate(BASE.columns)}
-    frame = pl.DataFrame({"instrument": [instrument] * n, "ts": range(n)} | columns).with_columns(
+    frame = pl.DataFrame(
+        {"instrument": [instrument] * n, "ts": [(first + k) * SECOND for k in range(n)]} | columns
+    ).with_columns(
         half_spread=pl.lit(1e-6),
         movement_10s=pl.Series([((k % 5) - 2) * 1e-4 if k % 10 else None for k in range(n)]),
         sigma_10s=pl.lit(1e-4),
-        label_end_10s=pl.col("ts") + 10,
+        label_end_10s=pl.col("ts") + 10 * SECOND,
     )
     publish(root, FEATURE_GROUP, root.partition(FEATURE_GROUP, date, instrument), frame, "")
     return frame
 
 
+def made(root, spec=SPEC, selection=ALL, row_spacing=1):
+    """The stored panel of a selection and its record."""
+    path = root.whole("dataset_panel")
+    panel = dataset.panel(root, CONFIG, selection.sources(root), spec, BASE, row_spacing)
+    publish(root, "dataset_panel", path, panel, "")
+    return read(path).collect(), PanelRecord.of(Stored(path))
+
+
 def test_only_whole_labelled_rows_enter(root):
     """A null feature or label keeps a row out; nothing else does."""
-    stored(root)
-    rows = dataset.read_rows(root, Selection().entries(root))
-    built = dataset.build(
-        rows.with_columns(qi_1=pl.when(pl.col("ts") == 3).then(None).otherwise(pl.col("qi_1"))), SPEC, BASE
-    )
+    rows = stored(root)
+    hole = rows.with_columns(qi_1=pl.when(pl.col("ts") == 3 * SECOND).then(None).otherwise(pl.col("qi_1")))
+    publish(root, FEATURE_GROUP, root.partition(FEATURE_GROUP, "2025-01-01", "sim.X"), hole, "")
+    built, _ = made(root)
     assert built.height == 200 - 20 - 1
     assert not built.null_count().sum_horizontal().item()
     assert built["direction"].dtype == pl.Int8
-    assert dataset.build(rows, None, BASE).is_empty()
+    assert {built[name].dtype for name in BASE.columns} == {pl.Float32}
+    assert made(root, spec=None)[0].is_empty()
+
+
+def test_rows_of_all_instruments_are_in_order_of_time(root):
+    """Then of instrument; a date is complete before the next begins."""
+    for date, first in (("2025-01-01", 0), ("2025-01-02", 200)):
+        for instrument in ("sim.Y", "sim.X"):
+            stored(root, date, instrument, first=first)
+    built, record = made(root)
+    assert built.height == 4 * 180
+    assert built.equals(built.sort("ts", "instrument"))
+    assert [(s.date, s.instrument) for s in record.sources] == [
+        (f"2025-01-0{day}", f"sim.{name}") for day in (1, 2) for name in "XY"
+    ]
+
+
+def test_rows_may_lie_further_apart(root):
+    """Ten seconds apart, on the grid of UTC; another spacing is another dataset."""
+    rows = stored(root).filter(pl.col("ts") % (10 * SECOND) == 0)
+    assert rows["movement_10s"].count() == 0
+    built, record = made(root, row_spacing=4)
+    assert built["ts"].unique().to_list() == [k * SECOND for k in range(0, 200, 4) if k % 10]
+    assert record.row_spacing == 4
+    assert record.dataset_id != made(root)[1].dataset_id
+
+
+def test_columns_that_no_model_needs_are_not_read(root):
+    """A column of another type, or none at all, changes nothing; a file without one that is needed gives no row."""
+    rows = stored(root)
+    before, _ = made(root)
+    path = root.partition(FEATURE_GROUP, "2025-01-01", "sim.X")
+    publish(root, FEATURE_GROUP, path, rows.with_columns(pl.lit("x").alias("movement_60s")), "")
+    assert made(root)[0].equals(before)
+    later = root.partition(FEATURE_GROUP, "2025-01-02", "sim.X")
+    publish(root, FEATURE_GROUP, later, rows.drop("qi_1"), "")
+    assert made(root)[0].equals(before)
+
+
+def test_a_file_that_is_replaced_while_the_panel_is_made_is_an_error(root):
+    """The id would be that of other rows."""
+    stored(root)
+    sources = ALL.sources(root)
+    stored(root, seed=1)
+    with pytest.raises(StoreError, match=r"features_sim\.X\.parquet was replaced"):
+        list(dataset.panel(root, CONFIG, sources, SPEC, BASE).frames)
+
+
+def test_the_record_lies_in_the_panel(root):
+    """What it was made of is read from the panel alone, whatever is stored afterwards."""
+    stored(root)
+    sources = tuple(ALL.sources(root))
+    _, record = made(root)
+    stored(root, seed=1)
+    stored(root, "2025-01-02")
+    found = PanelRecord.of(Stored(root.whole("dataset_panel")))
+    assert found == record
+    assert (found.sources, found.label_spec, found.dataset_id) == (
+        sources,
+        SPEC,
+        dataset.dataset_id(sources, SPEC, BASE),
+    )
+    assert found.label_coverage == {"2025-01-01|sim.X": (0.9, 200)}
+    publish(root, "dataset_panel", root.whole("dataset_panel"), pl.DataFrame({"ts": [1]}), "")
+    with pytest.raises(StoreError, match="Materialize its asset again"):
+        PanelRecord.of(Stored(root.whole("dataset_panel")))
 
 
 def test_the_id_follows_from_content_and_specs_alone(root):
     """The same files and specs give the same id; another byte, spec or file gives another."""
     stored(root)
-    entries = Selection().entries(root)
-    name = dataset.dataset_id(entries, SPEC, BASE)
-    assert dataset.dataset_id(Selection().entries(root), SPEC, BASE) == name
-    assert dataset.dataset_id(entries, LabelSpec(10, 1.0, 0.6, 0.45, 100, 5), BASE) != name
+    sources = ALL.sources(root)
+    name = dataset.dataset_id(sources, SPEC, BASE)
+    assert dataset.dataset_id(ALL.sources(root), SPEC, BASE) == name
+    assert dataset.dataset_id(sources, LabelSpec(10, 1.0, 0.6, 0.45, 100, 5), BASE) != name
     stored(root, date="2025-01-02")
-    assert dataset.dataset_id(Selection().entries(root), SPEC, BASE) != name
+    assert dataset.dataset_id(ALL.sources(root), SPEC, BASE) != name
     stored(root, seed=1)
-    assert dataset.dataset_id(Selection(end="2025-01-01").entries(root), SPEC, BASE) != name
+    assert dataset.dataset_id(Selection(end="2025-01-01").sources(root), SPEC, BASE) != name
 
 
 def test_a_selection_picks_dates_and_instruments(root):
@@ -58,12 +139,12 @@ def test_a_selection_picks_dates_and_instruments(root):
     for date in ("2025-01-01", "2025-01-02", "2025-01-03"):
         for instrument in ("sim.X", "sim.Y"):
             stored(root, date, instrument, n=1)
-    picked = Selection("2025-01-02", "2025-01-03", ("sim.Y",)).entries(root)
+    picked = Selection("2025-01-02", "2025-01-03", ("sim.Y",)).sources(root)
     assert [e.path.split("/")[-2:] for e in picked] == [
         [f"date=2025-01-0{d}", "features_sim.Y.parquet"] for d in (2, 3)
     ]
     with pytest.raises(DatasetError, match="Materialize"):
-        Selection("2026-01-01").entries(root)
+        Selection("2026-01-01").sources(root)
 
 
 def test_the_first_block_is_the_first_share_of_labelled_rows(root):
@@ -77,6 +158,6 @@ def test_the_first_block_is_the_first_share_of_labelled_rows(root):
 def test_a_spec_needs_enough_rows(root):
     """A threshold from a handful of rows would be noise."""
     stored(root, n=100)
-    assert dataset.fit_spec(root, Selection()) is None
+    assert dataset.fit_spec(root, ALL.sources(root)) is None
     stored(root, n=2_000)
-    assert dataset.fit_spec(root, Selection()).rows == pytest.approx(720, abs=2)
+    assert dataset.fit_spec(root, ALL.sources(root)).rows == pytest.approx(720, abs=2)

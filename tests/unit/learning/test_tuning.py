@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ml.core.errors import DatasetError
-from ml.learning.dataset import FIRST_SHARE
+from ml.learning.dataset import FIRST_SHARE, MIN_ROWS
 from ml.learning.models import baselines
 from ml.learning.tuning import N_TRIALS, cut, search, tune
-from ml.learning.walk_forward import EMBARGO_NS, MIN_ROWS, best_baseline
+from ml.learning.walk_forward import EMBARGO_NS, best_baseline
 from tests.support.panels import panel, rows
 
 BLOCK = np.arange(3_000)

@@ -15,6 +15,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from ml.core.config import HORIZONS, Config
+from ml.core.errors import DatasetError
 from ml.core.paths import FEATURE_GROUP, DataRoot
 from ml.evaluation import gates
 from ml.evaluation.canaries.model import Canary
@@ -23,7 +24,7 @@ from ml.features.sets import BASE
 from ml.labels.spec import LabelSpec
 from ml.learning import walk_forward
 from ml.learning.candidate import train
-from ml.learning.dataset import Selection
+from ml.learning.dataset import PanelRecord, Selection, dataset_id
 from ml.learning.models.lightgbm import DirectionModel
 from ml.market.book import layout
 from ml.market.days.tables import samples_frame
@@ -33,6 +34,7 @@ from ml.promotion.registry import Registry
 from ml.simulation.instrument import INSTRUMENT
 from ml.storage import decisions
 from ml.storage.commit import publish
+from ml.storage.parquet import Parts
 
 DATE = "2025-03-03"
 ROWS = 12_000
@@ -41,7 +43,8 @@ START = 1_741_000_000 * SECOND
 LISTED = Config(Path(), date(2025, 3, 3), date(2025, 3, 3), (INSTRUMENT,))
 TUNED = {"params": {"num_leaves": 4, "min_data_in_leaf": 200, "learning_rate": 0.2}, "rounds": 12}
 TUNED |= {"n_trials": 8, "baseline": "logistic_imbalance"}
-SPEC = asdict(LabelSpec(10, 1.0, 0.5, 0.45, 4_000, START + 4_000 * SECOND))
+LABEL_SPEC = LabelSpec(10, 1.0, 0.5, 0.45, 4_000, START + 4_000 * SECOND)
+SPEC = asdict(LABEL_SPEC)
 PARITY = {"rows": ROWS, "rows_with_values": ROWS, "mismatches": 0, "first_mismatch": ""}
 
 
@@ -65,11 +68,15 @@ def made(root: DataRoot, skill: float) -> Evidence:
     publish(root, FEATURE_GROUP, root.partition(FEATURE_GROUP, DATE, INSTRUMENT.id), labelled, "")
     samples = samples_frame(np.zeros((1, layout.COLUMNS), np.int64))
     publish(root, "book_samples", root.partition("book_samples", DATE, INSTRUMENT.id), samples, "")
+    sources = tuple(Selection().sources(root))
+    identity = dataset_id(sources, LABEL_SPEC, BASE)
+    shares = {f"{DATE}|{INSTRUMENT.id}": (1.0, ROWS)}
+    record = PanelRecord(identity, sources, LABEL_SPEC, BASE.hash, 1, shares, {})
     predictions = walk_forward.panel_predictions(rows, TUNED, 1)
-    for table, frame in (("dataset_panel", rows), ("fold_predictions", predictions)):
-        publish(root, table, root.whole(table), frame, "")
+    publish(root, "dataset_panel", root.whole("dataset_panel"), Parts(rows.schema, [rows], notes=record.note()), "")
+    publish(root, "fold_predictions", root.whole("fold_predictions"), predictions, "")
     canary = vars(Canary("truncation", True, 0.0, 0.0, ""))
-    return Evidence(Selection(), SPEC, TUNED, predictions, train(root, rows, SPEC, TUNED, 1), [canary], PARITY)
+    return Evidence(record, TUNED, predictions, train(root, rows, SPEC, TUNED, 1), identity, [canary], PARITY)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +125,29 @@ def test_skill_is_promoted_and_the_record_says_on_what(skilled):
     assert (run.data.params["trials"], run.data.tags["dataset_id"]) == ("8", record["dataset_id"])
 
 
+def test_a_backfill_after_the_panel_changes_nothing_in_the_record(skilled):
+    """A day is stored again with fewer labels and another is added: the record is of the data that the model saw."""
+    root, registry, evidence = skilled
+    before = evidence.panel
+    rows = pl.read_parquet(root.partition(FEATURE_GROUP, DATE, INSTRUMENT.id))
+    few = rows.with_columns(pl.col("movement_10s").replace(0.0, None))
+    for day in (DATE, "2025-03-09"):
+        publish(root, FEATURE_GROUP, root.partition(FEATURE_GROUP, day, INSTRUMENT.id), few, "")
+    record = decide(root, LISTED, registry, evidence)
+    assert record["dataset_id"] == before.dataset_id != dataset_id(Selection().sources(root), LABEL_SPEC, BASE)
+    (coverage,) = [gate for gate in record["gates"] if gate["name"] == "coverage"]
+    assert (coverage["value"], coverage["detail"]) == (1.0, f"lowest: {DATE}|{INSTRUMENT.id}, {ROWS} rows")
+    assert record["decision"] == "promote"
+
+
+def test_a_candidate_of_another_panel_is_an_error(skilled):
+    """The panel was made again after the candidate was trained: nothing is decided."""
+    root, registry, evidence = skilled
+    with pytest.raises(DatasetError, match="Materialize the candidate again"):
+        decide(root, LISTED, registry, replace(evidence, panel=replace(evidence.panel, dataset_id="other")))
+    assert not decisions.journal(root)
+
+
 def test_no_skill_is_not_promoted(prepared, tmp_path, made_store):
     """A model on noise gains nothing on the baselines."""
     root, registry, evidence = opened(prepared[1], tmp_path, made_store)
@@ -143,12 +173,11 @@ def test_one_gate_that_does_not_pass_holds_back_a_skilled_model(skilled, monkeyp
     change, decision = CHANGES[gate]
     if gate == "rows":
         monkeypatch.setattr(deployment.gates, "MIN_ROWS", ROWS + 1)
+    if gate == "coverage":
+        few = {f"{DATE}|{INSTRUMENT.id}": (0.5, ROWS)}
+        change = {"panel": replace(evidence.panel, label_coverage=few)}
     if gate == "latency":
         monkeypatch.setattr(deployment.latency, "measure", lambda *_: Latency(9.0, 9.0))
-    if gate == "coverage":
-        part = root.partition(FEATURE_GROUP, DATE, INSTRUMENT.id)
-        few = pl.read_parquet(part).with_columns(pl.col("movement_10s").replace(0.0, None))
-        publish(root, FEATURE_GROUP, part, few, "")
     record = decide(root, LISTED, registry, replace(evidence, **change))
     assert {name for name, outcome in outcomes(record).items() if outcome != "pass"} - {"sharpe", "slices"} == {gate}
     assert (record["decision"], registry.champion()) == (decision, None)
@@ -157,7 +186,12 @@ def test_one_gate_that_does_not_pass_holds_back_a_skilled_model(skilled, monkeyp
 def test_without_a_candidate_every_question_about_it_is_insufficient(skilled):
     """Too few rows to train: an honest record, and no run."""
     root, registry, evidence = skilled
-    record = decide(root, LISTED, registry, replace(evidence, model_id=None, tuned={}, label_spec={}))
+    record = decide(
+        root,
+        LISTED,
+        registry,
+        replace(evidence, model_id=None, tuned={}, panel=replace(evidence.panel, label_spec=None)),
+    )
     assert [outcomes(record)[name] for name in gates.MODEL_BARS] == ["insufficient"] * 5
     assert {gate["name"]: gate["threshold"] for gate in record["gates"]}.items() >= gates.MODEL_BARS.items()
     assert (record["decision"], record["candidate"], record["mlflow_run"]) == ("insufficient", None, None)
