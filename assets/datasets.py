@@ -25,7 +25,7 @@ from ml.learning.training_features import join
 
 
 class Dataset(dg.Config):
-    """Which partitions a dataset is made of; empty means all that are stored."""
+    """Partitions of a dataset; empty means all stored partitions."""
 
     start: str | None = None
     end: str | None = None
@@ -84,7 +84,7 @@ def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.Mat
 def dataset_panel(
     config: Dataset, data_root: dg.ResourceParam[DataRoot], label_spec: dict[str, Any]
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """The rows that a model may be trained and judged on, with their class; its id follows from their content."""
+    """The rows for training and evaluation, with their class; the dataset id is a hash of their content."""
     from ml.plotting import plots
 
     spec = LabelSpec(**label_spec) if label_spec else None

@@ -1,7 +1,6 @@
-"""Is the number true? Canaries and parity.
+"""Leak canaries, and parity of the live path with every stored row.
 
-Here: the leak canaries, and the live path replayed over every stored row.
-Not here: the walk-forward scores (`assets.training`).
+Walk-forward scores belong to `assets.training`.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,4 @@
-"""What runs when data arrive.
-
-Here: new capture files.
-"""
+"""Sensors: new capture files."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -23,7 +20,7 @@ CLOSING_NS = 60 * 10**9
 @dg.sensor(
     job=ingest,
     minimum_interval_seconds=60,
-    description="Ingest each listed date and instrument whose capture files changed.",
+    description="Ingest each configured date and instrument whose capture files changed.",
 )
 def capture_arrivals(data_root: dg.ResourceParam[DataRoot]) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run per partition, keyed by the content of the files that reach into it: a restart asks for nothing twice.
@@ -35,7 +32,7 @@ def capture_arrivals(data_root: dg.ResourceParam[DataRoot]) -> Iterator[dg.RunRe
         key: content for key, content in partition_contents(data_root).items() if instrument_day.has_partition_key(key)
     }
     if not found:
-        yield dg.SkipReason("no capture file of a partition that exists")
+        yield dg.SkipReason("no capture file of an existing partition")
     for key, content in sorted(found.items()):
         yield dg.RunRequest(run_key=f"{key}|{content}", partition_key=key)
 

@@ -40,7 +40,7 @@ class Selection:
         """
         found = [entry for entry in manifest(root, FEATURE_GROUP).values() if self._holds(entry.path)]
         if not found:
-            raise DatasetError(f"No {FEATURE_GROUP} partition matches {self}. Materialize some first.")
+            raise DatasetError(f"No {FEATURE_GROUP} partition matches {self}. Materialize the partitions first.")
         require_current(FEATURE_GROUP, found)
         return sorted(found, key=lambda entry: entry.path)
 

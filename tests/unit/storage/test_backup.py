@@ -148,8 +148,8 @@ def test_a_manifest_is_read_once_and_again_for_each_fault(full, tmp_path, monkey
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda r: one(r).unlink(), "it is listed, and not there"),
-        (lambda r: one(r).write_bytes(b"PAR1"), "its bytes are not those that were listed"),
+        (lambda r: one(r).unlink(), "it is listed but missing"),
+        (lambda r: one(r).write_bytes(b"PAR1"), "its bytes differ from the listed checksum"),
         (lambda r: (r.dagster_home / "history" / "runs.db").write_bytes(b"no database" * 99), "not a database"),
     ],
 )
