@@ -66,7 +66,7 @@ def verify(root: DataRoot) -> Report:
             with commit.writer(root, table):
                 listed = commit.manifest(root, table)
                 report.faults += [fault for path in suspects if (fault := _fault(root, listed[path]))]
-    report.faults += _strays(root)
+    report.faults += _unlisted(root)
     report.decisions = _decisions(root, report.faults)
     return report
 
@@ -88,12 +88,11 @@ def _fault(root: DataRoot, entry: commit.Entry) -> Fault | None:
     return None
 
 
-def _strays(root: DataRoot) -> Iterator[Fault]:
+def _unlisted(root: DataRoot) -> Iterator[Fault]:
     suspects = set(_strays(root))
     if suspects:
-        for table in tables(
-            root
-        ):  # a file between its rename and its manifest line looks unlisted: wait for the writers
+        # a file between its rename and its manifest line looks unlisted: wait for the writers
+        for table in tables(root):
             with commit.writer(root, table):
                 pass
         for path in sorted(suspects & set(_strays(root))):

@@ -194,7 +194,7 @@ def test_nothing_is_written_over(full, tmp_path):
         restore(tmp_path / "copy", full)
     with pytest.raises(StoreError, match="inside the data root"):
         backup(full, full.root / "copy")
-    with pytest.raises(StoreError, match="is no data root"):
+    with pytest.raises(StoreError, match="is not a data root"):
         backup(DataRoot(tmp_path / "none"), tmp_path / "other")
     durable.write_text(tmp_path / "again" / "README.md", "# The cellar")
     assert restore(tmp_path / "copy", DataRoot(tmp_path / "again")).files
