@@ -1,1 +1,1 @@
-"""Every table and model we keep, one Dagster asset each, in a few lines that call ml."""
+"""Every stored table and model, one Dagster asset each, in a few lines that call ml."""

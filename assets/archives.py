@@ -1,7 +1,7 @@
-"""Files of public archives among the captures.
+"""Files of public archives in the captures folder.
 
-Here: the ledger of what was fetched, is not published or was quarantined, one partition a UTC date x instrument.
-Not here: the captures themselves, which `assets.raw` reads whoever brought them.
+The table lists what was fetched, is not published or was quarantined, one partition per UTC date and instrument.
+Captures themselves are read by `assets.raw`.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from ml.core.versions import ARCHIVES, code_version
 def archive_files(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """What became of each file that the listed sources should have of the date; what was missing is fetched."""
+    """State of each file that the configured sources should have for the date; missing files are fetched."""
     from ml.archives import fetch
 
     date, instrument = date_and_instrument(context)

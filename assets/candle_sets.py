@@ -1,8 +1,7 @@
-"""Features of candles and what followed them, a month at a time.
+"""Candle features and targets, one partition per month and instrument.
 
-Here: the tables of `unified_240` and of the 20 targets, one partition a month x instrument; what lies before and after
-the month is read as far as they reach.
-Not here: the candles (`assets.candles`).
+The tables of `unified_240` and of the 20 targets. Candles before and after the month are read as far as look-back
+and horizon need them. Candles belong to `assets.candles`.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
-"""Candles of one minute, from trades.
+"""One-minute candles from trades, one partition per UTC date and instrument.
 
-Here: the candle table, one partition a UTC date x instrument; coarser ones follow from it
-(`ml.candles.from_trades.resample`).
-Not here: candles that a venue serves, which `lobforge candles` fetches.
+Coarser candles are resampled from them (`ml.candles.from_trades.resample`). `lobforge candles` fetches the candles
+of a venue.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
-"""Rules of a table, and leak canaries, as Dagster asset checks, made inside the asset that makes the table.
+"""Table rules and leak canaries as Dagster asset checks, computed inside the asset.
 
-Here: the lines between a rule, a canary or the canaries of a feature set, and a check.
-Not here: the rules (in the specs of tables), the canaries (`ml.evaluation.canaries.features`,
-`ml.evaluation.canaries.candles`). A separate check on a partitioned asset would load every partition.
+A separate check on a partitioned asset would load every partition. The rules belong to the tables, the canaries to
+`ml.evaluation.canaries`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 
 
 CANARIES = {
-    "truncation": "The newest candles alone give the rows that all candles give, at 200 random times.",
-    "future_scramble": "What comes later changes nothing.",
-    "planted_leak": "A leak that was planted is caught.",
+    "truncation": "At 200 random times, the candles up to that time give the same row as all candles.",
+    "future_scramble": "Later data does not change earlier rows.",
+    "planted_leak": "A planted leak is caught.",
 }
 
 
@@ -67,13 +66,13 @@ def verdict_results(table: str, verdicts: Iterable[Verdict]) -> Iterator[dg.Asse
             asset_key=table,
             passed=verdict.passed,
             severity=dg.AssetCheckSeverity.ERROR if verdict.rule.blocking else dg.AssetCheckSeverity.WARN,
-            metadata={"rows that break it": verdict.broken, "rows": verdict.rows},
+            metadata={"rows in violation": verdict.broken, "rows": verdict.rows},
         )
 
 
 def leak_specs(table: str) -> list[dg.AssetCheckSpec]:
     """Check specs of the leak canaries, one per feature set."""
-    said = "No value of {} changes with the future, or with a past longer than declared; a planted leak is caught."
+    said = "No value of {} depends on the future or on data before its declared look-back; a planted leak is caught."
     return [
         dg.AssetCheckSpec(f"no_leak_{name}", asset=table, description=said.format(name), blocking=True) for name in SETS
     ]

@@ -27,7 +27,7 @@ from ml.storage.parquet import Parts
 
 
 class Dataset(dg.Config):
-    """Which partitions a dataset is made of; empty means all that are stored."""
+    """Partitions of a dataset; empty means all stored partitions."""
 
     start: str | None = None
     end: str | None = None

@@ -1,7 +1,6 @@
-"""Is the market still the one that the model knows? Profiles, the baseline and a day's distance from it.
+"""Drift: feature profiles, the baseline of the training data, and the distance of a day from it.
 
-Here: what a person looks at before trusting a model on a new day.
-Not here: whether a model may be promoted (`assets.promotion`).
+Use it before trusting a model on a new day. Promotion belongs to `assets.promotion`.
 """
 
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from ml.features.sets import BASE
 from ml.plotting import plots
 
 AS_TRAINED = dg.AssetCheckSpec(
-    "as_trained", asset="drift_report", description="The day was compared, and no feature has drifted."
+    "as_trained", asset="drift_report", description="The day was compared, and no feature drifted."
 )
 
 
@@ -45,7 +44,7 @@ def feature_profile(features: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame
     code_version=code_version(DRIFT),
 )
 def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame]:
-    """How each feature is distributed over the panel, and how far the panel's own blocks stray."""
+    """Distribution of each feature over the panel, and the variation between blocks of the panel."""
     baseline = drift.fit(dataset_panel.collect(), BASE.columns)
     return dg.MaterializeResult(value=baseline, metadata={"feature set hash": BASE.hash})
 
@@ -63,7 +62,7 @@ def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataF
 def drift_report(
     context: dg.AssetExecutionContext, features: pl.LazyFrame, drift_baseline: pl.LazyFrame
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """Each feature's distance from what the model was trained on, beside the distance that means nothing."""
+    """Distance of each feature from the training data, with the distance that is normal for it."""
     _, instrument = date_and_instrument(context)
     known = drift_baseline.filter(pl.col("instrument") == instrument.id).collect()
     found = drift.compare(features.collect(), known)

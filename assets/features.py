@@ -1,7 +1,6 @@
-"""Features of the book and the tape, a row per second.
+"""Features of the order book and trades, one row per second, one partition per UTC date and instrument.
 
-Here: the feature table, one partition a UTC date x instrument.
-Not here: what happened next (`assets.labels`).
+Labels belong to `assets.labels`.
 """
 
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ from ml.storage.parquet import Stored
 def features(
     context: dg.AssetExecutionContext, raw_frames: Stored, book_samples: pl.LazyFrame
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """Book, flow, trades, price, minutes and context of each sample; null with a reason where they are not known."""
+    """Features of book, order flow, trades, price, minutes and time of each sample; unknown values are null."""
     from ml.evaluation.canaries import features as leaks
     from ml.features.tick.build import build
     from ml.market.days.samples import tail

@@ -1,7 +1,6 @@
-"""What the mid price did next.
+"""Labels of the mid price, one partition per UTC date and instrument.
 
-Here: the label table, one partition a UTC date x instrument.
-Not here: the class thresholds (`assets.datasets.label_spec`).
+Class thresholds belong to `assets.datasets.label_spec`.
 """
 
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ def future_labels(
     book_samples: pl.LazyFrame,
     listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """Movement and direction of the mid by horizon, before and after costs; null near gaps and the day's end."""
+    """Movement and direction of the mid price per horizon, before and after costs; null near gaps and midnight."""
     from ml.labels import future
     from ml.market.days.samples import tail
     from ml.plotting import plots

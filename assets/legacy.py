@@ -1,7 +1,7 @@
-"""What the predecessor bots left, as tables.
+"""Files of the predecessor bots as tables, one asset per kind of file.
 
-Here: one asset a kind of file; each takes a folder and stores what it holds.
-Not here: reading the files (`ml.legacy`); the verb `lobforge migrate` does the same without Dagster.
+Each asset imports a folder. Reading the files belongs to `ml.legacy`; `lobforge migrate` does the same without
+Dagster.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from ml.plotting import plots
 
 
 class Legacy(dg.Config):
-    """The predecessor's folder, and what its files do not say: the venue, and times and symbols of bare candles."""
+    """The predecessor's folder, and what its files do not contain: the venue, and times and symbols of bare candles."""
 
     folder: str
     venue: str = "bybit-linear"
@@ -26,7 +26,7 @@ class Legacy(dg.Config):
     candles_symbols: str = ""
 
     def result(self, root: DataRoot, table: str, listed: Config | None = None) -> dg.MaterializeResult[Any]:
-        """Migrate one table and show what became of every row."""
+        """Migrate one table and report what happened to every row."""
         from ml.legacy.candles import grid
         from ml.legacy.migration import migrate
 
@@ -51,7 +51,7 @@ def legacy_samples(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.
     group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=code_version(LEGACY_FILES)
 )
 def legacy_layering(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[Any]:
-    """Layering patterns of the predecessor, each once with its best label; every copy is named."""
+    """Layering patterns of the predecessor, each once with its best label; all copies are listed."""
     return config.result(data_root, "legacy_layering")
 
 
@@ -61,5 +61,5 @@ def legacy_layering(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg
 def legacy_candles(
     config: Legacy, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[Any]:
-    """Candles from bare arrays of high, low, close and quote volume, whose times and symbols the run gives."""
+    """Candles from bare arrays of high, low, close and quote volume; the run config gives times and symbols."""
     return config.result(data_root, "legacy_candles", listed)

@@ -1,8 +1,7 @@
 """The predecessor's columns of each sample, for models that were trained on them.
 
-Here: the tables `legacy_110` and `legacy_112`, one partition a UTC date x instrument, made when they are asked for;
-minutes before the day are read where they are stored.
-Not here: the predecessor's own files (`assets.legacy`).
+The tables `legacy_110` and `legacy_112`, one partition per UTC date and instrument, run only on request; minutes
+before the day are read if they are stored. The predecessor's own files belong to `assets.legacy`.
 """
 
 from collections.abc import Iterator

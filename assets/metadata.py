@@ -1,8 +1,4 @@
-"""What a person sees of an asset in the UI.
-
-Here: pictures and small tables as Dagster metadata.
-Not here: drawing (`ml.plotting.plots`).
-"""
+"""Asset metadata in the Dagster UI: pictures and small tables. Drawing belongs to `ml.plotting.plots`."""
 
 import base64
 from typing import Any

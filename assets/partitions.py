@@ -1,8 +1,7 @@
-"""The keys of partitioned assets: UTC date or month x instrument, from `lobforge.toml` in the data root.
+"""Partition keys: UTC date or month and instrument, from `lobforge.toml` in the data root.
 
-Here: the partitions definitions, and what a key says.
-Not here: the file itself (`ml.core.config`). Keys are dated and append-only: a removed key could no longer be
-addressed.
+This module has the partitions definitions and parses keys; the file belongs to `ml.core.config`. Keys are dated and
+append-only: a removed key could no longer be addressed.
 """
 
 import warnings
@@ -19,7 +18,7 @@ from ml.core.paths import DataRoot
 ROOT = DataRoot(settings.load().data_root)
 _CONFIG = config.load(ROOT)
 FETCHED = ["archive_files"] if _CONFIG.sources else []
-"""What brings captures; nobody is told to materialize it first where no source is listed."""
+"""The asset that fetches captures; a dependency only if a source is configured."""
 
 
 def _after(last: date) -> str:
@@ -49,7 +48,7 @@ instrument_month = dg.MultiPartitionsDefinition(
         "instrument": dg.StaticPartitionsDefinition(_CONFIG.ids),
     }
 )
-"""The running month is a partition too: it is made again as its days come in."""
+"""The current month is a partition too: it is recomputed as its days arrive."""
 
 with warnings.catch_warnings():
     # known to be beta: dagster is pinned, and the tests of assets see that months are made of their days

@@ -1,7 +1,6 @@
-"""Which model serves: the decision and its evidence.
+"""The promotion decision and its evidence, the last asset of the graph.
 
-Here: the last asset of the graph.
-Not here: the gates (`ml.evaluation.gates`), the order in which a decision takes effect (`ml.promotion.registry`).
+Gates belong to `ml.evaluation.gates`, the order in which a decision takes effect to `ml.promotion.registry`.
 """
 
 from typing import Any

@@ -1,7 +1,6 @@
-"""What the captures hold: raw frames as received, and the events, trades and validity that follow from them.
+"""Raw frames as received, and the events, trades and validity derived from them.
 
-Here: the tables nearest to the exchange, one partition a UTC date x instrument.
-Not here: samples of the book (`assets.samples`).
+One partition per UTC date and instrument. Samples of the book belong to `assets.samples`.
 """
 
 from collections.abc import Iterator
@@ -27,8 +26,8 @@ from ml.tables.rules import Judged
 from ml.tables.schemas import TABLES
 
 DECODED = {
-    "book_events": "Level changes that were applied, in order, with the book the day opens with; breaks are rows too.",
-    "trades": "Trades inside the market, in the order of their arrival.",
+    "book_events": "Applied level changes in order, starting with the book at the start of day; gaps are rows too.",
+    "trades": "Trades in order of arrival; off-book trades are quarantined.",
     "validity": "When the book was known to be right, and why each interval ended.",
     "trade_validity": "When trades were known to be captured, and why each interval ended.",
     "quarantine": "Frames that could not be used, with the reason.",

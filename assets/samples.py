@@ -1,7 +1,6 @@
-"""The order book on a grid of one second.
+"""The order book sampled once per second, one partition per UTC date and instrument.
 
-Here: the sampled table, one partition a UTC date x instrument.
-Not here: features of the samples (`assets.features`).
+Features belong to `assets.features`.
 """
 
 from collections.abc import Iterator

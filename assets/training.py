@@ -1,7 +1,7 @@
-"""The candidate and its out-of-sample predictions.
+"""The candidate model and its out-of-sample predictions.
 
-Here: the model trained on everything, and what models of the same kind predicted walking forward.
-Not here: whether the candidate may be promoted (`assets.promotion`).
+The candidate is trained on all rows; the predictions come from walk-forward folds. Promotion belongs to
+`assets.promotion`.
 """
 
 from typing import Any

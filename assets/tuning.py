@@ -1,7 +1,4 @@
-"""The search for hyper-parameters.
-
-Here: one asset; what it may see is the first training block alone.
-"""
+"""Hyper-parameter search on the first training block only."""
 
 from dataclasses import asdict
 from typing import Any

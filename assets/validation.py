@@ -1,8 +1,6 @@
-"""Is the number true? Canaries and parity.
+"""Leak canaries, and parity of the live path with every stored row.
 
-Here: the leak canaries, and the live path replayed over every stored row of the partitions that
-the panel was made of.
-Not here: the walk-forward scores (`assets.training`).
+Walk-forward scores belong to `assets.training`.
 """
 
 from collections.abc import Iterator

@@ -53,12 +53,12 @@ def fits(model: DirectionModel) -> None:
         missing = sorted(set(card.features) - set(running.columns))
         extra = sorted(set(running.columns) - set(card.features))
         raise ModelRefused(
-            f"The model was trained on {card.feature_set} {card.feature_set_hash}, running is {running.hash}"
+            f"The model was trained on {card.feature_set} {card.feature_set_hash}, but {running.hash} is running"
             f" (model only: {missing or 'none'}; running only: {extra or 'none'}). Train and promote again."
         )
     if card.code_version != running.code_version:
         raise ModelRefused(
-            f"The model was trained on features of {card.code_version}, running is {running.code_version}: "
+            f"The model was trained on features of {card.code_version}, but {running.code_version} is running: "
             "its features may differ. Train and promote again."
         )
 

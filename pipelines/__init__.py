@@ -1,1 +1,1 @@
-"""When and with what the assets run: definitions, jobs, schedules, sensors, resources and the verbs that need them."""
+"""Dagster definitions, resources, IO managers, jobs, schedules and sensors; setup of a data root."""

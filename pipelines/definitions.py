@@ -1,8 +1,4 @@
-"""The Dagster code location.
-
-Here: `build_defs`, which puts assets, jobs, schedules, sensors and resources together, and `defs`.
-Not here: anything that runs.
-"""
+"""The Dagster code location: `build_defs` combines assets, jobs, schedules, sensors and resources."""
 
 from typing import Any
 

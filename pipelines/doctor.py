@@ -1,7 +1,6 @@
-"""What could be wrong with a data root, and the fix.
+"""Checks of a data root, each with a fix.
 
-Here: one function a question; each answers without changing anything.
-Not here: fixing (`pipelines.setup`).
+One function per check; none changes anything. Repairs belong to `pipelines.setup`.
 """
 
 import shutil
@@ -81,7 +80,7 @@ def _disk(root: DataRoot) -> Iterator[Finding]:
 def _compiled() -> Iterator[Finding]:
     kept = kernel_cache.folder()
     what = kernel_cache.missing() if kept is None else f"compiled code is kept in {kept}"
-    yield Finding(kept is not None, what, "set LOBFORGE_CACHE_DIR to a folder that this user can write")
+    yield Finding(kept is not None, what, "set LOBFORGE_CACHE_DIR to a folder that this user can write to")
 
 
 def _files(root: DataRoot) -> Iterator[Finding]:
@@ -111,12 +110,12 @@ def _files(root: DataRoot) -> Iterator[Finding]:
         unlisted = [p for p in root.table(table).rglob("*.parquet") if str(p.relative_to(root.root)) not in listed]
         if unlisted:
             yield Finding(
-                False, f"{table}: {len(unlisted)} files are not listed (first {unlisted[0].name})", "lobforge init"
+                False, f"{table}: {len(unlisted)} files are in no manifest (first {unlisted[0].name})", "lobforge init"
             )
 
 
 def _decisions(root: DataRoot) -> Iterator[Finding]:
     try:
-        yield Finding(True, f"{decisions.verify(root)} decisions, chain whole")
+        yield Finding(True, f"{decisions.verify(root)} decisions, hash chain intact")
     except LobforgeError as error:
         yield Finding(False, str(error), "restore the decisions folder from a backup")

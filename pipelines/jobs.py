@@ -1,7 +1,4 @@
-"""Named selections of assets.
-
-Here: what is run together, one sentence each.
-"""
+"""Jobs: named selections of assets with a description."""
 
 import dagster as dg
 
@@ -46,7 +43,7 @@ learn = dg.define_asset_job(
 watch = dg.define_asset_job(
     "watch",
     selection=dg.AssetSelection.groups("monitoring"),
-    description="Is a UTC date still what the model was trained on, for one instrument?",
+    description="Drift of one UTC date and instrument against the training data of the model.",
 )
 migrate = dg.define_asset_job(
     "migrate",

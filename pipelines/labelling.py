@@ -1,7 +1,7 @@
-"""Labels of stored days, recomputed: `lobforge label` and the predecessor's script names.
+"""Recompute the labels of stored days: `lobforge label` and the predecessor's script names.
 
-Here: which partitions a range of dates names, running their assets, and showing that nothing but labels changed.
-Not here: labels (`ml.labels`), the assets (`assets.labels`, `assets.datasets`), the command's output (`cli.label`).
+This module resolves a date range to partitions, runs their assets and verifies that only labels changed. Labels
+belong to `ml.labels`, assets to `assets.labels` and `assets.datasets`, output to `cli.label`.
 """
 
 import os
@@ -38,7 +38,7 @@ class Range:
         keys = sorted(partition_of(path)[1:] for path in commit.manifest(root, table))
         found = [key for key in keys if self._holds(*key)]
         if not found:
-            raise DatasetError(f"Nothing of {table} is stored for {self}. Make it first, or widen the dates.")
+            raise DatasetError(f"{table} has no rows for {self}. Materialize it first, or widen the dates.")
         return found
 
     def _holds(self, date: str, instrument: str) -> bool:
@@ -56,7 +56,7 @@ def label(root: DataRoot, group: str, wanted: Range) -> dict[str, Any]:
         return {"feature_group": group, "partitions": _ours(root, wanted)}
     if group == LEGACY_GROUP:
         return {"feature_group": group, "partitions": relabel(root, wanted.partitions(root, group))}
-    raise DatasetError(f"There is no feature group {group!r}. Choose of {', '.join(FEATURE_GROUPS)}.")
+    raise DatasetError(f"Unknown feature group {group!r}. Available: {', '.join(FEATURE_GROUPS)}.")
 
 
 def _ours(root: DataRoot, wanted: Range) -> dict[str, Any]:

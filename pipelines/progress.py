@@ -1,8 +1,4 @@
-"""Showing how far a run is.
-
-Here: a Dagster logger that prints one line per finished step and per broken rule, and running a job with it.
-Not here: what the job does.
-"""
+"""A Dagster logger with one line per finished step and per broken rule, and running a job with it."""
 
 import logging
 import sys
@@ -47,7 +43,7 @@ def _make(context: dg.InitLoggerContext) -> logging.Logger:
 
 
 progress_logger = dg.LoggerDefinition(_make, description="One line per finished step.")
-"""A logger that prints progress alone."""
+"""A logger that prints only progress."""
 
 
 def watch(job: dg.JobDefinition, instance: dg.DagsterInstance, **arguments: Any) -> dg.ExecuteInProcessResult:

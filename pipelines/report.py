@@ -1,8 +1,4 @@
-"""The end of the demo as tables a person can read.
-
-Here: printing the report that `pipelines.demo` collects.
-Not here: its numbers.
-"""
+"""The report of the demo as tables; `pipelines.demo` collects its numbers."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -30,8 +26,8 @@ def show(report: dict[str, Any], root: DataRoot) -> None:
     live = report["live"]
     withheld = ", ".join(f"{n} {reason}" for reason, n in sorted(live["withheld"].items())) or "none"
     console.print(
-        f"live replay   {parity['rows']} rows compared with the batch, {parity['mismatches']} differ "
-        f"({parity['rows_with_values']} with all short features)"
+        f"live replay   {parity['rows']} rows compared with the batch, {parity['mismatches']} mismatches "
+        f"({parity['rows_with_values']} with all features of the set)"
     )
     console.print(f"signals       {live['signals']}, withheld: {withheld}")
     decision = Text(report["decision"], style=f"bold {COLOURS[report['decision']]}")

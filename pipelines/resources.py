@@ -1,8 +1,4 @@
-"""What assets are given: plain objects of ml, made by Dagster resources.
-
-Here: one factory a thing, so that assets see no Dagster configuration.
-Not here: the things themselves.
-"""
+"""Dagster resources that pass plain objects of `ml` to assets."""
 
 from pathlib import Path
 

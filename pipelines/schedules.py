@@ -1,7 +1,4 @@
-"""When things run by the clock.
-
-Here: the weekly retraining.
-"""
+"""Schedules: the weekly retraining."""
 
 import dagster as dg
 

@@ -23,7 +23,7 @@ PROJECT = Path(__file__).parents[1]
 
 
 def initialise(root: DataRoot, wanted: Config) -> list[str]:
-    """Create what is missing below a data root and heal what a killed process left; returns what was done."""
+    """Create what is missing below a data root and repair what a killed process left; returns what was done."""
     done: list[str] = []
     root.root.mkdir(parents=True, exist_ok=True)
     with FileLock(root.root / ".init.lock", timeout=300):

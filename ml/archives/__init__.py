@@ -1,1 +1,1 @@
-"""Public archives on the web: which files are missing, and fetching them."""
+"""Public archives on the web: finding missing files and downloading them."""

@@ -1,8 +1,7 @@
-"""One file from the web, whole or not at all.
+"""Downloads one file, completely or not at all.
 
-Here: asking, asking again, and going on where a connection broke, if the server still has that version of the file.
-Not here: what has come so far (`ml.archives.download_state`), which files are wanted and where they go
-(`ml.archives.fetch`).
+Requests are retried, and broken downloads resumed if the server still has the same version of the file. Partial
+downloads belong to `ml.archives.download_state`, which files to fetch to `ml.archives.fetch`.
 """
 
 import random
@@ -88,11 +87,13 @@ def fetch(session: Session, url: str, part: Part) -> bool:
         except _Cut as cut:
             failures = 1 if part.read().synced > before else failures + 1
             if failures == TRIES:
-                raise VenueRefused(f"{url}: the connection broke {TRIES} times in a row: {cut}.") from cut
+                raise VenueRefused(
+                    f"{url}: the connection broke {TRIES} times in a row: {cut}. Try again later."
+                ) from cut
             sleep(BACK_OFF * 2**failures * random.uniform(0.5, 1))  # noqa: S311 - no secret depends on it
         except OSError as error:
             raise StoreError(
-                f"{url} could not be stored as {part.path}: {error}. See that the disk has room."
+                f"{url} could not be stored as {part.path}: {error}. Check the free space of the disk."
             ) from error
 
 
@@ -114,7 +115,7 @@ def _go_on(session: Session, url: str, part: Part) -> bool:
             if answer.status_code in ABSENT:
                 return False
             if answer.status_code != 200:
-                raise _Cut(f"{url}: the server gave another part than was asked for")
+                raise _Cut(f"{url}: the server sent a different range than requested")
         part.receive(_body(answer, url), come.version if goes_on else _version(answer))
     return True
 

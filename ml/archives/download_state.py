@@ -1,9 +1,7 @@
-"""A file that has come in part, and how much of it can be trusted.
+"""A partial download, and how much of it can be trusted.
 
-Here: the part and the note beside it: the version that it is of, and how many of its bytes were synced.
-Not here: where it comes from (`ml.archives.download`).
-
-Only what the note vouches for is kept: after a kill or a power cut the bytes behind it may be anything.
+A note beside the partial file records its version and how many of its bytes were synced. Only these bytes are kept:
+after a kill or a power cut the rest may be anything. Downloading belongs to `ml.archives.download`.
 """
 
 import json

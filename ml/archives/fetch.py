@@ -1,12 +1,11 @@
-"""Files of public archives that are missing: which they are, bringing them to the captures, and what became of each.
+"""Finds missing files of public archives, downloads them to the captures folder and records the state of each.
 
-Here: one date of one instrument brought up to date, with its ledger.
-Not here: addresses (`ml.core.sources`), how a file comes over the web (`ml.archives.download`), what it says
-(`ml.market.archives`).
+It works on one date of one instrument. URLs belong to `ml.core.sources`, downloads to `ml.archives.download`, formats
+to `ml.market.files.archives`.
 
-A file comes to its place whole, under its own name, after its checksum agreed: until then it lies in `.incoming` with a
-name that no reader takes. The line in the ledger follows. A run that dies between the two leaves a file in place
-without a line; the next one hashes it and writes the line.
+A file is published complete, under its own name, after its checksum was verified. Until then it is in `.incoming`
+under a name that no reader accepts. Its state is recorded afterwards: if a run dies in between, the next one hashes
+the file and records it.
 """
 
 import shutil
@@ -42,7 +41,7 @@ def update(root: DataRoot, listed: Config, instrument: Instrument, date: str, no
     A date, or the month of a source that has one file per month, is asked for once it is over. `now` is ns UTC.
 
     Raises:
-        VenueRefused: a source did not answer, or with an error. What came of the file is kept for the next time.
+        VenueRefused: a source did not answer, or with an error. Received bytes are kept for the next attempt.
         StoreError: another process has fetched for this instrument for ten minutes, or the disk is full.
     """
     with commit.writer(root, f"{TABLE}.{instrument.id}"), download.Session() as session:
@@ -122,7 +121,9 @@ class _Visit:
             durable.make_folder(place.parent)
             durable.replace(part.path, place)
         except OSError as error:
-            raise StoreError(f"{place} could not be put in its place: {error}. See that it can be written.") from error
+            raise StoreError(
+                f"{place} could not be moved to its final path: {error}. Check that the folder is writable."
+            ) from error
         part.forget()
         return self._told(FETCHED, place, "")
 

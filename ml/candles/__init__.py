@@ -1,1 +1,1 @@
-"""Candles: from trades, from the venue over REST, resampled, reconciled, by month."""
+"""Candles: from trades, from the venue over REST, resampled, compared, by month."""

@@ -79,8 +79,8 @@ def _check(ts: NDArray[np.int64], step: int, instrument: Instrument) -> None:
     late = np.flatnonzero(np.diff(ts) <= 0)
     if late.size:
         raise DatasetError(
-            f"candles of {instrument.id}: {late.size} of {ts.size} times do not ascend (first {ts[late[0] + 1]}). "
-            "Sort the candles by ts and keep one of each."
+            f"candles of {instrument.id}: {late.size} of {ts.size} times are not ascending (first {ts[late[0] + 1]}). "
+            "Sort the candles by ts and remove duplicates."
         )
 
 

@@ -6,10 +6,10 @@ Not here: candles that a venue serves (`ml.candles.rest`), how both compare (`ml
 
 A candle stamped t covers [t - step, t): its trades have `event_ts` in there, as in the exchanges' own candles. Prices
 are int64 price units, `volume` and `buy_volume` (the aggressor bought) size units, `notional` the sum of price x size
-in units of both, times ns UTC. There are three kinds of rows: with trades; quiet (the interval is on record and nobody
+in units of both, times ns UTC. There are three kinds of rows: with trades; quiet (the interval is known and nobody
 traded: volume 0, prices null, never filled); not known (all values null, `reason` says why).
 
-an interval is on record where `trade_validity` says that trades were captured from its start to its end.
+An interval is known where `trade_validity` says that trades were captured from its start to its end.
 """
 
 from collections.abc import Sequence
@@ -98,7 +98,7 @@ def resample(candles: pl.DataFrame, timeframes: Sequence[str], timeframe: str = 
     """
     uneven = [name for name in timeframes if TIMEFRAMES[name] % TIMEFRAMES[timeframe]]
     if uneven:
-        raise DatasetError(f"{uneven[0]} candles cannot be made of {timeframe} candles. Ask for a multiple.")
+        raise DatasetError(f"{uneven[0]} candles cannot be computed from {timeframe} candles. Choose a multiple.")
     return {name: _coarser(candles, TIMEFRAMES[name], TIMEFRAMES[name] // TIMEFRAMES[timeframe]) for name in timeframes}
 
 
@@ -167,6 +167,6 @@ def _finish(frame: pl.DataFrame) -> pl.DataFrame:
         if large.height:
             raise DatasetError(
                 f"candles: {large.height} sums of {name} do not fit 64 bits (first at {large['ts'][0]}). "
-                "List the instrument with fewer decimals, or take a shorter timeframe."
+                "List the instrument with fewer decimals, or choose a shorter timeframe."
             )
     return frame.select(pl.col(name).cast(dtype) for name, dtype in TABLES["candles"].items())

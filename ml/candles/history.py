@@ -49,7 +49,7 @@ class History(Venue):
         served = [name for name in TIMEFRAMES if name in self.exchange.timeframes]
         unknown = [name for name in timeframes if name not in served]
         if unknown:
-            raise SettingsError(f"{self.venue} serves no {unknown[0]} candles. There are {', '.join(served)}.")
+            raise SettingsError(f"{self.venue} serves no {unknown[0]} candles. Available: {', '.join(served)}.")
         spot = self.venue.endswith("-spot")
         inverse = self.venue in ("binance-coinm", "bybit-inverse")
         kind = {"type": "spot" if spot else "swap", "spot": spot, "swap": not spot, "contract": not spot}
@@ -95,7 +95,9 @@ class History(Venue):
             raise CaptureError(f"{name}: {error}"[:300] + ". Check the symbol and the address.") from error
         if not isinstance(_listed(exchange.last_json_response), list):
             # ccxt reads it as no candles, which would be recorded as not published
-            raise VenueRefused(f"{name}: the answer holds no list of candles: {exchange.last_json_response!r:.100}.")
+            raise VenueRefused(
+                f"{name}: the response contains no list of candles: {exchange.last_json_response!r:.100}."
+            )
         return rows
 
 

@@ -55,9 +55,9 @@ def stamp(row: Row, timeframe: str) -> int:
     try:
         opened = int(row[0]) * MS
     except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise CaptureError(f"A {timeframe} candle has no opening time: {str(row)[:100]}. Ask another venue.") from error
+        raise CaptureError(f"A {timeframe} candle has no opening time: {str(row)[:100]}. Use another venue.") from error
     if opened % TIMEFRAMES[timeframe]:
-        raise CaptureError(f"A {timeframe} candle opens at {opened} ns, which is off its grid. Ask another venue.")
+        raise CaptureError(f"A {timeframe} candle opens at {opened} ns, which is off its grid. Use another venue.")
     return opened + TIMEFRAMES[timeframe]
 
 

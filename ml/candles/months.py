@@ -34,7 +34,7 @@ def bounds(month: str) -> tuple[int, int]:
     try:
         start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
     except ValueError as error:
-        raise SettingsError(f"{month!r} is no month. Write it as 2025-03.") from error
+        raise SettingsError(f"{month!r} is not a month. Write it as 2025-03.") from error
     following = (start + timedelta(31)).replace(day=1)
     return int(start.timestamp()) * 10**9, int(following.timestamp()) * 10**9
 

@@ -1,9 +1,6 @@
-"""How candles from trades compare with those that a venue serves.
+"""Compares candles from trades with those of the venue, for one timeframe.
 
-Here: the comparison of one timeframe.
-Not here: either kind of candles (`ml.candles.from_trades`, `ml.candles.rest`).
-
-A minute without trades is not an outage: we have a quiet candle of it, the venue repeats its last price or has none.
+A minute without trades is not an outage: we have a quiet candle, the venue repeats its last price or has none.
 """
 
 from typing import NamedTuple

@@ -1,1 +1,1 @@
-"""Recording what venues send, so that nothing is lost in silence: connections, journal, sealing, monitoring."""
+"""Recording a venue without silent losses: connections, journal, sealing, monitoring."""

@@ -1,13 +1,12 @@
-"""Does a book that the ids call whole make sense: best prices from the levels that the stream sends.
+"""Detects crossed books whose ids are continuous, from the best prices of the level stream.
 
-Here: the prices of each side, and whether they cross. Only for books whose snapshot comes in the stream: the others are
-fetched again once an hour (`live.service`).
-Not here: sizes, and what becomes of a crossed book (`ml.market.book.kernel`).
+Only for books whose snapshot is part of the stream; the others are fetched again once an hour (`live.service`). Sizes
+are ignored. What happens to a crossed book belongs to `ml.market.book.kernel`.
 """
 
 from collections.abc import Iterable, Sequence
 
-MENDED_APART_NS = 600 * 10**9
+REFETCH_INTERVAL_NS = 600 * 10**9
 """Least time between two snapshots that one book is asked for because it is crossed: an auction may be so for hours."""
 
 
@@ -47,11 +46,11 @@ class Tops:
         self.crossed = 0
         self.wrong = False
         """Whether it was crossed over two messages since its snapshot: no other levels fix it."""
-        self.mended_at = -MENDED_APART_NS
+        self.refetched_at = -REFETCH_INTERVAL_NS
 
-    def take(self, bids: Iterable[Sequence[str]], asks: Iterable[Sequence[str]], *, anew: bool) -> None:
+    def take(self, bids: Iterable[Sequence[str]], asks: Iterable[Sequence[str]], *, reset: bool) -> None:
         """Apply a message's levels, which were checked; `again` is a snapshot, that replaces the book."""
-        if anew:
+        if reset:
             self.bids = Side()
             self.asks = Side()
             self.wrong = False
@@ -62,7 +61,7 @@ class Tops:
 
     def must_repair(self, recv_ts: int) -> bool:
         """Whether the book is wrong, as the kernel will say too, and a snapshot may be asked for at this time, ns."""
-        if not self.wrong or recv_ts - self.mended_at < MENDED_APART_NS:
+        if not self.wrong or recv_ts - self.refetched_at < REFETCH_INTERVAL_NS:
             return False
-        self.mended_at = recv_ts
+        self.refetched_at = recv_ts
         return True

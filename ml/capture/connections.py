@@ -1,10 +1,9 @@
-"""The only adapter to ccxt: connections whose text frames are handed on before anything parses them.
+"""The only adapter of ccxt: connections that pass on text frames before anything parses them.
 
-Here: one connection that dials, subscribes, watches for silence and dials again; REST snapshots as text.
-Not here: what to subscribe to (`ml.capture.plans`), where frames go (`ml.capture.recorder`), candles
-(`ml.candles.history`).
+A connection opens, subscribes, detects silence and reconnects; REST snapshots are returned as text. Subscriptions
+belong to `ml.capture.plans`, recording to `ml.capture.recorder`, candles to `ml.candles.history`.
 
-ccxt makes and keeps the connection: dialling, proxies, the venue's own ping. Its handlers see no frame: its books hide
+ccxt opens and keeps the connection: proxies, the venue's own ping. Its message handlers are not used: its books hide
 update ids and may lose updates between two watches.
 """
 
@@ -76,7 +75,7 @@ class Line:
         venue: whose session and rules.
         asked: address and subscriptions.
         on_frames: takes frames as received.
-        on_loss: told why frames may be missing, `reconnect` or `silent`, each time that an open connection ended.
+        on_loss: called with the reason, `reconnect` or `silent`, each time an open connection ended.
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class Line:
         self._open_since: float | None = None
 
     async def run(self) -> None:
-        """Dial and listen for ever; cancel to stop."""
+        """Connect and receive until cancelled."""
         failures = 0
         while True:
             try:

@@ -1,7 +1,4 @@
-"""How long frames wait between their receipt and the kernel, as a histogram.
-
-Here: counting. Not here: showing it (`live.metrics`).
-"""
+"""A histogram of how long frames wait until the operating system has them; `live.metrics` shows it."""
 
 from bisect import bisect_left
 from itertools import accumulate

@@ -1,11 +1,11 @@
-"""The journal: every received frame, appended at once, durable a second later.
+"""The journal: every received frame, appended at once and durable a second later.
 
-Here: writing it, and reading back all of it that is whole.
-Not here: turning a finished journal into a capture file (`ml.capture.seal`), connections (`ml.capture.connections`).
+This module writes a journal, and reads back all complete records. Converting it to a capture file belongs to
+`ml.capture.seal`.
 
-A journal is a header line and records. A record is its length u32, the crc32 u32 of what follows, then kind u8,
-connection u16, receive time i64 ns UTC, and the payload, little-endian. Reading ends at the first record whose length
-or crc is wrong: the torn tail of a process or machine that died.
+A journal is a header line and records. A record is its length u32, the crc32 u32 of the rest, then kind u8,
+connection u16, receive time i64 ns UTC, and the payload, little-endian. Reading ends at the first record with a wrong
+length or crc: the torn tail after a kill or a power cut.
 """
 
 import fcntl
@@ -100,7 +100,9 @@ class Journal:
         try:
             self._sink = path.open("xb", buffering=BUFFER)
         except FileExistsError as error:
-            raise CaptureError(f"{path} exists already. Another capture of the same start writes it.") from error
+            raise CaptureError(
+                f"{path} already exists: another capture with the same start time writes it. Stop one of the two."
+            ) from error
         fcntl.flock(self._sink, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.path = path
         self.size = len(MAGIC)
@@ -148,7 +150,7 @@ def read(path: Path) -> tuple[Columns, Extent]:
     """
     content = path.read_bytes()  # a roll bounds it; slices of one text are the fastest way through
     if not content.startswith(MAGIC):
-        raise CaptureError(f"{path} is no journal: its first line is not {MAGIC.decode().strip()!r}. Set it aside.")
+        raise CaptureError(f"{path} is not a journal: its first line is not {MAGIC.decode().strip()!r}. Move it away.")
     found = Columns([], [], [], [])
     position = len(MAGIC)
     size = len(content)

@@ -1,8 +1,6 @@
-"""Memory that a backlog took, given back to the system once it is written.
+"""Returns the memory of a written backlog to the operating system.
 
-Here: the one call that does it. Not here: when (`ml.capture.recorder`).
-
-glibc keeps what is freed below its last piece in use: a queue that was full once would count as 60 MB for ever.
+glibc keeps memory that is freed below its last block in use: a queue that was full once would keep 60 MB.
 """
 
 import ctypes

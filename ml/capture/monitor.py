@@ -1,8 +1,8 @@
 """Whether the captured books can be rebuilt: by times, update ids and the shape of levels, and by their best prices.
 
-Here: following the ids of every symbol of a venue, and which of them wait for a snapshot. What the decoder will set
-aside is left out here too: else the book would be unknown there, and no snapshot asked for.
-Not here: the rules (`ml.market.decode.id_rules`), requesting snapshots (`live.service`).
+This module follows the ids of every symbol of a venue and knows which symbols wait for a snapshot. Messages that the
+decoder will quarantine are left out here too: otherwise the book would be unknown there, and no snapshot requested.
+The id rules belong to `ml.market.decode.id_rules`, requesting snapshots to `live.service`.
 """
 
 from typing import Any
@@ -70,7 +70,7 @@ class Watch:
         self.breaks += any(step.verdict == Verdict.BREAK for step in steps)
         if tops is None or not steps or steps[-1].verdict not in (Verdict.APPLY, Verdict.ANCHOR):
             return
-        tops.take(*levels, anew=message.snapshot)
+        tops.take(*levels, reset=message.snapshot)
         if tops.must_repair(recv_ts):
             self.crossed += 1
             self.lose(symbol, "crossed")

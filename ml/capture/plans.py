@@ -1,8 +1,7 @@
-"""What to ask a venue for: connections, their subscriptions, and the snapshots that some books need.
+"""What to request from a venue: connections, subscriptions, and the snapshots that some books need.
 
-Here: one plan per venue, as data.
-Add here: a venue's plan, with the page that describes it.
-Not here: how connections are made (`ml.capture.connections`), how frames are read (`ml.market.venues`).
+One plan per venue, as data. Add a plan for a new venue, with the page that describes it. Connections belong to
+`ml.capture.connections`, parsing to `ml.market.venues`.
 
 Sources: Binance "WebSocket Market Streams" (spot, USD-M, COIN-M) and "Order Book"; Bybit V5 "Connect" and "Orderbook";
 OKX V5 "WebSocket: Order book channel".
@@ -69,7 +68,7 @@ def plan(venue: str) -> Plan:
         SettingsError: none is known.
     """
     if venue not in PLANS:
-        raise SettingsError(f"Venue {venue!r} cannot be captured. There are {', '.join(PLANS)}.")
+        raise SettingsError(f"Venue {venue!r} cannot be captured. Available: {', '.join(PLANS)}.")
     return PLANS[venue]
 
 

@@ -1,11 +1,11 @@
-"""Between connections and the journal: a bounded queue, a thread that writes, one that syncs, and the roll.
+"""Between connections and journal: a bounded queue, a writer thread, a sync thread, and rolling of journals.
 
-Here: taking frames without waiting, writing them in order, syncing at most a second apart, rolling and sealing.
-Not here: the journal's format (`ml.capture.journal`), connections (`ml.capture.connections`).
+Frames are accepted without waiting, written in order and synced at most a second apart. The format belongs to
+`ml.capture.journal`, connections to `ml.capture.connections`.
 
-The queue is bounded in bytes. Where the disk does not keep up, frames are refused, and where the first of them would
-have been stands a LOSS record `overflow` for each instrument of the connection: memory stays bounded, the gap is on
-record. These notes alone are taken beyond the bound, once until a frame of the connection is taken again.
+The queue is bounded in bytes. If the disk does not keep up, frames are dropped, and a LOSS record `overflow` for each
+instrument of the connection takes the place of the first one. Only these records may exceed the bound, once until a
+frame of the connection is accepted again.
 """
 
 import threading

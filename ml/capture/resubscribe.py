@@ -1,10 +1,10 @@
-"""When to request books again whose snapshot comes in the stream: first the subscription, then the connection.
+"""When to request a book again whose snapshot is part of the stream: first resubscribe, then reconnect.
 
-Here: which books and which connections, from what waits and for how long; nothing is sent.
-Not here: the messages (`ml.capture.plans`), sending and dialling (`ml.capture.connections`).
+It decides which books and connections, from how long books have waited; it sends nothing. Messages belong to
+`ml.capture.plans`, sending and connecting to `ml.capture.connections`.
 
-A subscription renewed costs one book its gap, a connection dialled again all that it carries. So a book is subscribed
-again as soon as it waits, and its connection dialled only where that did not help, or where many books wait.
+A resubscription costs one book a gap, a reconnect costs all books of the connection. So a waiting book is
+resubscribed at once, and its connection is reopened only if that did not help or if many books wait.
 """
 
 from collections.abc import Sequence

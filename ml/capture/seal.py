@@ -1,9 +1,9 @@
-"""From a finished journal to a capture file: parquet, published through the commit protocol.
+"""Seals a finished journal into a parquet capture file through the commit protocol.
 
-Here: sealing one journal, and recovering those that a dead process left.
-Not here: the journal itself (`ml.capture.journal`), reading capture files (`ml.market.files.captures`).
+It also recovers journals that a dead process left. The journal format belongs to `ml.capture.journal`, reading
+capture files to `ml.market.files.captures`.
 
-The journal is removed only after its capture file is in place and was read back. What cannot be read is quarantined,
+The journal is removed only after its capture file is published and was read back. Unreadable content is quarantined,
 never dropped.
 """
 

@@ -1,10 +1,7 @@
-"""Sealing beside the capture: a process of its own, so that no frame waits for the interpreter.
+"""Sealing in a separate process, so that no frame waits for the interpreter.
 
-Here: that process, and handing it journals.
-Not here: sealing (`ml.capture.seal`).
-
-A journal's path goes in as a line, what became of it comes out as a line. The process ends when its input does, so it
-never outlives the capture; what it did not come to is recovered by the next start.
+Sealing itself belongs to `ml.capture.seal`. The path of a journal is sent as a line, the result comes back as a line.
+The process ends when its input ends, so it never outlives the capture; the next start recovers unfinished journals.
 """
 
 import json

@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, settings, configuration, instruments, time, paths."""
+"""Errors, settings, configuration, instruments, time and paths: what every other package uses."""

@@ -1,8 +1,8 @@
-"""Paths as other programs must be told them: a file to scan, a pattern, an address of a database, a word for a shell.
+"""Paths as text for other programs: files to scan, glob patterns, database URLs, shell words.
 
-Here: every place where a path becomes such a text. A path may hold any character: `[` and `?` are no patterns in it,
-`#`, `?` and `%` no parts of an address, a quote or a blank ends no word.
-Not here: where things lie (`ml.core.paths`).
+Every conversion of a path to such a text is here. A path may contain any character: `[` and `?` are not patterns,
+`#`, `?` and `%` are not parts of a URL, and quotes or spaces do not end a word. Where files are stored belongs to
+`ml.core.paths`.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""`lobforge.toml` in the data root: instruments and dates, where captures lie, where archives are fetched from.
+"""`lobforge.toml` in the data root: instruments and dates, the captures folder, archives to fetch.
 
-Here: reading and writing that file. It is append-only: partitions of removed keys could no longer be addressed.
-Not here: settings of a process (`ml.core.settings`).
+This module reads and writes that file. It is append-only: partitions of removed keys could no longer be addressed.
+Settings of a process belong to `ml.core.settings`.
 """
 
 import json
@@ -45,7 +45,7 @@ class LabelPlan:
         ascending = list(wanted) == sorted(set(wanted))
         if primary not in wanted or not ascending or not 0 < wanted[0] <= wanted[-1] <= LONGEST:
             raise SettingsError(
-                f"labels.horizons is {list(wanted)}. List seconds up to {LONGEST}, ascending, {primary} among them."
+                f"labels.horizons is {list(wanted)}. List seconds up to {LONGEST}, ascending, including {primary}."
             )
         if not (0 <= self.taker_fee < 0.1 and 0 <= self.latency < wanted[0]):
             raise SettingsError(
@@ -92,7 +92,7 @@ class Config:
         if not begun or (begun[-1].valid_to and begun[-1].valid_to.isoformat() < date):
             raise InstrumentError(
                 f"Instrument {instrument_id} is not listed for {date}. Add an [[instrument]] to lobforge.toml whose "
-                "valid_from and valid_to take in that date."
+                "valid_from and valid_to include that date."
             )
         return begun[-1]
 
@@ -126,13 +126,13 @@ def load(root: DataRoot) -> Config:
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise SettingsError(
-            f"{root.config} cannot be read: {error}. Mend the file; `lobforge doctor` checks it."
+            f"{root.config} cannot be read: {error}. Correct the file; `lobforge doctor` checks it."
         ) from error
     _demand_apart(root, instruments)
     named = [source.name for source in config.sources]
     twice = [name for name in named if named.count(name) > 1]
     if twice:
-        raise SettingsError(f"{root.config} has two sources named {twice[0]}. Rename one: names are folders.")
+        raise SettingsError(f"{root.config} has two sources named {twice[0]}. Rename one: each name is a folder.")
     return config
 
 
@@ -153,7 +153,7 @@ def _demand_apart(root: DataRoot, instruments: tuple[Instrument, ...]) -> None:
         if any(old > new for old, new in zip(last.decimals, instrument.decimals, strict=True)):
             raise InstrumentError(
                 f"{root.config}: the entry of {instrument.id} from {begin} on has fewer decimals than the one before, "
-                "so days of both could not be put together exactly. List as many, and a larger tick."
+                "so days of both could not be joined exactly. Keep the number of decimals and set a larger tick."
             )
 
 

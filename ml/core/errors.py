@@ -73,7 +73,7 @@ class SourceRefused(LobforgeError):
     """
 
     def __init__(self, reason: str, detail: str, rows: int = 0) -> None:
-        super().__init__(f"{reason}: {detail}. It was quarantined; fix or remove it, and migrate again.")
+        super().__init__(f"{reason}: {detail}. It was quarantined. Fix or remove it, and migrate again.")
         self.reason = reason
         self.detail = detail
         self.rows = rows

@@ -1,8 +1,8 @@
-"""The state of what is compiled, as a hash: compiled functions are kept in a folder for each.
+"""A hash over the sources of compiled functions, which names the folder of their cache.
 
-numba's own cache sees a change in the file of a function, but not in a function or a constant of another file that it
-uses. This hash covers both, and nothing else: a change in code that is not compiled compiles nothing again. It is for
-that cache alone: what computes a stored number carries a version (`ml.core.versions`).
+numba's own cache detects a change in the file of a function, but not in a function or constant that it uses from
+another file. This hash covers both and nothing else: a change in code that is not compiled recompiles nothing. It
+serves the compile cache only; code that computes stored numbers carries a version (`ml.core.versions`).
 """
 
 import ast

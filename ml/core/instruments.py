@@ -1,8 +1,7 @@
-"""What an instrument is: its venue, symbol, decimals, tick and lot.
+"""Instruments: venue, symbol, decimals, tick and lot, and exact conversion between decimal text and integer units.
 
-Here: the instrument and exact conversion between decimal text and integer units.
-Not here: where instruments are listed (`ml.core.config`), or how they are read off captures
-(`ml.market.days.infer_instrument`).
+Which instruments are configured belongs to `ml.core.config`, inferring one from captures to
+`ml.market.days.infer_instrument`.
 """
 
 from dataclasses import dataclass
@@ -63,7 +62,7 @@ class Instrument:
             )
         if not is_symbol(symbol):
             raise InstrumentError(
-                f"Instrument id {self.id!r} cannot be a file's name and a partition's key. "
+                f"Instrument id {self.id!r} cannot be used as a file name and a partition key. "
                 f"Its symbol must be printable, without any of {NOT_IN_SYMBOLS}. Correct lobforge.toml."
             )
         if not (0 <= self.price_decimals <= 12 and 0 <= self.size_decimals <= 12):

@@ -1,10 +1,10 @@
-"""Where compiled kernels are kept: one folder for all data roots of a user, apart for each state of the sources.
+"""The folder of compiled kernels: one for all data roots of a user, with a subfolder per state of the sources.
 
-Here: choosing the folder, and what to tell a person who waits for the compiler.
-Not here: how functions are compiled (`ml.market.book.compiled`), which asks for the folder before it compiles any.
+This module chooses the folder and reports when a user has to wait for the compiler. Compiling functions belongs to
+`ml.market.book.compiled`, which asks for the folder first.
 
-numba's own cache sees a change in the file of a function, but not in a function of another file that it calls; and
-where it finds no folder that it can write, it refuses to compile at all.
+numba's own cache does not detect a change in a function of another file, and refuses to compile if it finds no
+writable folder.
 """
 
 import os
@@ -42,16 +42,16 @@ def notice() -> str:
     """What a person should know who waits for compiled code; empty if it is there."""
     kept = folder()
     if kept is None:
-        return f"compiling, up to a minute, for this run alone: {missing()}"
+        return f"compiling for this run only, up to a minute: {missing()}"
     if next(kept.glob("*/*.nbi"), None) is None:
-        return f"compiling, up to a minute; the next run finds it in {kept}"
+        return f"compiling, up to a minute; later runs load it from {kept}"
     return ""
 
 
 def missing() -> str:
     """Why nothing is kept."""
     places = ", ".join(map(str, _places())) or "none"
-    return f"no folder for compiled code can be written (tried: {places}); set LOBFORGE_CACHE_DIR to one that can"
+    return f"no folder for compiled code is writable (tried: {places}); set LOBFORGE_CACHE_DIR to a writable folder"
 
 
 def private_temporary() -> Path | None:

@@ -1,8 +1,7 @@
-"""Where each thing lies under the data root: the only place that spells a path.
+"""Paths of everything under the data root: the only place that builds one.
 
-Here: one method or property for every folder and file that we keep; the path of a partition, made and read back.
-Add here: a new table's place, if it is not `<table>/date=.../<table>_<instrument>.parquet`.
-Not here: reading or writing (`ml.storage.commit`).
+There is one method or property for every folder and file that is stored. Add one for a new table only if it is not
+at `<table>/date=.../<table>_<instrument>.parquet`. Reading and writing belong to `ml.storage.commit`.
 """
 
 from dataclasses import dataclass

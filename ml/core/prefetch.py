@@ -1,7 +1,6 @@
-"""Working ahead: what comes next is made while what came is used.
+"""Prefetching: compute the next items of an iterable in a thread while the current one is used.
 
-Here: one function, for sources whose work is done in compiled code, which runs beside other threads.
-Not here: what is made.
+Useful for sources whose work is compiled code that runs in parallel with other threads.
 """
 
 import os

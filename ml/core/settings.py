@@ -1,8 +1,7 @@
 """Settings of the running process: `LOBFORGE_*` variables, then `.env`, then the defaults below.
 
-Here: what differs from one machine or run to the next.
-Add here: a field with its unit, and a line in the README's table.
-Not here: what belongs to the data (instruments, dates): that is `lobforge.toml` in the data root (`ml.core.config`).
+Settings are what differs between machines or runs. Add a field with its unit, and a line in the table of the README.
+Instruments and dates belong to the data: they are in `lobforge.toml` in the data root (`ml.core.config`).
 """
 
 import os

@@ -1,8 +1,7 @@
-"""Where public archives lie on the web: address templates by date and symbol.
+"""Public archives on the web: URL templates by date and symbol, and which URLs are safe to request.
 
-Here: one source, the addresses it gives, and which addresses are safe to ask.
-Not here: the file that lists sources (`ml.core.config`), asking (`ml.archives.download`), which files are missing
-(`ml.archives.fetch`).
+The file that lists sources belongs to `ml.core.config`, downloading to `ml.archives.download`, finding missing files
+to `ml.archives.fetch`.
 """
 
 import string
@@ -41,13 +40,19 @@ class Source:
 
     def __post_init__(self) -> None:
         if not self.name or set(self.name) - set(string.ascii_letters + string.digits + "-_"):
-            raise SettingsError(f"Source name {self.name!r} must be letters, digits, - and _. It names a folder.")
+            raise SettingsError(
+                f"Source name {self.name!r} must consist of letters, digits, - and _: it names a folder."
+            )
         fields = self._fields()
         if fields - FIELDS:
             unknown = sorted(fields - FIELDS)[0]
-            raise SettingsError(f"Source {self.name}: {{{unknown}}} is unknown. There are {', '.join(sorted(FIELDS))}.")
+            raise SettingsError(
+                f"Source {self.name}: {{{unknown}}} is unknown. Available: {', '.join(sorted(FIELDS))}."
+            )
         if not ("date" in fields or fields >= MONTHS):
-            raise SettingsError(f"Source {self.name}: {self.url} names no date. Put {{date}} where the file has it.")
+            raise SettingsError(
+                f"Source {self.name}: {self.url} contains no date. Put {{date}} where the file name has it."
+            )
         if self.retry_hours < 0:
             raise SettingsError(f"Source {self.name}: retry_hours is {self.retry_hours}. Give 0 or more.")
         demand_safe(self.address("S", "2000-01-01"))
@@ -71,10 +76,10 @@ class Source:
         parts = urlsplit(self.address(symbol, date))
         names = [unquote(name) for name in parts.path.split("/")[1:]]
         if parts.query or parts.fragment or not names or {"", ".", ".."} & set(names):
-            raise SettingsError(f"Source {self.name}: {self.url} does not end in the path of a file, without a query.")
+            raise SettingsError(f"Source {self.name}: {self.url} must end in a file path, without a query.")
         if any("/" in name or "\0" in name for name in names):
             raise SettingsError(
-                f"Source {self.name}: {symbol!r} cannot be part of a file's name. Correct the instrument."
+                f"Source {self.name}: {symbol!r} cannot be part of a file name. Correct the instrument."
             )
         return "/".join([self.name, *names])
 
@@ -82,7 +87,7 @@ class Source:
         try:
             return {field for _, field, *_ in string.Formatter().parse(self.url) if field is not None}
         except ValueError as error:
-            raise SettingsError(f"Source {self.name}: {self.url} is no template: {error}.") from error
+            raise SettingsError(f"Source {self.name}: {self.url} is not a template: {error}.") from error
 
 
 def demand_safe(url: str) -> None:
@@ -94,9 +99,13 @@ def demand_safe(url: str) -> None:
     parts = urlsplit(url)
     local = parts.scheme == "http" and _loopback(parts.hostname or "")
     if not (parts.hostname and (parts.scheme == "https" or local)):
-        raise SettingsError(f"{url} is not https. Archives are fetched over https only, http serves this machine.")
+        raise SettingsError(
+            f"{url} is not https. Archives are fetched over https; http is allowed for this machine only."
+        )
     if "@" in parts.netloc:
-        raise SettingsError(f"{parts.hostname}: an address with a user is not asked: it would stand in the ledger.")
+        raise SettingsError(
+            f"{parts.hostname}: a URL with a user name is refused: it would be stored in the download state."
+        )
 
 
 def _loopback(host: str) -> bool:

@@ -1,7 +1,6 @@
-"""UTC dates, YYYY-MM-DD, and their bounds in nanoseconds.
+"""UTC dates (YYYY-MM-DD) and their bounds in nanoseconds.
 
-Here: a date's first and last instant, and the date of an instant.
-Not here: partitions (`assets.partitions`), the grid inside a day (`ml.market`).
+Partitions belong to `assets.partitions`, the sample grid within a day to `ml.market`.
 """
 
 from datetime import UTC, datetime

@@ -43,7 +43,7 @@ MODEL_BARS = {
     "reload": 0.0,
 }
 """Bars of the gates that need a candidate."""
-NO_ROW_IN_COMMON = "no test row lies after all that the champion was trained on"
+NO_ROW_IN_COMMON = "no test row is later than the training data of the champion"
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def canaries(results: Sequence[Canary], source: str) -> Gate:
 def parity(counts: dict[str, int], source: str) -> Gate:
     """Feature rows in which the live path differs from the batch."""
     if counts["mismatches"] == 0 and counts["rows_with_values"] == 0:
-        return Gate("parity", "insufficient", None, 0, True, source, f"of {counts['rows']} rows none has values")
+        return Gate("parity", "insufficient", None, 0, True, source, f"none of {counts['rows']} rows has values")
     outcome: Outcome = "pass" if counts["mismatches"] == 0 else "fail"
     return Gate("parity", outcome, counts["mismatches"], 0, True, source, f"of {counts['rows']} rows")
 
@@ -163,7 +163,7 @@ def latency(processor_ms: float, wall_ms: float, source: str) -> Gate:
     The processor's time decides; the time on the clock depends on what else the machine does, and is only shown.
     """
     outcome: Outcome = "pass" if processor_ms < MAX_P99_MS else "fail"
-    detail = f"ms of processor time; {wall_ms:.1f} ms on the clock"
+    detail = f"ms of processor time; {wall_ms:.1f} ms of wall time"
     return Gate("latency", outcome, processor_ms, MAX_P99_MS, True, source, detail)
 
 
@@ -191,7 +191,7 @@ def slices(test: pl.DataFrame, rival: Rival, horizon_s: int, source: str) -> Gat
             gains[f"{instrument} {6 * int(quarter):02d}-{6 * int(quarter) + 6:02d} UTC"] = gain  # type: ignore[arg-type]
     if not gains:
         return Gate(
-            "slices", "insufficient", None, -MAX_SLICE_LOSS, False, source, "no slice holds 500 independent labels"
+            "slices", "insufficient", None, -MAX_SLICE_LOSS, False, source, "no slice has 500 independent labels"
         )
     worst = min(gains, key=lambda name: gains[name])
     return Gate("slices", _at_least(gains[worst], -MAX_SLICE_LOSS), gains[worst], -MAX_SLICE_LOSS, False, source, worst)
@@ -226,7 +226,7 @@ def _power(direction: np.ndarray, predicted: np.ndarray, other: np.ndarray, coun
     needed = (1.96 + 0.84) ** 2 * max(discordance - MIN_GAIN**2, 0.0) / MIN_GAIN**2
     have = count / horizon_s
     more = max(needed - have, 0.0) * horizon_s / 86_400
-    return f"2 pp take {needed:,.0f} independent labels, here are {have:,.0f}: {more:.1f} symbol-days more"
+    return f"2 pp need {needed:,.0f} independent labels, {have:,.0f} available: {more:.1f} more symbol-days"
 
 
 def _ceiling(test: pl.DataFrame) -> str:

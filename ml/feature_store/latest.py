@@ -140,12 +140,12 @@ def newest(root: DataRoot, instrument: str, max_age: int | None = None) -> Row:
         if text:
             break
     else:
-        raise StoreError(f"{path.relative_to(root.root)} holds no whole row. The next row fixes it; else remove it.")
+        raise StoreError(f"{path.relative_to(root.root)} contains no complete row. The next row replaces it.")
     row = Row(**orjson.loads(text))
     if max_age is not None and row.age() > max_age:
         raise DatasetError(
             f"{instrument}: its newest row is {row.age() / 1e9:.1f} s old, not at most {max_age / 1e9:g} s. "
-            "See whether its capture runs, and what `lobforge gaps` says."
+            "Check that its capture is running, and run `lobforge gaps`."
         )
     return row
 

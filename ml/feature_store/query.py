@@ -39,10 +39,12 @@ class Query:
             StoreError: older code made some of them.
         """
         if self.group not in FEATURE_GROUPS:
-            raise DatasetError(f"There is no feature group {self.group!r}. Choose of {', '.join(FEATURE_GROUPS)}.")
+            raise DatasetError(f"Unknown feature group {self.group!r}. Available: {', '.join(FEATURE_GROUPS)}.")
         found = [entry for path, entry in sorted(manifest(root, self.group).items()) if self._holds(path)]
         if not found:
-            raise DatasetError(f"No file of {self.group} matches {self}. Materialize some, or widen the query.")
+            raise DatasetError(
+                f"No file of {self.group} matches {self}. Materialize the partitions, or widen the query."
+            )
         require_current(self.group, found)
         return found
 

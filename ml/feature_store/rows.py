@@ -96,7 +96,7 @@ def _alike(root: DataRoot, query: Query) -> list[pl.LazyFrame]:
             first, path = types.setdefault(name, (dtype, entry.path))
             if first != dtype:
                 raise StoreError(
-                    f"{query.group}: column {name} is {first} in {path} and {dtype} in {entry.path}. Remake one."
+                    f"{query.group}: column {name} is {first} in {path} and {dtype} in {entry.path}. Rebuild one."
                 )
     return frames
 
@@ -110,7 +110,7 @@ def _with_asked(rows: pl.DataFrame, query: Query) -> pl.DataFrame:
         if dtype is None:
             near = get_close_matches(name, rows.columns, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            raise DatasetError(f"{query.group} has no column {name}.{hint} `lobforge features list` names them all.")
+            raise DatasetError(f"{query.group} has no column {name}.{hint} `lobforge features list` lists all columns.")
         added.append(pl.lit(None, dtype).alias(name))
     return rows.with_columns(added)
 

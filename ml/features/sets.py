@@ -94,5 +94,5 @@ def feature_set(name: str) -> FeatureSet:
         SettingsError: there is none.
     """
     if name not in SETS:
-        raise SettingsError(f"There is no feature set {name!r}. There are {', '.join(SETS)}.")
+        raise SettingsError(f"Unknown feature set {name!r}. Available: {', '.join(SETS)}.")
     return SETS[name]

@@ -52,9 +52,7 @@ def fit(rows: pl.DataFrame, horizon: int) -> LabelSpec:
     """
     known = rows.drop_nulls(["movement", "half_spread", "sigma"]).filter(pl.col("sigma") > 0)
     if known.is_empty():
-        raise DatasetError(
-            "The first training block has no row with movement, spread and volatility. Give it more data."
-        )
+        raise DatasetError("The first training block has no row with movement, spread and volatility. Use more data.")
     movement, half_spread, sigma = (known[name].to_numpy() for name in ("movement", "half_spread", "sigma"))
     c = float(np.quantile(np.abs(movement) / sigma, TARGET_NEUTRAL))
     until = int(known["ts"].max())  # type: ignore[arg-type]

@@ -53,9 +53,7 @@ def walk_forward(start: np.ndarray, end: np.ndarray, first_share: float, n_split
             raise DatasetError(f"Fold {number} of {n_splits} has no test rows: {len(start)} rows are too few.")
         train = purge(order, start, end, int(start[test].min()), int(end[test].max()), embargo)
         if train.size == 0:
-            raise DatasetError(
-                f"Fold {number} of {n_splits} has no training rows left after purging. Give it more data."
-            )
+            raise DatasetError(f"Fold {number} of {n_splits} has no training rows left after purging. Use more data.")
         folds.append(Fold(number, train, test))
     return folds
 

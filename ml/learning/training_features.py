@@ -23,8 +23,8 @@ def join(features: pl.DataFrame, labels: pl.DataFrame, instrument_id: str) -> pl
     if alone.height:
         table = "features" if alone["also"][0] is None else "labels"
         raise DatasetError(
-            f"training_features {instrument_id}: {alone.height} times stand in features or labels alone (first "
-            f"{alone['ts'][0]}, in {table}). Make features and future_labels of that day again from the same samples."
+            f"training_features {instrument_id}: {alone.height} times are in only one of features and labels (first "
+            f"{alone['ts'][0]}, in {table}). Materialize both again from the same samples."
         )
     joined = features.join(labels, on="ts", how="inner", validate="1:1", maintain_order="left").sort("ts")
     return joined.select(pl.lit(instrument_id).alias("instrument"), pl.all())

@@ -97,8 +97,8 @@ def cut(rows: Rows, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     judge = block[int(len(block) * (1 - VALIDATION_SHARE)) :]
     if judge.size == 0:
-        raise DatasetError("The first training block is empty. Give it more data.")
+        raise DatasetError("The first training block is empty. Use more data.")
     train = purge(block, rows.start, rows.end, int(rows.start[judge].min()), int(rows.end[judge].max()), EMBARGO_NS)
     if train.size == 0 or len(np.unique(rows.direction[train])) < CLASSES:
-        raise DatasetError(f"The first training block has {len(block)} rows: too few to tune on. Give it more data.")
+        raise DatasetError(f"The first training block has {len(block)} rows: too few to tune on. Use more data.")
     return train, judge

@@ -1,7 +1,7 @@
-"""Bare numpy arrays from strangers.
+"""Bare numpy arrays of unknown origin.
 
-Here: reading an `.npy` or `.npy.gz` of plain numbers; whatever else it holds is refused before it is read.
-Not here: what the columns mean.
+Reads an `.npy` or `.npy.gz` of plain numbers; anything else is rejected before it is loaded. The meaning of the
+columns belongs elsewhere.
 """
 
 import gzip

@@ -50,15 +50,17 @@ def grid(listed: Config, venue: str, start: str | None, timeframe: str, symbols:
     """
     names = [name.strip() for name in symbols.split(",") if name.strip()]
     if (start is None) != (not names):
-        raise SettingsError("The start and the symbols of candle arrays belong together. Give both or none.")
+        raise SettingsError("The start and the symbols of candle arrays belong together. Give both or neither.")
     if start is None:
         return None
     try:
         opened_at = datetime.fromisoformat(start)
     except ValueError as error:
-        raise SettingsError(f"Candles start at {start!r}, which is no time. Write it like 2025-03-01T00:00.") from error
+        raise SettingsError(
+            f"Candles start at {start!r}, which is not a time. Write it like 2025-03-01T00:00."
+        ) from error
     if timeframe not in TIMEFRAMES:
-        raise SettingsError(f"Candles of {timeframe!r} are not known. Choose of {', '.join(TIMEFRAMES)}.")
+        raise SettingsError(f"Candles of {timeframe!r} are not supported. Available: {', '.join(TIMEFRAMES)}.")
     moment = opened_at.replace(tzinfo=UTC) if opened_at.tzinfo is None else opened_at
     instruments = tuple(listed.instrument(f"{venue}.{name}") for name in names)
     return Grid(int(moment.timestamp()) * 10**9, timeframe, instruments)

@@ -32,7 +32,7 @@ def relabel(root: DataRoot, partitions: Sequence[tuple[str, str]]) -> dict[str, 
         path = root.partition(TABLE, date, instrument)
         entry = listed.get(str(path.relative_to(root.root)))
         if entry is None:
-            raise StoreError(f"{TABLE} holds nothing of {date} {instrument}. Migrate it first.")
+            raise StoreError(f"{TABLE} has no rows of {date} {instrument}. Migrate it first.")
         rows = labelled(commit.load(path).select(ROWS.names()), date)
         commit.publish(root, TABLE, path, rows, entry.code_version)
         done[f"{date} {instrument}"] = agreement(rows)

@@ -44,7 +44,7 @@ def find(folder: Path) -> Found:
         CaptureError: there is nothing of that name, or nothing of the predecessor in it.
     """
     if not folder.exists():
-        raise CaptureError(f"{folder} does not exist. Give the predecessor's data folder.")
+        raise CaptureError(f"{folder} does not exist. Name the predecessor's data folder.")
     base = folder if folder.is_dir() else folder.parent
     found = Found()
     for path in _files(folder):
@@ -54,7 +54,7 @@ def find(folder: Path) -> Found:
         elif kind:
             found.left.setdefault(kind, []).append(path.relative_to(base).as_posix())
     if not found.sources:
-        raise CaptureError(f"{folder} holds none of the predecessor's files. Give its data folder.")
+        raise CaptureError(f"{folder} contains none of the predecessor's files. Name its data folder.")
     return found
 
 

@@ -1,13 +1,11 @@
 """The gap ledger: when the book and the trades were known, by day, hour and instrument, and every gap as a row.
 
-Here: reading the stored `validity` and `trade_validity`, and what follows from them, as frames; losses beside the
-books.
-Add here: another question to the same rows.
-Not here: how validity is found (`ml.market`), how it is shown (`cli.gaps`, `ml.plotting.plots`).
+It reads the stored `validity` tables. How validity is computed belongs to `ml.market.days`, how it is shown to
+`cli.gaps` and `ml.plotting.plots`.
 
-A gap runs from the end of a valid interval to the start of the next one of the instrument, across midnights; it has no
-end where the book is still unknown at the end of what is stored. Before the first interval nothing is known to be
-missing: that time is no gap, but the day's share counts it as not known.
+A gap runs from the end of a valid interval to the start of the next one of the instrument, across midnight. It has
+no end if the book is still unknown at the end of the stored data. The time before the first interval is not a gap,
+but lowers the known share of its day.
 """
 
 import polars as pl
@@ -30,7 +28,7 @@ REMEDIES = {
         "the venue made its tick or lot finer than lobforge.toml lists. Add a second [[instrument]] entry with the new "
         "decimals and valid_from = the date of the change, and materialize from that date on"
     ),
-    NOT_STORED: "the day after is not stored. Materialize it",
+    NOT_STORED: "the next day is not stored. Materialize it",
 }
 """What to do about gaps of some reasons."""
 HOUR = 3600 * SECOND

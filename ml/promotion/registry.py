@@ -95,7 +95,7 @@ class Registry:
             head = self._head()
             if head != content["champion_before"]:
                 raise RegistryError(
-                    f"The champion is {head}, not {content['champion_before']} as when the gates were asked. "
+                    f"The champion is {head}, not {content['champion_before']} as when the gates were evaluated. "
                     "Materialize the decision again."
                 )
             version = self._version(content["candidate"], run_id) if run_id else None
@@ -131,14 +131,14 @@ class Registry:
                 return None
             if head is None:
                 self.client.delete_registered_model_alias(MODEL, CHAMPION)
-                return f"alias {CHAMPION} removed: the journal knows no champion"
+                return f"alias {CHAMPION} removed: the journal has no champion"
             version = self._find_version(head)
             if version is None:
                 raise RegistryError(
                     f"The journal's champion {head} has no version in MLflow. Restore mlflow.db from a backup."
                 )
             self.client.set_registered_model_alias(MODEL, CHAMPION, version)
-            return f"alias {CHAMPION} moved from {alias} to {head}, as the journal says"
+            return f"alias {CHAMPION} moved from {alias} to {head}, to match the journal"
 
     def champion(self) -> str | None:
         """Model id of the champion by the journal."""

@@ -1,1 +1,1 @@
-"""Files that can be trusted: the commit protocol, repair, verification, backup, decision records and views."""
+"""Durable files: commit protocol, repair, verification, backup, decision records and views."""

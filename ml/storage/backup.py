@@ -1,12 +1,11 @@
-"""A copy of a data root that can be trusted, made while writers run, and the way back.
+"""Backup of a data root while writers run, and restore.
 
-Here: what belongs to a backup, how each part is copied so that it is whole, restoring into an empty data root.
-Add here: a place of the data root that a backup must hold.
-Not here: whether what is stored is sound (`ml.storage.verify`).
+This module defines what a backup contains, copies each part in a consistent state, and restores into an empty data
+root. Checking stored files belongs to `ml.storage.verify`.
 
-Published files are copied under their manifests, databases through SQLite's online backup, decisions and the model
-store under the registry's lock. The index is written last: a folder without it is no backup. Not held: compiled code,
-what is being written, data roots inside the data root, and captures unless they are asked for.
+Published files are copied as listed in their manifests, databases through SQLite's online backup, decisions and the
+model store under the registry's lock. The index is written last: a folder without it is not a backup. Not included:
+compiled code, files being written, data roots inside the data root, and captures unless requested.
 """
 
 import hashlib
@@ -60,7 +59,9 @@ def backup(root: DataRoot, folder: Path, captures: bool = False) -> Summary:
             minutes.
     """
     if not root.config.exists():
-        raise StoreError(f"{root.root} is no data root: it has no {root.config.name}. Point LOBFORGE_DATA_ROOT at it.")
+        raise StoreError(
+            f"{root.root} is not a data root: it has no {root.config.name}. Point LOBFORGE_DATA_ROOT at it."
+        )
     if folder.resolve().is_relative_to(root.root.resolve()):
         raise StoreError(f"{folder} lies inside the data root {root.root}. Name a folder outside, on another disk.")
     _demand_empty(folder, frozenset())
@@ -96,11 +97,13 @@ def restore(folder: Path, root: DataRoot) -> Summary:
     if bad:
         raise StoreError(
             f"{folder}: {len(bad)} of {len(files)} files are missing or changed (first {bad[0]}). "
-            "Nothing was restored; take another backup."
+            "Nothing was restored. Use another backup."
         )
     for one in sorted(files, key=lambda one: one.path == root.config.name):  # last: without it nothing runs on a part
         if _copied(folder / one.path, root.root / one.path).sha256 != one.sha256:
-            raise StoreError(f"{one.path} was not copied whole. Check the disk, empty {root.root} and restore again.")
+            raise StoreError(
+                f"{one.path} was not copied completely. Check the disk, empty {root.root} and restore again."
+            )
     _move_addresses(root.mlflow / "mlflow.db", old + "/", root.root.resolve().as_uri() + "/")
     return Summary(str(root.root), len(files), sum(one.bytes for one in files), faults=verify.verify(root).faults)
 
@@ -164,7 +167,7 @@ class _Copy:
                 copied = self._try(name)
         if copied is None or copied.sha256 != entry.sha256:
             (self.target.root / name).unlink(missing_ok=True)
-            why = "it is listed, and not there" if copied is None else "its bytes are not those that were listed"
+            why = "it is listed but missing" if copied is None else "its bytes differ from the listed checksum"
             self.left_out.append(f"{name}: {why}")
             return None
         self.kept.append(Kept(name, **vars(copied)))
@@ -196,7 +199,9 @@ def _copied(source: Path, target: Path) -> _Bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StoreError(f"{source} could not be copied to {target}: {error}. See that the disk has room.") from error
+        raise StoreError(
+            f"{source} could not be copied to {target}: {error}. Check the free space of the disk."
+        ) from error
     return _Bytes(digest.hexdigest(), size)
 
 
@@ -207,14 +212,16 @@ def _whole(path: Path, one: Kept) -> bool:
 def _demand_empty(folder: Path, allowed: Iterable[str]) -> None:
     found = sorted({path.name for path in folder.iterdir()} - set(allowed)) if folder.is_dir() else []
     if found or (folder.exists() and not folder.is_dir()):
-        raise StoreError(f"{folder} is not empty: it holds {len(found)} things (first {found[:1]}). Name an empty one.")
+        raise StoreError(
+            f"{folder} is not empty: it contains {len(found)} entries (first {found[:1]}). Name an empty folder."
+        )
 
 
 def _index(folder: Path) -> tuple[str, list[Kept]]:
     """Address of the data root that was copied, and the files."""
     path = folder / INDEX
     if not path.is_file():
-        raise StoreError(f"{folder} holds no {INDEX}: it is no backup, or one that was not finished. Name another.")
+        raise StoreError(f"{folder} holds no {INDEX}: it is not a backup, or an incomplete one. Name another folder.")
     try:
         index = json.loads(path.read_text())
         files = [Kept(**one) for one in index["files"]]
@@ -222,7 +229,7 @@ def _index(folder: Path) -> tuple[str, list[Kept]]:
         if index["format"] != FORMAT or unsafe:
             raise ValueError(f"format {index['format']}, {len(unsafe)} paths outside {unsafe[:1]}")
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path} cannot be read: {error}. Take another backup.") from error
+        raise StoreError(f"{path} cannot be read: {error}. Use another backup.") from error
     return index["root"], files
 
 

@@ -1,13 +1,13 @@
 """The commit protocol: a reader sees the old file or the new one, never a part or a mixture.
 
-Here: stage, sync, verify, rename, sync the folder, append to the manifest; reading the manifest; healing.
-Not here: syncing (`ml.storage.durable`), where files lie (`ml.core.paths`), their columns (`ml.tables.schemas`), the
-sweep (`ml.storage.repair`).
+A write stages the file, syncs it, verifies it, renames it, syncs the folder and appends to the manifest. This module
+also reads manifests and repairs after a killed writer. Syncing belongs to `ml.storage.durable`, paths to
+`ml.core.paths`, columns to `ml.tables.schemas`, the repair at start-up to `ml.storage.repair`.
 
-One writer per table puts files in place, by a file lock that the kernel frees when its holder dies; making a file needs
-no such lock, so the days of a backfill are made side by side. A file in the making is locked by its maker: the sweep
-takes only those of the dead. The bytes of a parquet file depend on the frame alone: they carry no run, no time and no
-path, so a rebuilt partition has the same sha256.
+One writer per table publishes files, under a file lock that the operating system releases when its holder dies.
+Writing a file needs no lock, so the days of a backfill are written in parallel. A file being written is locked by its
+writer: the repair removes only files whose writer is dead. The bytes of a parquet file depend on the frame alone, not
+on the run, the time or the path, so a rebuilt partition has the same sha256.
 
 A writer that dies between rename and manifest leaves a file without its entry, or beside the one of the file that it
 replaced. A note that holds the entry, made before the rename, tells the next writer or sweep, so that the version of
@@ -78,7 +78,7 @@ def publish(root: DataRoot, table: str, path: Path, rows: pl.DataFrame | Parts, 
     except OSError as error:
         raise StoreError(
             f"{table}: {path.name} could not be stored: {error}. "
-            f"See that {root.root} has room and can be written, then run the step again."
+            f"Check that {root.root} has free space and is writable, then run the step again."
         ) from error
     return entry
 
@@ -109,7 +109,7 @@ def writer(root: DataRoot, table: str) -> Generator[None]:
     except Timeout as error:
         raise StoreError(
             f"{table}: another writer has held {lock.lock_file} for {LOCK_SECONDS} s. "
-            "Wait for its run to end, or end it, and run the step again."
+            "Wait for its run to end, or stop it, and run the step again."
         ) from error
     try:
         yield
@@ -141,7 +141,7 @@ def require_current(table: str, entries: Iterable[Entry]) -> None:
         entry, first = old[0]
         raise StoreError(
             f"{table}: {len(old)} stored files were made by older code (first {entry.path}: "
-            f"{entry.code_version.rpartition('-')[2]}; running is {code_version(TABLES[table])}). "
+            f"{entry.code_version.rpartition('-')[2]}; running: {code_version(TABLES[table])}). "
             f"Materialize {first} and what is downstream of it for these partitions."
         )
 
@@ -155,7 +155,7 @@ def read(path: Path) -> pl.LazyFrame:
         StoreError: there is no such file.
     """
     if not path.exists():
-        raise StoreError(f"{path} does not exist. Materialize the asset that makes it.")
+        raise StoreError(f"{path} does not exist. Materialize its asset.")
     return pl.scan_parquet(path.read_bytes())
 
 
@@ -231,7 +231,9 @@ def _stage(sink: BinaryIO, table: Parts) -> Content:
     content = parquet.write(table, sink)
     durable.sync(sink)
     if parquet.content_of(Path(sink.name)) != content:
-        raise StoreError(f"{sink.name} does not read back as it was written. Check the disk and run the step again.")
+        raise StoreError(
+            f"{sink.name} reads back differently than it was written. Check the disk and run the step again."
+        )
     return content
 
 

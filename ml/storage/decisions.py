@@ -1,10 +1,10 @@
-"""Decision records: immutable, hash-chained, and the journal that says which model was champion when.
+"""Decision records: immutable and hash-chained, with a journal that says which model was champion when.
 
-Here: writing a record, reading the chain, checking it.
-Not here: what a decision rests on (`ml.evaluation.gates`), the model registry (`ml.promotion.registry`).
+This module writes records, and reads and checks the chain. Gates belong to `ml.evaluation.gates`, the model registry
+to `ml.promotion.registry`.
 
-A record is a JSON file named by its number and hash; its `prev` is the hash of the record before it. The journal holds
-one line per record, appended last: the line is what makes a decision take effect.
+A record is a JSON file named by its number and hash; its `prev` is the hash of the previous record. The journal has
+one line per record, appended last: the line makes the decision effective.
 """
 
 import hashlib
@@ -69,9 +69,7 @@ def publish(root: DataRoot, record: dict[str, Any]) -> Path:
     path = _path(root, record["number"], record["hash"])
     others = [p for p in root.decisions.glob(f"{record['number']:06d}-*.json") if p != path]
     if others and any(line.number == record["number"] for line in journal(root)):
-        raise RegistryError(
-            f"Decision {record['number']} is already {others[0].name}. Read the journal again and decide again."
-        )
+        raise RegistryError(f"Decision {record['number']} is already {others[0].name}. Materialize the decision again.")
     if not path.exists():
         write_text(path, json.dumps(record, indent=1, sort_keys=True))
     return path
@@ -114,7 +112,7 @@ def verify(root: DataRoot) -> int:
         record = read(root, line)
         if (record["prev"], record["number"], record["champion_before"]) != (before, number, champion):
             raise RegistryError(
-                f"Decision {line.number} does not follow the one before it. Restore the journal from a backup."
+                f"Decision {line.number} does not follow the previous one. Restore the journal from a backup."
             )
         if line != _line(record):
             raise RegistryError(

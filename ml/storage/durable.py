@@ -1,9 +1,9 @@
-"""Operations on files after which nothing is lost in a power cut.
+"""File operations that survive a power cut: sync, publish, append, create folders.
 
-Here: syncing a file, putting it in place, appending to it, making and syncing folders.
-Not here: which steps make a table or a journal safe (`ml.storage.commit`, `ml.capture.journal`).
+Which steps make a table or a journal safe belongs to `ml.storage.commit` and `ml.capture.journal`.
 
-A file's bytes are safe once the file was synced, its name once its folder was. A new folder is a name in its parent.
+The content of a file is safe once the file was synced, its name once its folder was synced. A new folder is a name
+in its parent folder.
 """
 
 import os

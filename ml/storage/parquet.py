@@ -1,7 +1,7 @@
-"""How a table's columns are written, so that a level update takes few bytes and the same rows always the same.
+"""Encoding of parquet files: few bytes per level update, and the same bytes for the same rows.
 
-Here: encodings and compression, see docs/decisions/008; tables that are written and read in parts.
-Not here: how a file comes to stand in its place (`ml.storage.commit`).
+This module defines encodings and compression (docs/decisions/008) and writes and reads tables in parts. Publishing a
+file belongs to `ml.storage.commit`.
 """
 
 import zlib
@@ -71,7 +71,7 @@ class Stored:
         import pyarrow.parquet as pq
 
         if not path.exists():
-            raise StoreError(f"{path} does not exist. Materialize the asset that makes it.")
+            raise StoreError(f"{path} does not exist. Materialize its asset.")
         self.path = path
         with _readable(path):
             self._file: Any = pq.ParquetFile(pa.OSFile(str(path)), page_checksum_verification=verify)
@@ -177,7 +177,9 @@ def _readable(path: Path) -> Generator[None]:
     try:
         yield
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
-        raise StoreError(f"{path} cannot be read: {error}. recompute it, or restore it from a backup.") from error
+        raise StoreError(
+            f"{path} cannot be read: {error}. Materialize it again, or restore it from a backup."
+        ) from error
 
 
 def _frame(table: Any) -> pl.DataFrame:

@@ -1,7 +1,6 @@
-"""The sweep at start-up: what a killed writer left behind.
+"""Repair at start-up: completes or removes what a killed writer left.
 
-Here: healing tables; what is unreadable is quarantined, not thrown away.
-Not here: writing and listing (`ml.storage.commit`).
+Unreadable files are quarantined, never deleted. Writing and listing belong to `ml.storage.commit`.
 """
 
 import fcntl

@@ -1,9 +1,7 @@
-"""Whether what is stored is what was stored: files against their manifests, decisions against their chain.
+"""Verification of stored files against their manifests, and of decisions against their hash chain.
 
-Here: checking, without changing anything.
-Add here: a kind of fault that a stored thing can have, with its fix.
-Not here: fixing (`ml.storage.commit.sweep` for what a kill left), the state of databases and configuration (the
-doctor).
+This module changes nothing. Add a kind of fault here together with its fix. Repairs after a kill belong to
+`ml.storage.repair`, checks of databases and configuration to the doctor.
 """
 
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ WITHOUT_TABLES = frozenset(
     (".staging", "_quarantine", "captures", "dagster", "journals", "mlflow", "models", "numba", "variants")
 )
 """Folders of a data root in which no published table lies; captures may be any collector's files."""
-RESTORE = "make the partition again, or restore it from a backup"
+RESTORE = "materialize the partition again, or restore it from a backup"
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def verify(root: DataRoot) -> Report:
         StoreError: there is no such data root, or a writer held a suspect table for ten minutes.
     """
     if not root.root.is_dir():
-        raise StoreError(f"{root.root} is no directory. Point LOBFORGE_DATA_ROOT at the data root.")
+        raise StoreError(f"{root.root} is not a directory. Point LOBFORGE_DATA_ROOT at the data root.")
     report = Report()
     for table in tables(root):
         entries = commit.manifest(root, table).values()
@@ -76,7 +74,7 @@ def verify(root: DataRoot) -> Report:
 def _fault(root: DataRoot, entry: commit.Entry) -> Fault | None:
     path = root.root / entry.path
     if not path.exists():
-        return Fault("missing", entry.path, "it is listed, and not there", RESTORE)
+        return Fault("missing", entry.path, "it is listed but missing", RESTORE)
     if commit.sha256_file(path) != entry.sha256:
         return Fault("changed", entry.path, f"its sha256 is not {entry.sha256[:16]}... as listed", RESTORE)
     try:
@@ -91,16 +89,17 @@ def _fault(root: DataRoot, entry: commit.Entry) -> Fault | None:
 
 
 def _unlisted(root: DataRoot) -> Iterator[Fault]:
-    suspects = set(_strangers(root))
+    suspects = set(_strays(root))
     if suspects:
-        for table in tables(root):  # between its rename and its line per file is a stranger: let the writers end
+        # a file between its rename and its manifest line looks unlisted: wait for the writers
+        for table in tables(root):
             with commit.writer(root, table):
                 pass
-        for path in sorted(suspects & set(_strangers(root))):
-            yield Fault("unlisted", path, "it lies in a table's tree and in no manifest", "lobforge init lists it")
+        for path in sorted(suspects & set(_strays(root))):
+            yield Fault("unlisted", path, "it is in the folder of a table but in no manifest", "lobforge init lists it")
 
 
-def _strangers(root: DataRoot) -> Iterator[str]:
+def _strays(root: DataRoot) -> Iterator[str]:
     listed = {path for table in tables(root) for path in commit.manifest(root, table)}
     for folder in root.root.iterdir():
         if folder.is_dir() and folder.name not in WITHOUT_TABLES:

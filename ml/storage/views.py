@@ -1,7 +1,6 @@
-"""Stored tables with prices as prices and sizes as sizes, for people and notebooks.
+"""Stored tables with decimal prices and sizes, for users and notebooks: one view per table, in Polars and DuckDB.
 
-Here: one view a table, in Polars and in DuckDB.
-Not here: anything the pipeline computes with; that stays in whole units, which are exact.
+The pipeline itself computes in integer units, which are exact.
 """
 
 from itertools import groupby
@@ -69,7 +68,7 @@ def _files(root: DataRoot, instrument: Instrument, table: str) -> list[tuple[Ins
     """Published files of a table and instrument by date, with the entry of the instrument that holds for them."""
     found = sorted(path for path in manifest(root, table) if partition_of(path).instrument == instrument.id)
     if not found:
-        raise StoreError(f"{table} holds nothing of {instrument.id}. Materialize it first.")
+        raise StoreError(f"{table} has no rows of {instrument.id}. Materialize it first.")
     listed = config.load(root) if root.config.exists() else None
     dated = listed if listed is not None and instrument.id in listed.ids else None
 

@@ -48,7 +48,7 @@ def truncation(
         alone = code(candles[max(i + 1 - columns.look_back, 0) : i + 1], instrument)[-1]
         # with fewer candles than the longest look-back both are null together
         changed += not _same(_values(alone, columns)[0], _values(rows[i], columns)[0], sizes)
-    return Canary("truncation", changed == 0, changed, 0, f"rows of {len(at)} that change when the rest is cut off")
+    return Canary("truncation", changed == 0, changed, 0, f"of {len(at)} rows change when the other rows are cut off")
 
 
 def future_scramble(
@@ -65,7 +65,7 @@ def future_scramble(
         alone = code(candles[first : cut + 1], instrument)
         checked += found.height
         changed += int((~_equal_rows(found, alone)).sum())
-    return Canary("future_scramble", changed == 0, changed, 0, f"rows of {checked} that change with what comes later")
+    return Canary("future_scramble", changed == 0, changed, 0, f"of {checked} rows change when later rows change")
 
 
 def planted_leak(
@@ -79,7 +79,7 @@ def planted_leak(
 
     caught = truncation(candles, instrument, leaking(candles, instrument), leaking, columns, 10, seed)
     missed = int(caught.passed and rows.height > AHEAD)
-    return Canary("planted_leak", missed == 0, missed, 0, f"planted leaks missed; {caught.value:.0f} rows gave it away")
+    return Canary("planted_leak", missed == 0, missed, 0, f"planted leaks missed; {caught.value:.0f} rows revealed it")
 
 
 def _times(rows: pl.DataFrame, count: int, seed: int) -> list[int]:

@@ -98,7 +98,7 @@ def _planted(window: np.ndarray, first: int, at: np.ndarray) -> tuple[np.ndarray
 def _verdicts(found: dict[str, Changed], positions: list[int]) -> Iterator[Canary]:
     for name, (compared, differing) in found.items():
         guilty = [NAMES[k] for k in positions if differing[k]]
-        detail = f"values of {compared} rows that change" + (f", first {guilty[0]}" if guilty else "")
+        detail = f"values of {compared} rows change" + (f", first {guilty[0]}" if guilty else "")
         yield Canary(name, not guilty, float(differing[positions].sum()), 0.0, detail)
 
 

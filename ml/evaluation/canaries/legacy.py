@@ -21,15 +21,13 @@ def run(day: Day, rows: pl.DataFrame, times: int = TIMES) -> list[Canary]:
     """All canaries on a day and on the rows that were made of it."""
     at = _times(day, times)
     changed = truncated(day, rows, at)
-    said = f"rows of {len(at)} that change when all but their look-back is cut off"
+    said = f"of {len(at)} rows change when all but their look-back is cut off"
     compared, scrambled = _scrambled(day, rows, at[:CUTS])
     leaking = rows.with_columns(pl.col("mid_price").shift(-AHEAD))
     missed = float(len(at) > 0 and truncated(day, leaking, at) == 0)
     return [
         Canary("truncation", changed == 0, changed, 0, said),
-        Canary(
-            "future_scramble", scrambled == 0, scrambled, 0, f"rows of {compared} that change with what comes later"
-        ),
+        Canary("future_scramble", scrambled == 0, scrambled, 0, f"of {compared} rows change when later rows change"),
         Canary("planted_leak", missed == 0, missed, 0, "planted leaks missed"),
     ]
 

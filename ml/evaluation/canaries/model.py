@@ -57,7 +57,7 @@ def truncation(samples: np.ndarray, code: FeatureCode, seed: int = 1, times: int
     """Features at t from the data up to t equal those from all data, at random times."""
     at = _times(samples, seed, times)
     changed = sum(not np.array_equal(code(samples[: i + 1].copy(), i), code(samples, i), equal_nan=True) for i in at)
-    return Canary("truncation", changed == 0, changed, 0, f"rows of {len(at)} that change when the future is cut off")
+    return Canary("truncation", changed == 0, changed, 0, f"of {len(at)} rows change when the future is cut off")
 
 
 def future_scramble(samples: np.ndarray, code: FeatureCode, seed: int = 1, times: int = TIMES) -> Canary:
@@ -72,9 +72,7 @@ def future_scramble(samples: np.ndarray, code: FeatureCode, seed: int = 1, times
         for i in rng.integers(max(cut - 60, 0), cut + 1, times // 10):
             changed += not np.array_equal(code(scrambled, int(i)), code(samples, int(i)), equal_nan=True)
             checked += 1
-    return Canary(
-        "future_scramble", changed == 0, changed, 0, f"rows of {checked} that change when the future is scrambled"
-    )
+    return Canary("future_scramble", changed == 0, changed, 0, f"of {checked} rows change when the future is scrambled")
 
 
 def planted_leak(samples: np.ndarray, code: FeatureCode, seed: int = 1) -> Canary:
@@ -86,7 +84,7 @@ def planted_leak(samples: np.ndarray, code: FeatureCode, seed: int = 1) -> Canar
 
     caught = truncation(samples, leaking, seed)
     missed = int(caught.passed)
-    return Canary("planted_leak", missed == 0, missed, 0, f"planted leaks missed; {caught.value:.0f} rows gave it away")
+    return Canary("planted_leak", missed == 0, missed, 0, f"planted leaks missed; {caught.value:.0f} rows revealed it")
 
 
 def null_market(train: Trainer, first_share: float, n_splits: int, seed: int = 1) -> Canary:

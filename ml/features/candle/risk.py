@@ -1,4 +1,4 @@
-"""Risk: volatility over several intervals, tails, jumps, and how returns hang together.
+"""Risk: volatility over several intervals, tails, jumps, and autocorrelation of returns.
 
 Here: family `risk` of `unified_240`.
 Not here: true range and bands (`bands`).

@@ -1,6 +1,6 @@
 """How long a recursive average takes to forget where it began.
 
-Here: settle times. The settle time is the number of rows after which what came before the first row weighs less than
+Here: settle times. The settle time is the number of rows after which everything before the first row weighs less than
 `FORGOTTEN`: values from there on are the same, to 1e-9, wherever the array began.
 Not here: the averages (`averages`).
 """

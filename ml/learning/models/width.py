@@ -19,6 +19,6 @@ def check_width(features: np.ndarray, columns: Sequence[str], feature_set: str) 
     """
     if features.ndim != 2 or features.shape[1] != len(columns):
         raise ModelRefused(
-            f"Rows of shape {features.shape} were given to a model of {feature_set}, which reads (rows, {len(columns)})"
-            f", {columns[0]} to {columns[-1]}. Give it the columns of its set, in their order."
+            f"Rows of shape {features.shape} do not fit a model of {feature_set}, which needs (rows, {len(columns)})"
+            f", {columns[0]} to {columns[-1]}. Pass the columns of its feature set, in order."
         )

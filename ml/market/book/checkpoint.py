@@ -1,8 +1,8 @@
-"""The state with which a day opens: what the decoder and the kernel remember, as bytes.
+"""The checkpoint of a day: the state of decoder and kernel at its opening, as bytes.
 
-Here: packing and unpacking. The bytes depend only on the frames since the last snapshot that lies more than an hour
-back, not on where the reading began: what an older past could have left behind is cut to the same hour.
-Not here: when a day opens (`ml.market.days.day`).
+This module packs and unpacks it. The bytes depend only on the frames since the last snapshot that is more than an
+hour old, not on where reading began: state from an older past is cut to the same hour. When a day opens belongs to
+`ml.market.days.day`.
 """
 
 from typing import Any

@@ -1,7 +1,6 @@
-"""How the hot functions are compiled.
+"""Decorators of compiled functions.
 
-Here: the decorator.
-Not here: the functions, the folder that keeps what was compiled (`ml.core.kernel_cache`).
+The folder of compiled code belongs to `ml.core.kernel_cache`.
 """
 
 from typing import Any

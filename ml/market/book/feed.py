@@ -1,7 +1,7 @@
-"""One instrument from frames to samples, frame by frame: what a live runner and a replay do.
+"""One instrument from frames to samples, frame by frame, as the live runner and replays need it.
 
-Here: the decoder and the sampler joined, and the validity intervals that follow from both.
-Not here: a whole stored day (`ml.market.days.day`), which takes the same steps over arrays.
+It joins decoder and sampler, and derives the validity intervals from both. A whole stored day takes the same steps
+over arrays (`ml.market.days.day`).
 """
 
 from typing import Any, NamedTuple

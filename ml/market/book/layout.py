@@ -1,7 +1,6 @@
-"""Where everything stands in the kernel's arrays.
+"""The layout of the kernel's arrays: columns of a sample row, slots of the state, and the input streams.
 
-Here: the columns of a sample row, the slots of the state, the state and the streams that the kernel takes.
-Not here: what is done with them (`ml.market.book.kernel`, `ml.market.book.flows`).
+The functions that use them are in `ml.market.book.kernel` and `ml.market.book.flows`.
 """
 
 from typing import NamedTuple, TypeVar

@@ -1,7 +1,7 @@
-"""Drives the kernel: a whole day at once, or one message after the other, over the same state.
+"""Drives the kernel over a whole day at once or over single messages, with the same state.
 
-Here: room for samples, arrays for the kernel, and what has been released.
-Not here: what the kernel does (`ml.market.book.kernel`), the stored tables (`ml.market.days.tables`).
+It allocates sample buffers, passes arrays to the kernel and collects released samples. The kernel is
+`ml.market.book.kernel`, the stored tables `ml.market.days.tables`.
 """
 
 import numpy as np

@@ -1,9 +1,7 @@
-"""Intervals of frames that simply go on: decoded at once, to the same events as one by one.
+"""Decodes intervals of consecutive frames at once, to the same events as one by one.
 
-Here: following clock, update ids and trade ids over scanned frames, compiled, and handing the decoder what it must
-remember of them.
-Not here: frames that do not go on, of whatever reason (`ml.market.decode.decoder` takes them, one by one), scanning
-(`ml.market.bulk.scanner`).
+Compiled code follows clock, update ids and trade ids over scanned frames, and passes the decoder the state it must
+remember. Any other frame is decoded one by one (`ml.market.decode.decoder`); scanning is `ml.market.bulk.scanner`.
 """
 
 from typing import NamedTuple
@@ -204,7 +202,7 @@ class Tail(NamedTuple):
     prints: tuple[I64, ...] = ()
 
     def extended(self, given: Scanned, books: I64, prints: I64) -> "Tail":
-        """With what came after, as far as it is remembered."""
+        """With the later messages, as far as they are remembered."""
         messages = given.fields[books[-REMEMBERED:]]
         printed = given.fields[prints[-REMEMBERED_TRADES:]]
         tail = self

@@ -1,7 +1,7 @@
-"""Raw frames many at a time, as columns over one text.
+"""Many raw frames as columns over one text.
 
-Here: making them of a file's lines, of single frames and of a stored table, and back; scanning them.
-Not here: files (`ml.market.files.captures`), the shapes that are scanned for (`ml.market.bulk.shapes`).
+They are built from the lines of a file, from single frames or from a stored table, and can be scanned. Files belong
+to `ml.market.files.captures`, the shapes to scan for to `ml.market.bulk.shapes`.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""Which frames belong to a UTC day of one instrument, and what lies around them.
+"""The frames of a UTC day of one instrument, and the frames around it.
 
-Here: finding the day's frames in a chain of captures, the state with which it opens, the first frames after it.
-Not here: the table `raw_frames` (`ml.market.days.raw`), what the frames say (`ml.market.days.day`).
+It finds the day's frames in a capture sequence, the state with which the day opens, and the first frames after it.
+The table `raw_frames` belongs to `ml.market.days.raw`, decoding to `ml.market.days.day`.
 
 A frame belongs to the day of the watermark after it.
 """
@@ -77,7 +77,7 @@ class DayFrames:
         self.closing = closing.frames
         if not found and not (self.closing and lead_in.taken):
             raise CaptureError(
-                f"{self._instrument.id}: no frame of {self._date} in the captures, which hold "
+                f"{self._instrument.id}: no frame of {self._date} in the captures, which contain "
                 f"{_reach(self._chain, self._instrument)}. Add captures of that day."
             )
 
@@ -177,7 +177,7 @@ def _reach(chain: CaptureSequence, instrument: Instrument) -> str:
     spans = [s for _, index in chain.files if (s := index.instruments.get(instrument.id)) and s.first_event]
     if not spans:
         others = f"only {', '.join(chain.instruments())}"
-        held = "nothing of it but what is neither book nor trades, such as the candles of an archive"
+        held = "nothing for it except frames that are neither book nor trades, such as candles of an archive"
         return held if instrument.id in chain.instruments() else others
     ends = (min(span.first_event for span in spans), max(span.last_event for span in spans))
     return " to ".join(datetime.fromtimestamp(ts / SECOND, UTC).isoformat(" ", "seconds") for ts in ends)

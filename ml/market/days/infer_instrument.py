@@ -1,7 +1,7 @@
-"""Reading an instrument's decimals, tick and lot off its captures, once, before it is listed.
+"""Infers decimals, tick and lot of an instrument from its captures, once, before it is configured.
 
-Here: the greatest common divisor of all prices and sizes seen.
-Not here: listing (`ml.core.config`); nothing is inferred while the pipeline runs.
+The tick is the greatest common divisor of all prices seen, the lot that of all sizes. Nothing is inferred while the
+pipeline runs; the configuration belongs to `ml.core.config`.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def infer_instrument(
             size = gcd(size, *sizes)
     if price == 0 or size == 0:
         raise InstrumentError(
-            f"{instrument_id}: no price in the captures, so its decimals are unknown. List it by hand."
+            f"{instrument_id}: no price in the captures, so its decimals are unknown. Add it to lobforge.toml by hand."
         )
     price_decimals, tick = _decimals(price)
     size_decimals, lot = _decimals(size)

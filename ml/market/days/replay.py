@@ -1,7 +1,6 @@
-"""Replaying captures without storing them: the book at the end, and what was met on the way.
+"""Replays captures without storing anything, for the summary per instrument that `lobforge inspect` shows.
 
-Here: the summary per instrument that `lobforge inspect` shows.
-Not here: storing (`ml.market.days.day`).
+Stored days belong to `ml.market.days.day`.
 """
 
 from collections.abc import Callable, Sequence

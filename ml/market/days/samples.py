@@ -1,7 +1,7 @@
 """The samples of a day, and the tail of the day before.
 
-Here: `book_samples` from the stored events, and the same straight from captures, with nothing stored.
-Not here: the sampling itself (`ml.market.book.kernel`).
+`book_samples` is computed from the stored events, or directly from captures without storing anything. Sampling
+itself is `ml.market.book.kernel`.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
-"""Between stored tables and the kernel's arrays.
+"""Conversion between stored tables and the kernel's arrays.
 
-Here: `book_events` and `trades` as streams, samples as the table `book_samples` and back.
-Not here: the tables' columns (`ml.tables.schemas`).
+`book_events` and `trades` become streams, samples become the table `book_samples` and back. Columns are defined in
+`ml.tables.schemas`.
 """
 
 import numpy as np

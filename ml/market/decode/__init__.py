@@ -1,1 +1,1 @@
-"""From raw frames to events of one instrument, with every break of the update ids on record."""
+"""From raw frames to events of one instrument; every gap in the update ids is recorded."""

@@ -1,7 +1,6 @@
 """The watermark: the largest event time seen of an instrument, and which times may move it.
 
-Here: the clock that the grid, the partitions and the LATE flag follow.
-Not here: what a frame's time is (`ml.market.venues`).
+The grid, the partitions and the LATE flag follow this clock. The time of a frame is read in `ml.market.venues`.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
-"""Following the update ids of one book: which messages may be applied, and where the chain of ids breaks.
+"""Follows the update ids of one book: which messages may be applied, and where the sequence breaks.
 
-Here: the state machine.
-Not here: the rules of each feed (`ml.market.decode.id_rules`), whether the book that results makes sense (crossed,
-one-sided): the kernel sees that (`ml.market.book.kernel`).
+The id rules of each feed belong to `ml.market.decode.id_rules`. Whether the resulting book is plausible (crossed,
+one-sided) is checked by the kernel (`ml.market.book.kernel`).
 """
 
 from collections import deque
@@ -109,8 +108,8 @@ class Continuity:
                 self.held.extend(message)
             return []
         steps = list[Step]()
-        anew = message.snapshot or self.held is not None
-        reason = "" if self.last_id is None else self._unconnected(message, anew)
+        reset = message.snapshot or self.held is not None
+        reason = "" if self.last_id is None else self._unconnected(message, reset)
         if reason:
             steps.append(self._break(message, NO_ID, reason))
         self.moved = not message.snapshot
@@ -123,13 +122,13 @@ class Continuity:
         counted = (1, len(message.side)) if verdict is Verdict.APPLY else (0, 0)
         return [*steps, Step(verdict, message, messages=counted[0], levels=counted[1])]
 
-    def _unconnected(self, message: BookMessage, anew: bool) -> str:
+    def _unconnected(self, message: BookMessage, reset: bool) -> str:
         """Why a message without ids does not continue the known book; empty if it does."""
         if self.last_id != NO_ID:
             return "sequence_gap"
-        if anew and self.moved:
+        if reset and self.moved:
             return "reconnect"
-        return "silent" if anew and message.event_ts > self.last_ts + self.silence_ns else ""
+        return "silent" if reset and message.event_ts > self.last_ts + self.silence_ns else ""
 
     def _diff(self, diff: BookMessage) -> list[Step]:
         if self.last_id is None:
@@ -171,10 +170,10 @@ class Continuity:
             return [_repeat(snapshot, None)]
         steps: list[Step] = []
         # an id of 1 is a restart, and what went before it is not known even where the last id was 1 or 0, too
-        anew = snapshot.last_id == 1 and snapshot.event_ts > self.last_ts
+        restarted = snapshot.last_id == 1 and snapshot.event_ts > self.last_ts
         follows = self.last_id is not None and snapshot.last_id - self.last_id in (0, 1) and not self.doubted
-        if self.last_id is not None and (anew or not follows):
-            steps.append(self._break(snapshot, snapshot.first_id - 1, "restart" if anew else "sequence_gap"))
+        if self.last_id is not None and (restarted or not follows):
+            steps.append(self._break(snapshot, snapshot.first_id - 1, "restart" if restarted else "sequence_gap"))
         return steps + self._anchor(snapshot, [], on_stream=True)
 
     def _is_late(self, snapshot: BookMessage) -> bool:

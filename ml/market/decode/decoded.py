@@ -1,7 +1,6 @@
-"""What comes out of decoding: events to apply and to count, and the tally of them.
+"""The output types of decoding: events to apply, and counts of them.
 
-Here: their types.
-Not here: decoding (`ml.market.decode.decoder`), the messages inside (`ml.market.decode.events`).
+Decoding belongs to `ml.market.decode.decoder`, the messages inside to `ml.market.decode.events`.
 """
 
 from collections.abc import Iterator

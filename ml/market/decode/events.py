@@ -1,7 +1,6 @@
-"""What a venue tells us, once its dialect is read: book messages and trades.
+"""Venue-independent messages: book messages, trades, their sides and flags, and the raw frame they come from.
 
-Here: sides, flags, the two event types and the raw frame they come from.
-Not here: how a venue spells them (`ml.market.venues`), which of them may be applied (`ml.market.decode.continuity`).
+Venue formats belong to `ml.market.venues`, update ids to `ml.market.decode.continuity`.
 """
 
 from dataclasses import dataclass, field

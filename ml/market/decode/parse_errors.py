@@ -1,7 +1,7 @@
-"""Values that a message or a row should not hold: from whatever they raise to the reason why it is quarantined.
+"""Turns the exceptions of parsers on invalid values into quarantine reasons.
 
-Here: the guard around every parser, and whole numbers that fit the tables.
-Not here: what a venue or an archive writes (`ml.market.venues`, `ml.market.archives`).
+It contains the guard around every parser, and the check that whole numbers fit the tables. Formats belong to
+`ml.market.venues` and `ml.market.files.archives`.
 """
 
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Capture files and public archives: finding, opening and indexing them, and whose each frame is."""
+"""Capture files and public archives: finding, opening and indexing them, and routing frames to instruments."""

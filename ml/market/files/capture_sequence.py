@@ -1,7 +1,7 @@
-"""Capture files in arrival order: file after file, and by receive time where files overlap.
+"""The capture sequence: capture files in arrival order, interleaved by receive time where files overlap.
 
-Here: which files make an instrument's chain, and its frames in the order in which they arrived.
-Not here: what is in a file (`ml.market.files.index`), what the frames mean (`ml.market.decode.decoder`).
+It selects the files of an instrument and yields its frames in arrival order. The content of one file belongs to
+`ml.market.files.index`, decoding to `ml.market.decode.decoder`.
 """
 
 from collections import Counter
@@ -275,7 +275,7 @@ def _covered_rows(item: RoutedFrames, owners: Owners, name: str, better: Covered
 def _unreadable(files: list[tuple[Path, FileIndex]]) -> str:
     """Why there is nothing to read, in the words in which a readable chain tells of such files."""
     if not files:
-        return "No capture file was given. Name capture files, or directories that hold them."
+        return "No capture file was given. Name capture files, or directories that contain them."
     told = [f"{path.name}: {index.refused() or 'no frame of a supported venue'}" for path, index in files[:MOST_TOLD]]
     further = [f"and {len(files) - MOST_TOLD} further files"] if len(files) > MOST_TOLD else []
     return f"Nothing can be read from {len(files)} capture file{'s' * (len(files) > 1)}. {'; '.join(told + further)}."

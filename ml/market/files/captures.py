@@ -41,10 +41,10 @@ def find(folder: Path) -> list[Path]:
         CaptureError: no such folder, or no capture file in it.
     """
     if not folder.is_dir():
-        raise CaptureError(f"{folder} is not a directory. Name the directory that holds the capture files.")
+        raise CaptureError(f"{folder} is not a directory. Name the directory that contains the capture files.")
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in SUFFIXES)
     if not paths:
-        raise CaptureError(f"{folder} holds no capture file. Expected are files that end in {', '.join(SUFFIXES)}.")
+        raise CaptureError(f"{folder} contains no capture file. Expected: files that end in {', '.join(SUFFIXES)}.")
     return paths
 
 

@@ -1,8 +1,6 @@
-"""Which content a capture file has, without reading it again while nothing about the file has changed.
+"""The sha256 of capture files, cached as long as the file system reports an unchanged file.
 
-Here: a file's sha256, kept beside what the file system says of the file.
-Not here: what the content means (`ml.market.files.index`), whether stored files are still what they were
-(`ml.storage.verify`).
+The content of a file belongs to `ml.market.files.index`, verification of stored files to `ml.storage.verify`.
 """
 
 import hashlib
@@ -27,7 +25,7 @@ def content_hash(root: DataRoot, path: Path) -> str:
         CaptureError: there is no such file.
     """
     if not path.is_file():
-        raise CaptureError(f"{path} is not a file. Name capture files, or directories that hold them.")
+        raise CaptureError(f"{path} is not a file. Name capture files, or directories that contain them.")
     kept = root.capture_content(hashlib.sha256(os.fsencode(path.resolve())).hexdigest())
     stamp = _stamp(path)
     if kept.exists():

@@ -1,9 +1,8 @@
-"""What a capture file holds: instruments, their streams, times and snapshots, and the lines that are no frames.
+"""The index of a capture file: instruments, streams, times, snapshots, and lines that are not frames.
 
-Here: one pass over a file, kept under the hash of its bytes so that it is made once; which streams of an instrument are
-read, and which instrument a frame belongs to that does not say it, because both follow from the whole file.
-Not here: the order of several files (`ml.market.files.capture_sequence`), the line formats
-(`ml.market.files.captures`).
+One pass over a file, stored under its sha256 so that it runs once. The index also decides which streams of an
+instrument are read, and the instrument of frames that do not name it, because both depend on the whole file. The
+order of files belongs to `ml.market.files.capture_sequence`, line formats to `ml.market.files.captures`.
 """
 
 import json
@@ -227,7 +226,7 @@ def quarantine_frame(source: str, lines: list[Line]) -> pl.DataFrame:
 
 def _sha256(path: Path) -> str:
     if not path.is_file():
-        raise CaptureError(f"{path} is not a file. Name capture files, or directories that hold them.")
+        raise CaptureError(f"{path} is not a file. Name capture files, or directories that contain them.")
     return sha256_file(path)
 
 

@@ -1,8 +1,7 @@
-"""Lines of files that may be compressed: gzip, zstd, zip with one member, or plain.
+"""Lines of files: gzip, zstd, zip with one member, or plain.
 
-Here: opening a file by its magic bytes, and its lines with their offsets in the decompressed text.
-Add here: another compression.
-Not here: what the lines say (`ml.market.files.captures`, `ml.market.archives`).
+Files are opened by their magic bytes; offsets of lines are those of the decompressed text. Line formats belong to
+`ml.market.files.captures` and `ml.market.files.archives`.
 """
 
 import io

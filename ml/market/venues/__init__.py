@@ -1,1 +1,1 @@
-"""One parser a venue: a raw frame in, book messages and trades out."""
+"""One parser per venue: from a raw frame to book messages and trades."""

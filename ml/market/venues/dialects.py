@@ -1,8 +1,4 @@
-"""Which venue speaks how.
-
-Here: the list of dialects, and finding the one that a frame is written in.
-Add here: a venue's module.
-"""
+"""The list of venue parsers, and finding the one for a frame. Add a module for a new venue, and list it here."""
 
 from dataclasses import dataclass
 from types import ModuleType
@@ -84,7 +80,7 @@ def dialect(venue: str) -> Dialect:
         InstrumentError: no such venue.
     """
     if venue not in DIALECTS:
-        raise InstrumentError(f"Venue {venue} is not supported. Supported are {', '.join(DIALECTS)}.")
+        raise InstrumentError(f"Venue {venue} is not supported. Available: {', '.join(DIALECTS)}.")
     return Dialect(DIALECTS[venue])
 
 

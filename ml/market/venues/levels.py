@@ -1,8 +1,7 @@
-"""What messages of all venues have in common: price levels as pairs of decimal texts, and the name of a stream.
+"""Parts shared by all venue parsers: price levels as pairs of decimal texts, and stream names.
 
-Here: the one loop that turns levels into exact units, with the checks that hold on every venue; those checks alone, for
-whoever follows the ids of a stream without its levels.
-Not here: what raises, and becomes a reason (`ml.market.decode.parse_errors`).
+One loop converts levels to exact units and checks them. The checks are also available alone, for code that follows
+the ids of a stream without its levels. Quarantine reasons belong to `ml.market.decode.parse_errors`.
 """
 
 import re

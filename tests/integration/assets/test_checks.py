@@ -34,7 +34,7 @@ def test_a_broken_rule_says_how_many_rows(table, monkeypatch):
         result = results.pop(rule.name)
         assert not result.passed
         assert (result.severity == dg.AssetCheckSeverity.ERROR) == rule.blocking
-        assert result.metadata["rows that break it"].value == frame.height + 7
+        assert result.metadata["rows in violation"].value == frame.height + 7
         assert result.metadata["rows"].value == frame.height
     assert results == {}
 

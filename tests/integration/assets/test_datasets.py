@@ -70,7 +70,7 @@ def test_a_selection_narrows_the_panel(root):
 
 def test_a_selection_of_nothing_says_so(root):
     """No partition matches: the message says to materialize some."""
-    with pytest.raises(DatasetError, match="Materialize some first"):
+    with pytest.raises(DatasetError, match="Materialize the partitions first"):
         make(root, "label_spec", date=None, run_config=dg.RunConfig(ops={"label_spec": Dataset(start="2031-01-01")}))
 
 

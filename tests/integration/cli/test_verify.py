@@ -47,7 +47,7 @@ def test_a_fault_is_one_and_names_its_file(stored, capsys):
     assert lobforge("verify") == 1
     shown = capsys.readouterr().out
     assert "changed: trades/date=2025-01-01/trades_sim.X.parquet" in shown
-    assert "fix: make the partition again" in shown
+    assert "fix: materialize the partition again" in shown
 
 
 def test_no_data_root_is_two(root, capsys, monkeypatch):

@@ -186,7 +186,7 @@ def test_without_a_champion_every_row_is_withheld(live, captures, root, serving)
     ("change", "says"),
     [
         ({"code_version": "kernel 0, features.book 1"}, "its features may differ"),
-        ({"feature_set_hash": "0" * 16}, "running is"),
+        ({"feature_set_hash": "0" * 16}, "is running"),
         ({"features": tuple(BASE.columns[1:])}, f"running only: \\['{BASE.columns[0]}'\\]"),
         ({"features": ("brand_new", *BASE.columns[1:])}, "model only: \\['brand_new'\\]"),
         ({"features": (BASE.columns[1], BASE.columns[0], *BASE.columns[2:])}, "Train and promote again"),
@@ -203,7 +203,7 @@ def test_a_model_of_other_features_or_other_code_is_refused(champion, change, sa
 
 def test_a_refused_model_ends_the_command_with_two(live, captures):
     """Through the registry, by its alias: one error and no row. An alias that no model has is an error too."""
-    for alias, says in ((CANDIDATE, "features of kernel 0, running is"), ("nobody", "No model has the alias nobody")):
+    for alias, says in ((CANDIDATE, "features of kernel 0, but"), ("nobody", "No model has the alias nobody")):
         code, (error,) = live("--replay", captures, "--alias", alias)
         assert (code, error["error"]) == (2, "ModelRefused")
         assert says in error["message"]

@@ -138,7 +138,7 @@ def test_recorded_captures_are_surveyed(base, tmp_path, with_stores):
 
 def test_a_folder_without_captures_is_an_error(base, tmp_path):
     """Before anything is created."""
-    with pytest.raises(CaptureError, match="holds no capture file"):
+    with pytest.raises(CaptureError, match="contains no capture file"):
         prepare(Demo(tmp_path), [].append)
     assert list(base.iterdir()) == []
 

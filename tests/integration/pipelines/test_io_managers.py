@@ -153,7 +153,7 @@ def test_an_input_that_was_never_made_says_what_to_do(root):
     @dg.asset
     def follower(sizes: pl.LazyFrame) -> None: ...
 
-    with pytest.raises(StoreError, match="Materialize the asset"):
+    with pytest.raises(StoreError, match="Materialize its asset"):
         run(root, sizes, follower, selection=["follower"])
 
 

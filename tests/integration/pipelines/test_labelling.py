@@ -76,7 +76,7 @@ def test_the_predecessors_samples_are_a_group_too(root, tmp_path):
 @pytest.mark.parametrize(
     ("group", "wanted", "told"),
     [
-        ("other", Range(), "no feature group 'other'"),
+        ("other", Range(), "nknown feature group 'other'"),
         (LEGACY_GROUP, Range(), "Nothing of legacy_samples"),
     ],
 )

@@ -172,5 +172,5 @@ def test_a_small_file_is_read_at_once(archive):
 def test_a_disk_that_fails_says_so(archive, tmp_path):
     """A folder stands where the part should: no half file, no stack trace."""
     (tmp_path / "x.part").mkdir()
-    with pytest.raises(StoreError, match="See that the disk has room"):
+    with pytest.raises(StoreError, match="Check the free space of the disk"):
         fetch(archive, Part(tmp_path / "x.part"))

@@ -192,7 +192,7 @@ def test_a_missing_minute_makes_the_hour_unknown():
 
 def test_what_cannot_be_is_refused():
     """No multiple, and a sum beyond 64 bits instead of a wrapped one."""
-    with pytest.raises(DatasetError, match="3m candles cannot be made of 5m candles"):
+    with pytest.raises(DatasetError, match="3m candles cannot be computed from 5m candles"):
         resample(hour(prints(), WHOLE, "5m"), ["3m"], "5m")
     with pytest.raises(DatasetError, match=r"1 sums of notional do not fit 64 bits \(first at 17410464"):
         hour(prints((1, 2**40, 2**30, 1)), WHOLE)

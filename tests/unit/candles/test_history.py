@@ -137,5 +137,5 @@ def test_a_dead_address_is_told():
 
 def test_a_timeframe_that_the_venue_has_not_is_named():
     """With those that it has."""
-    with pytest.raises(SettingsError, match=r"bybit-linear serves no 8h candles\. There are 1m, 3m"):
+    with pytest.raises(SettingsError, match=r"bybit-linear serves no 8h candles\. Available: 1m, 3m"):
         History("bybit-linear").know("BTCUSDT", ["1m", "8h"])

@@ -110,7 +110,7 @@ def test_a_name_belongs_to_one_writer(tmp_path):
     """A second journal of the same name is refused, and harms the first in nothing."""
     journal = Journal(tmp_path / "a.journal")
     journal.append(Kind.FRAME, 0, time.time_ns(), b"kept")
-    with pytest.raises(CaptureError, match="exists already"):
+    with pytest.raises(CaptureError, match="already exists"):
         Journal(journal.path)
     journal.close()
     assert [record.payload for record in records(journal.path)] == [b"kept"]
@@ -119,5 +119,5 @@ def test_a_name_belongs_to_one_writer(tmp_path):
 def test_another_file_is_refused(tmp_path):
     """The message says what to do."""
     (tmp_path / "a.journal").write_bytes(b"something else")
-    with pytest.raises(CaptureError, match="Set it aside"):
+    with pytest.raises(CaptureError, match="Move it away"):
         read(tmp_path / "a.journal")[1]

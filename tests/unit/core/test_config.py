@@ -180,7 +180,7 @@ def test_a_label_plan_is_read_back(root):
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"horizons": (30, 60)}, "10 among them"),
+        ({"horizons": (30, 60)}, "including 10"),
         ({"horizons": (10, 10)}, "ascending"),
         ({"horizons": (10, 5_000)}, "up to 3600"),
         ({"latency": 10}, "seconds below 10"),

@@ -77,7 +77,7 @@ def test_each_state_of_the_sources_has_its_own_folder(places, monkeypatch):
 
 def test_a_person_who_waits_for_the_compiler_is_told(places, monkeypatch):
     """Nothing where the code is there."""
-    assert "for this run alone" in notice()
+    assert "for this run only" in notice()
     assert "LOBFORGE_CACHE_DIR" in notice()
     monkeypatch.setenv("LOBFORGE_CACHE_DIR", str(places / "kept"))
     assert str(places / "kept") in notice()

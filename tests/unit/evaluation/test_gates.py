@@ -52,7 +52,7 @@ def test_what_is_missing_is_said():
     assert gates.coverage({"a": (0.9, 700), "b": (0.5, 800)}, "").detail == "lowest: b, 800 rows"
     assert gates.canaries([Canary("x", False, 1, 0, ""), Canary("y", False, 1, 0, "")], "").detail == "x, y"
     assert gates.rows(2_800, ["a", "a", "b"], {}, "").detail == "1.0 h more of 2 instruments are needed"
-    assert gates.latency(4.9, 31.26, "").detail == "ms of processor time; 31.3 ms on the clock"
+    assert gates.latency(4.9, 31.26, "").detail == "ms of processor time; 31.3 ms of wall time"
 
 
 def test_hours_are_asked_only_of_instruments_that_can_give_rows():

@@ -144,7 +144,7 @@ def test_a_damaged_file_is_an_error(tmp_path, content):
     root = DataRoot(tmp_path)
     root.newest(ID).parent.mkdir(parents=True)
     root.newest(ID).write_bytes(content)
-    with pytest.raises(StoreError, match=r"features_sim.PAIR.row holds no whole row"):
+    with pytest.raises(StoreError, match=r"features_sim.PAIR.row contains no complete row"):
         newest(root, ID)
     writer(tmp_path).put(1, 1, np.zeros(110), np.zeros(2, np.uint8))
     assert newest(root, ID).ts == 1
@@ -177,5 +177,5 @@ def test_a_row_of_another_width_is_a_mistake(tmp_path):
     """Values must be as many as columns."""
     with pytest.raises(ValueError, match="zip"):
         writer(tmp_path).put(1, 1, np.zeros(109), np.zeros(2, np.uint8))
-    with pytest.raises(StoreError, match="no whole row"):
+    with pytest.raises(StoreError, match="no complete row"):
         newest(DataRoot(tmp_path), ID)

@@ -36,7 +36,7 @@ def test_dates_and_instruments_choose_files(stored, query, files):
 
 
 @pytest.mark.parametrize(
-    ("query", "told"), [(Query("other"), "no feature group"), (Query(start="2030-01-01"), "No file of")]
+    ("query", "told"), [(Query("other"), "nknown feature group"), (Query(start="2030-01-01"), "No file of")]
 )
 def test_nothing_to_read_is_an_error(stored, query, told):
     """A misspelt group, or dates without data."""

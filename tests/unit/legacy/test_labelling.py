@@ -46,7 +46,7 @@ def test_relabelling_changes_label_columns_alone(stored):
 
 def test_what_is_not_stored_cannot_be_labelled(root):
     """The message names the partition."""
-    with pytest.raises(StoreError, match=r"nothing of 2030-01-01 x\.Y"):
+    with pytest.raises(StoreError, match=r"no rows of 2030-01-01 x\.Y"):
         labelling.relabel(root, [("2030-01-01", "x.Y")])
 
 

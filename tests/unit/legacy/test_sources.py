@@ -53,7 +53,7 @@ def test_our_own_tables_are_not_taken_for_theirs(tmp_path):
     path = tmp_path / "feature_store/offline/training_features/date=2025-11-07/features_sim.X.parquet"
     path.parent.mkdir(parents=True)
     path.touch()
-    with pytest.raises(CaptureError, match="holds none of the predecessor's files"):
+    with pytest.raises(CaptureError, match="contains none of the predecessor's files"):
         find(tmp_path)
 
 

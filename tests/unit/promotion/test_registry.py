@@ -187,7 +187,7 @@ def test_an_alias_that_someone_moved_is_moved_back(registry, models):
     registry.client.set_registered_model_alias(MODEL, CHAMPION, "2")
     assert registry.load().id == models[1].name
     assert (
-        registry.reconcile() == f"alias champion moved from {models[1].name} to {models[0].name}, as the journal says"
+        registry.reconcile() == f"alias champion moved from {models[1].name} to {models[0].name}, to match the journal"
     )
     assert registry.load().id == models[0].name
 

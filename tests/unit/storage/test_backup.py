@@ -148,8 +148,8 @@ def test_a_manifest_is_read_once_and_again_for_each_fault(full, tmp_path, monkey
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda r: one(r).unlink(), "it is listed, and not there"),
-        (lambda r: one(r).write_bytes(b"PAR1"), "its bytes are not those that were listed"),
+        (lambda r: one(r).unlink(), "it is listed but missing"),
+        (lambda r: one(r).write_bytes(b"PAR1"), "its bytes differ from the listed checksum"),
         (lambda r: (r.dagster_home / "history" / "runs.db").write_bytes(b"no database" * 99), "not a database"),
     ],
 )
@@ -194,7 +194,7 @@ def test_nothing_is_written_over(full, tmp_path):
         restore(tmp_path / "copy", full)
     with pytest.raises(StoreError, match="inside the data root"):
         backup(full, full.root / "copy")
-    with pytest.raises(StoreError, match="is no data root"):
+    with pytest.raises(StoreError, match="is not a data root"):
         backup(DataRoot(tmp_path / "none"), tmp_path / "other")
     durable.write_text(tmp_path / "again" / "README.md", "# The cellar")
     assert restore(tmp_path / "copy", DataRoot(tmp_path / "again")).files

@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_the_old_file(root):
     before = files(root)
     done = elsewhere(root, BEGIN + FILL, 50_000, 100_000)
     assert "features: features_sim.X.parquet could not be stored: [Errno 27]" in done.stdout, done.stderr
-    assert "has room" in done.stdout
+    assert "has free space" in done.stdout
     assert_frame_equal(commit.load(path(root)), OLD)
     assert (commit.manifest(root, "features"), files(root)) == ({entry.path: entry}, before)
 

@@ -81,9 +81,9 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
         return []
     first = form.rows(doc)[0]
     when = 0 if said == SNAPSHOT else event_ts(doc)
-    anew = said == SNAPSHOT or doc.get("type") == "snapshot"
+    snapshot = said == SNAPSHOT or doc.get("type") == "snapshot"
     ids = form.ids(first)
-    return [BookMessage(anew, when, form.send_ts(first), whole(ids.first), whole(ids.last), whole(ids.prev))]
+    return [BookMessage(snapshot, when, form.send_ts(first), whole(ids.first), whole(ids.last), whole(ids.prev))]
 
 
 @guarded

@@ -128,7 +128,7 @@ def test_a_venue_without_turnover_has_no_feature_of_it(both):
     assert rows["rsi"].equals(both.ours["rsi"])
 
 
-@pytest.mark.parametrize(("change", "says"), [(1, "off the grid"), (-2 * 900 * 10**9, "do not ascend")])
+@pytest.mark.parametrize(("change", "says"), [(1, "off the grid"), (-2 * 900 * 10**9, "are not ascending")])
 def test_times_that_cannot_be_are_refused(both, change, says):
     """Off the grid, or going back; the message says how many and the first."""
     ts = pl.when(pl.int_range(pl.len()) == 7).then(pl.col("ts") + change).otherwise("ts")

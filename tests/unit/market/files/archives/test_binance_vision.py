@@ -92,7 +92,7 @@ def test_candles_say_how_long_they_are(tmp_path, seconds, interval, unit):
 def test_a_day_of_candles_alone_has_no_frames_and_says_why(tmp_path, root):
     """The job names what the files hold, not other instruments."""
     path = packed(root.captures / "um" / "BTCUSDT-1h-2025-01.csv", KLINE * 3)
-    with pytest.raises(CaptureError, match="neither book nor trades, such as the candles of an archive"):
+    with pytest.raises(CaptureError, match="neither book nor trades, such as candles of an archive"):
         list(raw_day(chain_of(path), Instrument("binance-usdm.BTCUSDT", 1, 3, 1, 1), "2025-01-01"))
 
 
