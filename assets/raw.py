@@ -34,7 +34,7 @@ DECODED = {
 }
 
 
-@dg.asset(group_name="captures", kinds={"json"}, owners=["team:data"])
+@dg.asset(group_name="captures", kinds={"json"}, owners=["team:data"], code_version=code_version(KERNEL))
 def capture_index(data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]) -> dg.MaterializeResult[Any]:
     """What the capture files hold: each new one is read once, and the partitions that it reaches are noted."""
     from ml.market.files import arrivals

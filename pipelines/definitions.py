@@ -59,8 +59,10 @@ def _with_columns(asset: dg.AssetSpec) -> dg.AssetSpec:
 
 def build_defs(**overrides: Any) -> dg.Definitions:
     """The definitions over the data root of the settings; keyword arguments replace resources by name."""
-    defined = dg.Definitions(
-        assets=dg.load_assets_from_package_module(assets),
+    loaded = dg.load_assets_from_package_module(assets)
+    ours = [one for one in loaded if isinstance(one, dg.AssetsDefinition)]
+    return dg.Definitions(
+        assets=dg.map_asset_specs(_with_columns, ours),
         jobs=[fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, learn, watch, migrate],
         schedules=[weekly_retraining],
         sensors=[capture_arrivals, automation],
@@ -68,7 +70,6 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         loggers={"console": _console(), LOGGER: progress_logger},
         executor=dg.in_process_executor,
     )
-    return defined.map_asset_specs(func=_with_columns)
 
 
 defs = build_defs()

@@ -14,8 +14,6 @@ from ml.core.config import Config
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.features.sets import WHOLE
-from ml.features.tick.online import OnlineFeatures
-from ml.market.days.tables import samples_array
 from ml.storage.commit import read
 from ml.tables.schemas import NullReason
 
@@ -67,6 +65,10 @@ class Completeness:
 
 def _reasons(root: DataRoot, instrument: Instrument, dates: list[str], feature: str) -> Counter[str]:
     """Rows by null reason of one feature, computed once more: tables keep one reason for each family of features."""
+    # compiled code, which loading the definitions must not need
+    from ml.features.tick.online import OnlineFeatures
+    from ml.market.days.tables import samples_array
+
     found: Counter[str] = Counter()
     position = WHOLE.columns.index(feature)
     for date in dates:

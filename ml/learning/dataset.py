@@ -70,7 +70,7 @@ class Selection:
         found = [(entry, _source(entry)) for entry in manifest(root, FEATURE_GROUP).values()]
         chosen = [(entry, source) for entry, source in found if self._holds(source)]
         if not chosen:
-            raise DatasetError(f"No {FEATURE_GROUP} partition matches {self}. Materialize some first.")
+            raise DatasetError(f"No {FEATURE_GROUP} partition matches {self}. Materialize the partitions first.")
         require_current(FEATURE_GROUP, [entry for entry, _ in chosen])
         return sorted((source for _, source in chosen), key=lambda source: source.path)
 

@@ -66,6 +66,14 @@ def shown(result, table):
     return events[0].metadata
 
 
+def columns_of(table):
+    """The columns that the definition of a table's asset shows."""
+    from pipelines.definitions import defs
+
+    (spec,) = [one for one in defs.resolve_all_asset_specs() if one.key.path[-1] == table]
+    return spec.metadata["dagster/column_schema"].columns
+
+
 def made(result):
     """The tables that a run materialized."""
     return {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}

@@ -12,7 +12,7 @@ from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.storage import commit, durable
 from tests.conftest import default_dates
-from tests.integration.assets.play import made, make, shown
+from tests.integration.assets.play import columns_of, made, make, shown
 from tests.support import legacy_files, legacy_patterns
 
 TABLES = ["legacy_samples", "legacy_layering", "legacy_candles"]
@@ -55,6 +55,5 @@ def test_a_person_sees_columns_and_a_picture(run):
     for table in TABLES:
         metadata = shown(result, table)
         (stored, *_) = (pl.read_parquet_schema(root.root / path) for path in commit.manifest(root, table))
-        told = {column.name for column in metadata["dagster/column_schema"].value.columns}
-        assert set(stored) == told, table
+        assert set(stored) == {column.name for column in columns_of(table)}, table
         assert "data:image/png" in metadata["rows by fate"].value

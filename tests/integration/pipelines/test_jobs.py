@@ -5,7 +5,7 @@ import pytest
 from pipelines.definitions import defs
 
 PER_PARTITION = ("fetch", "ingest", "candle_sets", "legacy_sets", "watch")
-AT_ONCE = ("learn", "migrate")
+AT_ONCE = ("index_captures", "learn", "migrate")
 JOBS = dict.fromkeys(PER_PARTITION, True) | dict.fromkeys(AT_ONCE, False)
 """Whether each runs per partition."""
 

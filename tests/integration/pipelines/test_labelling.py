@@ -77,7 +77,7 @@ def test_the_predecessors_samples_are_a_group_too(root, tmp_path):
     ("group", "wanted", "told"),
     [
         ("other", Range(), "nknown feature group 'other'"),
-        (LEGACY_GROUP, Range(), "Nothing of legacy_samples"),
+        (LEGACY_GROUP, Range(), "legacy_samples has no rows"),
     ],
 )
 def test_nothing_to_label_is_an_error(root, group, wanted, told):

@@ -30,7 +30,7 @@ def test_everything_that_was_asked_for_is_there(report, capsys, root):
     assert "2025-03-03|sim.SIMUSDT" in shown
     (gap,) = report["gaps"]
     assert f"sim.SIMUSDT 03-03 18:08:59.750 to 03-03 18:10:00.250: sequence_gap, ids {gap['from_id']} to" in shown
-    assert "1080 rows compared with the batch, 0 differ" in shown
+    assert "1080 rows compared with the batch, 0 mismatches" in shown
     assert "signals       0, withheld: 1080 no_model" in shown
     assert f"decision      insufficient, champion none, record {report['record'][:16]}" in shown
     assert f"LOBFORGE_DATA_ROOT={root.root} make ui" in shown

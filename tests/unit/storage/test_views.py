@@ -49,7 +49,7 @@ def test_candles_are_scaled_in_every_column(ingested):
 
 def test_nothing_stored_is_said(root):
     """The message names the table and the instrument."""
-    with pytest.raises(StoreError, match=r"trades holds nothing of sim\.SIMUSDT"):
+    with pytest.raises(StoreError, match=r"trades has no rows of sim\.SIMUSDT"):
         views.frame(root, INSTRUMENT, "trades")
 
 

@@ -57,7 +57,7 @@ def test_the_same_rows_give_the_same_trees_on_one_thread_or_two(rows):
 @pytest.mark.parametrize("width", [4, 6])
 def test_rows_of_another_width_are_refused(model, width):
     """Too wide a row would be read without an error, by position."""
-    with pytest.raises(ModelRefused, match=rf"shape \(2, {width}\) .* model of s, which reads \(rows, 5\)"):
+    with pytest.raises(ModelRefused, match=rf"shape \(2, {width}\) .* model of s, which needs \(rows, 5\)"):
         model.probabilities(np.zeros((2, width)))
 
 
