@@ -240,22 +240,26 @@ def busy_machine():
 
 
 @pytest.mark.usefixtures("busy_machine")
-def test_on_a_busy_machine_twice_the_work_fails_and_the_same_work_passes(skilled, monkeypatch):
-    """The bar is set by what the model takes on this machine; only the latency gate notices a model twice as slow."""
+def test_on_a_busy_machine_more_work_fails_and_the_same_work_passes(skilled, monkeypatch):
+    """The threshold follows from what the model takes on this machine; only the latency gate notices a slower model.
+
+    Eight times the work against a threshold of 2.5 leaves room for what other processes cost.
+    """
     root, registry, evidence = skilled
     model = deployment.load(root.model(evidence.model_id))
     samples = np.zeros((1, layout.COLUMNS), np.int64)
     monkeypatch.setattr(deployment.latency, "measure", MEASURE)
     usual = MEASURE(model, samples, INSTRUMENT).processor_ms
-    monkeypatch.setattr(deployment.gates, "MAX_P99_MS", 1.4 * usual)
+    monkeypatch.setattr(deployment.gates, "MAX_P99_MS", 2.5 * usual)
     once = DirectionModel.probabilities
 
-    def twice(model, features):
-        once(model, features)
+    def slower(model, features):
+        for _ in range(7):
+            once(model, features)
         return once(model, features)
 
     with monkeypatch.context() as patch:
-        patch.setattr(DirectionModel, "probabilities", twice)
+        patch.setattr(DirectionModel, "probabilities", slower)
         slow = decide(root, LISTED, registry, evidence)
     assert [gate["name"] for gate in slow["gates"] if gate["outcome"] == "fail"] == ["latency"]
     assert slow["decision"] == "refuse"
