@@ -18,7 +18,7 @@ from ml.market.files.index import FileIndex
 from ml.storage.durable import write_text
 
 DOCUMENT = "capture_index"
-LEAD_IN_NS = 3_660 * 10**9
+LEAD_IN_NS = 5_460 * 10**9
 CLOSING_NS = 60 * 10**9
 """How far a day looks back into the captures before it, and on into those after it."""
 

@@ -44,3 +44,11 @@ def test_a_day_without_frames_is_an_error(tmp_path, docs):
     """Frames without a time alone are none of any day, and a chain that ends before it says nothing of it."""
     with pytest.raises(CaptureError, match=f"no frame of {DATE}"):
         taken(tmp_path, docs)
+
+
+def test_arrivals_look_back_as_far_as_a_day_reads():
+    """A change in any capture file that a day is made of gives its partition another content."""
+    from ml.market.days import day_frames
+    from ml.market.files import arrivals
+
+    assert arrivals.LEAD_IN_NS == day_frames.LEAD_IN_NS
