@@ -154,9 +154,9 @@ def recovered(root):
 
 @pytest.mark.promise("A1")
 def test_a_synced_record_survives(disk, tmp_path):
-    """What was written before a sync is there after it, and of the rest a whole record or none, in order."""
+    """What was written before a sync or the end is there after it, and of the rest a whole record or none, in order."""
     root = DataRoot(disk.folder)
-    frames = [b"frame %d" % k * (k + 1) for k in range(4)]
+    frames = [b"frame %d" % k * (k + 1) for k in range(5)]
     with disk.watched():
         written = Journal(root.journals / "sim__1.journal")
         written.append(Kind.CONNECTION, 0, 1, b"sim somewhere")
