@@ -104,7 +104,7 @@ QUARANTINE_REASONS = {
     "off_market": "a trade outside the market: a type other than MARKET, price 0 or size 0",
     "clock_back": "the exchange clock went back by more than 10 s",
     "clock_ahead": "the exchange clock ran ahead of ours by more than 60 s within one step",
-    "out_of_order": "a row of an archive whose time does not fit those of the rows around it",
+    "out_of_order": "a row of an archive whose time or ids do not fit those of the rows around it",
     "unequal_repeat": "an id that was seen before, with other content",
 }
 

@@ -55,6 +55,7 @@ class AggTrades(_Vision):
     kind = TRADE
     clock = "transact_time"
     counter = "agg_trade_id"
+    first = "first_trade_id"
     whole_days = True
     columns = (
         "agg_trade_id",

@@ -65,8 +65,8 @@ class Messages:
         self.leading = 0 if self.names is None else form.leading(self.names)
         """So many cells at the start of a row say all of its message."""
         names = self.names or form.columns + form.optional
-        self.keys = [names.index(name) for name in (form.clock, form.counter) if name]
-        """Columns of the time and the id by which rows are ordered, as far as there are any."""
+        self.keys = [names.index(name) for name in (form.clock, form.counter, form.first) if name]
+        """Columns of the time and the ids by which rows are ordered, as far as there are any."""
         self.open: _Message | None = None
         self.last: _Message | None = None
         """The message before what was lost."""

@@ -112,6 +112,8 @@ class Format(ABC):
     """The column whose times are in the order of the rows: of receipt where that is kept; empty where there is none."""
     counter = ""
     """The column whose ids count up with time; empty where there is none."""
+    first = ""
+    """The column of the first of the ids that a row of `counter` holds together; empty where there is none."""
     any_order = False
     """Files may be in another order than that of time, and nothing but time tells it."""
     _kept: "tuple[list[str], str | None, Rows] | None" = None

@@ -30,6 +30,11 @@ def month(folder, *rows):
     return packed(folder / "um" / "BTCUSDT-aggTrades-2023-11.csv", AGG + "".join(rows))
 
 
+def book_of_two_minutes(folder):
+    diffs = [diff(n + 1, n, START + 1000 * n, bids=[("99.0", f"{n}.000")]) for n in range(1, 110)]
+    return capture(folder / "book.log", [diffs[0], snapshot(2, START), *diffs[1:]], START + 5, step_ms=1000)
+
+
 GOOD = [agg(1000 + n, START + 20_000 * n) for n in range(6)]
 
 
@@ -52,6 +57,30 @@ def test_two_halves_of_a_month_woven_into_each_other_are_both_read(tmp_path):
     assert times == sorted(times)
 
 
+@pytest.mark.parametrize("beside_a_book", [False, True])
+def test_a_row_of_another_date_whose_ids_contradict_each_other_is_quarantined_alone(tmp_path, beside_a_book):
+    """Of 7 994 aggregated trades at least as many trades are missing, and its own ids say 3 994."""
+    rows = [f"{1000 + n},34650.{n},0.010,{5000 + n},{5000 + n},{START + 20_000 * n},false\n" for n in range(6)]
+    rows.insert(2, f"9000,37000.0,0.005,9000,9000,{LATER},false\n")
+    files = [month(tmp_path, *rows)]
+    if beside_a_book:
+        files.append(book_of_two_minutes(tmp_path))
+    report = inspect(files)
+    (entry,) = report["quarantined"]
+    assert (entry["reason"], entry["offset"]) == ("out_of_order", len(AGG) + len(rows[0]) + len(rows[1]))
+    assert "its id 9000 with the first trade 9000 does not fit those of the rows around it" in entry["detail"]
+    found = report["instruments"][USDM]
+    assert (found["trades"], found["book_messages"], found["gaps"]) == (6, 109 if beside_a_book else 0, [])
+
+
+def test_trades_may_be_missing_between_rows_and_an_old_row_may_name_no_trade(tmp_path):
+    """Trade ids grow faster than those of aggregated trades; some rows of spot have -1 for their trades."""
+    firsts = [5000, 5003, -1, 5009, 5010, 5050]
+    rows = [f"{1000 + n},34650.0,0.010,{first},{first},{START + 20_000 * n},false\n" for n, first in enumerate(firsts)]
+    path = month(tmp_path, *rows[3:], *rows[:3])
+    assert (refused(path), len(prints(path))) == ([], 6)
+
+
 @pytest.mark.parametrize(
     ("place", "ms"),
     [(0, LATER), *((place, ms) for place in (3, 5) for ms in (LATER, 4 * 10**12, START - 86_400_000, 1))],
@@ -70,8 +99,7 @@ def test_a_wrong_time_is_quarantined_alone(tmp_path, place, ms):
 
 def test_trades_after_a_wrong_time_do_not_vanish_beside_a_captured_book(tmp_path):
     """They arrive where they belong among the frames of the book."""
-    diffs = [diff(n + 1, n, START + 1000 * n, bids=[("99.0", f"{n}.000")]) for n in range(1, 110)]
-    book_file = capture(tmp_path / "book.log", [diffs[0], snapshot(2, START), *diffs[1:]], START + 5, step_ms=1000)
+    book_file = book_of_two_minutes(tmp_path)
     path = month(tmp_path, *GOOD[:2], agg(1001, LATER, "37000.0"), *GOOD[2:])
     report = inspect([book_file, path])
     assert [entry["reason"] for entry in report["quarantined"]] == ["out_of_order"]
