@@ -23,7 +23,7 @@ from ml.core.versions import KERNEL, code_version
 from ml.market import gaps
 from ml.storage.parquet import Parts, Stored
 from ml.tables.rules import Judged
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 DECODED = {
     "book_events": "Applied level changes in order, starting with the book at the start of day; gaps are rows too.",
@@ -75,7 +75,7 @@ def raw_frames(
         "unlisted instruments": unlisted,
     }
     frames = raw_day(chain, instrument, date)
-    return dg.MaterializeResult(value=Parts(TABLES["raw_frames"], frames), metadata=metadata)
+    return dg.MaterializeResult(value=Parts(SCHEMAS["raw_frames"], frames), metadata=metadata)
 
 
 @dg.multi_asset(
@@ -103,7 +103,7 @@ def events(
     date, instrument = date_and_instrument(context)
     decoding = Decoding(prefetch(raw_frames.parts()), instrument, date)
     judged = Judged(RULES["book_events"])
-    books = Parts(TABLES["book_events"], judged.passing(decoding.book_events()), decoding.tally)
+    books = Parts(SCHEMAS["book_events"], judged.passing(decoding.book_events()), decoding.tally)
     yield dg.Output(books, output_name="book_events")
     yield from verdict_results("book_events", judged.verdicts())
     known = gaps.of_day(data_root, date, instrument.id, decoding.validity)

@@ -10,6 +10,7 @@ import orjson
 
 from cli.console import show_table
 from cli.options import AsJson
+from ml.catalog.tables import TABLES
 from ml.core import settings
 from ml.core.paths import DataRoot
 from ml.storage import verify
@@ -20,7 +21,7 @@ def main(as_json: AsJson = False) -> int:
 
     Returns 0 if all is well, 1 if anything is at fault, 2 if nothing could be checked.
     """
-    report = verify.verify(DataRoot(settings.load().data_root))
+    report = verify.verify(DataRoot(settings.load().data_root), TABLES)
     if as_json:
         print(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2).decode())
     else:

@@ -30,7 +30,7 @@ class ParquetTables(dg.IOManager):
         table = context.asset_key.path[-1]
         parts = obj if isinstance(obj, Parts) else Parts(obj.schema, [obj])
         spec = spec_of(table, parts.schema.names())
-        if spec and not spec.is_open:
+        if not spec.is_open:
             parts = Parts(spec.schema, prefetch(map(spec.conform, parts.frames)), parts.counted, parts.notes)
         path = self._path(context)
         version = str((context.asset_spec.code_version if context.has_asset_key else None) or "")

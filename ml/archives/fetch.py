@@ -26,7 +26,7 @@ from ml.core.paths import DataRoot
 from ml.core.sources import Source
 from ml.core.versions import ARCHIVES, code_version
 from ml.storage import commit, durable
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 TABLE = "archive_files"
 FETCHED, NOT_PUBLISHED, CHECKSUM = STATES = ("fetched", "not_published", "checksum")
@@ -52,7 +52,7 @@ def update(root: DataRoot, listed: Config, instrument: Instrument, date: str, no
                 continue
             visit = _Visit(root, listed.captures, session, source, instrument.symbol, date, now)
             before[source.name] = visit.row(before.get(source.name))
-        rows = pl.DataFrame([before[name] for name in sorted(before)], schema=TABLES[TABLE])
+        rows = pl.DataFrame([before[name] for name in sorted(before)], schema=SCHEMAS[TABLE])
         if not rows.equals(stored):
             commit.publish(root, TABLE, root.partition(TABLE, date, instrument.id), rows, code_version(ARCHIVES))
     return rows
@@ -61,7 +61,7 @@ def update(root: DataRoot, listed: Config, instrument: Instrument, date: str, no
 def read_day(root: DataRoot, date: str, instrument: Instrument) -> pl.DataFrame:
     """The ledger of a UTC date; no rows if nothing was ever asked."""
     path = root.partition(TABLE, date, instrument.id)
-    return commit.read(path).collect() if path.exists() else pl.DataFrame(schema=TABLES[TABLE])
+    return commit.read(path).collect() if path.exists() else pl.DataFrame(schema=SCHEMAS[TABLE])
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from ml.core.errors import DatasetError
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 MINUTE = 60 * 10**9
 TIMEFRAMES: dict[str, int] = {
@@ -169,4 +169,4 @@ def _finish(frame: pl.DataFrame) -> pl.DataFrame:
                 f"candles: {large.height} sums of {name} do not fit 64 bits (first at {large['ts'][0]}). "
                 "List the instrument with fewer decimals, or choose a shorter timeframe."
             )
-    return frame.select(pl.col(name).cast(dtype) for name, dtype in TABLES["candles"].items())
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in SCHEMAS["candles"].items())

@@ -18,7 +18,7 @@ from ml.core.errors import SettingsError
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.storage import commit
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 OfDate = Callable[[str], Instrument]
 _PRICES = ("open", "high", "low", "close")
@@ -107,10 +107,10 @@ def _scaled(rows: pl.DataFrame, of: Instrument, to: Instrument) -> pl.DataFrame:
 
 def _day(root: DataRoot, instrument: Instrument, date: str, timeframe: str) -> pl.DataFrame:
     """The candles of a UTC date: ours where they are known, else the venue's."""
-    empty = pl.DataFrame(schema=TABLES["candles"])
+    empty = pl.DataFrame(schema=SCHEMAS["candles"])
     path = root.partition("candles", date, instrument.id)
     ours = resample(commit.read(path).collect(), [timeframe])[timeframe] if path.exists() else empty
-    theirs = read_day(root, date, instrument, timeframe).select(TABLES["candles"].names())
+    theirs = read_day(root, date, instrument, timeframe).select(SCHEMAS["candles"].names())
     stored = theirs.join(ours.filter(pl.col("reason").is_null()), on="ts", how="anti")
     known = pl.concat([ours.filter(pl.col("reason").is_null()), stored.filter(pl.col("reason").is_null())])
     unknown = pl.concat([ours, theirs]).unique("ts", keep="first", maintain_order=True)

@@ -21,7 +21,7 @@ from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.core.time import bounds
 from ml.storage import commit
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
 
 TABLE = "rest_candles"
@@ -32,7 +32,7 @@ GRACE = 3_600 * 10**9
 """A candle that a venue does not have is recorded as not published only so long after its close, ns."""
 PAGE = 300
 """Most candles asked for at once: what the venue with the shortest pages gives."""
-_SCHEMA = TABLES[TABLE]
+_SCHEMA = SCHEMAS[TABLE]
 
 Ask = Callable[[str, int, int], Awaitable[list[Row]]]
 """Takes timeframe, first and last opening time (ms UTC); gives rows as the venue sent them, the opening time first."""

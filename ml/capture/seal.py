@@ -22,7 +22,7 @@ from ml.core.errors import CaptureError
 from ml.core.paths import DataRoot
 from ml.storage import durable
 from ml.storage.commit import publish
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 TABLE = "captures"
 
@@ -94,7 +94,7 @@ def _read(path: Path) -> tuple[pl.DataFrame, Extent]:
     named = zip(records.kind, records.connection, records.payload, strict=True)
     names = {number: payload.decode() for kind, number, payload in named if kind == Kind.CONNECTION}
     conns = [names.get(number, "") for number in records.connection]
-    columns = zip(TABLES[TABLE].items(), (records.kind, conns, records.recv_ts, records.payload), strict=True)
+    columns = zip(SCHEMAS[TABLE].items(), (records.kind, conns, records.recv_ts, records.payload), strict=True)
     frame = pl.DataFrame([pl.Series(name, values, dtype) for (name, dtype), values in columns])
     return frame.filter(pl.col("kind").is_in([Kind.FRAME, Kind.LOSS])), found
 

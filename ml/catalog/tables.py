@@ -7,6 +7,7 @@ Not here: the specs (`ml.tables.schemas`, `ml.features.tables`, `ml.labels.table
 
 from collections.abc import Sequence
 
+from ml.core.errors import StoreError
 from ml.evaluation import drift
 from ml.features import tables as features
 from ml.labels import tables as labels
@@ -24,7 +25,14 @@ RULES: dict[str, tuple[Rule, ...]] = {name: spec.rules for name, spec in TABLES.
 """What each table's values must satisfy. A broken blocking rule stops what depends on the table; the others warn."""
 
 
-def spec_of(table: str, columns: Sequence[str]) -> TableSpec | None:
-    """The spec of a table with these columns, whose names tell the label horizons; None if there is no such table."""
-    spec = TABLES.get(table)
-    return spec.with_horizons(horizons_of(columns)) if spec else None
+def spec_of(table: str, columns: Sequence[str]) -> TableSpec:
+    """The spec of a table with these columns, whose names tell the label horizons.
+
+    Raises:
+        StoreError: no table of that name is in the catalog.
+    """
+    if table not in TABLES:
+        raise StoreError(
+            f"{table}: the catalog has no such table. Write a TableSpec for it and add it to ml.catalog.tables."
+        )
+    return TABLES[table].with_horizons(horizons_of(columns))

@@ -42,7 +42,7 @@ DATASET = (*TRAINING_FEATURES, "dataset")
 DRIFT = (*FEATURES, "drift")
 LEARNING = (*DATASET, "learning")
 
-TABLES = {
+PARTS_OF = {
     "archive_files": ARCHIVES,
     "raw_frames": KERNEL,
     "book_events": KERNEL,
@@ -90,10 +90,10 @@ def outdated(table: str, stored: str) -> str | None:
         table: name of a table; one that is not versioned is current.
         stored: the code version in the manifest, as `code_version` gave it, perhaps with a set's hash before it.
     """
-    if stored == SWEPT and table in TABLES:
-        return _FIRST[TABLES[table][0]]
+    if stored == SWEPT and table in PARTS_OF:
+        return _FIRST[PARTS_OF[table][0]]
     made_by = {part: number for part, _, number in (one.rpartition(" ") for one in _parts(stored))}
-    for part in TABLES.get(table, ()):
+    for part in PARTS_OF.get(table, ()):
         if part in made_by and made_by[part] != str(VERSIONS[part]):
             return _FIRST[part]
     return None

@@ -26,7 +26,7 @@ TITLES = {
 }
 HEAD = """# Features
 
-Made by `lobforge features list --markdown`; a test holds it against the code. Each feature is one compiled function of
+Made by `make docs`; a test asserts that it is current. Each feature is one compiled function of
 the samples up to its stamp, the same for a stored day and for a live stream, bit for bit.
 
 b, a are prices and B, A sizes of bid and ask levels, m is the mid, w a window. S, the size scale, is the median best

@@ -74,7 +74,7 @@ CANDLE_TABLE = TableSpec(
     Partitioning.MONTH,
     sources=("candles", "rest_candles"),
     rules=(
-        Rule("one_row_a_candle", whole_steps_of(STEP), True, "Rows follow each other by whole quarters of an hour."),
+        Rule("one_row_per_candle", whole_steps_of(STEP), True, "Rows follow each other by whole quarters of an hour."),
         Rule(
             "finite_or_null",
             ~pl.all_horizontal(pl.col(UNIFIED.names).is_finite().fill_null(value=True)),

@@ -32,7 +32,7 @@ CANDLE_TARGETS = TableSpec(
     Partitioning.MONTH,
     sources=("candles", "rest_candles"),
     rules=(
-        Rule("one_row_a_candle", whole_steps_of(STEP), True, "Rows follow each other by whole quarters of an hour."),
+        Rule("one_row_per_candle", whole_steps_of(STEP), True, "Rows follow each other by whole quarters of an hour."),
         Rule(
             "reasons_given",
             pl.any_horizontal(

@@ -14,7 +14,7 @@ from itertools import starmap
 import polars as pl
 
 from ml.features.legacy.table import LEGACY_112
-from ml.tables.schemas import CANDLE, TABLES
+from ml.tables.schemas import CANDLE, SCHEMAS
 from ml.tables.spec import Column, Partitioning, TableSpec
 
 FEATURES_112 = tuple(LEGACY_112.columns)
@@ -117,7 +117,7 @@ PATTERNS = pl.Schema(
     | _ORIGIN
 )
 """`copies` names every file row that held the pattern, with its label and the label's source."""
-CANDLES = pl.Schema({"timeframe": _TEXT, **TABLES["candles"], **_ORIGIN})
+CANDLES = pl.Schema({"timeframe": _TEXT, **SCHEMAS["candles"], **_ORIGIN})
 _FACTS = {column.name: (column.unit, column.description) for column in CANDLE} | {
     "ts": ("ns UTC", "When it was taken; of a candle, its close."),
     "instrument": ("", "Id of the instrument."),

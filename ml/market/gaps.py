@@ -15,7 +15,7 @@ from ml.core.paths import DataRoot, partition_of
 from ml.core.time import DAY_NS, SECOND, bounds
 from ml.storage.commit import manifest, read
 from ml.storage.parquet import Stored
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 TABLE = "validity"
 OF_TRADES = "trade_validity"
@@ -69,8 +69,8 @@ def named(validity: pl.DataFrame, date: str, instrument: str) -> pl.DataFrame:
             "end_arrival": -1,
             "end_reason": "no_snapshot",
         }
-        validity = pl.DataFrame([empty], schema=TABLES[TABLE])
-    return validity.select(pl.lit(date).alias("date"), pl.lit(instrument).alias("instrument"), *TABLES[TABLE].names())
+        validity = pl.DataFrame([empty], schema=SCHEMAS[TABLE])
+    return validity.select(pl.lit(date).alias("date"), pl.lit(instrument).alias("instrument"), *SCHEMAS[TABLE].names())
 
 
 def gaps(validity: pl.DataFrame) -> pl.DataFrame:
@@ -103,7 +103,7 @@ def of_trades(root: DataRoot, instrument: str | None = None) -> pl.DataFrame:
     try:
         return stored(root, instrument, table=OF_TRADES)
     except StoreError:
-        return pl.DataFrame(schema={"date": pl.String, "instrument": pl.String} | dict(TABLES[OF_TRADES]))
+        return pl.DataFrame(schema={"date": pl.String, "instrument": pl.String} | dict(SCHEMAS[OF_TRADES]))
 
 
 def coverage(validity: pl.DataFrame) -> pl.DataFrame:

@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 
 from ml.core.errors import StoreError
 from ml.core.paths import DataRoot
-from ml.core.versions import SWEPT, TABLES, code_version, outdated
+from ml.core.versions import PARTS_OF, SWEPT, code_version, outdated
 from ml.storage import durable, parquet
 from ml.storage.parquet import Content, Parts, Stored
 
@@ -141,7 +141,7 @@ def require_current(table: str, entries: Iterable[Entry]) -> None:
         entry, first = old[0]
         raise StoreError(
             f"{table}: {len(old)} stored files were made by older code (first {entry.path}: "
-            f"{entry.code_version.rpartition('-')[2]}; running: {code_version(TABLES[table])}). "
+            f"{entry.code_version.rpartition('-')[2]}; running: {code_version(PARTS_OF[table])}). "
             f"Materialize {first} and what is downstream of it for these partitions."
         )
 

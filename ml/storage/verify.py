@@ -4,7 +4,7 @@ This module changes nothing. Add a kind of fault here together with its fix. Rep
 `ml.storage.repair`, checks of databases and configuration to the doctor.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ml.core.errors import LobforgeError, StoreError
@@ -12,10 +12,6 @@ from ml.core.paths import DataRoot
 from ml.storage import commit, decisions
 from ml.storage.parquet import content_of
 
-WITHOUT_TABLES = frozenset(
-    (".staging", "_quarantine", "captures", "dagster", "journals", "mlflow", "models", "numba", "variants")
-)
-"""Folders of a data root in which no published table lies; captures may be any collector's files."""
 RESTORE = "materialize the partition again, or restore it from a backup"
 
 
@@ -48,8 +44,12 @@ def tables(root: DataRoot) -> list[str]:
     return sorted(path.parent.name for path in root.meta.glob("*/manifest.jsonl"))
 
 
-def verify(root: DataRoot) -> Report:
+def verify(root: DataRoot, known: Iterable[str] = ()) -> Report:
     """Read every published file and every decision; a writer may run beside it.
+
+    Args:
+        root: the data root.
+        known: tables whose folders may hold no unlisted file, besides those that have a manifest.
 
     Raises:
         StoreError: there is no such data root, or a writer held a suspect table for ten minutes.
@@ -66,7 +66,7 @@ def verify(root: DataRoot) -> Report:
             with commit.writer(root, table):
                 listed = commit.manifest(root, table)
                 report.faults += [fault for path in suspects if (fault := _fault(root, listed[path]))]
-    report.faults += _unlisted(root)
+    report.faults += _unlisted(root, {*tables(root), *known})
     report.decisions = _decisions(root, report.faults)
     return report
 
@@ -88,23 +88,24 @@ def _fault(root: DataRoot, entry: commit.Entry) -> Fault | None:
     return None
 
 
-def _unlisted(root: DataRoot) -> Iterator[Fault]:
-    suspects = set(_strays(root))
+def _unlisted(root: DataRoot, folders: set[str]) -> Iterator[Fault]:
+    suspects = set(_strays(root, folders))
     if suspects:
         # a file between its rename and its manifest line looks unlisted: wait for the writers
-        for table in tables(root):
+        for table in folders:
             with commit.writer(root, table):
                 pass
-        for path in sorted(suspects & set(_strays(root))):
+        for path in sorted(suspects & set(_strays(root, folders))):
             yield Fault("unlisted", path, "it is in the folder of a table but in no manifest", "lobforge init lists it")
 
 
-def _strays(root: DataRoot) -> Iterator[str]:
-    listed = {path for table in tables(root) for path in commit.manifest(root, table)}
-    for folder in root.root.iterdir():
-        if folder.is_dir() and folder.name not in WITHOUT_TABLES:
-            found = (path.relative_to(root.root).as_posix() for path in folder.rglob("*.parquet"))
-            yield from (path for path in found if path not in listed)
+def _strays(root: DataRoot, folders: set[str]) -> Iterator[str]:
+    for table in folders:
+        if root.table(table) == root.captures:
+            continue  # other collectors may write there
+        listed = commit.manifest(root, table)
+        found = (path.relative_to(root.root).as_posix() for path in root.table(table).rglob("*.parquet"))
+        yield from (path for path in found if path not in listed)
 
 
 def _decisions(root: DataRoot, faults: list[Fault]) -> int:

@@ -103,7 +103,7 @@ def feature_rules(families: Mapping[str, Sequence[str]]) -> tuple[Rule, ...]:
     """Of a table with a row per second, whose null reasons cover these columns by family."""
     names = [name for columns in families.values() for name in columns]
     return (
-        Rule("one_row_a_second", steps_of(SECOND), True, "Feature rows follow each other by exactly one second."),
+        Rule("one_row_per_second", steps_of(SECOND), True, "Feature rows follow each other by exactly one second."),
         Rule(
             "finite_or_null",
             ~pl.all_horizontal(pl.col(names).is_finite().fill_null(value=True)),

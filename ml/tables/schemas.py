@@ -5,7 +5,7 @@ Add here: a table or a column; the kernel's row layout follows `SAMPLE_COLUMNS` 
 Not here: where tables lie (`ml.core.paths`), the tables of feature sets (beside the sets), all specs (`ml.catalog`).
 
 Time columns are int64 nanoseconds since 1970 UTC. Prices and sizes are int64 units of the instrument
-(`ml.core.instruments`); `ml.storage.views` shows them as prices.
+(`ml.core.instruments`); `ml.catalog.views` shows them as prices.
 """
 
 from collections.abc import Sequence
@@ -339,7 +339,7 @@ SPECS = (
         clock="event_ts",
         rules=(
             Rule(
-                "prints_positive",
+                "trades_positive",
                 (pl.col("price") <= 0) | (pl.col("size") <= 0),
                 True,
                 "Every trade has a price and a size.",
@@ -394,7 +394,7 @@ SPECS = (
         CANDLE,
         sources=("trades", "trade_validity"),
         rules=(
-            Rule("one_row_a_minute", steps_of(MINUTE), True, "Candles follow each other by exactly one minute."),
+            Rule("one_row_per_minute", steps_of(MINUTE), True, "Candles follow each other by exactly one minute."),
             Rule(
                 "prices_in_order",
                 (pl.min_horizontal("open", "close") < pl.col("low"))
@@ -429,7 +429,7 @@ SPECS = (
         tuple(_sample_column(name) for name in SAMPLE_COLUMNS),
         sources=("raw_frames", "book_events", "trades", "validity"),
         rules=(
-            Rule("one_row_a_second", steps_of(SECOND), True, "Samples follow each other by exactly one second."),
+            Rule("one_row_per_second", steps_of(SECOND), True, "Samples follow each other by exactly one second."),
             Rule(
                 "bids_below_asks",
                 (pl.col("bid_price_1") > pl.col("ask_price_1")) & pl.col("valid"),
@@ -453,7 +453,7 @@ SPECS = (
         sources=("raw_frames", "book_samples"),
         by_horizon=label_columns,
         rules=(
-            Rule("one_row_a_second", steps_of(SECOND), True, "Labels follow each other by exactly one second."),
+            Rule("one_row_per_second", steps_of(SECOND), True, "Labels follow each other by exactly one second."),
             Rule(
                 "labelled",
                 pl.col(f"movement_{HORIZONS[0]}s").is_null(),
@@ -472,5 +472,5 @@ SPECS = (
         is_open=True,
     ),
 )
-TABLES: dict[str, pl.Schema] = {spec.name: spec.schema for spec in SPECS if not spec.is_open}
+SCHEMAS: dict[str, pl.Schema] = {spec.name: spec.schema for spec in SPECS if not spec.is_open}
 """Their schemas by name; `future_labels` with the default horizons."""

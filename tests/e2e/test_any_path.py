@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
+from ml.catalog import views
 from ml.core import config
 from ml.core.paths import DataRoot
 from ml.promotion.registry import Registry
-from ml.storage import views
 from tests.e2e.demos import LOBFORGE
 
 KEY = "2025-03-03", "sim.SIMUSDT"

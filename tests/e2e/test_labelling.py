@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ml.core.paths import DataRoot
 from ml.storage import commit
 from ml.storage.commit import manifest, publish
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from tests.integration.assets.play import DATE, copy_of, make, spoil
 from tests.support.scenario import INSTRUMENT
 
@@ -63,7 +63,7 @@ def test_the_feature_store_relabelled(ingested, tmp_path):
     after = columns(path)
     listed = root.manifest("training_features").read_bytes()
     assert {name for name in before if before[name] != after[name]} == {"direction_10s"}
-    assert set(before) > set(TABLES["future_labels"])
+    assert set(before) > set(SCHEMAS["future_labels"])
     inode = path.stat().st_ino
     make(root, "training_features")
     assert (root.manifest("training_features").read_bytes(), path.stat().st_ino) == (listed, inode)

@@ -7,12 +7,12 @@ from datetime import date
 import polars as pl
 import pytest
 
+from ml.catalog import views
 from ml.core.config import Config
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.market.days.day import Decoding
 from ml.market.days.raw import raw_day
-from ml.storage import views
 from ml.storage.commit import publish
 from tests.support.command import lobforge
 from tests.support.scenario import capture, chain_of, diff, ingest_elsewhere, snapshot

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ml.core.versions import TABLES, code_version
+from ml.core.versions import PARTS_OF, code_version
 from ml.features.candle.build import build as unified
 from ml.labels import targets
 from tests.golden.digest import digest, equal
@@ -114,14 +114,14 @@ def test_no_output_changes_without_its_version(given, compute, request):
     made = compute(request.getfixturevalue(given))
     if request.config.getoption("--write-golden"):
         written = {
-            key: {"version": code_version(TABLES[table]), "columns": found} for key, (table, found) in made.items()
+            key: {"version": code_version(PARTS_OF[table]), "columns": found} for key, (table, found) in made.items()
         }
         RECORD.write_text(json.dumps(record | written, indent=0, sort_keys=True) + "\n")
         return
     for key, (table, found) in made.items():
         version = record[key]["version"]
         columns = json.loads(json.dumps(found))
-        assert version == code_version(TABLES[table]), f"{key}: a version was raised, run make golden"
+        assert version == code_version(PARTS_OF[table]), f"{key}: a version was raised, run make golden"
         changed = equal(record[key]["columns"], columns)
         assert not changed, f"{key}: {changed[:5]} changed, but not the version. Raise it in ml/core/versions.py."
 

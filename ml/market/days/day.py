@@ -21,7 +21,7 @@ from ml.market.decode.decoded import BookEvent
 from ml.market.decode.eventlog import EventLog
 from ml.market.decode.events import CHECKPOINT, CLEAR, SNAPSHOT, TIME, BookMessage
 from ml.market.decode.stream import Stream
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 OPENING = "opening"
 CLOSING = "closing"
@@ -42,7 +42,7 @@ class Decoding:
         self._raw = raw
         self._instrument = instrument
         self._start, self._end = bounds(date)
-        self._trades = [pl.DataFrame(schema=TABLES["trades"])]
+        self._trades = [pl.DataFrame(schema=SCHEMAS["trades"])]
         self._refused: list[tuple[str, int, str, str, bytes]] = []
         self._spans: list[Interval] = []
         self._trade_spans: list[Interval] = []
@@ -88,17 +88,17 @@ class Decoding:
     @property
     def validity(self) -> pl.DataFrame:
         """The table `validity`."""
-        return pl.DataFrame(self._spans, schema=TABLES["validity"], orient="row")
+        return pl.DataFrame(self._spans, schema=SCHEMAS["validity"], orient="row")
 
     @property
     def trade_validity(self) -> pl.DataFrame:
         """The table `trade_validity`."""
-        return pl.DataFrame(self._trade_spans, schema=TABLES["trade_validity"], orient="row")
+        return pl.DataFrame(self._trade_spans, schema=SCHEMAS["trade_validity"], orient="row")
 
     @property
     def quarantine(self) -> pl.DataFrame:
         """The table `quarantine`: frames that were quarantined."""
-        return pl.DataFrame(self._refused, schema=TABLES["quarantine"], orient="row")
+        return pl.DataFrame(self._refused, schema=SCHEMAS["quarantine"], orient="row")
 
 
 def open_day(raw: pl.DataFrame, instrument: Instrument) -> Stream:

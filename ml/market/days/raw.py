@@ -23,7 +23,7 @@ from ml.market.days.day_frames import DayFrames
 from ml.market.decode.stream import arrivals
 from ml.market.files.capture_sequence import CaptureSequence, Run
 from ml.market.files.frame_routing import LOSS, SNAPSHOT
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 KINDS = tuple({SNAPSHOT: "snapshot", LOSS: "loss"}.get(kind, "ws") for kind in range(LOSS + 1))
 
@@ -58,7 +58,7 @@ def _frame_rows(run: Run, arrival: int) -> pl.DataFrame:
         "source_sha256": _text((run.source_sha256,), np.zeros(run.length, np.int64)),
         "offset": frames.offset,
     }
-    return pl.DataFrame(columns, schema=TABLES["raw_frames"])
+    return pl.DataFrame(columns, schema=SCHEMAS["raw_frames"])
 
 
 def _text(words: Sequence[str], numbers: I64) -> pl.Series:
@@ -68,4 +68,4 @@ def _text(words: Sequence[str], numbers: I64) -> pl.Series:
 
 def _checkpoint_row(arrival: int, conn: str, ts: int, payload: bytes) -> pl.DataFrame:
     row = (arrival, conn, ts, "checkpoint", payload, "", -1)
-    return pl.DataFrame([row], schema=TABLES["raw_frames"], orient="row")
+    return pl.DataFrame([row], schema=SCHEMAS["raw_frames"], orient="row")

@@ -9,7 +9,7 @@ import polars as pl
 
 from ml.market.book.layout import UNKNOWN_UPDATES, BookStream, TradeStream
 from ml.market.decode.events import LAST
-from ml.tables.schemas import FROM_TRADES, LEVELS, SAMPLE_COLUMNS, SIDES, TABLES
+from ml.tables.schemas import FROM_TRADES, LEVELS, SAMPLE_COLUMNS, SCHEMAS, SIDES
 
 BOOK = ("arrival", "event_ts", "side", "price", "size", "flags")
 """The columns of `book_events` that the kernel takes."""
@@ -62,7 +62,7 @@ def samples_frame(samples: np.ndarray) -> pl.DataFrame:
     known = [pl.when(pl.col("trades_run") > 0).then(pl.col(name)).alias(name) for name in FROM_TRADES]
     frame = frame.with_columns(known)
     seen = pl.when(pl.col("n_updates") != UNKNOWN_UPDATES).then(pl.col(*_BOOK_FLOWS, "n_updates"))
-    return frame.with_columns(seen).select(TABLES["book_samples"].names())
+    return frame.with_columns(seen).select(SCHEMAS["book_samples"].names())
 
 
 def samples_array(frame: pl.DataFrame) -> np.ndarray:

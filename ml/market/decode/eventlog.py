@@ -14,7 +14,7 @@ from ml.market.book.layout import BookStream, TradeStream
 from ml.market.bulk.frames import Levels
 from ml.market.decode.decoded import BookEvent, TradeEvent
 from ml.market.decode.events import CLEAR, LAST
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 MESSAGE_COLUMNS = ("arrival", "event_ts", "send_ts", "recv_ts", "first_id", "last_id", "prev_id")
 
@@ -122,7 +122,7 @@ class EventLog:
             price=_array(self.levels["price"]),
             size=_array(self.levels["size"]),
             flags=flags.astype(np.uint8),
-        ).select(TABLES["book_events"].names())
+        ).select(SCHEMAS["book_events"].names())
 
     def trade_frame(self) -> pl.DataFrame:
         """The table `trades`."""
@@ -135,7 +135,7 @@ class EventLog:
                 "flags": _array(self.print_flags, np.uint8),
             },
             schema_overrides={"trade_id": pl.String},
-        ).select(TABLES["trades"].names())
+        ).select(SCHEMAS["trades"].names())
 
 
 def _append(column: "array[int]", values: np.ndarray) -> None:

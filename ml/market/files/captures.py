@@ -27,7 +27,7 @@ from ml.market.decode.events import RawFrame, known_ns, stamp_ns
 from ml.market.decode.parse_errors import guarded
 from ml.market.files.archives import detect
 from ml.market.files.lines import Line, Torn, pieces, split
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
 
 TOGETHER = 1 << 14
@@ -123,7 +123,7 @@ def _collected(given: Iterable[Line | Torn], connections: dict[str, str]) -> Ite
 
 def _sealed(path: Path) -> Iterator[RawFrame | Torn]:
     try:
-        rows = conform(pl.read_parquet(path.read_bytes()), TABLES["captures"], path.name)
+        rows = conform(pl.read_parquet(path.read_bytes()), SCHEMAS["captures"], path.name)
     except (pl.exceptions.PolarsError, StoreError) as error:
         yield 0, b"", FrameError("truncated", f"{path.name} is no capture file: {error}")
         return

@@ -29,7 +29,7 @@ from ml.market.files.frame_routing import GUESS, MARKETS, NAMELESS, NO_FRAME, Li
 from ml.market.venues import binance
 from ml.storage.commit import publish, sha256_file
 from ml.storage.durable import write_text
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 FORMAT = 7
 MIN_APART_NS = 60 * 10**9
@@ -221,7 +221,7 @@ def quarantine_frame(source: str, lines: list[Line]) -> pl.DataFrame:
         "detail": [line.error.detail for line in lines],
         "line": [line.line for line in lines],
     }
-    return pl.DataFrame(rows, schema=TABLES["quarantine"])
+    return pl.DataFrame(rows, schema=SCHEMAS["quarantine"])
 
 
 def _sha256(path: Path) -> str:

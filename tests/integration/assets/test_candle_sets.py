@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 from ml.candles.months import bounds
-from ml.catalog.tables import TABLES as CATALOG
+from ml.catalog.tables import TABLES
 from ml.core.paths import DataRoot
 from ml.features.candle.table import UNIFIED
 from ml.storage.commit import manifest, publish, read
-from ml.tables.schemas import TABLES, NullReason
+from ml.tables.schemas import SCHEMAS, NullReason
 from ml.tables.spec import conform
 from tests.integration.assets.play import checks, graph, shown
 from tests.support.candles import candle_frame
@@ -38,7 +38,7 @@ def store_venue(root, candles):
     for (day,), rows in stored.group_by("day", maintain_order=True):
         date = str(pl.select(pl.from_epoch(pl.lit(day), time_unit="d").cast(pl.Date)).item())
         path = root.partition("rest_candles", date, INSTRUMENT.id)
-        publish(root, "rest_candles", path, rows.select(TABLES["rest_candles"].names()), "t")
+        publish(root, "rest_candles", path, rows.select(SCHEMAS["rest_candles"].names()), "t")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_every_candle_of_the_month_is_a_row(made):
     root, _ = made
     rows = stored(root, "candle_features")
     following = stored(root, "candle_targets")
-    assert conform(rows, CATALOG["candle_features"].schema, "candle_features")["ts"].equals(following["ts"])
+    assert conform(rows, TABLES["candle_features"].schema, "candle_features")["ts"].equals(following["ts"])
     assert (rows["ts"][0], rows["ts"][-1]) == (START + QUARTER, END)
     assert rows.height == 31 * 96 - 2
     assert rows.select(UNIFIED.names).row(0).count(None) == 0
@@ -68,7 +68,7 @@ def test_every_candle_of_the_month_is_a_row(made):
 def test_the_month_ends_where_the_next_begins(made):
     """The last row has targets twelve hours ahead, out of the month after."""
     root, _ = made
-    rows = conform(stored(root, "candle_targets"), CATALOG["candle_targets"].schema, "candle_targets")
+    rows = conform(stored(root, "candle_targets"), TABLES["candle_targets"].schema, "candle_targets")
     assert rows.row(-1, named=True)["future_return_12h"] is not None
     assert set(rows["null_reason_12h"].unique()) == {0, NullReason.HORIZON_INVALID}
     assert rows.filter(pl.col("null_reason_12h") > 0).height == 48

@@ -6,7 +6,7 @@ import polars as pl
 
 from ml.candles.from_trades import MINUTE
 from ml.storage.commit import manifest
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
 from tests.integration.assets.play import DAY_BEFORE, checks, make, shown, spoil, stored
 
@@ -14,7 +14,7 @@ from tests.integration.assets.play import DAY_BEFORE, checks, make, shown, spoil
 def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
     """Every minute of the day is a row; what was captured holds every trade."""
     root, result = rebuilt
-    candles = conform(stored(root, "candles"), TABLES["candles"], "candles")
+    candles = conform(stored(root, "candles"), SCHEMAS["candles"], "candles")
     assert manifest(root, "candles") == manifest(ingested, "candles")
     assert set(candles["ts"].diff().drop_nulls()) == {MINUTE}
     assert shown(result, "candles")["dagster/row_count"].value == candles.height == 1_440

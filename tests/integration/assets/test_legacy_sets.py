@@ -8,7 +8,7 @@ from ml.core.time import bounds
 from ml.features.legacy.feature import FAMILIES
 from ml.features.legacy.table import ABSENT, LEGACY_112, LEGACY_SETS
 from ml.storage.commit import manifest, publish
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from tests.integration.assets.play import DATE, DAY_BEFORE, checks, copy_of, graph, make, shown, stored
 from tests.support.candles import candle_frame
 from tests.support.scenario import INSTRUMENT
@@ -21,7 +21,7 @@ def both(ingested, tmp_path_factory):
     for date in (DAY_BEFORE, DATE):
         served = candle_frame(1_440, first=bounds(date)[0], step=MINUTE).with_columns(timeframe=pl.lit("1m"))
         path = root.partition("rest_candles", date, INSTRUMENT.id)
-        publish(root, "rest_candles", path, served.select(TABLES["rest_candles"].names()), "t")
+        publish(root, "rest_candles", path, served.select(SCHEMAS["rest_candles"].names()), "t")
     return root, make(root, *LEGACY_SETS)
 
 
@@ -42,7 +42,7 @@ def test_rules_and_canaries_hold(both):
     for name in LEGACY_SETS:
         own = {check for table, check in held if table == name}
         assert own == {
-            "one_row_a_second",
+            "one_row_per_second",
             "finite_or_null",
             "reasons_given",
             "canary_truncation",

@@ -11,7 +11,7 @@ from ml.core.config import Config
 from ml.market import gaps
 from ml.market.decode.events import CHECKPOINT, SNAPSHOT
 from ml.storage.commit import manifest, publish
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
 from tests.integration.assets.play import DAY_BEFORE, DECODED, checks, columns_of, made, make, shown, spoil, stored
 from tests.support.scenario import INSTRUMENT, capture, diff
@@ -35,7 +35,7 @@ def test_a_stored_partition_is_the_documented_table(rebuilt, table):
     """Columns and dtypes."""
     root, result = rebuilt
     assert table in made(result)
-    conform(stored(root, table), TABLES[table], table)
+    conform(stored(root, table), SCHEMAS[table], table)
 
 
 @pytest.mark.parametrize("table", RAW)

@@ -6,7 +6,7 @@ import polars as pl
 
 from ml.market.book.layout import SECOND
 from ml.storage.commit import manifest
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
 from tests.integration.assets.play import checks, made, make, shown, spoil, stored
 
@@ -14,7 +14,7 @@ from tests.integration.assets.play import checks, made, make, shown, spoil, stor
 def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
     """The stored samples are the documented columns, a row per second, as they were before."""
     root, result = rebuilt
-    samples = conform(stored(root, "book_samples"), TABLES["book_samples"], "book_samples")
+    samples = conform(stored(root, "book_samples"), SCHEMAS["book_samples"], "book_samples")
     assert manifest(root, "book_samples") == manifest(ingested, "book_samples")
     assert set(samples["ts"].diff().drop_nulls()) == {SECOND}
     assert shown(result, "book_samples")["dagster/row_count"].value == samples.height == 2_400
@@ -33,7 +33,7 @@ def test_an_unknown_book_warns_and_stops_nothing(root):
     spoil(root, "raw_frames", lambda f: pl.concat([f[:3_000], f[7_000:]]))
     result = make(root, "book_events", "trades", "validity", "trade_validity", "quarantine", "book_samples", "features")
     assert not checks(result)["book_samples", "book_is_known"]
-    assert checks(result)["book_samples", "one_row_a_second"]
+    assert checks(result)["book_samples", "one_row_per_second"]
     assert "features" in made(result)
     unknown = stored(root, "book_samples").filter(~pl.col("valid"))["ts"]
     rows = stored(root, "features").filter(pl.col("ts").is_in(unknown.implode()))

@@ -14,7 +14,7 @@ from ml.core.instruments import Instrument
 from ml.core.time import bounds
 from ml.storage.commit import manifest, publish, read
 from ml.storage.durable import write_text
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from tests.support.command import lobforge
 from tests.support.kline_server import Exchange, busy, row, served
 
@@ -66,7 +66,7 @@ def prints(minutes):
         sizes = [(10, 200, 1), (20, 300, 1), (0, 200, -1), (15, 200, -1), (15, 200, -1), (15, 200, -1), (15, 200, -1)]
         at = (FIRST + m * 60_000) * 10**6
         rows += [(at + k * 10**9, low + up, size, side) for k, (up, size, side) in enumerate(sizes)]
-    schema = {name: TABLES["trades"][name] for name in ("event_ts", "price", "size", "side")}
+    schema = {name: SCHEMAS["trades"][name] for name in ("event_ts", "price", "size", "side")}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

@@ -12,7 +12,7 @@ from ml.core.time import SECOND
 from ml.market.gaps import NOT_STORED
 from ml.storage import parquet
 from ml.storage.commit import publish
-from ml.tables.schemas import END_REASONS, TABLES
+from ml.tables.schemas import END_REASONS, SCHEMAS
 from tests.support.command import lobforge
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "gaps.json").read_text())
@@ -31,7 +31,7 @@ def stored(root, monkeypatch):
     whole = [(T0, T0 + DAY, 0, 9, None, None, None)]
     after = [(T0 + DAY, T0 + DAY + 3_600 * SECOND, 0, 9, 123, None, "capture_end")]
     for date, name, rows in (("04", "sim.A", gap), ("05", "sim.A", after), ("04", "sim.B", whole)):
-        frame = pl.DataFrame(rows, schema=TABLES["validity"], orient="row")
+        frame = pl.DataFrame(rows, schema=SCHEMAS["validity"], orient="row")
         publish(root, "validity", root.partition("validity", f"2025-03-{date}", name), frame, "v")
     return root
 
@@ -89,7 +89,7 @@ def test_losses_beside_the_books_are_told_with_their_bounds(stored, capsys, monk
         (5, candles, T0 + 5 * SECOND, "ws", b"{}"),
         (6, candles, T0 + 6 * SECOND, "loss", (noted % ("reconnect", ',"books":false')).encode()),
     ]
-    frame = pl.DataFrame([(*row, "", 0) for row in rows], schema=TABLES["raw_frames"], orient="row")
+    frame = pl.DataFrame([(*row, "", 0) for row in rows], schema=SCHEMAS["raw_frames"], orient="row")
     publish(stored, "raw_frames", stored.partition("raw_frames", "2025-03-04", "sim.A"), frame, "v")
     found = run(capsys)[1]["beside"]
     assert [(one["conn"], one["start"] - T0, one["end"] and one["end"] - T0, one["reason"]) for one in found] == [
@@ -109,7 +109,7 @@ def test_times_without_trades_are_told_beside_those_without_a_book(stored, capsy
     ]
     never = [(T0 + DAY, T0 + DAY, -1, -1, None, None, "no_trades_captured")]
     for date, rows in (("04", known), ("05", never)):
-        frame = pl.DataFrame(rows, schema=TABLES["trade_validity"], orient="row")
+        frame = pl.DataFrame(rows, schema=SCHEMAS["trade_validity"], orient="row")
         publish(stored, "trade_validity", stored.partition("trade_validity", f"2025-03-{date}", "sim.A"), frame, "v")
     ledger = run(capsys)[1]
     seconds = {(day["date"], day["instrument"]): day["trades_known_seconds"] for day in ledger["days"]}

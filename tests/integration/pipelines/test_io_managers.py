@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from ml.catalog.tables import TABLES as CATALOG
+from ml.catalog.tables import TABLES
 from ml.core.errors import StoreError
 from ml.storage.commit import manifest, read, sha256_file
 from ml.storage.parquet import Parts, Stored
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from pipelines.definitions import resources_of
 
 FRAME = pl.DataFrame({"ts": [1, 2], "x": [0.5, None]})
@@ -41,29 +41,29 @@ def test_a_table_comes_back_as_it_was(root, key):
     partitions = SOME_DAYS if key else None
 
     @dg.asset(io_manager_key="parquet", partitions_def=partitions, code_version="v7")
-    def sizes():
+    def dataset_panel():
         return FRAME
 
     @dg.asset(partitions_def=partitions)
-    def follower(sizes: pl.LazyFrame) -> None:
-        received.append(sizes)
+    def follower(dataset_panel: pl.LazyFrame) -> None:
+        received.append(dataset_panel)
 
-    run(root, sizes, follower, partition_key=key)
-    path = root.partition("sizes", "2025-03-04", "sim.B") if key else root.whole("sizes")
+    run(root, dataset_panel, follower, partition_key=key)
+    path = root.partition("dataset_panel", "2025-03-04", "sim.B") if key else root.whole("dataset_panel")
     assert isinstance(received[0], pl.LazyFrame)
     assert_frame_equal(received[0].collect(), FRAME)
     assert_frame_equal(read(path).collect(), FRAME)
-    assert [e.code_version for e in manifest(root, "sizes").values()] == ["v7"]
+    assert [e.code_version for e in manifest(root, "dataset_panel").values()] == ["v7"]
 
 
 def test_a_person_sees_what_was_stored(root):
     """Rows, path, size and hash."""
 
     @dg.asset(io_manager_key="parquet")
-    def sizes():
+    def dataset_panel():
         return FRAME
 
-    metadata = shown(run(root, sizes), "sizes")
+    metadata = shown(run(root, dataset_panel), "dataset_panel")
     assert "dagster/column_schema" not in metadata  # columns stand in the definition, once
     assert metadata["dagster/row_count"].value == 2
     path = root.root / metadata["path"].value
@@ -76,7 +76,7 @@ def test_a_table_that_does_not_conform_is_not_stored(root):
 
     @dg.asset(io_manager_key="parquet")
     def trades():
-        return TABLES["trades"].to_frame().with_columns(pl.col("price").cast(pl.Float64))
+        return SCHEMAS["trades"].to_frame().with_columns(pl.col("price").cast(pl.Float64))
 
     with pytest.raises(StoreError, match="trades: column price is Float64, not Int64"):
         run(root, trades)
@@ -88,12 +88,24 @@ def test_a_table_of_a_set_that_does_not_conform_is_not_stored(root):
 
     @dg.asset(io_manager_key="parquet")
     def candle_features():
-        rows = CATALOG["candle_features"].schema.to_frame()
+        rows = TABLES["candle_features"].schema.to_frame()
         return rows.with_columns(pl.col("rsi").cast(pl.Float32))
 
     with pytest.raises(StoreError, match="candle_features: column rsi is Float32, not Float64"):
         run(root, candle_features)
     assert manifest(root, "candle_features") == {}
+
+
+def test_a_table_that_the_catalog_does_not_know_is_not_stored(root):
+    """No command would list, check or repair it."""
+
+    @dg.asset(io_manager_key="parquet")
+    def sizes():
+        return FRAME
+
+    with pytest.raises(StoreError, match="sizes: the catalog has no such table"):
+        run(root, sizes)
+    assert not (root.meta / "sizes").exists()
 
 
 def test_a_table_goes_and_comes_in_parts(root):
@@ -106,21 +118,21 @@ def test_a_table_goes_and_comes_in_parts(root):
         counted["slices"] = FRAME.height
 
     @dg.asset(io_manager_key="parquet")
-    def sizes():
+    def dataset_panel():
         return Parts(FRAME.schema, frames(), counted)
 
     @dg.asset
-    def follower(sizes: Stored) -> None:
-        received.extend(sizes.parts())
+    def follower(dataset_panel: Stored) -> None:
+        received.extend(dataset_panel.parts())
 
-    metadata = shown(run(root, sizes, follower), "sizes")
+    metadata = shown(run(root, dataset_panel, follower), "dataset_panel")
     assert (metadata["slices"].value, metadata["dagster/row_count"].value) == (2, 2)
     assert_frame_equal(pl.concat(received), FRAME)
 
 
 def test_a_part_that_does_not_conform_leaves_nothing(root):
     """The parts before it were written, and are no table."""
-    good = TABLES["trades"].to_frame()
+    good = SCHEMAS["trades"].to_frame()
 
     @dg.asset(io_manager_key="parquet")
     def trades():
@@ -137,24 +149,24 @@ def test_the_columns_are_stored_in_their_documented_order(root):
 
     @dg.asset(io_manager_key="parquet")
     def trades():
-        return TABLES["trades"].to_frame().select(reversed(TABLES["trades"].names()))
+        return SCHEMAS["trades"].to_frame().select(reversed(SCHEMAS["trades"].names()))
 
     run(root, trades)
-    assert read(root.whole("trades")).collect_schema().names() == TABLES["trades"].names()
+    assert read(root.whole("trades")).collect_schema().names() == SCHEMAS["trades"].names()
 
 
 def test_an_input_that_was_never_made_says_what_to_do(root):
     """No stack trace from parquet."""
 
     @dg.asset(io_manager_key="parquet")
-    def sizes():
+    def dataset_panel():
         return FRAME
 
     @dg.asset
-    def follower(sizes: pl.LazyFrame) -> None: ...
+    def follower(dataset_panel: pl.LazyFrame) -> None: ...
 
     with pytest.raises(StoreError, match="Materialize its asset"):
-        run(root, sizes, follower, selection=["follower"])
+        run(root, dataset_panel, follower, selection=["follower"])
 
 
 def test_a_document_comes_back_as_it_was(root):

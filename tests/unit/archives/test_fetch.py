@@ -248,5 +248,5 @@ def test_a_months_file_serves_each_of_its_days(root, archive):
 
 def test_the_ledger_is_the_documented_table(root, archive):
     """Columns and dtypes of the schema, also where nothing was asked."""
-    assert update(root, archive).schema == fetch.read_day(root, "2020-01-01", BTC).schema == fetch.TABLES[fetch.TABLE]
-    assert pl.read_parquet(root.partition(fetch.TABLE, DAY, BTC.id)).schema == fetch.TABLES[fetch.TABLE]
+    assert update(root, archive).schema == fetch.read_day(root, "2020-01-01", BTC).schema == fetch.SCHEMAS[fetch.TABLE]
+    assert pl.read_parquet(root.partition(fetch.TABLE, DAY, BTC.id)).schema == fetch.SCHEMAS[fetch.TABLE]

@@ -12,7 +12,7 @@ from ml.core.errors import DatasetError
 from ml.core.time import bounds
 from ml.market.days.infer_instrument import infer_instrument
 from ml.storage.commit import read
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
 from tests.support.days import decode_day, raw_day
 from tests.support.scenario import INSTRUMENT, USDM, chain_of
@@ -39,18 +39,18 @@ def prints(*rows):
         "size": [q for _, _, q, _ in rows],
         "side": [side for *_, side in rows],
     }
-    return pl.DataFrame(columns, schema={name: TABLES["trades"][name] for name in columns})
+    return pl.DataFrame(columns, schema={name: SCHEMAS["trades"][name] for name in columns})
 
 
 def known(*spans):
     """Intervals (from, to, reason) in seconds after the start."""
     columns = ("start_ts", "end_ts", "end_reason")
     rows = [(START + int(a * SECOND), START + int(b * SECOND), reason) for a, b, reason in spans]
-    return pl.DataFrame(rows, schema={name: TABLES["validity"][name] for name in columns}, orient="row")
+    return pl.DataFrame(rows, schema={name: SCHEMAS["validity"][name] for name in columns}, orient="row")
 
 
 def hour(trades, validity, timeframe="1m"):
-    return conform(from_trades(trades, validity, START, START + HOUR, timeframe), TABLES["candles"], "candles")
+    return conform(from_trades(trades, validity, START, START + HOUR, timeframe), SCHEMAS["candles"], "candles")
 
 
 WHOLE = known((0, 3_600, None))

@@ -7,7 +7,7 @@ from ml.candles.from_trades import TIMEFRAMES
 from ml.candles.months import bounds, inside, read
 from ml.core.errors import SettingsError
 from ml.storage.commit import publish
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from tests.support.candles import PAIR, candle_frame
 
 MINUTE = TIMEFRAMES["1m"]
@@ -18,7 +18,7 @@ MARCH = bounds("2025-03")[0]
 
 
 def put(root, date, frame, table="candles"):
-    schema = TABLES[table]
+    schema = SCHEMAS[table]
     publish(root, table, root.partition(table, date, PAIR.id), frame.select(schema.names()).cast(dict(schema)), "t")
 
 
@@ -66,4 +66,4 @@ def test_the_venues_candle_stands_where_ours_is_not_known(root):
 
 def test_nothing_stored_is_no_candle(root):
     """An empty frame of the right columns."""
-    assert read(root, PAIR, "2025-03", "15m").equals(pl.DataFrame(schema=TABLES["candles"]))
+    assert read(root, PAIR, "2025-03", "15m").equals(pl.DataFrame(schema=SCHEMAS["candles"]))

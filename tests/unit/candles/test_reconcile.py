@@ -11,9 +11,9 @@ from ml.candles.from_trades import MINUTE, from_trades
 from ml.candles.klines import CARRIED_OPEN, candle, stamp
 from ml.candles.reconcile import COMPARED, reconcile
 from ml.core.instruments import Instrument, to_units
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
-SCHEMA = TABLES["candles"]
+SCHEMA = SCHEMAS["candles"]
 TRADED = {"open": 10, "high": 12, "low": 9, "close": 11, "volume": 5, "notional": 53, "n_trades": 3, "buy_volume": 2}
 QUIET = dict.fromkeys(TRADED, 0) | dict.fromkeys(("open", "high", "low", "close"))
 REPEATED = QUIET | dict.fromkeys(("open", "high", "low", "close"), 11)

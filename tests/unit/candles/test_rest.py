@@ -12,7 +12,7 @@ from ml.candles.rest import GRACE, PAGE, SETTLED, fetch, grid, missing, read_day
 from ml.core.errors import CaptureError, VenueRefused
 from ml.core.instruments import Instrument
 from ml.storage.commit import manifest, read
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
 from tests.support.kline_server import row
 
@@ -62,7 +62,7 @@ def test_a_whole_day_is_stored_and_not_asked_for_again(root):
         "quarantined": [],
     }
     assert len(shelf.asked) == -(-1_440 // PAGE)
-    stored = conform(read(root.partition("rest_candles", DATE, USDM.id)).collect(), TABLES["rest_candles"], "t")
+    stored = conform(read(root.partition("rest_candles", DATE, USDM.id)).collect(), SCHEMAS["rest_candles"], "t")
     assert stored["ts"].to_list() == [START + k * MINUTE for k in range(1, 1_441)]
     assert stored.row(0)[2:] == (1000, 1010, 990, 1005, 1500, 1_507_500, 7, 500, None)
     shelf.asked.clear()

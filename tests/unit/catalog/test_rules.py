@@ -12,7 +12,7 @@ from ml.features.sets import BASE
 from ml.learning import dataset
 from ml.storage.commit import read
 from ml.tables.rules import evaluate
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from tests.support.scenario import INSTRUMENT
 
 DATE = "2025-03-04"
@@ -26,7 +26,7 @@ def stored(ingested):
     tables = {t: read(ingested.partition(t, DATE, INSTRUMENT.id)).collect() for t in RULES if t not in NOT_INGESTED}
     sources = dataset.Selection().sources(ingested)
     spec = dataset.fit_spec(ingested, sources)
-    archives = pl.DataFrame({"state": ["fetched"]}, schema_overrides=TABLES["archive_files"])
+    archives = pl.DataFrame({"state": ["fetched"]}, schema_overrides=SCHEMAS["archive_files"])
     built = pl.concat(dataset.panel(ingested, config.load(ingested), sources, spec, BASE).frames)
     return tables | {"dataset_panel": built, "archive_files": archives}
 
@@ -64,15 +64,15 @@ INTERVAL = {"start_ts": [0], "end_ts": [9], "end_reason": ["sequence_gap"]}
 CHANGES = [
     ("book_events", "arrivals_ascend", shuffled),
     ("book_events", "sizes_not_negative", lambda f: set_row(f, 3, size=-1)),
-    ("trades", "prints_positive", lambda f: set_row(f, 3, size=0)),
-    ("trades", "prints_positive", lambda f: set_row(f, 3, price=0)),
+    ("trades", "trades_positive", lambda f: set_row(f, 3, size=0)),
+    ("trades", "trades_positive", lambda f: set_row(f, 3, price=0)),
     ("trades", "arrivals_ascend", shuffled),
     ("validity", "intervals_ascend", lambda f: pl.concat([f, f])),
     ("validity", "no_gap", lambda f: set_row(f, 0, end_reason="sequence_gap")),
     ("trade_validity", "intervals_ascend", lambda f: pl.concat([f, f])),
     ("trade_validity", "trades_captured", lambda f: set_row(f, 0, end_reason="no_trades_captured")),
     ("quarantine", "nothing_quarantined", lambda f: pl.DataFrame({n: [None] for n in f.columns}, schema=f.schema)),
-    ("candles", "one_row_a_minute", lambda f: pl.concat([f.head(9), f.slice(10)])),
+    ("candles", "one_row_per_minute", lambda f: pl.concat([f.head(9), f.slice(10)])),
     ("candles", "prices_in_order", lambda f: set_row(f, 9, high=f["close"][9] - 1)),
     ("candles", "prices_in_order", lambda f: set_row(f, 9, low=f["open"][9] + 1)),
     ("candles", "known_or_reason", lambda f: set_row(f, 9, reason="silent")),
@@ -83,16 +83,16 @@ CHANGES = [
         "whole_inside",
         lambda f: f.with_columns(reason=pl.when(pl.int_range(pl.len()) > 0).then(pl.lit("x"))).vstack(f.head(1)),
     ),
-    ("book_samples", "one_row_a_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
-    ("book_samples", "one_row_a_second", lambda f: set_row(f, 3, ts=f["ts"][3] + 1)),
+    ("book_samples", "one_row_per_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
+    ("book_samples", "one_row_per_second", lambda f: set_row(f, 3, ts=f["ts"][3] + 1)),
     ("book_samples", "bids_below_asks", lambda f: f.with_columns(bid_price_1=pl.col("ask_price_1") + 1)),
     ("book_samples", "book_is_known", lambda f: f.with_columns(valid=pl.int_range(pl.len()) > 0.06 * pl.len())),
     ("features", "finite_or_null", lambda f: set_row(f, 50, spread_bps=float("inf"))),
     ("features", "finite_or_null", lambda f: set_row(f, 50, qi_1=float("nan"))),
     ("features", "reasons_given", lambda f: set_row(f, 50, spread_bps=None, null_reason_book=0)),
     ("features", "covered", nulls(0.3, "qi_1")),
-    ("features", "one_row_a_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
-    ("future_labels", "one_row_a_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
+    ("features", "one_row_per_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
+    ("future_labels", "one_row_per_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
     ("dataset_panel", "classes_present", lambda f: f.with_columns(direction=pl.lit(1, pl.Int8))),
     ("future_labels", "labelled", nulls(0.3, "movement_10s")),
     ("archive_files", "published", lambda f: f.with_columns(state=pl.lit("not_published"))),
@@ -131,7 +131,7 @@ def test_the_predecessors_columns_have_the_rules_of_features(table):
     assert failed(set_row(whole, 1, sma_50=None), table) == ["reasons_given"]
     assert failed(set_row(whole, 1, sma_50=None, null_reason_indicator=3), table) == []
     assert failed(set_row(whole, 1, sma_50=float("inf")), table) == ["finite_or_null"]
-    assert failed(whole[[0, 2]], table) == ["one_row_a_second"]
+    assert failed(whole[[0, 2]], table) == ["one_row_per_second"]
 
 
 @pytest.mark.parametrize(("crossed", "passed"), [(1, True), (10, True), (11, False)])

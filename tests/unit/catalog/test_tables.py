@@ -5,7 +5,7 @@ import pytest
 
 from ml.catalog.tables import RULES, TABLES, spec_of
 from ml.core.errors import StoreError
-from ml.core.versions import TABLES as VERSIONED
+from ml.core.versions import PARTS_OF
 from ml.storage import verify
 from ml.storage.commit import manifest, read
 from ml.tables.rules import evaluate
@@ -54,7 +54,8 @@ def test_labels_follow_their_horizons():
 
 def test_a_table_that_is_not_in_the_catalog_has_no_spec():
     """Whoever stores it says what it is first."""
-    assert spec_of("somebody's", []) is None
+    with pytest.raises(StoreError, match=r"somebody's: the catalog has no such table\. Write a TableSpec"):
+        spec_of("somebody's", [])
 
 
 def test_what_a_pipeline_stores_is_in_the_catalog(ingested):
@@ -86,15 +87,15 @@ def test_a_spec_is_complete(spec):
 
 def test_a_table_depends_on_the_versions_of_its_sources():
     """A change in a part makes all outdated that is made of it."""
-    for table, parts in VERSIONED.items():
+    for table, parts in PARTS_OF.items():
         for source in TABLES[table].sources:
-            assert set(VERSIONED.get(source, ())) <= set(parts), (table, source)
+            assert set(PARTS_OF.get(source, ())) <= set(parts), (table, source)
 
 
 def test_partitioned_tables_that_assets_make_are_versioned():
     """Only what is fetched, recorded or taken from old files depends on no version here."""
     partitioned = {s.name for s in TABLES.values() if s.partitioning in (Partitioning.DATE, Partitioning.MONTH)}
-    assert partitioned - VERSIONED.keys() == {"rest_candles"}
+    assert partitioned - PARTS_OF.keys() == {"rest_candles"}
 
 
 def test_rules_name_columns_that_their_tables_have():

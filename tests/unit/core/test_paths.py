@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from ml.core.errors import StoreError
 from ml.core.paths import FEATURE_GROUP, DataRoot, Partition, partition_of
 from ml.storage.commit import publish
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 # the table `captures` is the folder of captures itself
 ALL = (
-    *(table for table in TABLES if table != "captures"),
+    *(table for table in SCHEMAS if table != "captures"),
     "features",
     FEATURE_GROUP,
     "dataset_panel",

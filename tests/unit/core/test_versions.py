@@ -5,7 +5,7 @@ import pytest
 
 from ml.core import versions
 from ml.core.errors import StoreError
-from ml.core.versions import TABLES, code_version, outdated
+from ml.core.versions import PARTS_OF, code_version, outdated
 from ml.features.sets import BASE
 from ml.storage.commit import manifest, publish, require_current
 from ml.storage.repair import sweep
@@ -35,17 +35,17 @@ def raised(monkeypatch):
 )
 def test_only_what_depends_on_a_part_is_outdated(raised, part, table, first):
     """And it is rebuilt from the asset that the part computes on; a set's hash before the versions is no part."""
-    stored = code_version(TABLES[table])
+    stored = code_version(PARTS_OF[table])
     raised(part)
     assert outdated(table, stored) == outdated(table, f"0123abcd-{stored}") == first
-    assert outdated(table, code_version(TABLES[table])) is None
+    assert outdated(table, code_version(PARTS_OF[table])) is None
 
 
 def test_a_reader_refuses_what_older_code_made(root, raised):
     """It says how many files, the first, and what to materialize; files of the running code are read."""
     for date in ("2025-03-03", "2025-03-04"):
         path = root.partition("features", date, "sim.SIMUSDT")
-        publish(root, "features", path, ROWS, f"{BASE.hash}-{code_version(TABLES['features'])}")
+        publish(root, "features", path, ROWS, f"{BASE.hash}-{code_version(PARTS_OF['features'])}")
     require_current("features", manifest(root, "features").values())
     raised("features.book")
     with pytest.raises(StoreError, match=r"2 stored files .*date=2025-03-03.* Materialize features and what"):
@@ -55,7 +55,7 @@ def test_a_reader_refuses_what_older_code_made(root, raised):
 def test_a_file_of_unknown_version_is_not_current(root):
     """It was found without an entry, so nothing says which code made it."""
     path = root.partition("features", "2025-03-03", "sim.SIMUSDT")
-    publish(root, "features", path, ROWS, f"{BASE.hash}-{code_version(TABLES['features'])}")
+    publish(root, "features", path, ROWS, f"{BASE.hash}-{code_version(PARTS_OF['features'])}")
     root.manifest("features").unlink()
     sweep(root, ["features"])
     with pytest.raises(StoreError, match=r"1 stored files .*swept.* Materialize raw_frames and what"):

@@ -19,7 +19,7 @@ from ml.market.book.feed import Feed
 from ml.market.book.ladder import levels
 from ml.market.days.infer_instrument import infer_instrument
 from ml.storage import commit
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from tests.oracles import ledger as oracle
 from tests.support.days import decode_day, raw_day
 from tests.support.examples import examples
@@ -36,7 +36,7 @@ def row(start, end, reason=None, ids=(None, None), day=0):
 
 def table(days, instrument="sim.X"):
     """Stored partitions of one instrument: rows by day."""
-    frames = [pl.DataFrame(rows, schema=TABLES["validity"], orient="row") for rows in days.values()]
+    frames = [pl.DataFrame(rows, schema=SCHEMAS["validity"], orient="row") for rows in days.values()]
     named = [ledger.named(f, date_of(T0 + day * DAY), instrument) for day, f in zip(days, frames, strict=True)]
     return pl.concat(named)
 
@@ -136,7 +136,7 @@ def test_nothing_stored_says_what_to_do(root):
 
 def test_a_days_partition_stands_beside_the_others(root):
     """The one just made replaces the stored one; the first of all stands alone."""
-    other = pl.DataFrame([row(0, 10, "silent")], schema=TABLES["validity"], orient="row")
+    other = pl.DataFrame([row(0, 10, "silent")], schema=SCHEMAS["validity"], orient="row")
     assert ledger.of_day(root, "2025-03-04", "sim.X", other)["instrument"].to_list() == ["sim.X"]
     for name in ("sim.X", "sim.Y"):
         commit.publish(root, "validity", root.partition("validity", "2025-03-04", name), other.clear(), "v")

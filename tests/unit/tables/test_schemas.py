@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from ml.core.errors import StoreError
-from ml.tables.schemas import LEVELS, SAMPLE_COLUMNS, TABLES, NullReason, feature_schema
+from ml.tables.schemas import LEVELS, SAMPLE_COLUMNS, SCHEMAS, NullReason, feature_schema
 from ml.tables.spec import conform
 
 SCHEMA = pl.Schema({"ts": pl.Int64(), "price": pl.Int64(), "side": pl.Int8()})
@@ -33,12 +33,12 @@ def test_an_unfit_frame_is_refused(change, message):
         conform(change(FRAME), SCHEMA, "t")
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", SCHEMAS)
 def test_prices_sizes_and_times_are_exact(table):
     """What the market said is kept as integers, never as floats."""
     exact = {
         name: dtype
-        for name, dtype in TABLES[table].items()
+        for name, dtype in SCHEMAS[table].items()
         if name == "ts" or name.endswith("_ts") or "price" in name or "size" in name
     }
     assert set(exact.values()) <= {pl.Int64()}

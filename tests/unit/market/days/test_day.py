@@ -16,7 +16,7 @@ from ml.market.days.day import closing_frames, open_day
 from ml.market.days.samples import sample_captures, tail
 from ml.market.days.tables import samples_array, samples_frame
 from ml.market.decode.events import CHECKPOINT, CLEAR
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
 from tests.oracles.book import DictBook
 from tests.support.days import decode_day, raw_day, sample_day
@@ -121,7 +121,7 @@ def test_tables_conform(days):
             n: getattr(decoded, n) for n in ("book_events", "trades", "validity", "trade_validity", "quarantine")
         }
         for table, frame in frames.items():
-            conform(frame, TABLES[table], table)
+            conform(frame, SCHEMAS[table], table)
 
 
 def test_the_outage_is_one_gap_that_the_next_snapshot_ends(days):

@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from ml.market.book import layout
 from ml.market.days.tables import book_stream, samples_array, samples_frame, trade_stream
 from ml.market.decode.events import CLEAR, LAST, SNAPSHOT
-from ml.tables.schemas import LEVELS, TABLES
+from ml.tables.schemas import LEVELS, SCHEMAS
 from ml.tables.spec import conform
 
 
@@ -24,7 +24,7 @@ def test_samples_survive_the_table_and_back(seed, rows, share):
     samples[:, layout.LAST_TRADE] *= rng.random(rows) < share
     samples[:, layout.BOOK_AGE] = np.where(rng.random(rows) < share, samples[:, layout.BOOK_AGE], -1)
     samples[:, layout.VALID] = rng.random(rows) < share
-    frame = conform(samples_frame(samples), TABLES["book_samples"], "book_samples")
+    frame = conform(samples_frame(samples), SCHEMAS["book_samples"], "book_samples")
     np.testing.assert_array_equal(samples_array(frame), samples)
     assert_frame_equal(samples_frame(samples_array(frame)), frame)
 
@@ -48,7 +48,7 @@ def test_what_is_absent_is_null_and_what_is_zero_is_zero():
 def events(*rows):
     """A table `book_events`: rows of arrival, time, flags, price."""
     arrival, ts, flags, price = zip(*rows, strict=True)
-    schema = TABLES["book_events"]
+    schema = SCHEMAS["book_events"]
     frame = pl.DataFrame({"arrival": arrival, "event_ts": ts, "flags": flags, "price": price}, schema_overrides=schema)
     return frame.with_columns(side=pl.lit(1, pl.Int8), size=pl.lit(2, pl.Int64))
 

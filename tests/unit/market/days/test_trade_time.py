@@ -13,7 +13,7 @@ from ml.features.tick.build import build
 from ml.features.tick.table import FEATURES
 from ml.market.days.samples import sample_captures, tail
 from ml.market.days.tables import samples_array
-from ml.tables.schemas import FROM_TRADES, TABLES, NullReason
+from ml.tables.schemas import FROM_TRADES, SCHEMAS, NullReason
 from tests.support.days import decode_day, raw_day, sample_day
 from tests.support.scenario import USDM, chain_of, diff, snapshot, trade
 from tests.unit.market.files.archives.files import packed
@@ -65,7 +65,7 @@ def written(folder, docs):
         for ms, doc in sorted(docs, key=lambda pair: pair[0])
     ]
     path = folder / "captured.parquet"
-    pl.DataFrame(rows, schema=TABLES["captures"], orient="row").write_parquet(path)
+    pl.DataFrame(rows, schema=SCHEMAS["captures"], orient="row").write_parquet(path)
     return chain_of(path)
 
 

@@ -11,7 +11,7 @@ from ml.market.decode.decoded import BookEvent, TradeEvent
 from ml.market.decode.decoder import Decoder
 from ml.market.decode.eventlog import EventLog
 from ml.market.decode.events import BUY, CHECKPOINT, CLEAR, LAST, LATE, SELL, SNAPSHOT, TIME, BookMessage, Trade
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
 from tests.unit.market.decode.streams import BTC, STEPS, frames
 
@@ -56,8 +56,8 @@ def test_the_tables_alone_rebuild_what_live_saw(steps):
 def test_the_tables_conform(steps):
     """Columns and dtypes are the documented ones, also where a table has no row."""
     log = logged(frames(steps))
-    conform(log.book_frame(), TABLES["book_events"], "book_events")
-    conform(log.trade_frame(), TABLES["trades"], "trades")
+    conform(log.book_frame(), SCHEMAS["book_events"], "book_events")
+    conform(log.trade_frame(), SCHEMAS["trades"], "trades")
 
 
 def book(flags, *levels, arrival=0, log=None, ids=(1, 2, 0), send_ts=4):

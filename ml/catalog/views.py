@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ml.catalog.tables import TABLES
 from ml.core import config
 from ml.core.addresses import duckdb_list, scan
 from ml.core.errors import StoreError
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot, partition_of
 from ml.storage.commit import manifest
-from ml.tables.schemas import NOTIONAL, PRICE, SIZE, SPECS
+from ml.tables.schemas import NOTIONAL, PRICE, SIZE
 from ml.tables.spec import Partitioning
 
 if TYPE_CHECKING:
     import duckdb
 
-_SPECS = {spec.name: spec for spec in SPECS if spec.partitioning is Partitioning.DATE}
-VIEWED = tuple(name for name in _SPECS if name not in ("archive_files", "raw_frames", "quarantine"))
-"""Tables of a date and an instrument whose columns do not depend on a feature set."""
+_UNPARTITIONED = (Partitioning.WHOLE, Partitioning.FILES)
+VIEWED = tuple(spec.name for spec in TABLES.values() if spec.partitioning not in _UNPARTITIONED)
+"""The tables of a date or month and an instrument."""
 
 
 def frame(root: DataRoot, instrument: Instrument, table: str) -> pl.LazyFrame:
@@ -85,4 +86,4 @@ def _decimals(instrument: Instrument, table: str) -> dict[str, int]:
         SIZE: instrument.size_decimals,
         NOTIONAL: instrument.price_decimals + instrument.size_decimals,
     }
-    return {column.name: of_units[column.unit] for column in _SPECS[table].columns if column.unit in of_units}
+    return {column.name: of_units[column.unit] for column in TABLES[table].columns if column.unit in of_units}
