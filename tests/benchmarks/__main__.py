@@ -10,13 +10,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ml.core.settings import load
-from tests.benchmarks import alpha158, capture, day, demo, features, indicators, ingest, labels, replay, startup
+from tests.benchmarks import alpha158, capture, day, demo, features, ingest, labels, replay, startup
 from tests.benchmarks.goals import (
     CANDLES,
     CAPTURE,
     EVENT_BYTES,
     FEATURES,
-    INDICATORS,
     INGEST,
     LABELS,
     LOAD,
@@ -53,7 +52,6 @@ def measurements(market: Path) -> list[Measurement]:
         Measurement("features", FEATURES, features.measure, "M rows/s"),
         Measurement("newest row", (), features.measure_live, "s"),
         Measurement("newest row, elsewhere", READ, features.measure_read, "s"),
-        Measurement("indicators", INDICATORS, indicators.measure, "M rows/s"),
         Measurement("candle features", CANDLES, alpha158.measure, "M values/s"),
         Measurement("capture", CAPTURE, lambda: capture.beside_ccxt(market), "frames/s of processor"),
         Measurement("capture under load", LOAD, lambda: capture.under_load(market), ""),
@@ -150,9 +148,8 @@ NOTES = (
     "volatility, age and null reasons as well, on one core; DuckDB takes all cores. Loading: whole processes, medians",
     "of 7.",
     "",
-    "Indicators: thirty arrays of a million candles, equal to TA-Lib's to 1e-8. TA-Lib and ta make new arrays; ours",
-    "are measured with new and with kept ones. ta (0.11.0) and Qlib (pyqlib 0.9.7) run in environments of their own,",
-    "below `.peers`; Alpha158 from Qlib's binary store with one kernel, ours from a frame to a frame. Processor time.",
+    "Candle features: NumPy windows and TA-Lib from a frame to a frame, against Qlib's Alpha158 (pyqlib 0.9.7, in an",
+    "environment of its own below `.peers`) from its binary store with one kernel. Processor time.",
     "",
     "Capture (`python -m tests.benchmarks.capture` alone): `lobforge capture` on one core, on another the venue, which",
     "plays the busiest minute of the recorded BTCUSDT stream (241 frames and 1 184 level updates a second) for each of",

@@ -40,7 +40,7 @@ print(json.dumps(times))
 def measure(series: int = SERIES, rows: int = ROWS, runs: int = RUNS) -> dict[str, float]:
     """Values per second of each contender, medians; Qlib if it installs."""
     frames = [candle_frame(rows, seed) for seed in range(series)]
-    build(frames[0], PAIR)  # compiles
+    build(frames[0], PAIR)  # imports TA-Lib
     taken: list[float] = []
     for _ in range(runs):
         started = process_time()

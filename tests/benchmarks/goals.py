@@ -42,12 +42,7 @@ LABELS = (
 )
 FEATURES = (Goal("all features of a sample", "compiled row, 110 features", "slow row, 110 features", 5_000),)
 READ = (Goal("newest row, to another program", "the same, p99", "ten milliseconds", 1, at_most=True),)
-INDICATORS = (
-    Goal("30 indicators of a million candles", "compiled indicators", "TA-Lib", 1),
-    Goal("30 indicators of a million candles", "compiled indicators, arrays kept", "TA-Lib", 1.3),
-    Goal("30 indicators of a million candles", "compiled indicators", "ta", 300),
-)
-CANDLES = (Goal("candle features, per value", "unified_240", "Qlib Alpha158", 20),)
+CANDLES = (Goal("candle features, per value", "unified_240", "Qlib Alpha158", 2),)
 STARTUP = (Goal("time to load", "load the definitions", "import dagster", 2, at_most=True),)
 CAPTURE = (Goal("frames recorded by one core", "capture, to the journal", "ccxt, to its book", 6),)
 LOAD = (

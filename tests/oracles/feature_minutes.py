@@ -1,8 +1,9 @@
-"""Indicators of closed minutes the slow way: candles from whole windows of samples, textbook recursions."""
+"""Indicators of closed minutes the slow way: candles from whole windows of samples, recursive averages by TA-Lib."""
 
 from itertools import pairwise
 
 import numpy as np
+import talib
 
 
 def ratio(top, bottom, otherwise=0.0):
@@ -17,7 +18,7 @@ def candles(t):
         "macd_hist_atr": (macd, 59),
         "bb_position": (band_position, 20),
         "bb_width_bps": (band_width, 20),
-        "atr_14_bps": (lambda b: 1e4 * atr(b)[-1] / b[-1]["close"], 59),
+        "atr_14_bps": (lambda b: 1e4 * atr(b) / b[-1]["close"], 59),
         "adx_14": (adx, 59),
         "stoch_k_14": (stochastic, 14),
         "mfi_14": (money_flow, 15),
@@ -55,66 +56,26 @@ def minutes(t):
     return bars
 
 
-def wilder(values, n):
-    """Wilder's average: the mean of the first n, then each new value weighs 1/n."""
-    found = [sum(values[:n]) / n]
-    for value in values[n:]:
-        found.append((found[-1] * (n - 1) + value) / n)
-    return found
+def arrays(bars, *names):
+    return [np.array([bar[name] for bar in bars], float) for name in names]
 
 
 def rsi(bars):
-    closes = [b["close"] for b in bars]
-    changes = np.diff(closes)
-    up = wilder(np.maximum(changes, 0), 14)[-1]
-    down = wilder(np.maximum(-changes, 0), 14)[-1]
-    return 100 - 100 / (1 + up / down) if down else (100.0 if up else 50.0)
-
-
-def true_ranges(bars):
-    pairs = pairwise(bars)
-    return [max(b["high"] - b["low"], abs(b["high"] - a["close"]), abs(b["low"] - a["close"])) for a, b in pairs]
+    (closes,) = arrays(bars, "close")
+    return talib.RSI(closes, 14)[-1] if np.ptp(closes) else 50.0
 
 
 def atr(bars):
-    return wilder(true_ranges(bars), 14)
-
-
-def ema(values, n, start):
-    """From index `start` on, where it is the mean of the n values up to there."""
-    found = [sum(values[start - n + 1 : start + 1]) / n]
-    for value in values[start + 1 :]:
-        found.append(found[-1] + 2 / (n + 1) * (value - found[-1]))
-    return found
+    return talib.ATR(*arrays(bars, "high", "low", "close"), 14)[-1]
 
 
 def macd(bars):
-    closes = [b["close"] for b in bars]
-    line = [f - s for f, s in zip(ema(closes, 12, 25), ema(closes, 26, 25), strict=True)]
-    return ratio(line[-1] - ema(line, 9, 8)[-1], atr(bars)[-1])
+    (closes,) = arrays(bars, "close")
+    return ratio(talib.MACD(closes, 12, 26, 9)[2][-1], atr(bars))
 
 
 def adx(bars):
-    plus = []
-    minus = []
-    reach = true_ranges(bars)
-    for a, b in pairwise(bars):
-        up = b["high"] - a["high"]
-        down = a["low"] - b["low"]
-        plus.append(up if up > max(down, 0) else 0.0)
-        minus.append(down if down > max(up, 0) else 0.0)
-    smooth = []
-    for moves in (plus, minus, reach):
-        sums = [sum(moves[:13])]
-        for move in moves[13:]:
-            sums.append(sums[-1] - sums[-1] / 14 + move)
-        smooth.append(sums[1:])
-    indexes = []
-    for p, m, r in zip(*smooth, strict=True):
-        di_plus = ratio(100 * p, r)
-        di_minus = ratio(100 * m, r)
-        indexes.append(ratio(100 * abs(di_plus - di_minus), di_plus + di_minus))
-    return wilder(indexes, 14)[-1]
+    return talib.ADX(*arrays(bars, "high", "low", "close"), 14)[-1]
 
 
 def band_position(bars):

@@ -8,8 +8,8 @@ import numpy as np
 
 from ml.candles.bars import F64, Bars
 from ml.features.candle.columns import DAY
-from ml.features.candle.series import Columns, back, ema, first_of, flag, mean, room
-from ml.features.indicators import trend, volatility
+from ml.features.candle.indicators import atr, bottom, ema, mean, parabolic, sd, top
+from ml.features.candle.series import Columns, back, first_of, flag
 
 
 def compute(b: Bars, _done: Columns) -> Columns:
@@ -28,8 +28,10 @@ def compute(b: Bars, _done: Columns) -> Columns:
 
 
 def _bollinger(b: Bars) -> Columns:
-    high, middle, low = room(b.close, 3)
-    volatility.bollinger(b.typical, 20, 2.0, high, middle, low)
+    middle = mean(b.typical, 20)
+    width = 2.0 * sd(b.typical, 20)
+    high = middle + width
+    low = middle - width
     outside = np.maximum(b.close - high, 0.0) + np.minimum(b.close - low, 0.0)
     return {
         "bb_high": high,
@@ -44,13 +46,13 @@ def _bollinger(b: Bars) -> Columns:
 
 
 def _keltner(b: Bars) -> Columns:
-    atr, upper, lower, spare = room(b.close, 4)
-    volatility.atr(b.high, b.low, b.close, 14, spare, atr)
+    reach = atr(b, 14)
     middle = ema(b.typical, 20)
-    volatility.keltner(middle, atr, 2.0, upper, lower)
+    upper = middle + 2.0 * reach
+    lower = middle - 2.0 * reach
     return {
-        "atr": atr,
-        "atr_pct": atr / b.close,
+        "atr": reach,
+        "atr_pct": reach / b.close,
         "keltner_middle": middle,
         "keltner_upper": upper,
         "keltner_lower": lower,
@@ -59,9 +61,7 @@ def _keltner(b: Bars) -> Columns:
 
 
 def _ichimoku(b: Bars) -> Columns:
-    conversion, base, wide, spare = room(b.close, 4)
-    for line, n in ((conversion, 9), (base, 26), (wide, 52)):
-        trend.middle(b.high, b.low, n, spare, line)
+    conversion, base, wide = ((top(b.high, n) + bottom(b.low, n)) / 2.0 for n in (9, 26, 52))
     a = back((conversion + base) / 2.0, 26)
     c = back(wide, 26)
     return {
@@ -75,8 +75,8 @@ def _ichimoku(b: Bars) -> Columns:
 
 
 def _donchian(b: Bars) -> Columns:
-    upper, lower = room(b.close, 2)
-    volatility.donchian(b.high, b.low, 20, upper, lower)
+    upper = back(top(b.high, 20), 1)
+    lower = back(bottom(b.low, 20), 1)
     return {
         "donchian_upper": upper,
         "donchian_middle": (upper + lower) / 2.0,
@@ -86,12 +86,9 @@ def _donchian(b: Bars) -> Columns:
 
 
 def _parabolic(b: Bars) -> F64:
-    """Begun again for each day, since a stop never forgets for certain."""
+    """Restarted for each day, since a stop never forgets for certain."""
     out = np.full(b.close.size, np.nan)
     for start in range(first_of(b.ts, DAY), b.close.size - DAY, DAY):
-        high = b.high[start : start + 2 * DAY]
-        low = b.low[start : start + 2 * DAY]
-        stop = np.empty(high.size)
-        trend.parabolic(high, low, 0.02, 0.2, stop)
-        out[start + DAY : start + 2 * DAY] = stop[DAY:]
+        days = slice(start, start + 2 * DAY)
+        out[days][DAY:] = parabolic(b.high[days], b.low[days])[DAY:]
     return out

@@ -12,7 +12,6 @@ from ml.core.instruments import Instrument
 from ml.features.candle import bands, calendar, consensus, oscillators, price, ranges, risk, timeframes, volumes
 from ml.features.candle.columns import FAMILIES, STEP
 from ml.features.candle.table import UNIFIED
-from ml.features.indicators.rolling import settled
 from ml.tables.schemas import NullReason
 
 COMPUTED = (price, oscillators, bands, volumes, ranges, risk, calendar, timeframes, consensus)
@@ -59,7 +58,10 @@ def compute(bars: Bars, out: F64) -> set[str]:
     with np.errstate(all="ignore"):
         for family in COMPUTED:
             for name, column in family.compute(bars, done).items():
-                if not settled(column, needs[name], done[name]):
+                known = np.isfinite(column)
+                done[name][:] = np.where(known, column, np.nan)
+                done[name][: needs[name] - 1] = np.nan
+                if not known[needs[name] - 1 :].all():
                     broken.add(name)
     return broken
 

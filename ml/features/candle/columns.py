@@ -4,8 +4,9 @@ Here: one line per column, and the lengths that columns and computations share.
 Not here: the computations (by family, in a module of its name), the order of the set (`table`).
 """
 
+from math import ceil, log
+
 from ml.features.candle.sets import Column
-from ml.features.indicators.settle import ema_settles, wilder_settles
 
 STEP = 15 * 60 * 10**9
 """Length of a candle, ns."""
@@ -20,7 +21,22 @@ STRETCHES = (20, 50, 100)
 APART = 14
 """Candles between the two ends of a divergence."""
 SESSIONS = {"asian_session": (0, 8), "european_session": (7, 16), "american_session": (13, 22)}
+FORGOTTEN = 1e-12
+"""The weight at which a recursive average has forgotten a row; below 1e-9, since what it began with can be a thousand
+times what follows."""
 FRAMES = {"1h": HOUR, "4h": 4 * HOUR}
+
+
+def ema_settles(n: int) -> int:
+    """Rows after which an EMA of n is the same to 1e-9 wherever the array began."""
+    return n + ceil(log(FORGOTTEN) / log(1 - 2 / (n + 1)))
+
+
+def wilder_settles(n: int) -> int:
+    """Rows after which Wilder's smoothing of n has settled."""
+    return n + ceil(log(FORGOTTEN) / log(1 - 1 / n))
+
+
 _MACD_LINE = ema_settles(26)
 _MACD = _MACD_LINE + ema_settles(9)
 _WILDER_14 = wilder_settles(14) + 1

@@ -7,7 +7,8 @@ Not here: those columns.
 import numpy as np
 
 from ml.candles.bars import Bars
-from ml.features.candle.series import Columns, above, flag, mean
+from ml.features.candle.indicators import mean
+from ml.features.candle.series import Columns, above, flag
 
 
 def compute(b: Bars, done: Columns) -> Columns:

@@ -7,11 +7,9 @@ Not here: the same on coarser candles (`timeframes`).
 import numpy as np
 
 from ml.candles.bars import F64, Bars
+from ml.features.candle import indicators as of
 from ml.features.candle.columns import APART
-from ml.features.candle.series import Columns, back, flag, mean, room, sd
-from ml.features.indicators import momentum, trend
-from ml.features.indicators.averages import macd, trix
-from ml.features.indicators.volume import mfi
+from ml.features.candle.series import Columns, back, change, flag
 
 
 def compute(b: Bars, _done: Columns) -> Columns:
@@ -26,34 +24,33 @@ def compute(b: Bars, _done: Columns) -> Columns:
 
 
 def _momentum(b: Bars) -> Columns:
-    rsi, line, signal, histogram, spare, curve, roc = room(b.close, 7)
-    momentum.rsi(b.close, 14, rsi)
-    macd(b.close, 12, 26, 9, line, signal, histogram)
-    trix(b.close, 15, spare, curve)
-    momentum.roc(b.close, 12, roc)
-    return {"rsi": rsi, "macd": line, "macd_signal": signal, "macd_diff": histogram, "trix": curve, "roc": roc}
+    line, signal, histogram = of.macd(b.close)
+    return {
+        "rsi": of.rsi(b.close, 14),
+        "macd": line,
+        "macd_signal": signal,
+        "macd_diff": histogram,
+        "trix": of.trix(b.close, 15),
+        "roc": 100.0 * change(b.close, 12),
+    }
 
 
 def _levels(b: Bars) -> Columns:
-    k, d, percent_r, flow, cci, ultimate, *spare = room(b.close, 10)
-    momentum.stochastic(b.high, b.low, b.close, 14, 3, 3, k, d)
-    momentum.williams_r(b.high, b.low, b.close, 14, spare[0], percent_r)
-    mfi(b.typical, b.volume, 14, spare[0], spare[1], flow)
-    momentum.cci(b.typical, 20, spare[0], cci)
-    momentum.ultimate(b.high, b.low, b.close, 7, *spare, ultimate)
-    names = ("stoch_k", "stoch_d", "williams_r", "mfi", "cci", "ultimate_oscillator")
-    return dict(zip(names, (k, d, percent_r, flow, cci, ultimate), strict=True))
+    raw = of.stochastic(b, 14)
+    k = of.mean(raw, 3)
+    return {
+        "stoch_k": k,
+        "stoch_d": of.mean(k, 3),
+        "williams_r": raw - 100.0,
+        "mfi": of.mfi(b, 14),
+        "cci": of.cci(b.typical, 20),
+        "ultimate_oscillator": of.ultimate(b),
+    }
 
 
 def _trend(b: Bars) -> Columns:
-    plus, minus, adx, rated, up, down, efficiency, line, spare = room(b.close, 9)
-    trend.directional(b.high, b.low, b.close, 14, plus, minus, adx)
-    trend.rated(adx, 14, rated)
-    momentum.aroon(b.high, b.low, 25, up, down)
-    momentum.efficiency(b.close, 10, spare, efficiency)
-    trend.slope(b.close, 20, mean(b.close, 20), line)
-    # of 20 rows the variance of the row number is (20^2 - 1) / 12
-    quality = line**2 * (20**2 - 1) / 12 / sd(b.close, 20) ** 2
+    plus, minus, adx, rated = of.directional(b, 14)
+    up, down = of.aroon(b, 25)
     return {
         "adx": adx,
         "adx_pos": plus,
@@ -62,8 +59,8 @@ def _trend(b: Bars) -> Columns:
         "aroon_up": up,
         "aroon_down": down,
         "aroon_oscillator": up - down,
-        "efficiency_ratio": efficiency,
-        "trend_quality": quality,
+        "efficiency_ratio": of.efficiency(b.close, 10),
+        "trend_quality": of.linearity(b.close, 20),
     }
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from ml.candles.bars import Bars
 from ml.features.candle.columns import AVERAGES, DAY, HOUR
-from ml.features.candle.series import Columns, back, change, ema, first_of, mean, returns, room, sd
-from ml.features.indicators.volume import vwap
+from ml.features.candle.indicators import ema, mean, sd, total
+from ml.features.candle.series import Columns, back, change, first_of, returns
 
 
 def compute(b: Bars, _done: Columns) -> Columns:
@@ -42,9 +42,9 @@ def _averages(b: Bars) -> Columns:
     for n in AVERAGES["ema"]:
         out[f"ema_{n}"] = ema(b.close, n)
     out |= {f"close_{name}_ratio": b.close / line for name, line in out.items()}
-    spare, paid, weighted = room(b.close, 3)
-    vwap(b.turnover, b.volume, 20, spare, paid)
-    vwap(b.close * b.volume, b.volume, 20, spare, weighted)
+    traded = total(b.volume, 20)
+    paid = total(b.turnover, 20) / traded
+    weighted = total(b.close * b.volume, 20) / traded
     return out | {
         "vwap": paid,
         "close_vwap_ratio": b.close / paid,

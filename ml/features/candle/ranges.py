@@ -8,7 +8,8 @@ import numpy as np
 
 from ml.candles.bars import Bars
 from ml.features.candle.columns import DAY, STRETCHES
-from ml.features.candle.series import Columns, back, bottom, flag, top
+from ml.features.candle.indicators import bottom, top
+from ml.features.candle.series import Columns, back, flag
 
 NEAR = 0.005
 

@@ -10,9 +10,8 @@ import numpy as np
 
 from ml.candles.bars import F64, Bars
 from ml.features.candle.columns import DAY, HOUR, WEEK
-from ml.features.candle.series import Columns, back, flag, mean, recursive, returns, room, sd, total
-from ml.features.indicators import ordered
-from ml.features.indicators.volatility import parkinson
+from ml.features.candle.indicators import decayed, mean, parkinson, sd, smallest, total
+from ml.features.candle.series import Columns, back, flag, returns
 
 DECAY = 0.94
 TAIL = 5
@@ -35,25 +34,21 @@ def compute(b: Bars, _done: Columns) -> Columns:
 
 
 def _volatility(b: Bars, r: F64, squares: F64) -> Columns:
-    now, hour, spare = room(b.close, 3)
-    parkinson(b.high, b.low, 1, spare, now)
-    parkinson(b.high, b.low, HOUR, spare, hour)
     recent = sd(r, 20)
     return {
-        "realized_vol_5m": now / sqrt(3.0),
-        "realized_vol_15m": hour,
+        "realized_vol_5m": parkinson(b, 1) / sqrt(3.0),
+        "realized_vol_15m": parkinson(b, HOUR),
         "realized_vol_1h": np.sqrt(total(r * r, HOUR)),
         "realized_vol_daily": np.sqrt(squares),
         "realized_vol_annual": np.sqrt(365.0 / 7.0 * total(r * r, WEEK)),
         "realized_vol": recent,
-        "garch_vol": np.sqrt(recursive(r * r, 20, 1.0 - DECAY, 1)),
+        "garch_vol": np.sqrt(decayed(r * r, DECAY)),
         "vol_regime": recent / np.sqrt(squares / DAY),
     }
 
 
 def _tails(r: F64) -> Columns:
-    value_at_risk, beyond = room(r, 2)
-    ordered.smallest(r, DAY, np.empty(TAIL), value_at_risk, beyond)
+    value_at_risk, beyond = smallest(r, DAY, TAIL)
     usual = np.sqrt(pi / 2.0 * mean(np.abs(r * back(r, 1)), DAY))
     jump = r / back(usual, 1)
     return {

@@ -9,11 +9,10 @@ Not here: candles of other lengths as a table (`ml.candles.from_trades.resample`
 import numpy as np
 
 from ml.candles.bars import Bars
+from ml.features.candle import indicators as of
 from ml.features.candle.columns import FRAMES, OWN
-from ml.features.candle.series import Columns, above, back, bottom, change, first_of, mean, room, sd, top, total
-from ml.features.indicators import momentum
-from ml.features.indicators.volatility import bollinger, true_range
-from ml.features.indicators.volume import cmf, mfi
+from ml.features.candle.indicators import bottom, mean, sd, top, total
+from ml.features.candle.series import Columns, above, back, change, first_of
 
 
 def compute(b: Bars, _done: Columns) -> Columns:
@@ -47,33 +46,24 @@ def coarser(b: Bars, first: int, k: int) -> Bars:
 def _columns(b: Bars) -> Columns:
     if not b.ts.size:
         return dict.fromkeys(("", "_strength", *(own for own, *_ in OWN)), b.close)
-    rsi, high, low, k, d, cci, roc, reach, up, down, ratio, flow, index, spare, third = room(b.close, 15)
     line = mean(b.close, 20)
-    momentum.window_rsi(b.close, 14, spare, rsi)
-    bollinger(b.close, 20, 2.0, high, third, low)
-    momentum.stochastic(b.high, b.low, b.close, 14, 3, 3, k, d)
-    momentum.cci(b.typical, 20, spare, cci)
-    momentum.roc(b.close, 12, roc)
-    true_range(b.high, b.low, b.close, reach)
-    momentum.aroon(b.high, b.low, 25, up, down)
-    momentum.efficiency(b.close, 10, spare, ratio)
-    cmf(b.high, b.low, b.close, b.volume, 20, spare, flow)
-    mfi(b.typical, b.volume, 14, spare, third, index)
+    width = 2.0 * sd(b.close, 20)
+    up, down = of.aroon(b, 25)
     return {
         "": np.sign(above(b.close, line)),
         "_strength": change(line, 5),
         "close_sma_20_ratio": b.close / line,
-        "rsi": rsi,
-        "bb_position": (b.close - low) / (high - low),
-        "bb_width": (high - low) / line,
-        "stoch_k": k,
-        "cci": cci,
-        "roc": roc,
-        "atr_pct": mean(reach, 14) / b.close,
+        "rsi": of.window_rsi(b.close, 14),
+        "bb_position": (b.close - line + width) / (2.0 * width),
+        "bb_width": 2.0 * width / line,
+        "stoch_k": mean(of.stochastic(b, 14), 3),
+        "cci": of.cci(b.typical, 20),
+        "roc": 100.0 * change(b.close, 12),
+        "atr_pct": mean(of.true_range(b), 14) / b.close,
         "aroon_oscillator": up - down,
-        "efficiency_ratio": ratio,
-        "cmf": flow,
-        "mfi": index,
+        "efficiency_ratio": of.efficiency(b.close, 10),
+        "cmf": of.cmf(b, 20),
+        "mfi": of.mfi(b, 14),
         "volume_ratio": b.volume / mean(b.volume, 20),
         "close_position": (b.close - b.low) / (b.high - b.low),
         "volatility": sd(change(b.close, 1), 20),

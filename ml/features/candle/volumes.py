@@ -9,20 +9,8 @@ import numpy as np
 
 from ml.candles.bars import F64, Bars
 from ml.features.candle.columns import DAY, HOUR, WEEK, WINDOWS
-from ml.features.candle.series import (
-    Columns,
-    back,
-    flag,
-    mean,
-    normal_share,
-    rank,
-    returns,
-    room,
-    sd,
-    signed_volume,
-    total,
-)
-from ml.features.indicators.volume import cmf
+from ml.features.candle.indicators import cmf, mean, normal_share, rank, sd, total
+from ml.features.candle.series import Columns, back, flag, returns, signed_volume
 
 
 def compute(b: Bars, _done: Columns) -> Columns:
@@ -64,16 +52,13 @@ def _sums(b: Bars) -> Columns:
 
 
 def _pressure(b: Bars) -> Columns:
-    line, short, spare = room(b.close, 3)
-    cmf(b.high, b.low, b.close, b.volume, DAY, spare, line)
-    cmf(b.high, b.low, b.close, b.volume, 20, spare, short)
     sided = signed_volume(b)
     obv = total(sided, DAY) / total(b.volume, DAY)
     recent = total(sided, 20) / total(b.volume, 20)
     smooth = mean(obv, 20)
     return {
-        "accumulation_distribution": line,
-        "cmf": short,
+        "accumulation_distribution": cmf(b, DAY),
+        "cmf": cmf(b, 20),
         "obv": obv,
         "obv_ema": smooth,
         "obv_trend": obv - smooth,

@@ -7,8 +7,8 @@ Not here: what they are and what is wrong with them (`candle_columns`), indicato
 import numpy as np
 
 from ml.candles.bars import F64, Bars
-from ml.features.candle.series import Columns, back, change, mean, room, sd, total
-from ml.features.indicators.volatility import garman_klass, parkinson
+from ml.features.candle.indicators import garman_klass, mean, parkinson, sd, total
+from ml.features.candle.series import Columns, back, change
 
 SMALLEST_BODY = 0.001
 
@@ -47,13 +47,10 @@ def _shape(b: Bars) -> Columns:
 
 
 def _volatility(b: Bars) -> Columns:
-    spare, ranges, bodies = room(b.close, 3)
-    parkinson(b.high, b.low, 20, spare, ranges)
-    garman_klass(b.open, b.high, b.low, b.close, 20, spare, bodies)
     return {
         "realized_volatility": sd(change(b.close, 1), 19),
-        "parkinson_volatility": ranges,
-        "garman_klass_volatility": bodies,
+        "parkinson_volatility": parkinson(b, 20),
+        "garman_klass_volatility": garman_klass(b, 20),
     }
 
 

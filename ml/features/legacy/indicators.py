@@ -2,7 +2,7 @@
 
 Here: the thirty-two of them that candles allow.
 Not here: what they are and what is wrong with them (`candle_columns`), indicators as they should be
-(`ml.features.indicators`), which serve where the formula is the same.
+(`ml.features.candle.indicators`), which serve where the formula is the same.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml.candles.bars import F64, Bars
-from ml.features.candle.series import Columns, back, change, mean, room, sd
-from ml.features.indicators import momentum
-from ml.features.indicators.volatility import true_range
-from ml.features.indicators.volume import cmf, mfi
+from ml.features.candle.indicators import cci, cmf, mean, mfi, sd, stochastic, true_range, window_rsi
+from ml.features.candle.series import Columns, back, change
 from ml.features.legacy.candles import otherwise
 
 AROON = 25
@@ -63,9 +61,7 @@ def _plain(b: Bars) -> Columns:
     plus, minus, reach = (mean(x, 14) for x in _directions(b))
     found = _indexes(plus, minus, reach)
     for n in (14, 28):
-        spare, rsi = room(b.close, 2)
-        momentum.window_rsi(b.close, n, spare, rsi)
-        found[f"rsi_{n}"] = otherwise(rsi, 100.0)
+        found[f"rsi_{n}"] = otherwise(window_rsi(b.close, n), 100.0)
     return found | {"adx": found.pop("dx")}
 
 
@@ -84,8 +80,7 @@ def _directions(b: Bars) -> tuple[F64, F64, F64]:
     """+DM, -DM and the true range of each candle; NaN in the first."""
     up = b.high - back(b.high, 1)
     down = back(b.low, 1) - b.low
-    (reach,) = room(b.close, 1)
-    true_range(b.high, b.low, b.close, reach)
+    reach = true_range(b)
     first = reach * 0.0
     return (
         np.where((up > down) & (up > 0), up, 0.0) + first,
@@ -104,25 +99,21 @@ def _indexes(plus: F64, minus: F64, reach: F64) -> Columns:
 
 
 def _levels(b: Bars) -> Columns:
-    k, cci, flow, money, spare, other = room(b.close, 6)
-    momentum.raw_stochastic(b.high, b.low, b.close, 14, spare, k)
-    momentum.cci(b.typical, 20, spare, cci)
-    mfi(b.typical, b.volume, 14, spare, other, flow)
-    cmf(b.high, b.low, b.close, b.volume, 20, spare, money)
+    k = stochastic(b, 14)
     return {
         "stochastic_k": otherwise(k, 50.0),
         "williams_r": otherwise(k - 100.0, -50.0),
-        "cci": otherwise(cci, 0.0),
+        "cci": otherwise(cci(b.typical, 20), 0.0),
         "momentum_10": change(b.close, 9),
         "roc": 100.0 * change(b.close, 11),
-        "mfi": otherwise(flow, 100.0),
-        "cmf": otherwise(money, 0.0),
+        "mfi": otherwise(mfi(b, 14), 100.0),
+        "cmf": otherwise(cmf(b, 20), 0.0),
     }
 
 
 def _bands(b: Bars) -> Columns:
-    middle, deviation, (reach,) = mean(b.close, 20), sd(b.close, 20), room(b.close, 1)
-    true_range(b.high, b.low, b.close, reach)
+    middle = mean(b.close, 20)
+    deviation = sd(b.close, 20)
     upper = middle + 2.0 * deviation
     lower = middle - 2.0 * deviation
     return {
@@ -131,7 +122,7 @@ def _bands(b: Bars) -> Columns:
         "bollinger_lower": lower,
         "bollinger_width": (upper - lower) / middle,
         "bollinger_pct": otherwise((b.close - lower) / (upper - lower), 0.5),
-        "atr_14": mean(reach, 14),
+        "atr_14": mean(true_range(b), 14),
     }
 
 

@@ -10,7 +10,7 @@ from ml.catalog.tables import TABLES
 from pipelines.definitions import build_defs, defs
 from tests.architecture.sources import PROJECT
 
-HEAVY = ("numba", "torch", "lightgbm", "sklearn", "mlflow", "optuna", "matplotlib", "pandas", "duckdb")
+HEAVY = ("numba", "talib", "torch", "lightgbm", "sklearn", "mlflow", "optuna", "matplotlib", "pandas", "duckdb")
 LOADING = "import sys, pipelines.definitions; print(*sys.modules)"
 
 

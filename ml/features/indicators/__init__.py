@@ -1,1 +1,0 @@
-"""Indicators of candles as compiled functions over arrays, by what they look at."""
