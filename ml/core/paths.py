@@ -167,7 +167,7 @@ class DataRoot:
 
     def newest(self, instrument: str) -> Path:
         """The newest feature row of an instrument, which the live runner writes."""
-        return self.root / "feature_store" / "online" / f"features_{instrument}.row"
+        return self.root / "feature_store" / "online" / f"features_{instrument}.json"
 
     def whole(self, table: str) -> Path:
         """The one file of a table without partitions."""

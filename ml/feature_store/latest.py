@@ -8,19 +8,14 @@ Not here: rows of stored days (`rows`), computing them (`ml.features.tick.online
     row = newest(root, "bybit-linear.BTCUSDT", max_age=5 * 10**9)
     row.values["qi_1"], row.reasons["book"], row.age()
 
-An instrument has one small file of two places. A row is written over the older of the two, with a number that goes on
-and a checksum; a reader takes the row of the higher number whose checksum is right. It has the newest row or the one
-before it, never parts of both, and neither waits for the other. Nothing is synced to disk, since the next row comes in
-a second. A file outlives its writer: how old a row is, the row says.
+An instrument has one JSON file, replaced by renaming a new one over it: a reader in any language has the newest row or
+the one before it, never parts of both, and neither waits for the other. Nothing is synced to disk, since the next row
+comes in a second. A file outlives its writer: the row says how old it is.
 """
 
-import os
-import struct
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import time_ns
-from zlib import crc32
 
 import numpy as np
 import orjson
@@ -29,12 +24,6 @@ from ml.core.errors import DatasetError, StoreError
 from ml.core.paths import DataRoot
 from ml.tables.schemas import NullReason
 
-PLACE = 1 << 14
-"""Bytes of each of the two places."""
-HEAD = struct.Struct("<IIQ")
-"""Checksum of the rest, bytes of the text, number."""
-LOOKS = 100
-"""How often a reader looks again: a writer that is faster than it may spoil both places under its eyes."""
 REASONS = {int(reason): reason.name.lower() if reason else None for reason in NullReason}
 
 
@@ -86,11 +75,9 @@ class NewestWriter:
         columns: Sequence[str],
         families: Sequence[str],
     ) -> None:
-        path = root.newest(instrument)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        weakref.finalize(self, os.close, self._file)
-        self._number = _whole(os.pread(self._file, 2 * PLACE, 0))[0]
+        self._path = root.newest(instrument)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._next = self._path.with_suffix(".next")
         self._about = {"instrument": instrument, "feature_set": feature_set[0], "feature_set_hash": feature_set[1]}
         self._columns = list(columns)
         self._families = list(families)
@@ -99,23 +86,17 @@ class NewestWriter:
         """Write a row: values f64 (columns,), NaN for null; reasons u8 (families,), codes of `NullReason`.
 
         Raises:
-            StoreError: it does not fit its place, or could not be written.
+            ValueError: there are not as many values as columns, or reasons as families.
         """
-        text = orjson.dumps(
-            self._about
-            | {
-                "ts": ts,
-                "recv_ts": recv_ts,
-                "written_ts": time_ns(),
-                "values": dict(zip(self._columns, values.tolist(), strict=True)),
-                "reasons": {name: REASONS[code] for name, code in zip(self._families, reasons.tolist(), strict=True)},
-            }
-        )
-        if HEAD.size + len(text) > PLACE:
-            raise StoreError(f"A newest row of {len(text)} bytes does not fit its {PLACE}. Raise PLACE.")
-        self._number += 1
-        rest = HEAD.pack(0, len(text), self._number)[4:] + text
-        os.pwrite(self._file, struct.pack("<I", crc32(rest)) + rest, self._number % 2 * PLACE)
+        row = self._about | {
+            "ts": ts,
+            "recv_ts": recv_ts,
+            "written_ts": time_ns(),
+            "values": dict(zip(self._columns, values.tolist(), strict=True)),
+            "reasons": {name: REASONS[code] for name, code in zip(self._families, reasons.tolist(), strict=True)},
+        }
+        self._next.write_bytes(orjson.dumps(row))
+        self._next.replace(self._path)
 
 
 def newest(root: DataRoot, instrument: str, max_age: int | None = None) -> Row:
@@ -128,20 +109,17 @@ def newest(root: DataRoot, instrument: str, max_age: int | None = None) -> Row:
 
     Raises:
         DatasetError: no row was ever written, or it is older.
-        StoreError: the file holds no whole row.
+        StoreError: the file holds no row, as after a power cut.
     """
     path = root.newest(instrument)
-    text = b""
-    for _ in range(LOOKS):
-        try:
-            text = _whole(path.read_bytes())[1]
-        except FileNotFoundError as error:
-            raise DatasetError(_nobody(root, instrument)) from error
-        if text:
-            break
-    else:
-        raise StoreError(f"{path.relative_to(root.root)} contains no complete row. The next row replaces it.")
-    row = Row(**orjson.loads(text))
+    try:
+        row = Row(**orjson.loads(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise DatasetError(_nobody(root, instrument)) from error
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise StoreError(
+            f"{path.relative_to(root.root)} contains no complete row. The next row replaces it."
+        ) from error
     if max_age is not None and row.age() > max_age:
         raise DatasetError(
             f"{instrument}: its newest row is {row.age() / 1e9:.1f} s old, not at most {max_age / 1e9:g} s. "
@@ -160,15 +138,3 @@ def published(root: DataRoot) -> list[str]:
 def _nobody(root: DataRoot, instrument: str) -> str:
     known = ", ".join(published(root)) or "none"
     return f"{instrument} has no newest row (there are rows of: {known}). Run `lobforge capture --mode FULL` with it."
-
-
-def _whole(content: bytes) -> tuple[int, bytes]:
-    """Number and text of the newest whole row of a file; 0 and nothing if there is none."""
-    found = 0, b""
-    for place in (content[:PLACE], content[PLACE:]):
-        if len(place) < HEAD.size:
-            continue
-        checksum, length, number = HEAD.unpack_from(place)
-        if number > found[0] and checksum == crc32(place[4 : HEAD.size + length]):
-            found = number, place[HEAD.size : HEAD.size + length]
-    return found

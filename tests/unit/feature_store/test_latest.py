@@ -1,5 +1,6 @@
 """The online store: a reader sees a whole row or none, whatever happens to its writer, and how old it is."""
 
+import json
 import subprocess
 import sys
 from time import monotonic, time_ns
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from ml.core.errors import DatasetError, StoreError
 from ml.core.paths import DataRoot
-from ml.feature_store.latest import PLACE, NewestWriter, newest, published
+from ml.feature_store.latest import NewestWriter, newest, published
 from ml.tables.schemas import NullReason
 from tests.conftest import PROJECT
 
@@ -138,44 +139,31 @@ def test_who_is_there(tmp_path):
         newest(root, "c.Z")
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\x00" * 2 * PLACE, b"\xff" * 2 * PLACE])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\x00" * 4_096])
 def test_a_damaged_file_is_an_error(tmp_path, content):
-    """As after a power cut: which file, and what to do; the next row fixes it."""
+    """As after a power cut: which file, and what to do; the next row replaces it."""
     root = DataRoot(tmp_path)
     root.newest(ID).parent.mkdir(parents=True)
     root.newest(ID).write_bytes(content)
-    with pytest.raises(StoreError, match=r"features_sim.PAIR.row contains no complete row"):
+    with pytest.raises(StoreError, match=r"features_sim.PAIR.json contains no complete row"):
         newest(root, ID)
     writer(tmp_path).put(1, 1, np.zeros(110), np.zeros(2, np.uint8))
     assert newest(root, ID).ts == 1
 
 
-@given(st.integers(0, 2 * PLACE - 1), st.integers(1, 255))
-def test_a_flipped_byte_never_gives_another_row(tmp_path_factory, at, flip):
-    """The newest row, or the one before it; nothing else."""
-    folder = tmp_path_factory.getbasetemp() / "flipped"
-    root = DataRoot(folder)
-    own = writer(folder)
-    for k in (1, 2):
-        own.put(k, k, np.full(110, float(k)), np.zeros(2, np.uint8))
-    content = bytearray(root.newest(ID).read_bytes().ljust(2 * PLACE, b"\x00"))
-    content[at] ^= flip
-    root.newest(ID).write_bytes(content)
-    row = newest(root, ID)
-    assert {row.ts} == set(row.values.values())
-    assert row.ts in (1, 2)
-
-
-def test_what_does_not_fit_is_refused(tmp_path):
-    """A row never runs into the other place."""
-    wide = NewestWriter(DataRoot(tmp_path), ID, SET, [f"f_{k}" for k in range(2_000)], FAMILIES)
-    with pytest.raises(StoreError, match="does not fit"):
-        wide.put(1, 1, np.zeros(2_000), np.zeros(2, np.uint8))
+def test_any_program_can_read_the_file(tmp_path):
+    """It is JSON, in one file per instrument and nothing beside it."""
+    writer(tmp_path).put(1_000, 2_000, np.arange(110) / 3.0, np.zeros(2, np.uint8))
+    (path,) = DataRoot(tmp_path).newest(ID).parent.iterdir()
+    row = json.loads(path.read_text())
+    assert (path.name, row["instrument"], row["ts"]) == ("features_sim.PAIR.json", ID, 1_000)
+    assert row["values"]["f_7"] == 7 / 3.0
+    assert row["reasons"] == {"book": None, "flow": None}
 
 
 def test_a_row_of_another_width_is_a_mistake(tmp_path):
     """Values must be as many as columns."""
     with pytest.raises(ValueError, match="zip"):
         writer(tmp_path).put(1, 1, np.zeros(109), np.zeros(2, np.uint8))
-    with pytest.raises(StoreError, match="no complete row"):
+    with pytest.raises(DatasetError, match="has no newest row"):
         newest(DataRoot(tmp_path), ID)
