@@ -1,6 +1,6 @@
 """Numbers about predictions.
 
-Here: scores of classes and probabilities, and the block bootstrap of a difference.
+Here: scores of classes and probabilities (scikit-learn, imported on first use), the block bootstrap of a difference.
 Not here: which number must be how large (`ml.evaluation.gates`).
 """
 
@@ -11,26 +11,25 @@ BINS = 10
 
 
 def macro_accuracy(direction: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean over the classes present of the share predicted right; 1/3 is no skill for three classes."""
+    """Mean over the classes present of the share predicted right; 1/3 is no skill for three classes, NaN for no rows."""
+    from sklearn.metrics import recall_score
+
     present = np.unique(direction)
-    return float(np.mean([(predicted[direction == k] == k).mean() for k in present])) if present.size else float("nan")
+    return float(recall_score(direction, predicted, labels=present, average="macro")) if present.size else float("nan")
 
 
 def log_loss(direction: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean of -ln p of what happened, p cut at 1e-9."""
-    chosen = probabilities[np.arange(len(direction)), direction]
-    return float(-np.log(np.maximum(chosen, 1e-9)).mean())
+    """Mean of -ln p of what happened, p at least 1e-9."""
+    from sklearn import metrics
+
+    return float(metrics.log_loss(direction, np.maximum(probabilities, 1e-9), labels=range(CLASSES)))
 
 
 def auc(positive: np.ndarray, score: np.ndarray) -> float:
     """Chance that a positive row has the higher score (Mann-Whitney), ties half; NaN with one class."""
-    from scipy.stats import rankdata
+    from sklearn.metrics import roc_auc_score
 
-    n = int(positive.sum())
-    m = len(positive) - n
-    if n == 0 or m == 0:
-        return float("nan")
-    return float((rankdata(score)[positive].sum() - n * (n + 1) / 2) / (n * m))
+    return float(roc_auc_score(positive, score)) if 0 < positive.sum() < len(positive) else float("nan")
 
 
 def direction_auc(direction: np.ndarray, probabilities: np.ndarray) -> float:
