@@ -11,7 +11,7 @@ BINS = 10
 
 
 def macro_accuracy(direction: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean over the classes present of the share predicted right; 1/3 is no skill for three classes, NaN for no rows."""
+    """Mean over the classes present of the share predicted right (1/3: no skill of three), NaN without rows."""
     from sklearn.metrics import recall_score
 
     present = np.unique(direction)
