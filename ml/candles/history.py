@@ -4,9 +4,11 @@ Here: one venue's connection for questions about the past.
 Not here: which candles are wanted and what an answer says (`ml.candles.rest`), streams (`ml.capture.connections`).
 """
 
-from asyncio import sleep as _sleep
+from asyncio import sleep
 from collections.abc import Sequence
 from typing import Any
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from ml.candles.from_trades import TIMEFRAMES
 from ml.capture.connections import MAX_BACK_OFF, Venue, ccxt_errors, retry_after
@@ -61,22 +63,26 @@ class History(Venue):
     async def candles(self, symbol: str, timeframe: str, first: int, last: int) -> list[list[Any]]:
         """Rows, as sent, of the candles that open from `first` to `last` (ms UTC); an answer may hold fewer or others.
 
-        Asks again after a failure, as late as the venue says.
+        A failed request is retried, as late as the venue says.
 
         Raises:
             VenueRefused: there was no answer, five times, or the venue asks to wait for more than two minutes.
             CaptureError: the venue says that the question is wrong.
         """
-        for failures in range(TRIES):
-            try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(VenueRefused),
+            wait=_wait,
+            stop=lambda state: state.attempt_number == TRIES or state.upcoming_sleep > MAX_WAIT,
+            sleep=self._sleep,
+            reraise=True,
+        ):
+            with attempt:
                 return await self._ask(symbol, timeframe, first, last)
-            except VenueRefused as error:
-                wait = error.retry_after or min(0.5 * 2**failures, MAX_BACK_OFF)
-                if failures + 1 == TRIES or wait > MAX_WAIT:
-                    raise
-                self.waited += wait
-                await _sleep(wait)
         raise AssertionError("the last failure raises")
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waited += seconds
+        await sleep(seconds)
 
     async def _ask(self, symbol: str, timeframe: str, first: int, last: int) -> list[list[Any]]:
         no_answer, any_error = ccxt_errors()
@@ -99,6 +105,13 @@ class History(Venue):
                 f"{name}: the response contains no list of candles: {exchange.last_json_response!r:.100}."
             )
         return rows
+
+
+def _wait(state: RetryCallState) -> float:
+    """Seconds before the next attempt: as many as the venue asks for, else twice as many as before this one."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, VenueRefused) else 0.0
+    return asked or min(0.5 * 2 ** (state.attempt_number - 1), MAX_BACK_OFF)
 
 
 def _as_sent(rows: list[list[Any]] | None, *_: Any) -> list[list[Any]]:

@@ -107,7 +107,7 @@ def test_who_never_answers_is_asked_five_times(exchange, monkeypatch):
         waits.append(seconds)
 
     waits = []
-    monkeypatch.setattr("ml.candles.history._sleep", no_wait)
+    monkeypatch.setattr("ml.candles.history.sleep", no_wait)
     exchange.refusals = [(500, {}, "oops")] * 9
     with pytest.raises(VenueRefused):
         ask(exchange)
