@@ -32,7 +32,7 @@ class Watch:
         self.chains = {symbol: Continuity(RULES[venue]) for symbol in symbols}
         self.clocks = {symbol: Clock() for symbol in symbols}
         self.tops = {symbol: Tops() for symbol in symbols if RULES[venue].on_stream}
-        self.breaks = self.unreadable = self.crossed = 0
+        self.breaks = self.crossed = 0
 
     def telling(self, frames: list[bytes]) -> list[bytes]:
         """Those frames that may hold ids or move the clock; the others, which are most, need not be read at all."""
@@ -50,16 +50,14 @@ class Watch:
             if routed is None or routed[1] not in self.chains:
                 return None, None
         except (orjson.JSONDecodeError, FrameError):
-            self.unreadable += 1  # kept by the journal; the index quarantines it with its reason
-            return None, None
+            return None, None  # kept by the journal; the index quarantines it with its reason
         try:
             if self.dialect.kind(doc) in MOVING:
                 self.clocks[routed[1]].admit(self.dialect.event_ts(doc), recv_ts)
             levels = self.dialect.check(doc)
             messages = self.dialect.outline(doc)
         except FrameError:
-            self.unreadable += 1  # the decoder, too, quarantines it
-            return routed[1], doc
+            return routed[1], doc  # the decoder quarantines it
         for k, message in enumerate(messages):
             self._follow(routed[1], message, levels[k] if k < len(levels) else ((), ()), recv_ts)
         return routed[1], doc

@@ -240,12 +240,6 @@ def feature_columns(features: Sequence[Column], families: Sequence[str]) -> tupl
     return (TS, *features, *(null_reason(f"null_reason_{family}", f"features of {family} are") for family in families))
 
 
-def feature_schema(names: Sequence[str], families: Sequence[str]) -> pl.Schema:
-    """Schema of a feature table: time, the features as float64, one null reason per family."""
-    columns = feature_columns([Column(name, F64, "", "") for name in names], families)
-    return pl.Schema({column.name: column.dtype for column in columns})
-
-
 def _unknown_inside(frame: pl.DataFrame) -> int:
     """Unknown minutes between the first and the last known one, if they are more than 5 % of them."""
     known = frame["reason"].is_null().arg_true()

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from ml.core.errors import StoreError
-from ml.tables.schemas import LEVELS, SAMPLE_COLUMNS, SCHEMAS, NullReason, feature_schema
+from ml.tables.schemas import LEVELS, SAMPLE_COLUMNS, SCHEMAS, NullReason
 from ml.tables.spec import conform
 
 SCHEMA = pl.Schema({"ts": pl.Int64(), "price": pl.Int64(), "side": pl.Int8()})
@@ -52,12 +52,6 @@ def test_the_ladder_has_all_levels_of_both_sides():
             first = SAMPLE_COLUMNS.index(names[0])
             assert list(SAMPLE_COLUMNS[first : first + LEVELS]) == names
     assert len(set(SAMPLE_COLUMNS)) == len(SAMPLE_COLUMNS)
-
-
-def test_a_feature_table_has_a_reason_for_each_family():
-    """Time first, then the features as float64, then why a family is null."""
-    schema = feature_schema(["a", "b"], ["book"])
-    assert dict(schema) == {"ts": pl.Int64(), "a": pl.Float64(), "b": pl.Float64(), "null_reason_book": pl.UInt8()}
 
 
 def test_null_reasons_fit_their_column():

@@ -4,13 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ml.catalog.tables import TABLES
 from ml.core.errors import DatasetError
 from ml.features.legacy.build import Day, build
 from ml.features.legacy.feature import FAMILIES
 from ml.features.legacy.table import ABSENT, BEGUN, LEGACY_110, LEGACY_112
 from ml.market.book import layout
-from ml.tables.schemas import NullReason, feature_schema
-from ml.tables.spec import conform
+from ml.tables.schemas import NullReason
 from tests.oracles import legacy
 from tests.support.legacy_days import GAP, MINUTE, PAIR, bars
 
@@ -44,7 +44,7 @@ def test_every_column_is_the_oracles(days, chosen, i):
 def test_the_table_has_its_columns_in_the_files_order(days, chosen):
     """Time, the columns, a reason per family."""
     _, rows = days[chosen.name]
-    assert conform(rows, feature_schema(chosen.columns, FAMILIES), chosen.name).columns == rows.columns
+    assert TABLES[chosen.name].conform(rows).columns == rows.columns
 
 
 @both_sets

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from ml.core.instruments import Instrument
 from ml.features.sets import BASE, WHOLE
+from ml.features.tables import FEATURE_TABLE
 from ml.features.tick.build import NAMES, REASONS, build, coverage, null_counts, whole_rows
 from ml.features.tick.table import FAMILIES, FEATURES
 from ml.market.book import layout
-from ml.tables.schemas import NullReason, feature_schema
+from ml.tables.schemas import NullReason
 from ml.tables.spec import conform
 from tests.support.samples import invalid, mirrored, random_samples, without_trades
 
@@ -134,7 +135,7 @@ def test_long_windows_return_exactly_when_they_are_whole():
 
 def test_the_table_conforms_and_a_day_without_samples_is_empty(rows):
     """Columns and dtypes are the schema's, also for no rows at all."""
-    schema = feature_schema(NAMES, FAMILIES)
+    schema = FEATURE_TABLE.schema
     conform(rows, schema, "features")
     assert conform(build(NO_TAIL, NO_TAIL, PAIR), schema, "features").is_empty()
 
