@@ -23,8 +23,9 @@ from ml.core.versions import ARCHIVES, code_version
     group_name="archives",
     kinds={"parquet"},
     io_manager_key="parquet",
-    owners=["team:data"],
     code_version=code_version(ARCHIVES),
+    pool="downloads",
+    retry_policy=dg.RetryPolicy(max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
     check_specs=rule_specs("archive_files"),
 )
 def archive_files(
@@ -33,7 +34,7 @@ def archive_files(
     """State of each file that the configured sources should have for the date; missing files are fetched."""
     from ml.archives import fetch
 
-    date, instrument = date_and_instrument(context)
+    date, instrument = date_and_instrument(context, listed)
     files = fetch.update(data_root, listed, instrument, date, time_ns())
     states = {state: files.filter(state=state).height for state in fetch.STATES}
     metadata = states | {"files": table(files.select("source", "state", "bytes", "detail", "url"))}

@@ -9,11 +9,16 @@ from typing import Any
 import dagster as dg
 
 _NEW_INPUT = dg.AutomationCondition.any_deps_updated()
-_IDLE = (
-    ~dg.AutomationCondition.any_deps_in_progress()
-    & ~dg.AutomationCondition.in_progress()
-    & dg.AutomationCondition.all_deps_blocking_checks_passed()
-)
+_SOUND = dg.AutomationCondition.all_deps_match(
+    dg.AutomationCondition.will_be_requested()
+    | dg.AutomationCondition.all_checks_match(dg.AutomationCondition.check_passed(), blocking_only=True)
+).with_label("all_deps_blocking_checks_passed")
+"""Of a dependency that is requested in the same tick, and so in the same run, the run itself enforces the checks.
+
+`all_deps_blocking_checks_passed` asks the check instead of its asset. Checks have no partitions, so it never finds that
+one will run beside a partition of its asset, and each level of the graph would wait for a run of its own.
+"""
+_IDLE = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress() & _SOUND
 
 
 def _due(new_input: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:

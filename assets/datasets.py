@@ -50,10 +50,13 @@ class Dataset(dg.Config):
     check_specs=rule_specs("training_features"),
 )
 def training_features(
-    context: dg.AssetExecutionContext, features: pl.LazyFrame, future_labels: pl.LazyFrame
+    context: dg.AssetExecutionContext,
+    features: pl.LazyFrame,
+    future_labels: pl.LazyFrame,
+    listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Features and labels of each sample side by side: the offline feature store."""
-    _, instrument = date_and_instrument(context)
+    _, instrument = date_and_instrument(context, listed)
     rows = join(features.collect(), future_labels.collect(), instrument.id)
     yield dg.MaterializeResult(value=rows)
     yield from rule_results("training_features", rows)

@@ -9,8 +9,10 @@ import dagster as dg
 import polars as pl
 
 from assets.conditions import ON_FRESH_DAY, ON_FRESH_INPUT
-from assets.metadata import image, table
-from assets.partitions import date_and_instrument, instrument_day
+from assets.metadata import picture, table
+from assets.partitions import DAYS, date_and_instrument, instrument_day
+from ml.core.config import Config
+from ml.core.paths import DataRoot
 from ml.core.versions import DRIFT, code_version
 from ml.evaluation import drift
 from ml.features.sets import BASE
@@ -26,7 +28,7 @@ AS_TRAINED = dg.AssetCheckSpec(
     group_name="features",
     kinds={"parquet", "polars"},
     io_manager_key="parquet",
-    owners=["team:research"],
+    pool=DAYS,
     code_version=code_version(DRIFT),
     automation_condition=ON_FRESH_INPUT,
 )
@@ -40,7 +42,6 @@ def feature_profile(features: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame
     group_name="dataset",
     kinds={"parquet", "numpy"},
     io_manager_key="parquet",
-    owners=["team:research"],
     code_version=code_version(DRIFT),
 )
 def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame]:
@@ -54,19 +55,24 @@ def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataF
     group_name="monitoring",
     kinds={"parquet", "numpy"},
     io_manager_key="parquet",
-    owners=["team:research"],
+    pool=DAYS,
     code_version=code_version(DRIFT),
     automation_condition=ON_FRESH_DAY,
     check_specs=[AS_TRAINED],
 )
 def drift_report(
-    context: dg.AssetExecutionContext, features: pl.LazyFrame, drift_baseline: pl.LazyFrame
+    context: dg.AssetExecutionContext,
+    features: pl.LazyFrame,
+    drift_baseline: pl.LazyFrame,
+    data_root: dg.ResourceParam[DataRoot],
+    listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Distance of each feature from the training data, with the distance that is normal for it."""
-    _, instrument = date_and_instrument(context)
+    _, instrument = date_and_instrument(context, listed)
     known = drift_baseline.filter(pl.col("instrument") == instrument.id).collect()
     found = drift.compare(features.collect(), known)
-    metadata = {"distances": image(plots.distances(found)), "table": table(found)}
+    drawn = picture(data_root, "drift_report", context.partition_key, plots.distances(found))
+    metadata = {"distances": drawn, "table": table(found)}
     yield dg.MaterializeResult(value=found, metadata=metadata)
     compared = int(found["distance"].count())
     gone = found.filter("drifted")["feature"].to_list()

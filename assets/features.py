@@ -11,7 +11,9 @@ import polars as pl
 from assets.checks import leak_results, leak_specs, rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import feature_coverage
-from assets.partitions import date_and_instrument, instrument_day
+from assets.partitions import DAYS, date_and_instrument, instrument_day
+from ml.core.config import Config
+from ml.core.paths import DataRoot
 from ml.core.versions import FEATURES, code_version
 from ml.features.sets import WHOLE
 from ml.storage.parquet import Stored
@@ -22,14 +24,18 @@ from ml.storage.parquet import Stored
     group_name="features",
     kinds={"parquet", "numba"},
     io_manager_key="parquet",
-    owners=["team:research"],
+    pool=DAYS,
     code_version=f"{WHOLE.hash}-{code_version(FEATURES)}",
     automation_condition=ON_FRESH_INPUT,
     check_specs=[*rule_specs("features"), *leak_specs("features")],
     metadata={"feature set": WHOLE.name, "feature set hash": WHOLE.hash},
 )
 def features(
-    context: dg.AssetExecutionContext, raw_frames: Stored, book_samples: pl.LazyFrame
+    context: dg.AssetExecutionContext,
+    raw_frames: Stored,
+    book_samples: pl.LazyFrame,
+    data_root: dg.ResourceParam[DataRoot],
+    listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Features of book, order flow, trades, price, minutes and time of each sample; unknown values are null."""
     from ml.evaluation.canaries import features as leaks
@@ -37,10 +43,10 @@ def features(
     from ml.market.days.samples import tail
     from ml.market.days.tables import samples_array
 
-    date, instrument = date_and_instrument(context)
+    date, instrument = date_and_instrument(context, listed)
     before = tail(raw_frames.group(0), instrument, date)
     samples = samples_array(book_samples.collect())
     rows = build(samples, before, instrument)
-    yield dg.MaterializeResult(value=rows, metadata=feature_coverage(rows))
+    yield dg.MaterializeResult(value=rows, metadata=feature_coverage(data_root, context.partition_key, rows))
     yield from rule_results("features", rows)
     yield from leak_results("features", leaks.by_set(samples, before, rows, instrument))

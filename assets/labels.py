@@ -11,9 +11,10 @@ import polars as pl
 
 from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
-from assets.metadata import image
-from assets.partitions import date_and_instrument, instrument_day
+from assets.metadata import picture
+from assets.partitions import DAYS, date_and_instrument, instrument_day
 from ml.core.config import Config
+from ml.core.paths import DataRoot
 from ml.core.versions import LABELS, code_version
 from ml.storage.parquet import Stored
 
@@ -23,7 +24,7 @@ from ml.storage.parquet import Stored
     group_name="labels",
     kinds={"parquet", "numba"},
     io_manager_key="parquet",
-    owners=["team:research"],
+    pool=DAYS,
     code_version=code_version(LABELS),
     automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("future_labels"),
@@ -32,6 +33,7 @@ def future_labels(
     context: dg.AssetExecutionContext,
     raw_frames: Stored,
     book_samples: pl.LazyFrame,
+    data_root: dg.ResourceParam[DataRoot],
     listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Movement and direction of the mid price per horizon, before and after costs; null near gaps and midnight."""
@@ -39,14 +41,15 @@ def future_labels(
     from ml.market.days.samples import tail
     from ml.plotting import plots
 
-    date, instrument = date_and_instrument(context)
+    date, instrument = date_and_instrument(context, listed)
     before = tail(raw_frames.group(0), instrument, date)
     rows = future.label(book_samples.collect(), before, date, listed.labels)
+    drawn = picture(data_root, "future_labels", context.partition_key, plots.label_shares(rows))
     metadata = {
         "coverage": future.coverage(rows),
         "rows without label": future.reasons(rows),
         "class shares": future.class_shares(rows),
-        "classes": image(plots.label_shares(rows)),
+        "classes": drawn,
     }
     yield dg.MaterializeResult(value=rows, metadata=metadata | {"plan": asdict(listed.labels)})
     yield from rule_results("future_labels", rows)

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.metadata import image
+from assets.metadata import picture
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import LEGACY_FILES, code_version
@@ -35,29 +35,23 @@ class Legacy(dg.Config):
         report = migrate(root, Path(self.folder), self.venue, times, kinds=[table])["tables"][table]
         shown: dict[str, Any] = {name: value for name, value in report.items() if value is not None}
         rows = {"kept": report["kept"], "duplicates": report["duplicates"], **report["quarantined"]}
-        shown |= {"rows by fate": image(plots.fates(rows))}
+        shown |= {"rows by fate": picture(root, table, None, plots.fates(rows))}
         return dg.MaterializeResult(metadata={"dagster/row_count": report["kept"], **shown})
 
 
-@dg.asset(
-    group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=code_version(LEGACY_FILES)
-)
+@dg.asset(group_name="legacy", kinds={"parquet", "polars"}, code_version=code_version(LEGACY_FILES))
 def legacy_samples(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[Any]:
     """Samples of the predecessor by UTC date and instrument, each once, with labels recomputed beside the old ones."""
     return config.result(data_root, "legacy_samples")
 
 
-@dg.asset(
-    group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=code_version(LEGACY_FILES)
-)
+@dg.asset(group_name="legacy", kinds={"parquet", "polars"}, code_version=code_version(LEGACY_FILES))
 def legacy_layering(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[Any]:
     """Layering patterns of the predecessor, each once with its best label; all copies are listed."""
     return config.result(data_root, "legacy_layering")
 
 
-@dg.asset(
-    group_name="legacy", kinds={"parquet", "polars"}, owners=["team:data"], code_version=code_version(LEGACY_FILES)
-)
+@dg.asset(group_name="legacy", kinds={"parquet", "polars"}, code_version=code_version(LEGACY_FILES))
 def legacy_candles(
     config: Legacy, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[Any]:

@@ -5,16 +5,18 @@ before the day are read if they are stored. The predecessor's own files belong t
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 import polars as pl
 
-from assets.candles import candles
+from assets.candles import candles, rest_candles
 from assets.checks import canary_results, canary_specs, rule_results, rule_specs
 from assets.metadata import table
-from assets.partitions import date_and_instrument, instrument_day, of_date
+from assets.partitions import DAYS, date_and_instrument, instrument_day
 from ml.candles import months
 from ml.candles.from_trades import MINUTE
+from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.time import bounds
 from ml.core.versions import LEGACY_FEATURES, code_version
@@ -31,9 +33,9 @@ def _asset(chosen: FeatureSet) -> dg.AssetsDefinition:
         group_name="legacy_sets",
         kinds={"parquet", "numpy"},
         io_manager_key="parquet",
-        owners=["team:research"],
+        pool=DAYS,
         code_version=f"{chosen.hash}-{code_version(LEGACY_FEATURES)}",
-        deps=[candles],
+        deps=[candles, rest_candles],
         check_specs=[*rule_specs(chosen.name), *canary_specs(chosen.name)],
         metadata={"feature set": chosen.name, "feature set hash": chosen.hash},
         description=f"The predecessor's {len(chosen.columns)} columns of each sample; their faults: docs/features.md.",
@@ -43,17 +45,18 @@ def _asset(chosen: FeatureSet) -> dg.AssetsDefinition:
         raw_frames: Stored,
         book_samples: pl.LazyFrame,
         data_root: dg.ResourceParam[DataRoot],
+        listed: dg.ResourceParam[Config],
     ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
         from ml.evaluation.canaries import legacy
         from ml.features.legacy.build import Day, build
         from ml.market.days.samples import tail
         from ml.market.days.tables import samples_array
 
-        date, instrument = date_and_instrument(context)
+        date, instrument = date_and_instrument(context, listed)
         start, end = bounds(date)
         before = tail(raw_frames.group(0), instrument, date)
         since = start - BEGUN[chosen.name] * MINUTE
-        minutes = months.between(data_root, instrument, since, end, "1m", of_date(instrument))
+        minutes = months.between(data_root, instrument, since, end, "1m", partial(listed.instrument, instrument.id))
         day = Day(samples_array(book_samples.collect()), before, minutes, instrument, chosen)
         made = build(day)
         yield dg.MaterializeResult(value=made, metadata={"coverage": table(coverage.by_reason(made))})

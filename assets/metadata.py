@@ -1,4 +1,4 @@
-"""Asset metadata in the Dagster UI: pictures and small tables. Drawing belongs to `ml.plotting.plots`."""
+"""Asset metadata in the Dagster UI: pictures and small tables. Drawing belongs to `ml.plotting`."""
 
 import base64
 from typing import Any
@@ -6,9 +6,11 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from ml.core.paths import DataRoot
 from ml.features.sets import SETS
 from ml.market import gaps
 from ml.plotting import density, plots
+from ml.plotting.figures import thumbnail
 from ml.storage.parquet import Stored
 from ml.tables.spec import TableSpec
 
@@ -18,12 +20,22 @@ def image(png: bytes) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    """A small frame as a Markdown table; floats with four digits."""
-    header = "| " + " | ".join(frame.columns) + " |\n|" + " --- |" * frame.width + "\n"
-    return dg.MetadataValue.md(
-        header + "\n".join("| " + " | ".join(_cell(value) for value in row) + " |" for row in frame.iter_rows())
-    )
+def picture(root: DataRoot, table: str, partition: str | None, png: bytes) -> dg.MarkdownMetadataValue:
+    """A small copy of a plot, and the path of the plot itself: the event log keeps what stands in it for ever."""
+    path = root.picture(table, partition)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png)
+    small = base64.b64encode(thumbnail(png)).decode()
+    return dg.MetadataValue.md(f"![plot](data:image/webp;base64,{small})\n\n`{path.resolve()}`")
+
+
+def table(frame: pl.DataFrame) -> dg.TableMetadataValue:
+    """A small frame as a table; floats with four digits, lists and times as text."""
+    records = [
+        dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in frame.iter_rows(named=True)
+    ]
+    schema = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()])
+    return dg.MetadataValue.table(records, schema)
 
 
 def described(spec: TableSpec) -> dict[str, Any]:
@@ -56,28 +68,34 @@ def described(spec: TableSpec) -> dict[str, Any]:
     return shown
 
 
-def rows_by_minute(table: str, rows: Stored) -> dict[str, Any]:
+def rows_by_minute(root: DataRoot, table: str, partition: str | None, rows: Stored) -> dict[str, Any]:
     """Where in the day the rows of a stored table lie; nothing for one that has a picture of its own."""
     column = density.TIMES.get(table)
-    return {"rows by minute": image(density.picture(density.by_minute(rows.parts(column), column)))} if column else {}
+    if column is None:
+        return {}
+    drawn = density.picture(density.by_minute(rows.parts(column), column))
+    return {"rows by minute": picture(root, table, partition, drawn)}
 
 
-def known_time(intervals: pl.DataFrame, instrument: str) -> dict[str, Any]:
+def known_time(root: DataRoot, partition: str, intervals: pl.DataFrame, instrument: str) -> dict[str, Any]:
     """Of a day's intervals (`ml.market.gaps.of_day`): a heat-map of all instruments, share and gaps of one."""
     own = gaps.coverage(intervals.filter(pl.col("instrument") == instrument)).row(0, named=True)
-    picture = image(plots.known_hours(gaps.hours(intervals)))
-    return {"share of the day known": own["share"], "gaps": own["gaps"], "known by hour": picture}
+    drawn = picture(root, "validity", partition, plots.known_hours(gaps.hours(intervals)))
+    return {"share of the day known": own["share"], "gaps": own["gaps"], "known by hour": drawn}
 
 
-def feature_coverage(rows: pl.DataFrame) -> dict[str, Any]:
+def feature_coverage(root: DataRoot, partition: str, rows: pl.DataFrame) -> dict[str, Any]:
     """Of a day's features: rows by null reason, and the share of rows in which each has a value, and each set all."""
     from ml.features.tick.build import coverage, null_counts, whole_rows
 
     shares = coverage(rows)
     whole = {f"share of whole rows, {name}": whole_rows(rows, chosen.columns) for name, chosen in SETS.items()}
-    shown = {"coverage by feature": image(plots.known_features(shares)), "coverage": table(shares)}
+    drawn = picture(root, "features", partition, plots.known_features(shares))
+    shown = {"coverage by feature": drawn, "coverage": table(shares)}
     return {"rows by null reason": table(null_counts(rows))} | whole | shown
 
 
-def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _cell(value: object) -> str | int | float | None:
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    return value if value is None or isinstance(value, (str, int)) else str(value)

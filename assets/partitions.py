@@ -1,54 +1,47 @@
-"""Partition keys: UTC date or month and instrument, from `lobforge.toml` in the data root.
+"""Partition keys: UTC date or month, and instrument.
 
-This module has the partitions definitions and parses keys; the file belongs to `ml.core.config`. Keys are dated and
-append-only: a removed key could no longer be addressed.
+Here: the partitions definitions that assets are declared with, and what a key stands for.
+Not here: `lobforge.toml`, which lists dates and instruments (`ml.core.config`).
+
+Instruments are dynamic partitions: `lobforge init` and the sensor `capture_arrivals` add those of `lobforge.toml` to
+the Dagster instance. Keys are append-only: a removed key could no longer be addressed.
 """
 
 import warnings
-from collections.abc import Callable
 from datetime import date, timedelta
-from functools import partial
 
 import dagster as dg
 
-from ml.core import config, settings
+from ml.core.config import Config
 from ml.core.instruments import Instrument
-from ml.core.paths import DataRoot
 
-ROOT = DataRoot(settings.load().data_root)
-_CONFIG = config.load(ROOT)
-FETCHED = ["archive_files"] if _CONFIG.sources else []
-"""The asset that fetches captures; a dependency only if a source is configured."""
+DAYS = "days"
+"""The pool of what reads a whole day: how many run at once is a matter of memory (`dagster.yaml`)."""
+INSTRUMENTS = dg.DynamicPartitionsDefinition(name="instrument")
 
 
-def _after(last: date) -> str:
-    """The month after that of a date, so that the date's own is a partition."""
-    return (last.replace(day=1) + timedelta(31)).strftime("%Y-%m")
+def by_day(first: date, last: date | None) -> dg.MultiPartitionsDefinition:
+    """UTC dates, both ends included, and instruments; without a last date each day is added as it ends."""
+    end = (last + timedelta(days=1)).isoformat() if last else None
+    dates = dg.DailyPartitionsDefinition(start_date=first.isoformat(), end_date=end)
+    return dg.MultiPartitionsDefinition({"date": dates, "instrument": INSTRUMENTS})
 
 
-instrument_day = dg.MultiPartitionsDefinition(
-    {
-        "date": dg.DailyPartitionsDefinition(
-            start_date=_CONFIG.first_date.isoformat(),
-            end_date=(_CONFIG.last_date + timedelta(days=1)).isoformat() if _CONFIG.last_date else None,
-        ),
-        "instrument": dg.StaticPartitionsDefinition(_CONFIG.ids),
-    }
-)
+def by_month(first: date, last: date | None) -> dg.MultiPartitionsDefinition:
+    """Months and instruments; the current month is a partition too, since it is recomputed as its days arrive."""
+    months = dg.MonthlyPartitionsDefinition(
+        start_date=first.strftime("%Y-%m"),
+        end_date=(last.replace(day=1) + timedelta(31)).strftime("%Y-%m") if last else None,
+        fmt="%Y-%m",
+        end_offset=0 if last else 1,
+    )
+    return dg.MultiPartitionsDefinition({"month": months, "instrument": INSTRUMENTS})
 
 
-instrument_month = dg.MultiPartitionsDefinition(
-    {
-        "month": dg.MonthlyPartitionsDefinition(
-            start_date=_CONFIG.first_date.strftime("%Y-%m"),
-            end_date=_after(_CONFIG.last_date) if _CONFIG.last_date else None,
-            fmt="%Y-%m",
-            end_offset=0 if _CONFIG.last_date else 1,
-        ),
-        "instrument": dg.StaticPartitionsDefinition(_CONFIG.ids),
-    }
-)
-"""The current month is a partition too: it is recomputed as its days arrive."""
+_UNDATED = (date(2009, 1, 3), None)
+instrument_day = by_day(*_UNDATED)
+instrument_month = by_month(*_UNDATED)
+"""What assets are declared with: no configuration is read while modules are imported, `dated` puts in its dates."""
 
 with warnings.catch_warnings():
     # known to be beta: dagster is pinned, and the tests of assets see that months are made of their days
@@ -62,21 +55,28 @@ with warnings.catch_warnings():
 """Which days a month is made of; those around it, as far as it looks back and ahead, are read where they are stored."""
 
 
-def month_and_instrument(context: dg.AssetExecutionContext) -> tuple[str, Instrument]:
-    """The month (YYYY-MM) of the partition being made, and its instrument with the decimals of its latest entry."""
-    key = context.partition_key
-    assert isinstance(key, dg.MultiPartitionKey)  # noqa: S101 - the definition above makes no other
-    return key.keys_by_dimension["month"], _CONFIG.instrument(key.keys_by_dimension["instrument"])
+def dated(spec: dg.AssetSpec, listed: Config) -> dg.AssetSpec:
+    """The asset with the first and last date of a configuration; one without partitions stays as it is."""
+    for declared, build in ((instrument_day, by_day), (instrument_month, by_month)):
+        if spec.partitions_def == declared:
+            return spec.replace_attributes(partitions_def=build(listed.first_date, listed.last_date))
+    return spec
 
 
-def date_and_instrument(context: dg.AssetExecutionContext) -> tuple[str, Instrument]:
+def date_and_instrument(context: dg.AssetExecutionContext, listed: Config) -> tuple[str, Instrument]:
     """The date (YYYY-MM-DD) of the partition being made, and its instrument as it was on that date."""
+    keys = _keys(context)
+    return keys["date"], listed.instrument(keys["instrument"], keys["date"])
+
+
+def month_and_instrument(context: dg.AssetExecutionContext, listed: Config) -> tuple[str, Instrument]:
+    """The month (YYYY-MM) of the partition being made, and its instrument with the decimals of its latest entry."""
+    keys = _keys(context)
+    return keys["month"], listed.instrument(keys["instrument"])
+
+
+def _keys(context: dg.AssetExecutionContext) -> dict[str, str]:
+    """The parts of the partition key by dimension."""
     key = context.partition_key
-    assert isinstance(key, dg.MultiPartitionKey)  # noqa: S101 - the definition above makes no other
-    date = key.keys_by_dimension["date"]
-    return date, _CONFIG.instrument(key.keys_by_dimension["instrument"], date)
-
-
-def of_date(instrument: Instrument) -> Callable[[str], Instrument]:
-    """What an instrument was on a date (YYYY-MM-DD)."""
-    return partial(_CONFIG.instrument, instrument.id)
+    assert isinstance(key, dg.MultiPartitionKey)  # noqa: S101 - the definitions above make no other
+    return dict(key.keys_by_dimension)

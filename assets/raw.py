@@ -14,7 +14,7 @@ import polars as pl
 from assets.checks import rule_results, rule_specs, verdict_results
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import known_time
-from assets.partitions import FETCHED, date_and_instrument, instrument_day
+from assets.partitions import DAYS, date_and_instrument, instrument_day
 from ml.catalog.tables import RULES
 from ml.core.config import Config
 from ml.core.paths import DataRoot
@@ -34,7 +34,16 @@ DECODED = {
 }
 
 
-@dg.asset(group_name="captures", kinds={"json"}, owners=["team:data"], code_version=code_version(KERNEL))
+captures = dg.AssetSpec(
+    "captures",
+    group_name="captures",
+    kinds={"file"},
+    description="Files of `lobforge capture`, archives and other recorders, in the folder that lobforge.toml names.",
+)
+"""Made outside Dagster."""
+
+
+@dg.asset(group_name="captures", kinds={"json"}, code_version=code_version(KERNEL), deps=[captures])
 def capture_index(data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]) -> dg.MaterializeResult[Any]:
     """What the capture files hold: each new one is read once, and the partitions that it reaches are noted."""
     from ml.market.files import arrivals
@@ -52,20 +61,21 @@ def capture_index(data_root: dg.ResourceParam[DataRoot], listed: dg.ResourcePara
     group_name="raw",
     kinds={"parquet"},
     io_manager_key="parquet",
-    owners=["team:data"],
     code_version=code_version(KERNEL),
-    deps=FETCHED,
+    deps=[captures],
+    pool=DAYS,
 )
 def raw_frames(
     context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[Parts]:
     """Frames of the day as received, with the file and offset they came from, and the checkpoint the day opens with."""
     from ml.market.days.raw import raw_day
-    from ml.market.files import arrivals, captures, index
+    from ml.market.files import arrivals, index
+    from ml.market.files import captures as files
     from ml.market.files.capture_sequence import link
 
-    date, instrument = date_and_instrument(context)
-    chain = link(captures.find(listed.captures), partial(index.load, data_root))
+    date, instrument = date_and_instrument(context, listed)
+    chain = link(files.find(listed.captures), partial(index.load, data_root))
     unlisted = sorted(set(chain.instruments()) - set(listed.ids))
     contents = arrivals.contents(listed, (file for _, file in (*chain.files, *chain.unread)))
     metadata = {
@@ -79,36 +89,40 @@ def raw_frames(
 
 
 @dg.multi_asset(
-    outs={
-        name: dg.AssetOut(
+    specs=[
+        dg.AssetSpec(
+            name,
             description=text,
             group_name="raw",
             kinds={"parquet"},
-            io_manager_key="parquet",
-            owners=["team:data"],
             code_version=code_version(KERNEL),
+            deps=[raw_frames],
             automation_condition=ON_FRESH_INPUT,
-        )
+            partitions_def=instrument_day,
+        ).with_io_manager_key("parquet")
         for name, text in DECODED.items()
-    },
-    partitions_def=instrument_day,
+    ],
+    pool=DAYS,
     check_specs=[spec for name in DECODED for spec in rule_specs(name)],
 )
 def events(
-    context: dg.AssetExecutionContext, raw_frames: Stored, data_root: dg.ResourceParam[DataRoot]
-) -> Iterator[dg.Output[pl.DataFrame | Parts] | dg.AssetCheckResult]:
+    context: dg.AssetExecutionContext,
+    raw_frames: Stored,
+    data_root: dg.ResourceParam[DataRoot],
+    listed: dg.ResourceParam[Config],
+) -> Iterator[dg.MaterializeResult[pl.DataFrame | Parts] | dg.AssetCheckResult]:
     """Raw frames decoded: parsed, ordered by update ids, with every gap on record."""
     from ml.market.days.day import Decoding
 
-    date, instrument = date_and_instrument(context)
+    date, instrument = date_and_instrument(context, listed)
     decoding = Decoding(prefetch(raw_frames.parts()), instrument, date)
     judged = Judged(RULES["book_events"])
     books = Parts(SCHEMAS["book_events"], judged.passing(decoding.book_events()), decoding.tally)
-    yield dg.Output(books, output_name="book_events")
+    yield dg.MaterializeResult(asset_key="book_events", value=books)
     yield from verdict_results("book_events", judged.verdicts())
     known = gaps.of_day(data_root, date, instrument.id, decoding.validity)
-    shown = {"validity": known_time(known, instrument.id)}
+    shown = {"validity": known_time(data_root, context.partition_key, known, instrument.id)}
     for name in ("trades", "validity", "trade_validity", "quarantine"):
         frame = getattr(decoding, name)
-        yield dg.Output(frame, output_name=name, metadata=shown.get(name, {}))
+        yield dg.MaterializeResult(asset_key=name, value=frame, metadata=shown.get(name, {}))
         yield from rule_results(name, frame)

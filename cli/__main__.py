@@ -4,6 +4,7 @@ Here: the list of commands.
 Not here: what a command does (one module each).
 """
 
+import logging
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -81,6 +82,7 @@ app = group(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with 0, 1 (something was quarantined or differs) or 2 (nothing could be done)."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     get_command(app)(arguments, prog_name="lobforge")
     raise AssertionError("Typer leaves by itself")
 

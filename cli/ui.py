@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from ml.core import settings
+from ml.core.addresses import addressable
 from ml.core.paths import DataRoot
 from pipelines import demo
 from pipelines.progress import say
@@ -29,7 +30,6 @@ def main(
     Returns 2 if the data root cannot be used; else it runs until it is stopped.
     """
     root = demo.Demo(captures).root() if captures else DataRoot(settings.load().data_root)
-    os.environ["LOBFORGE_DATA_ROOT"] = str(root.root)
     initialise(root, demo.default_config())
     say(f"Dagster UI on http://127.0.0.1:{port} (data root {root.root})")
     command = [
@@ -42,4 +42,5 @@ def main(
         "-p",
         str(port),
     ]
-    os.execv(command[0], command)  # noqa: S606 - becomes the server, so that signals reach it
+    places = {"LOBFORGE_DATA_ROOT": str(root.root), "DAGSTER_HOME": str(addressable(root.dagster_home.resolve()))}
+    os.execve(command[0], command, os.environ | places)  # noqa: S606 - becomes the server, so that signals reach it

@@ -7,6 +7,7 @@ command (`cli.capture`).
 
 import asyncio
 import gc
+import logging
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ml.capture.seal import Sealed
 from ml.core.errors import CaptureError, LobforgeError, VenueRefused
 from ml.core.paths import DataRoot
 
+LOG = logging.getLogger(__name__)
 SNAPSHOT_AFTER = 1.0
 """Seconds between a subscription and its snapshot, so that the diffs around it are on record."""
 REFRESH_SECONDS = 3_600.0
@@ -167,6 +169,7 @@ class Capture:
             self.signals(symbol, doc, recv_ts)
         except (LobforgeError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
             # whatever a model does, the capture goes on
+            LOG.exception("The model failed on a frame of %s: signals end, the capture goes on", symbol)
             self.signals = None
             self.signal_failure = repr(error)
             self.report({"signals_ended": self.signal_failure})

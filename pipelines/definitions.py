@@ -1,14 +1,17 @@
 """The Dagster code location: `build_defs` combines assets, jobs, schedules, sensors and resources."""
 
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 import assets
+from assets import partitions
 from assets.metadata import described
-from assets.partitions import ROOT
 from ml.catalog.tables import TABLES
-from ml.core import config
+from ml.core import config, settings
+from ml.core.config import Config
 from ml.core.paths import DataRoot
 from pipelines.io_managers import JsonDocuments, ParquetTables
 from pipelines.jobs import (
@@ -28,6 +31,19 @@ from pipelines.resources import ConfigResource, DataRootResource, RegistryResour
 from pipelines.schedules import weekly_retraining
 from pipelines.sensors import automation, capture_arrivals
 
+DATA = "team:data"
+RESEARCH = "team:research"
+OWNERS = {"captures": DATA, "archives": DATA, "raw": DATA, "samples": DATA, "legacy": DATA}
+"""Who answers for a group of assets; research for the others."""
+DAILY = dg.FreshnessPolicy.cron("0 6 * * *", timedelta(hours=6))
+"""The day before is stored by six in the morning, UTC."""
+FRESH = {
+    "book_samples": DAILY,
+    "training_features": DAILY,
+    "promotion_decision": dg.FreshnessPolicy.time_window(timedelta(days=8), warn_window=timedelta(days=7, hours=6)),
+}
+RAW_FRAMES = dg.AssetKey("raw_frames")
+
 
 def _console() -> dg.LoggerDefinition:
     """Dagster's own logger, which a code location must name once it brings one of its own."""
@@ -40,8 +56,8 @@ def resources_of(root: DataRoot) -> dict[str, Any]:
     """IO managers and resources over a data root."""
     path = str(root.root)
     return {
-        "parquet": ParquetTables(root),
-        "json": JsonDocuments(root),
+        "parquet": ParquetTables(path=path),
+        "json": JsonDocuments(path=path),
         "data_root": DataRootResource(path=path),
         "listed": ConfigResource(path=path),
         "registry": RegistryResource(path=path),
@@ -49,27 +65,46 @@ def resources_of(root: DataRoot) -> dict[str, Any]:
     }
 
 
-def _with_columns(asset: dg.AssetSpec) -> dg.AssetSpec:
-    """The asset with what the catalog says of its table, once in its definition instead of in each run."""
+def _configured(asset: dg.AssetSpec, listed: Config) -> dg.AssetSpec:
+    """The asset with the listed dates, its group's owner, when it is late, and what the catalog says of its table.
+
+    Nothing is late where the captures have ended. Raw frames follow from fetched files only where a source is listed:
+    else nobody is told to fetch first.
+    """
+    asset = partitions.dated(asset, listed)
+    if asset.key == RAW_FRAMES and listed.sources:
+        asset = asset.merge_attributes(deps=["archive_files"])
+    asset = asset.replace_attributes(owners=[OWNERS.get(str(asset.group_name), RESEARCH)])
+    late = FRESH.get(asset.key.path[-1])
+    if late and listed.last_date is None:
+        asset = dg.apply_freshness_policy(asset, late)
     spec = TABLES.get(asset.key.path[-1])
     if spec is None:
         return asset
-    return asset.merge_attributes(metadata=described(spec.with_horizons(config.load(ROOT).labels.horizons)))
+    return asset.merge_attributes(metadata=described(spec.with_horizons(listed.labels.horizons)))
 
 
-def build_defs(**overrides: Any) -> dg.Definitions:
-    """The definitions over the data root of the settings; keyword arguments replace resources by name."""
-    loaded = dg.load_assets_from_package_module(assets)
-    ours = [one for one in loaded if isinstance(one, dg.AssetsDefinition)]
+def build_assets(listed: Config) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """All assets, for the dates of a configuration."""
+    loaded = dg.load_assets_from_package_module(assets, include_specs=True)
+    ours = [one for one in loaded if isinstance(one, (dg.AssetsDefinition, dg.AssetSpec))]
+    return list(dg.map_asset_specs(partial(_configured, listed=listed), ours))
+
+
+def build_defs(root: DataRoot, **overrides: Any) -> dg.Definitions:
+    """The definitions over a data root, as its `lobforge.toml` is now; keyword arguments replace resources by name."""
     return dg.Definitions(
-        assets=dg.map_asset_specs(_with_columns, ours),
+        assets=build_assets(config.load(root)),
         jobs=[fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, learn, watch, migrate],
         schedules=[weekly_retraining],
         sensors=[capture_arrivals, automation],
-        resources=resources_of(ROOT) | overrides,
+        resources=resources_of(root) | overrides,
         loggers={"console": _console(), LOGGER: progress_logger},
         executor=dg.in_process_executor,
     )
 
 
-defs = build_defs()
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads: the definitions over the data root of the settings, read when it asks, not on import."""
+    return build_defs(DataRoot(settings.load().data_root))

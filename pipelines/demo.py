@@ -24,7 +24,7 @@ from ml.core.config import Config
 from ml.core.paths import FEATURE_GROUP, DataRoot
 from ml.storage.commit import read
 from ml.storage.durable import write_text
-from pipelines.setup import initialise
+from pipelines.setup import initialise, opened
 
 START = datetime(2025, 3, 3, 18, tzinfo=UTC)
 HOURS = 12
@@ -61,7 +61,6 @@ def prepare(demo: Demo, say: Any) -> tuple[DataRoot, list[str]]:
         CaptureError: the user's directory holds nothing to read.
     """
     root = demo.root()
-    os.environ["LOBFORGE_DATA_ROOT"] = str(root.root)
     if notice := kernel_cache.notice():
         say(notice)
     config, keys = _recorded(root, demo.captures) if demo.captures else _simulated(root, demo, say)
@@ -72,13 +71,12 @@ def prepare(demo: Demo, say: Any) -> tuple[DataRoot, list[str]]:
 
 def run(root: DataRoot, keys: list[str], say: Any) -> dict[str, Any]:
     """Run both jobs, one partition after the other, then the rest; returns the report of `tests/schemas/demo.json`."""
-    import dagster as dg
-
-    from pipelines.definitions import defs
+    from pipelines.definitions import build_defs
     from pipelines.progress import watch
 
     started = perf_counter()
-    with dg.DagsterInstance.get() as instance:
+    defs = build_defs(root)
+    with opened(root) as instance:
         for number, key in enumerate(keys, start=1):
             say(f"ingest {key} ({number} of {len(keys)})")
             watch(defs.resolve_job_def("ingest"), instance, partition_key=key)

@@ -20,6 +20,7 @@ from ml.market.files import captures
 from ml.storage import commit, decisions, verify
 
 MIN_FREE_BYTES = 1 << 30
+LAUNCHER = "pipelines.launcher"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ def _stores(root: DataRoot) -> Iterator[Finding]:
         ("Dagster instance", root.dagster_home / "dagster.yaml"),
     ):
         yield Finding(path.exists(), f"{name} {path}", "lobforge init", fatal=True)
+    instance = root.dagster_home / "dagster.yaml"
+    if instance.exists() and LAUNCHER not in instance.read_text():
+        yield Finding(
+            False,
+            f"{instance} does not name {LAUNCHER}: a run whose process dies stays started for ever",
+            "move it away and run lobforge init, then add your own settings to the new file",
+        )
     for database in (root.mlflow / "mlflow.db", *root.dagster_home.glob("**/*.db")):
         if database.exists():
             answer = _quick_check(database)

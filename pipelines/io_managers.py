@@ -19,11 +19,19 @@ from ml.storage import commit, durable
 from ml.storage.parquet import Parts, Stored
 
 
-class ParquetTables(dg.IOManager):
-    """One parquet file per partition, or per table without partitions; read back as a lazy frame, or in parts."""
+class _Files(dg.ConfigurableIOManager):
+    """What both IO managers know: the data root."""
 
-    def __init__(self, root: DataRoot) -> None:
-        self.root = root
+    path: str
+
+    @property
+    def root(self) -> DataRoot:
+        """The data root."""
+        return DataRoot(Path(self.path))
+
+
+class ParquetTables(_Files):
+    """One parquet file per partition, or per table without partitions; read back as a lazy frame, or in parts."""
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Parts) -> None:
         """Store a table and show its path, hash and rows."""
@@ -33,6 +41,7 @@ class ParquetTables(dg.IOManager):
         if not spec.is_open:
             parts = Parts(spec.schema, prefetch(map(spec.conform, parts.frames)), parts.counted, parts.notes)
         path = self._path(context)
+        partition = context.partition_key if context.has_partition_key else None
         version = str((context.asset_spec.code_version if context.has_asset_key else None) or "")
         entry = commit.publish(self.root, table, path, parts, version)
         context.add_output_metadata(
@@ -43,7 +52,7 @@ class ParquetTables(dg.IOManager):
                 "bytes": entry.bytes,
             }
             | dict(parts.counted)
-            | rows_by_minute(table, Stored(path))
+            | rows_by_minute(self.root, table, partition, Stored(path))
         )
 
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame | Stored:
@@ -66,11 +75,8 @@ class ParquetTables(dg.IOManager):
         return self.root.partition(table, date, instrument)
 
 
-class JsonDocuments(dg.IOManager):
+class JsonDocuments(_Files):
     """One JSON file per asset, for reports and parameters."""
-
-    def __init__(self, root: DataRoot) -> None:
-        self.root = root
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Store a document."""

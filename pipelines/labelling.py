@@ -4,14 +4,11 @@ This module resolves a date range to partitions, runs their assets and verifies 
 belong to `ml.labels`, assets to `assets.labels` and `assets.datasets`, output to `cli.label`.
 """
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from ml.core import config
-from ml.core.addresses import addressable
 from ml.core.errors import DatasetError
 from ml.core.paths import FEATURE_GROUP, FEATURE_GROUPS, LEGACY_GROUP, DataRoot, partition_of
 from ml.labels.future import class_shares, coverage
@@ -19,6 +16,7 @@ from ml.legacy.labelling import relabel
 from ml.storage import commit
 from ml.tables.schemas import horizons_of, label_schema
 from pipelines.progress import say, watch
+from pipelines.setup import opened
 
 
 @dataclass(frozen=True)
@@ -61,14 +59,11 @@ def label(root: DataRoot, group: str, wanted: Range) -> dict[str, Any]:
 
 def _ours(root: DataRoot, wanted: Range) -> dict[str, Any]:
     """Run the job `label` on every partition that has samples; the plan is that of `lobforge.toml`."""
-    import dagster as dg
+    from pipelines.definitions import build_defs
 
-    from pipelines.definitions import defs
-
-    config.load(root)
-    os.environ["DAGSTER_HOME"] = str(addressable(root.dagster_home.resolve()))
+    defs = build_defs(root)
     done: dict[str, Any] = {}
-    with dg.DagsterInstance.get() as instance:
+    with opened(root) as instance:
         for date, instrument in wanted.partitions(root, "book_samples"):
             before = _rows(root, date, instrument)
             say(f"label {date} {instrument}")

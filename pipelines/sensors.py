@@ -5,53 +5,70 @@ Not here: the conditions (`assets.conditions`), indexing (`assets.raw.capture_in
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
-from assets.partitions import instrument_day
+from assets.partitions import INSTRUMENTS
 from ml.core import config
 from ml.core.paths import DataRoot
 from pipelines.jobs import index_captures, receive
 
+EVERY_SECONDS = 5
+"""A tick of either sensor takes a fraction of a second; a file waits for three of them."""
 RAW = dg.AssetKey("raw_frames")
 
 
 @dg.sensor(
     jobs=[index_captures, receive],
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=EVERY_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Index capture files that came or changed, then store the raw frames of each partition they reach.",
 )
 def capture_arrivals(
     context: dg.SensorEvaluationContext, data_root: dg.ResourceParam[DataRoot]
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+) -> dg.SensorResult | dg.SkipReason:
     """One run per partition whose capture files changed; the cursor holds the last change that was asked for.
 
-    A day that has not ended, and an instrument listed since the definitions were loaded, have no partition yet: asking
-    for one would fail the whole tick, so the cursor names them until they have.
+    Instruments that `lobforge.toml` lists become partitions. A day that has not ended, and one after the last date that
+    was listed when the definitions were loaded, have no partition yet: asking for one would fail the whole tick, so the
+    cursor names them until they have.
     """
     from ml.market.files import arrivals
 
     listed = config.load(data_root)
+    added = [name for name in listed.ids if name not in context.instance.get_dynamic_partitions(str(INSTRUMENTS.name))]
+    requests = [INSTRUMENTS.build_add_request(added)] if added else []
     seen = arrivals.listing(listed)
     known = arrivals.known(data_root)
-    if not seen:
-        yield dg.SkipReason(f"no capture file in {listed.captures}")
-        return
+    if not seen and not added:
+        return dg.SkipReason(f"no capture file in {listed.captures}")
+    runs: list[dg.RunRequest] = []
     if seen != known.listing:
-        yield dg.RunRequest(run_key=f"index|{seen}", job_name=index_captures.name)
+        runs.append(dg.RunRequest(run_key=f"index|{seen}", job_name=index_captures.name))
     cursor: dict[str, Any] = json.loads(context.cursor) if context.cursor else {"changed": 0, "waiting": []}
     fresh = {key for key, changed in known.changed.items() if changed > cursor["changed"]}
     fresh |= known.contents.keys() & set(cursor["waiting"])
-    waiting = {key for key in fresh if not instrument_day.has_partition_key(key)}
+    dates = _dates(context)
+    waiting = {key for key in fresh if not dates.has_partition_key(key.partition("|")[0])}
     for key in sorted(fresh - waiting):
         content = known.contents[key]
         if content != _stored(context.instance, key):
-            yield dg.RunRequest(run_key=f"{key}|{content}", job_name=receive.name, partition_key=key)
+            runs.append(dg.RunRequest(run_key=f"{key}|{content}", job_name=receive.name, partition_key=key))
     last = max(known.changed.values(), default=0)
-    context.update_cursor(json.dumps({"changed": last, "waiting": sorted(waiting)}))
+    return dg.SensorResult(
+        run_requests=runs,
+        dynamic_partitions_requests=requests,
+        cursor=json.dumps({"changed": last, "waiting": sorted(waiting)}),
+    )
+
+
+def _dates(context: dg.SensorEvaluationContext) -> dg.PartitionsDefinition[str]:
+    """The dates that have partitions in the loaded definitions."""
+    loaded = context.repository_def
+    days = loaded.get_job(receive.name).partitions_def if loaded else None
+    assert isinstance(days, dg.MultiPartitionsDefinition)  # noqa: S101 - raw frames are partitioned, and a tick has definitions
+    return days.get_partitions_def_for_dimension("date")
 
 
 def _stored(instance: dg.DagsterInstance, key: str) -> str | None:
@@ -67,6 +84,6 @@ automation = dg.AutomationConditionSensorDefinition(
     "automation",
     target=dg.AssetSelection.all(),
     default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=EVERY_SECONDS,
     description="Make what follows from raw frames, days long past included, as soon as its inputs are stored.",
 )

@@ -6,8 +6,11 @@ Not here: the commands (`cli.init`, `cli.ui`, `cli.demo`).
 Two processes that create the same SQLite stores at once brick them, so all of it happens under one file lock.
 """
 
-import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -19,7 +22,11 @@ from ml.core.paths import DataRoot
 from ml.storage import durable
 from ml.storage.repair import sweep
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 PROJECT = Path(__file__).parents[1]
+HEADER = "# lobforge replaces this file when it is updated, unless you change it; sha256 of the lines below:"
 
 
 def initialise(root: DataRoot, wanted: Config) -> list[str]:
@@ -36,19 +43,46 @@ def initialise(root: DataRoot, wanted: Config) -> list[str]:
     return done
 
 
+@contextmanager
+def opened(root: DataRoot) -> "Generator[dg.DagsterInstance]":
+    """The Dagster instance of a data root, which knows all instruments that are listed now."""
+    import dagster as dg
+
+    from assets.partitions import INSTRUMENTS
+
+    with dg.DagsterInstance.from_config(str(addressable(root.dagster_home.resolve()))) as instance:
+        known = instance.get_dynamic_partitions(str(INSTRUMENTS.name))
+        fresh = [name for name in config.load(root).ids if name not in known]
+        if fresh:
+            instance.add_dynamic_partitions(str(INSTRUMENTS.name), fresh)
+        yield instance
+
+
 def _dagster(root: DataRoot) -> list[str]:
     import dagster as dg
 
     home = root.dagster_home
-    os.environ["DAGSTER_HOME"] = str(addressable(home.resolve()))
-    if (home / "dagster.yaml").exists():
-        return []
+    path = home / "dagster.yaml"
+    wanted = _signed((PROJECT / "dagster.yaml").read_text())
+    found = path.read_text() if path.exists() else None
     home.mkdir(parents=True, exist_ok=True)
-    durable.write_text(home / "dagster.yaml", (PROJECT / "dagster.yaml").read_text())
-    with dg.DagsterInstance.get() as instance:
-        instance.get_run_records(limit=1)
-        instance.get_latest_materialization_event(dg.AssetKey("raw_frames"))
-    return [f"created the Dagster instance in {home}"]
+    done: list[str] = []
+    if found is None:
+        done.append(f"created the Dagster instance in {home}")
+    elif found != wanted and found == _signed(found.split("\n", 2)[-1]):
+        done.append(f"updated {path}")
+    if done:
+        durable.write_text(path, wanted)
+    with opened(root) as instance:
+        if found is None:  # the first question creates the databases
+            instance.get_run_records(limit=1)
+            instance.get_latest_materialization_event(dg.AssetKey("raw_frames"))
+    return done
+
+
+def _signed(text: str) -> str:
+    """The instance configuration below a line that tells whether a person has changed it."""
+    return f"{HEADER}\n# {sha256(text.encode()).hexdigest()}\n{text}"
 
 
 def _registry(root: DataRoot) -> list[str]:

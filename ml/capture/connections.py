@@ -8,6 +8,7 @@ update ids and may lose updates between two watches.
 """
 
 import asyncio
+import logging
 import random
 from asyncio import sleep as _sleep
 from collections import deque
@@ -19,6 +20,7 @@ from typing import Any
 from ml.capture.plans import Connection, Messages, Plan
 from ml.core.errors import CaptureError, VenueRefused
 
+LOG = logging.getLogger(__name__)
 SILENCE_SECONDS = 5.0
 """A connection that says nothing for so long is given up; no subscribed venue is silent for a second."""
 PONG_BYTES = 200
@@ -104,6 +106,7 @@ class Line:
                 await self._connect()
                 reason = await self._listen()
             except (OSError, TimeoutError, CaptureError):
+                LOG.info("A connection ended", exc_info=True)
                 reason = "reconnect"
             finally:
                 await self._close_connection()

@@ -112,6 +112,11 @@ class DataRoot:
         return self.root / "documents"
 
     @property
+    def pictures(self) -> Path:
+        """Plots of stored partitions, at full quality; the Dagster UI shows a small copy of each."""
+        return self.root / "pictures"
+
+    @property
     def models(self) -> Path:
         """Models, one folder each."""
         return self.root / "models"
@@ -176,6 +181,11 @@ class DataRoot:
     def document(self, name: str) -> Path:
         """A small JSON document: a report, or parameters."""
         return self.documents / f"{name}.json"
+
+    def picture(self, table: str, partition: str | None = None) -> Path:
+        """The plot of a partition, named by its Dagster key, or of a table without partitions."""
+        name = partition.replace("|", "_") if partition else table
+        return self.pictures / table / f"{name}.png"
 
     def model(self, model_id: str) -> Path:
         """The files of one model, by the hash of their content."""

@@ -1,6 +1,6 @@
 """Figures small enough to be kept with a run.
 
-Here: an empty one, and one as PNG; matplotlib is loaded by the first.
+Here: an empty one, one as PNG, and a copy of a few kB; matplotlib is loaded by the first.
 Not here: what is drawn (`ml.plotting.plots`, `ml.plotting.density`).
 """
 
@@ -27,4 +27,13 @@ def png(figure: "Figure") -> bytes:
     """The same bytes for the same figure."""
     sink = io.BytesIO()
     figure.savefig(sink, format="png", metadata={"Software": None})
+    return sink.getvalue()
+
+
+def thumbnail(picture: bytes) -> bytes:
+    """A copy of a PNG of the same size as WebP, 4 to 12 kB for what is drawn here."""
+    from PIL import Image
+
+    sink = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").save(sink, "WEBP", quality=50)
     return sink.getvalue()

@@ -19,7 +19,7 @@ from time import perf_counter, process_time
 import dagster as dg
 import numpy as np
 
-from ml.core import config
+from ml.core import config, settings
 from ml.core.config import Config
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
@@ -29,6 +29,7 @@ from ml.market.files import index
 from ml.market.files.capture_sequence import link
 from ml.storage.durable import write_text
 from tests.benchmarks.stream import COPY_NS
+from tests.support.scenario import listing
 
 DECODED = ("book_events", "trades", "validity", "trade_validity", "quarantine")
 FROM = {
@@ -132,13 +133,12 @@ def materialize(name: str, assets: list[str]) -> dict[str, float]:
     started = perf_counter()
     from pipelines.definitions import build_defs
 
-    defs = build_defs()
+    defs = build_defs(DataRoot(settings.load().data_root))
     graph = list(defs.assets)
     given = defs.resources
     key = dg.MultiPartitionKey({"date": date_of(START), "instrument": INSTRUMENT})
-    result = dg.materialize(
-        graph, selection=assets, partition_key=key, resources=given, instance=dg.DagsterInstance.ephemeral()
-    )
+    with listing(INSTRUMENT) as instance:
+        result = dg.materialize(graph, selection=assets, partition_key=key, resources=given, instance=instance)
     assert result.success
     steps = {
         f"day {name}: {event.step_key}, s": event.step_success_data.duration_ms / 1e3

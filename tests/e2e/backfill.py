@@ -33,14 +33,16 @@ def backfill(keys: list[str], told: Path) -> BulkActionStatus:
     """Backfill the partitions of the assets that follow from files; returns how it ended."""
     from pipelines.definitions import defs
 
+    graph = defs().resolve_asset_graph()
     target = ModuleTarget("pipelines.definitions", None, str(Path.cwd()), "lobforge")
     with (
         dg.instance_for_test(overrides=SERIAL) as instance,
         create_test_daemon_workspace_context(target, instance) as context,
     ):
+        instance.add_dynamic_partitions("instrument", sorted({key.partition("|")[2] for key in keys}))
         asked = PartitionBackfill.from_asset_partitions(
             "all",
-            defs.resolve_asset_graph(),
+            graph,
             keys,
             [dg.AssetKey(name) for name in ASSETS],
             time.time(),

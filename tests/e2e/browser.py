@@ -21,7 +21,7 @@ LOBFORGE = str(Path(sys.executable).with_name("lobforge"))
 @contextmanager
 def served(root: Path) -> Iterator[str]:
     """The address of the UI; the server is stopped with all its children."""
-    port = _free_port()
+    port = free_port()
     environment = os.environ | {"LOBFORGE_DATA_ROOT": str(root)}
     command = [LOBFORGE, "ui", "--port", str(port)]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
@@ -53,7 +53,7 @@ def opened(address: str) -> Iterator[Any]:
         browser.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -37,12 +37,14 @@ from ml.core import settings
 from ml.core.paths import DataRoot
 from assets import raw, samples
 from pipelines.definitions import resources_of
+from tests.support.scenario import listing
 assets = dg.load_assets_from_modules([raw, samples])
 for key in sys.argv[1:]:
     date, instrument = key.split("|")
     partition = dg.MultiPartitionKey({"date": date, "instrument": instrument})
     resources = resources_of(DataRoot(settings.load().data_root))
-    assert dg.materialize(assets, partition_key=partition, resources=resources).success
+    with listing(instrument) as instance:
+        assert dg.materialize(assets, partition_key=partition, resources=resources, instance=instance).success
 """
 
 

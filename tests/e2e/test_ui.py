@@ -39,7 +39,7 @@ def test_a_partition_shows_its_plot(page):
     """The depth heat-map is in the metadata of a materialized day."""
     page.goto("/assets/book_samples?view=partitions&partition=2025-03-03%7Csim.SIMUSDT")
     page.get_by_text("Show Markdown").first.click(timeout=60_000)
-    image = page.locator("img[src^='data:image/png;base64']").first
+    image = page.locator("img[src^='data:image/webp;base64']").first
     image.wait_for(timeout=60_000)
     assert image.evaluate("picture => picture.naturalWidth") > 300
 

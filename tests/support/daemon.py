@@ -36,7 +36,20 @@ def daemon(
     root: DataRoot, log: Path, workspace: Path = PROJECT / "workspace.yaml"
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The daemon in a process group of its own, which is killed at the end; its output goes to `log`."""
-    command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(workspace)]
+    with _started(root, log, "dagster-daemon", "run", "-w", str(workspace)) as process:
+        yield process
+
+
+@contextmanager
+def ui(root: DataRoot, log: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """`lobforge ui`, daemon included, in the same way; its code server stays, where a daemon alone restarts its own."""
+    with _started(root, log, "lobforge", "ui", "--port", str(port)) as process:
+        yield process
+
+
+@contextmanager
+def _started(root: DataRoot, log: Path, program: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [str(Path(sys.executable).with_name(program)), *arguments]
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, cwd=PROJECT, env=environment(root), stdout=output, stderr=output, start_new_session=True

@@ -53,6 +53,15 @@ def recorded_samples(market: Path, symbol: str) -> tuple[np.ndarray, Instrument]
     return feed.sampler.samples[: feed.sampler.released], instrument
 
 
+def listing(*instruments: str) -> dg.DagsterInstance:
+    """A Dagster instance of its own whose partitions are those of the instruments."""
+    from assets.partitions import INSTRUMENTS
+
+    instance = dg.DagsterInstance.ephemeral()
+    instance.add_dynamic_partitions(str(INSTRUMENTS.name), instruments)
+    return instance
+
+
 def ingest(root: DataRoot, listed: Config, dates: list[str]) -> None:
     """Materialize what the job `ingest` does, for the listed instruments and dates."""
     from pipelines import jobs
@@ -61,10 +70,14 @@ def ingest(root: DataRoot, listed: Config, dates: list[str]) -> None:
     write_text(root.config, render(listed))
     graph = list(dg.load_assets_from_package_module(assets))
     given = resources_of(root)
-    for date in dates:
-        for instrument_id in listed.ids:
-            key = dg.MultiPartitionKey({"date": date, "instrument": instrument_id})
-            assert dg.materialize(graph, selection=jobs.ingest.selection, partition_key=key, resources=given).success
+    with listing(*listed.ids) as instance:
+        for date in dates:
+            for instrument_id in listed.ids:
+                key = dg.MultiPartitionKey({"date": date, "instrument": instrument_id})
+                made = dg.materialize(
+                    graph, selection=jobs.ingest.selection, partition_key=key, resources=given, instance=instance
+                )
+                assert made.success
 
 
 INGEST = """
@@ -151,6 +164,7 @@ __all__ = [
     "diff",
     "ingest",
     "ingest_elsewhere",
+    "listing",
     "simulated_captures",
     "snapshot",
     "trade",

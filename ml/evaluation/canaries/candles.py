@@ -71,21 +71,26 @@ def future_scramble(
 def planted_leak(
     candles: pl.DataFrame, instrument: Instrument, rows: pl.DataFrame, code: Code, columns: CandleSet, seed: int = 1
 ) -> Canary:
-    """The same features of prices ten candles ahead must be caught by the truncation."""
+    """The same features of prices ten candles ahead must be caught by the truncation, where rows have values at all."""
 
     def leaking(source: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
         ahead = source.with_columns(pl.col(PRICES).shift(-AHEAD).fill_null(pl.col(PRICES)))
         return code(ahead, instrument)
 
     caught = truncation(candles, instrument, leaking(candles, instrument), leaking, columns, 10, seed)
-    missed = int(caught.passed and rows.height > AHEAD)
+    missed = int(caught.passed and _known(rows).size > AHEAD)
     return Canary("planted_leak", missed == 0, missed, 0, f"planted leaks missed; {caught.value:.0f} rows revealed it")
+
+
+def _known(rows: pl.DataFrame) -> np.ndarray:
+    """Positions of rows in which a feature has a value."""
+    names = [name for name in rows.columns if name != "ts" and not name.startswith("null_reason")]
+    return rows.select(pl.any_horizontal(pl.col(names).is_not_null())).to_series().arg_true().to_numpy()
 
 
 def _times(rows: pl.DataFrame, count: int, seed: int) -> list[int]:
     """Random rows, those with values where there are any."""
-    names = [name for name in rows.columns if name != "ts" and not name.startswith("null_reason")]
-    known = rows.select(pl.any_horizontal(pl.col(names).is_not_null())).to_series().arg_true().to_numpy()
+    known = _known(rows)
     pool = known if known.size else np.arange(rows.height)
     return sorted(np.random.default_rng(seed).choice(pool, min(count, pool.size), replace=False).tolist())
 

@@ -1,13 +1,14 @@
 """Materializing assets of the product on a data root, and looking at what a run says."""
 
 import json
+from pathlib import Path
 from shutil import copytree
 
 import dagster as dg
 
 from ml.core.paths import DataRoot
 from ml.storage.commit import publish, read
-from tests.support.scenario import INSTRUMENT
+from tests.support.scenario import INSTRUMENT, listing
 
 DATE = "2025-03-04"
 DAY_BEFORE = "2025-03-03"
@@ -33,7 +34,9 @@ def make(root, *names, date=DATE, resources=None, **options):
 
     key = dg.MultiPartitionKey({"date": date, "instrument": INSTRUMENT.id}) if date else None
     given = resources_of(root) | (resources or {})
-    return dg.materialize(graph(), selection=_selected(names), partition_key=key, resources=given, **options)
+    with listing(INSTRUMENT.id) as instance:
+        options |= {"selection": _selected(names), "partition_key": key, "resources": given, "instance": instance}
+        return dg.materialize(graph(), **options)
 
 
 def _selected(names):
@@ -66,11 +69,23 @@ def shown(result, table):
     return events[0].metadata
 
 
+def lines(result, table, name):
+    """The records of a table among the metadata of a materialization."""
+    return [dict(record.data) for record in shown(result, table)[name].records]
+
+
+def drawn(result, table, name):
+    """The PNG of a plot, which lies in a file, and the bytes that the event log holds of it."""
+    inline, path = shown(result, table)[name].value.split("\n\n")
+    assert inline.startswith("![plot](data:image/webp;base64,")
+    return Path(path.strip("`")).read_bytes(), len(inline)
+
+
 def columns_of(table):
     """The columns that the definition of a table's asset shows."""
     from pipelines.definitions import defs
 
-    (spec,) = [one for one in defs.resolve_all_asset_specs() if one.key.path[-1] == table]
+    (spec,) = [one for one in defs().resolve_all_asset_specs() if one.key.path[-1] == table]
     return spec.metadata["dagster/column_schema"].columns
 
 

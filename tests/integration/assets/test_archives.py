@@ -1,20 +1,21 @@
 """Fetching as Dagster sees it: a partition, its ledger, and a backfill over its dates."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
+import dagster as dg
 import pytest
 
+from assets.archives import archive_files
 from ml.archives import download, fetch
 from ml.core import config
 from ml.core.config import Config
+from ml.core.errors import LobforgeError
 from ml.core.paths import DataRoot
 from ml.core.sources import Source
 from ml.storage.durable import write_text
+from pipelines.definitions import build_assets
 from tests.conftest import default_dates
-from tests.integration.assets.play import DATE, DAY_BEFORE, checks, make, shown
+from tests.integration.assets.play import DATE, DAY_BEFORE, checks, lines, make, shown
 from tests.support.file_server import Archive
 from tests.support.kline_server import served
 from tests.support.scenario import INSTRUMENT
@@ -45,7 +46,9 @@ def test_a_person_sees_what_became_of_each_file(asking, archive):
     result = make(root, "archive_files")
     metadata = shown(result, "archive_files")
     assert (metadata["fetched"].value, metadata["not_published"].value, metadata["checksum"].value) == (1, 0, 0)
-    assert f"{archive.url}/{INSTRUMENT.symbol}-{DATE}.csv" in metadata["files"].value
+    assert [line["url"] for line in lines(result, "archive_files", "files")] == [
+        f"{archive.url}/{INSTRUMENT.symbol}-{DATE}.csv"
+    ]
     assert (listed.captures / "sim" / f"{INSTRUMENT.symbol}-{DATE}.csv").read_bytes() == b"1,2,3"
     absent = make(root, "archive_files", date=DAY_BEFORE)
     assert shown(absent, "archive_files")["not_published"].value == 1
@@ -66,25 +69,21 @@ def test_a_partition_made_again_asks_nothing_and_keeps_its_bytes(asking, archive
 
 
 def test_a_source_that_refuses_fails_the_step(asking, archive):
-    """The run fails, so that it is seen and run again; no line says that there was no file."""
-    root, _ = asking
+    """The step fails, and is retried later; no line says that there was no file."""
+    root, listed = asking
     archive.faults = [("status", 403, {})]
-    assert not make(root, "archive_files", raise_on_error=False).success
+    key = dg.MultiPartitionKey({"date": DATE, "instrument": INSTRUMENT.id})
+    with dg.build_asset_context(partition_key=key) as context, pytest.raises(LobforgeError, match="403"):
+        list(archive_files(context, data_root=root, listed=listed))
+    assert archive_files.op.retry_policy.max_retries > 0
     assert fetch.read_day(root, DATE, INSTRUMENT).is_empty()
-
-
-DEPENDENCIES = """
-from assets.raw import raw_frames
-print([key.to_user_string() for key in raw_frames.dependency_keys])
-"""
 
 
 @pytest.mark.parametrize("fetches", [True, False])
 def test_frames_follow_from_files_where_a_source_is_listed(asking, fetches):
     """A backfill of both fetches a date before it reads its frames; without a source nobody is told to fetch first."""
-    root, listed = asking
-    if not fetches:
-        write_text(root.config, config.render(replace(listed, sources=())))
-    environment = os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)}
-    told = subprocess.run([sys.executable, "-c", DEPENDENCIES], env=environment, check=True, stdout=subprocess.PIPE)
-    assert told.stdout.split() == ([b"['archive_files']"] if fetches else [b"[]"])
+    _, listed = asking
+    assets = build_assets(listed if fetches else replace(listed, sources=()))
+    found = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
+    (frames,) = [asset for asset in found if dg.AssetKey("raw_frames") in asset.keys]
+    assert (dg.AssetKey("archive_files") in frames.dependency_keys) == fetches

@@ -69,4 +69,4 @@ def test_one_dead_canary_fails_the_check_of_its_set():
         "no_leak_base_110": False,
         "no_leak_base_35": True,
     }
-    assert "first qi_1" in results["no_leak_base_110"].metadata["canaries"].value
+    assert "first qi_1" in str(results["no_leak_base_110"].metadata["canaries"].records)

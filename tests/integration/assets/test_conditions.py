@@ -65,6 +65,39 @@ def test_every_day_is_looked_at():
     assert requested == [{"2025-03-02"}, {"2025-03-05"}, {"2025-03-02"}, {"2025-03-02"}]
 
 
+def checked(name, passed=True, **options):
+    """An asset by day with a blocking check."""
+
+    @dg.asset(
+        name=name, partitions_def=DAYS, check_specs=[dg.AssetCheckSpec("sound", asset=name, blocking=True)], **options
+    )
+    def table():
+        yield dg.MaterializeResult()
+        yield dg.AssetCheckResult(check_name="sound", passed=passed)
+
+    return table
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_chain_is_one_run(passed):
+    """All that follows from a sound day is asked for in one tick, and nothing of a day whose blocking check failed."""
+    names = ["a", "b", "c"]
+    follows = {"automation_condition": ON_FRESH_INPUT}
+    assets = [
+        checked("source", passed),
+        *(checked(n, deps=[d], **follows) for d, n in zip(["source", *names[:2]], names, strict=True)),
+    ]
+    defs = dg.Definitions(assets)
+    with dg.DagsterInstance.ephemeral() as instance:
+        cursor = dg.evaluate_automation_conditions(defs, instance).cursor
+        dg.materialize(assets[:1], instance=instance, partition_key="2025-03-05", raise_on_error=False)
+        tick = dg.evaluate_automation_conditions(defs, instance, cursor=cursor)
+        requested = {name: tick.get_requested_partitions(dg.AssetKey(name)) for name in names}
+        again = dg.evaluate_automation_conditions(defs, instance, cursor=tick.cursor).total_requested
+    assert requested == dict.fromkeys(names, {"2025-03-05"} if passed else set())
+    assert again == 0
+
+
 def test_a_new_baseline_recomputes_no_day():
     """But the baseline must be there, and a new day is compared with it."""
 

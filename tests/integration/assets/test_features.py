@@ -7,7 +7,7 @@ import polars as pl
 from ml.features.sets import SETS, WHOLE
 from ml.features.tick.table import FAMILIES
 from ml.storage.commit import manifest
-from tests.integration.assets.play import checks, graph, made, make, shown, spoil, stored
+from tests.integration.assets.play import checks, drawn, graph, lines, made, make, shown, spoil, stored
 
 
 def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
@@ -22,11 +22,10 @@ def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
 def test_a_person_sees_why_rows_are_null(rebuilt):
     """A line per family and reason; the lines of a family add up to the rows."""
     root, result = rebuilt
-    header, _, *lines = shown(result, "features")["rows by null reason"].value.splitlines()
     counts = Counter()
-    for family, _, rows in ([cell.strip() for cell in line.strip("|").split("|")] for line in lines):
-        counts[family] += int(rows)
-    assert header == "| family | reason | rows |"
+    for line in lines(result, "features", "rows by null reason"):
+        assert list(line) == ["family", "reason", "rows"]
+        counts[line["family"]] += line["rows"]
     assert counts == dict.fromkeys(FAMILIES, stored(root, "features").height)
 
 
@@ -54,7 +53,7 @@ def test_a_person_sees_how_much_of_each_feature_there_is(rebuilt):
     root, result = rebuilt
     metadata = shown(result, "features")
     rows = stored(root, "features")
-    assert metadata["coverage by feature"].value.startswith("![plot](data:image/png;base64,")
+    assert drawn(result, "features", "coverage by feature")[0].startswith(b"\x89PNG")
     lines = [line.strip("|").split("|") for line in metadata["coverage"].value.splitlines()[2:]]
     assert [cells[0].strip() for cells in lines] == WHOLE.columns
     for name, chosen in SETS.items():

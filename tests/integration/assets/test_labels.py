@@ -7,7 +7,7 @@ from ml.labels.future import coverage
 from ml.storage.commit import manifest
 from ml.tables.schemas import label_schema
 from ml.tables.spec import conform
-from tests.integration.assets.play import checks, made, make, shown, spoil, stored
+from tests.integration.assets.play import checks, drawn, made, make, shown, spoil, stored
 
 
 def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
@@ -26,7 +26,7 @@ def test_a_person_sees_coverage_reasons_and_classes(rebuilt):
     assert metadata["coverage"].value == coverage(labels)
     nulls = {f"{h}s": labels[f"movement_{h}s"].null_count() for h in HORIZONS}
     assert {h: sum(reasons.values()) for h, reasons in metadata["rows without label"].value.items()} == nulls
-    assert metadata["classes"].value.startswith("![plot](data:image/png;base64,")
+    assert drawn(result, "future_labels", "classes")[0].startswith(b"\x89PNG")
 
 
 def test_a_day_without_labels_warns_and_is_kept(root):

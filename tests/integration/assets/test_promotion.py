@@ -8,7 +8,7 @@ from assets.datasets import Dataset
 from ml.core.errors import DatasetError
 from ml.promotion.registry import Registry
 from ml.storage import decisions
-from tests.integration.assets.play import DATE, copy_of, document, make, shown, spoil
+from tests.integration.assets.play import DATE, copy_of, document, lines, make, shown, spoil
 
 SELECTING = ("label_spec", "dataset_panel")
 
@@ -31,8 +31,8 @@ def test_a_person_sees_every_gate(learned):
     record = document(root, "promotion_decision")
     assert metadata["decision"].value == record["decision"]
     assert metadata["record"].value == record["hash"]
-    for gate in record["gates"]:
-        assert f"| {gate['name']} | {gate['outcome']} |" in metadata["gates"].value
+    told = [(line["name"], line["outcome"]) for line in lines(result, "promotion_decision", "gates")]
+    assert told == [(gate["name"], gate["outcome"]) for gate in record["gates"]]
 
 
 def test_the_same_evidence_is_decided_once(learned, tmp_path):

@@ -13,7 +13,18 @@ from ml.market.decode.events import CHECKPOINT, SNAPSHOT
 from ml.storage.commit import manifest, publish
 from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
-from tests.integration.assets.play import DAY_BEFORE, DECODED, checks, columns_of, made, make, shown, spoil, stored
+from tests.integration.assets.play import (
+    DAY_BEFORE,
+    DECODED,
+    checks,
+    columns_of,
+    drawn,
+    made,
+    make,
+    shown,
+    spoil,
+    stored,
+)
 from tests.support.scenario import INSTRUMENT, capture, diff
 
 RAW = ("raw_frames", *DECODED)
@@ -93,10 +104,11 @@ def test_a_person_sees_when_the_book_was_known(root):
     other = root.partition("validity", DAY_BEFORE, "sim.OTHER")
     alone = shown(make(root, *DECODED, date=DAY_BEFORE), "validity")
     publish(root, "validity", other, validity, "v")
-    metadata = shown(make(root, *DECODED, date=DAY_BEFORE), "validity")
+    result = make(root, *DECODED, date=DAY_BEFORE)
+    metadata = shown(result, "validity")
     assert metadata["share of the day known"].value == own["share"] < 2.5 / 24
     assert metadata["gaps"].value == own["gaps"] == 1
-    assert metadata["known by hour"].value.startswith("![plot](data:image/png;base64,")
+    assert drawn(result, "validity", "known by hour")[0].startswith(b"\x89PNG")
     assert metadata["known by hour"].value != alone["known by hour"].value
 
 

@@ -27,7 +27,7 @@ def test_each_fold_is_judged_after_all_it_was_trained_on(predictions):
 def test_a_person_sees_the_folds(learned, predictions):
     """A line a fold with the scores of the stored rows, and two pictures."""
     metadata = shown(learned[1], "fold_predictions")
-    assert len(metadata["scores"].value.splitlines()) == 2 + fold_scores(predictions).height
+    assert len(metadata["scores"].records) == fold_scores(predictions).height
     for name in ("folds", "reliability"):
         assert metadata[name].value.startswith("![plot](data:image/png;base64,")
 

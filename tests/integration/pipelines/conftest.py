@@ -10,15 +10,21 @@ HOURS = 0.3
 
 
 @pytest.fixture(scope="session")
+def defs():
+    """The definitions over the data root of the settings."""
+    from pipelines.definitions import defs
+
+    return defs()
+
+
+@pytest.fixture(scope="session")
 def created(tmp_path_factory):
     """A created data root, and what was done."""
     from pipelines.demo import default_config
     from pipelines.setup import initialise
 
     root = DataRoot(tmp_path_factory.mktemp("created") / "data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DAGSTER_HOME", "")
-        return root, initialise(root, default_config())
+    return root, initialise(root, default_config())
 
 
 @pytest.fixture
@@ -35,7 +41,6 @@ def with_stores(created):
 @pytest.fixture
 def home(created, tmp_path, monkeypatch):
     """A copy of the created data root that a test may change; the variables that name it are put back."""
-    monkeypatch.setenv("DAGSTER_HOME", "")
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(tmp_path / "data"))
     copytree(created[0].root, tmp_path / "data")
     return DataRoot(tmp_path / "data")
@@ -45,15 +50,13 @@ def home(created, tmp_path, monkeypatch):
 def demonstrated(tmp_path_factory):
     """The demo on eighteen simulated minutes: its data root, partition keys, report and lines of progress."""
     from ml.evaluation import verdict
-    from pipelines import definitions, demo
+    from pipelines import demo
 
     base = DataRoot(tmp_path_factory.mktemp("demo") / "data")
     said = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DAGSTER_HOME", "")
         patch.setenv("LOBFORGE_DATA_ROOT", str(base.root))
         patch.setattr(verdict, "STRONG_ROUNDS", 5)
         wanted = demo.Demo(hours=HOURS)
         root, keys = demo.prepare(wanted, said.append)
-        patch.setattr(definitions, "defs", definitions.build_defs(**definitions.resources_of(root)))
         return root, keys, demo.run(root, keys, said.append), said

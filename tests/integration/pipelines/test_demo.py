@@ -5,11 +5,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from dagster_shared.serdes import serialize_value
 
-from ml.core import config, settings
+from ml.core import config
 from ml.core.errors import CaptureError
 from ml.storage.commit import read
 from pipelines.demo import Demo, default_config, prepare
+from pipelines.setup import opened
 from tests.architecture.sources import PROJECT
 from tests.integration.pipelines.conftest import HOURS
 from tests.support.scenario import INSTRUMENT, USDM, capture, diff, snapshot, trade
@@ -20,8 +22,7 @@ KEY = f"2025-03-03|{INSTRUMENT.id}"
 
 @pytest.fixture
 def base(tmp_path, monkeypatch):
-    """A data root of its own for what the settings name; the variables that the demo sets are put back."""
-    monkeypatch.setenv("DAGSTER_HOME", "")
+    """A data root of its own for what the settings name."""
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(tmp_path))
     return tmp_path
 
@@ -74,10 +75,8 @@ def test_the_report_is_that_of_the_stored_tables(demonstrated):
     assert (gap["start"], gap["end"], gap["reason"]) == (lost["end_ts"][0], lost["start_ts"][1], "sequence_gap")
 
 
-def test_every_asset_was_materialized(demonstrated):
+def test_every_asset_was_materialized(demonstrated, defs):
     """By name, all that the two jobs of the way from capture to promotion make."""
-    from pipelines.definitions import defs
-
     _, _, report, said = demonstrated
     assert report["assets"] == sorted(
         key.to_user_string()
@@ -117,7 +116,7 @@ def test_the_same_market_is_simulated_once(base, monkeypatch, with_stores):
 
 
 def test_recorded_captures_are_surveyed(base, tmp_path, with_stores):
-    """Instruments, decimals and dates come from the files; the settings then name the data root."""
+    """Instruments, decimals and dates come from the files."""
     folder = tmp_path / "raw"
     folder.mkdir()
     late = 1_741_046_395_000  # 2025-03-03 23:59:55 UTC
@@ -133,7 +132,6 @@ def test_recorded_captures_are_surveyed(base, tmp_path, with_stores):
         "2025-03-04",
     )
     assert [(i.id, i.price_decimals, i.size_decimals) for i in listed.instruments] == [(USDM, 1, 2)]
-    assert settings.load().data_root == root.root
 
 
 def test_a_folder_without_captures_is_an_error(base, tmp_path):
@@ -148,3 +146,12 @@ def test_the_default_market_runs_over_midnight():
     listed = default_config()
     assert (listed.last_date - listed.first_date).days == 1
     assert listed.captures == Path("captures") / "sim"
+
+
+def test_the_event_log_stays_small(demonstrated):
+    """What one run from captures to training features writes into it is kept for ever: bytes, pictures included."""
+    root, _, _, _ = demonstrated
+    with opened(root) as instance:
+        (run,) = [run for run in instance.get_runs() if run.job_name == "ingest"]
+        written = sum(len(serialize_value(entry)) for entry in instance.all_logs(run.run_id))
+    assert written < 400_000

@@ -7,7 +7,7 @@ from ml.core.errors import DatasetError
 from ml.core.paths import FEATURE_GROUP, LEGACY_GROUP
 from ml.storage import commit, durable
 from ml.tables.schemas import label_schema
-from pipelines import definitions, labelling
+from pipelines import labelling
 from pipelines.demo import default_config
 from pipelines.labelling import Range
 from pipelines.setup import initialise
@@ -21,9 +21,7 @@ def home(ingested, tmp_path, monkeypatch, with_stores):
     """A copy of the ingested data root with an instance of its own; the definitions work on it."""
     root = copy_of(ingested, tmp_path)
     with_stores(root)
-    monkeypatch.setenv("DAGSTER_HOME", "")
     initialise(root, default_config())
-    monkeypatch.setattr(definitions, "defs", definitions.build_defs(**definitions.resources_of(root)))
     return root
 
 

@@ -6,7 +6,6 @@ from itertools import islice, pairwise
 import dagster as dg
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from pipelines.definitions import defs
 from pipelines.schedules import weekly_retraining
 
 
@@ -19,7 +18,7 @@ def test_each_sunday_at_midnight_utc():
     assert {later - tick for tick, later in pairwise(ticks)} == {timedelta(days=7)}
 
 
-def test_a_tick_asks_for_the_learning_job():
+def test_a_tick_asks_for_the_learning_job(defs):
     """One run, of everything that learns."""
     context = dg.build_schedule_context(scheduled_execution_time=datetime(2025, 3, 9, tzinfo=UTC))
     schedule = defs.resolve_schedule_def("weekly_retraining")

@@ -10,8 +10,7 @@ from ml.core import config
 from ml.core.config import Config
 from ml.market.files import arrivals
 from ml.storage.durable import write_text
-from pipelines import sensors
-from pipelines.definitions import defs, resources_of
+from pipelines.definitions import build_defs, resources_of
 from pipelines.jobs import index_captures, receive
 from pipelines.sensors import capture_arrivals
 from tests.support.scenario import INSTRUMENT, capture, diff
@@ -27,12 +26,12 @@ NOON = 1_741_089_600_000
 
 @pytest.fixture
 def captures(root, tmp_path):
-    """An empty folder of captures; the data root lists two instruments, of which the definitions know the first."""
+    """An empty folder of captures; the data root lists one instrument."""
     folder = tmp_path / "captures"
     folder.mkdir()
     write_text(
         root.config,
-        config.render(Config(folder, date(2025, 3, 3), date(2025, 3, 6), (INSTRUMENT, replace(INSTRUMENT, id=BTC)))),
+        config.render(Config(folder, date(2025, 3, 3), date(2025, 3, 6), (INSTRUMENT,))),
     )
     return folder
 
@@ -48,14 +47,18 @@ class Daemon:
 
     def __init__(self, root, instance):
         self.root = root
+        self.defs = build_defs(root)
         self.instance = instance
         self.cursor = None
         self.now = 1_000
 
     def tick(self):
         given = {"data_root": resources_of(self.root)["data_root"]}
-        with dg.build_sensor_context(self.instance, self.cursor, definitions=defs, resources=given) as context:
+        with dg.build_sensor_context(self.instance, self.cursor, definitions=self.defs, resources=given) as context:
+            context.caching_dynamic_partitions_loader = self.instance  # a daemon's context opens it by itself
             answer = capture_arrivals.evaluate_tick(context)
+        for request in answer.dynamic_partitions_requests or []:
+            self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
         self.cursor = answer.cursor
         return answer
 
@@ -78,7 +81,8 @@ def daemon(captures, root):
 
 
 def test_no_capture_is_no_error(daemon):
-    """An empty folder is waited for."""
+    """An empty folder is waited for, once the listed instruments are partitions."""
+    assert daemon.tick().run_requests == []
     answer = daemon.tick()
     assert answer.run_requests == []
     assert answer.skip_message.startswith("no capture file")
@@ -152,21 +156,26 @@ def test_what_nobody_listed_is_not_asked_for(captures, root):
     assert contents(root) == {}
 
 
-def test_what_has_no_partition_yet_waits(captures, daemon):
-    """An instrument listed meanwhile, and a day past the known ones, fail no tick."""
+def test_an_instrument_listed_meanwhile_needs_no_restart(captures, daemon, root):
+    """It becomes a partition, and its captures are asked for, while the definitions stay loaded."""
     record(captures, "a.log", NOON)
     record(captures, "b.log", NOON, symbol="BTCUSDT", venue="")
-    record(captures, "c.log", NOON + 2 * DAY)
     assert set(daemon.index()) == {f"2025-03-04|{SIM}"}
+    listed = config.load(root)
+    both = replace(listed, instruments=(INSTRUMENT, replace(INSTRUMENT, id=BTC)))
+    write_text(root.config, config.render(both))
+    assert set(daemon.index()) == {f"2025-03-04|{BTC}"}
+    assert daemon.requests() == {}
 
 
-def test_a_partition_is_asked_for_as_soon_as_it_exists(captures, daemon, monkeypatch):
-    """Midnight makes the day before a partition: the cursor has not forgotten it."""
+def test_a_partition_is_asked_for_as_soon_as_it_exists(captures, daemon, root):
+    """A day past the last one fails no tick; it has a partition once the definitions know later dates."""
     record(captures, "a.log", NOON)
-    with monkeypatch.context() as patch:
-        patch.setattr(sensors, "instrument_day", dg.StaticPartitionsDefinition(["another"]))
-        assert daemon.index() == {}
-    assert set(daemon.requests()) == {f"2025-03-04|{SIM}"}
+    record(captures, "b.log", NOON + 3 * DAY)
+    write_text(root.config, config.render(replace(config.load(root), last_date=date(2025, 3, 9))))
+    assert set(daemon.index()) == {f"2025-03-04|{SIM}"}
+    daemon.defs = build_defs(root)
+    assert set(daemon.requests()) == {f"2025-03-07|{SIM}"}
     assert daemon.requests() == {}
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from ml.core import config
 from ml.storage import commit
+from pipelines import setup
 from pipelines.demo import default_config
 from pipelines.setup import initialise
 from tests.architecture.sources import PROJECT
@@ -39,7 +40,7 @@ def test_everything_is_made_below_the_data_root(created):
     root, done = created
     assert [line.split(" ")[0] for line in done] == ["wrote", "created", "created"]
     assert config.load(root).instruments == default_config().instruments
-    assert (root.dagster_home / "dagster.yaml").read_text() == (PROJECT / "dagster.yaml").read_text()
+    assert (root.dagster_home / "dagster.yaml").read_text().endswith((PROJECT / "dagster.yaml").read_text())
     assert (root.mlflow / "mlflow.db").exists()
     assert list(root.dagster_home.rglob("*.db"))
 
@@ -65,3 +66,17 @@ def test_what_a_killed_process_left_is_healed(home):
         f"trades: listed {path.name}, which stood in place without an entry",
     ]
     assert initialise(home, default_config()) == []
+
+
+def test_an_older_instance_configuration_is_updated_unless_somebody_changed_it(home, monkeypatch, tmp_path):
+    """What lobforge wrote follows the version of lobforge; a changed file stays as it is."""
+    path = home.dagster_home / "dagster.yaml"
+    monkeypatch.setattr(setup, "PROJECT", tmp_path)
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    assert initialise(home, default_config()) == [f"updated {path}"]
+    assert path.read_text().endswith("telemetry:\n  enabled: false\n")
+    edited = path.read_text() + "nux:\n  enabled: false\n"
+    path.write_text(edited)
+    (tmp_path / "dagster.yaml").write_text("")
+    assert initialise(home, default_config()) == []
+    assert path.read_text() == edited

@@ -1,6 +1,8 @@
 """Figures: small, and the same bytes for the same content."""
 
-from ml.plotting.figures import empty, png
+import numpy as np
+
+from ml.plotting.figures import empty, png, thumbnail
 
 
 def test_the_same_figure_is_the_same_bytes():
@@ -14,3 +16,10 @@ def test_the_same_figure_is_the_same_bytes():
     assert drawn(1) == drawn(1) != drawn(2)
     assert drawn(1).startswith(b"\x89PNG")
     assert len(drawn(1)) < 30_000
+
+
+def test_a_copy_is_small():
+    """Of a picture full of noise, which a PNG cannot compress."""
+    figure, axes = empty(8, 3.2)
+    axes.imshow(np.random.default_rng(0).normal(size=(40, 720)), aspect="auto")
+    assert len(thumbnail(png(figure))) < 30_000 < len(png(figure))

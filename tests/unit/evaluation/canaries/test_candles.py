@@ -54,5 +54,7 @@ def test_a_canary_that_catches_nothing_fails(monkeypatch):
 
 
 def test_nothing_known_is_no_failure():
-    """A month without a candle has nothing to leak."""
+    """A month without a candle has nothing to leak, nor has one of a new instrument, whose rows are all null."""
     assert all(verdicts(honest, 1).values())
+    null = pl.lit(None, pl.Float64)
+    assert all(verdicts(lambda candles, _: candles.select("ts", last=null, mean=null)).values())
