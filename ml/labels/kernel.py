@@ -167,7 +167,7 @@ def _variance(quotes: Quotes, first: int, variance: NDArray[np.float64]) -> None
         else:
             change = bid[i] + ask[i] - bid[i - 1] - ask[i - 1]
             squares += change * change
-            while i - start > min(SIGMA_ROWS, run[i]):
+            if i - start > SIGMA_ROWS:
                 start += 1
                 change = bid[start] + ask[start] - bid[start - 1] - ask[start - 1]
                 squares -= change * change

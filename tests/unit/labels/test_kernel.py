@@ -70,6 +70,14 @@ def test_the_first_reason_that_applies(change, row, reason):
     assert (labels.age[0, row] == -1) == (reason is not NullReason.NONE)
 
 
+@pytest.mark.parametrize("hole", range(8))
+def test_any_invalid_second_up_to_the_target_makes_a_label_null(hole):
+    """From the row itself to t + h, the first of them too."""
+    labels = labelled(quotes([99] * 8, [101] * 8, [k != hole for k in range(8)]), (5,))
+    reasons = [NullReason.INVALID_BOOK, *[NullReason.HORIZON_INVALID] * 5, NullReason.NONE, NullReason.NONE]
+    assert NullReason(labels.reason[0, 0]) is reasons[hole]
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1_000), st.sets(st.integers(0, 2_599), max_size=4))
 def test_the_volatility_is_that_of_its_window(seed, holes):

@@ -1,5 +1,6 @@
 """The commit protocol: old or new, never broken."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -215,6 +216,22 @@ def test_a_missing_table_says_what_to_do(root):
     """Reading what was never made is no stack trace from parquet."""
     with pytest.raises(StoreError, match="Materialize"):
         commit.read(path(root))
+
+
+def test_a_file_that_reads_back_differently_is_not_published(root, monkeypatch):
+    """A disk that loses bytes without an error: the step fails and says so, and the old file stands."""
+    entry = commit.publish(root, "features", path(root), OLD, "v")
+    before = files(root)
+
+    def lose(sink):
+        sink.flush()
+        shutil.copy(path(root), sink.name)
+
+    monkeypatch.setattr(commit.durable, "sync", lose)
+    with pytest.raises(StoreError, match="reads back differently than it was written"):
+        commit.publish(root, "features", path(root), NEW, "v")
+    assert_frame_equal(commit.load(path(root)), OLD)
+    assert (commit.manifest(root, "features"), files(root)) == ({entry.path: entry}, before)
 
 
 @pytest.mark.promise("B7")
