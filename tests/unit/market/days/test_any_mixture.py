@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -13,10 +13,13 @@ from ml.core.instruments import Instrument
 from ml.core.time import bounds
 from ml.market.bulk import shapes as at
 from ml.market.days.samples import sample_captures
+from ml.market.decode.events import RawFrame
+from ml.market.files import captures
 from ml.market.files.capture_sequence import link
 from ml.market.files.index import scan
 from ml.market.gaps import gaps, named
 from tests.support.days import decode_day, raw_day, sample_day
+from tests.support.emulator.archives import Part, formats
 from tests.support.emulator.market import Market
 from tests.support.emulator.protocols import PROTOCOLS, Binance, Bybit
 from tests.unit.market.decode.messages import EMULATED
@@ -26,24 +29,29 @@ NEXT = "2025-03-04"
 MIDNIGHT = bounds(DATE)[1] // 10**6
 MS = MIDNIGHT - 20_000
 """Begin of the tape, ms UTC: 20 s before midnight."""
-VENUES = ("binance-spot", "binance-usdm", "binance-coinm", "bybit-linear", "okx-swap", "okx-spot")
+SENDING = ("binance-spot", "binance-usdm", "binance-coinm", "bybit-linear", "bybit-spot", "okx-swap", "okx-spot")
+PUBLISHED_ALONE = "coinbase-spot"
+"""A venue of which there are archives and no captures."""
+VENUES = (*SENDING, PUBLISHED_ALONE)
 STEPS = 160
 """Of 250 ms each: 40 s, half of them on the next day."""
-AGG = "aggTrades"
-HEADS = {
-    AGG: "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n",
-    "trades": "id,price,qty,quote_qty,time,is_buyer_maker\n",
-}
 
 
 class Streams:
-    """What one venue sends in some seconds, by stream: (ms, text) in order; and the trades that happened."""
+    """What one venue sends in some seconds, by stream: (ms, text) in order; and the market that it is about."""
 
     def __init__(self, venue, seed):
-        self.protocol = PROTOCOLS[venue](venue)
-        self.symbol = EMULATED.get(venue, "BTCUSDT")
-        self.market = Market(self.symbol, seed, self.protocol.gap_ids, opened_ms=MS)
+        self.protocol = PROTOCOLS[venue](venue) if venue in PROTOCOLS else None
+        self.symbol = "BTC-USD" if venue == PUBLISHED_ALONE else EMULATED.get(venue, "BTCUSDT")
+        self.market = Market(self.symbol, seed, self.protocol.gap_ids if self.protocol else 1, opened_ms=MS)
         self.found = {"book": [], "trades": []}
+        if self.protocol is None:
+            for k in range(STEPS):
+                self.market.step(MS + 250 * k)
+        else:
+            self.send()
+
+    def send(self):
         for k in range(STEPS):
             ms = MS + 250 * k
             book, *trades = self.protocol.frames(self.market, self.market.step(ms))
@@ -91,14 +99,24 @@ class Streams:
 
 
 @st.composite
+def windows(draw):
+    """Some seconds: numbers of the first change and of the one behind the last."""
+    first = draw(st.integers(0, STEPS - 40))
+    return first, draw(st.integers(first + 20, STEPS))
+
+
+@st.composite
 def files(draw):
-    """Of some venue: lines by file, each file with some of the streams in some seconds, in an order of its own."""
+    """Of some venue: lines by file, each file with some of the streams in some seconds, in an order of its own.
+
+    And its archives: by format, each with the window that a file of it holds.
+    """
     venue = draw(st.sampled_from(VENUES))
     streams = Streams(venue, draw(st.integers(0, 50)))
     written = []
-    for _ in range(draw(st.integers(1, 3))):
-        first = draw(st.integers(0, STEPS - 40))
-        behind = draw(st.integers(first + 20, STEPS))
+    sent = venue != PUBLISHED_ALONE
+    for _ in range(draw(st.integers(0, 3)) if sent else 0):
+        first, behind = draw(windows())
         names = draw(st.sets(st.sampled_from(sorted(streams.found)), min_size=1))
         rows = []
         for name in sorted(names):
@@ -112,9 +130,9 @@ def files(draw):
         for k in sorted(draw(st.sets(st.integers(0, max(len(rows) - 2, 0)), max_size=2))) if len(rows) > 2 else ():
             rows[k : k + 2] = [(rows[k][0], rows[k + 1][1]), (rows[k + 1][0], rows[k][1])]
         written.append(rows)
-    kinds = draw(st.sets(st.sampled_from(sorted(HEADS)))) if venue == "binance-usdm" else set()
-    assume(any(written) or kinds)
-    return venue, streams, written, sorted(kinds)
+    archived = st.tuples(st.sampled_from(sorted(formats(venue))), windows())
+    archives = draw(st.lists(archived, min_size=0 if any(written) else 1, max_size=3))
+    return venue, streams, written, archives
 
 
 def write(path, venue, rows, path_of):
@@ -123,19 +141,24 @@ def write(path, venue, rows, path_of):
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def archive(folder, kind, streams, date):
-    """The trades of a date as Binance publishes them, of each trade or aggregated."""
-    start, end = bounds(date)
-    rows = []
-    for number, (ms, text) in enumerate(streams.found["trades"]):
-        one = json.loads(text)["data"]
-        maker = str(one["m"]).lower()
-        if start <= ms * 10**6 < end:
-            each = f"{one['t']},{one['p']},{one['q']},1.0,{ms},{maker}\n"
-            rows.append(f"{number},{one['p']},{one['q']},{one['t']},{one['t']},{ms},{maker}\n" if kind == AGG else each)
-    path = folder / "um" / f"{streams.symbol}-{kind}-{date}.csv"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(HEADS[kind] + "".join(rows))
+def publish(folder, venue, streams, name, window):
+    """Write an archive, a file per date; the trades that it holds."""
+    of_dates, write_archive = formats(venue)[name]
+    middle = (MIDNIGHT - MS) // 250
+    held = set()
+    for date, first, behind in ((DATE, 0, middle), (NEXT, middle, STEPS)):
+        if not of_dates:
+            first, behind = max(first, window[0]), min(behind, window[1])
+        if first < behind:
+            part = Part(venue, streams.market, first, behind, date)
+            write_archive(folder / date, part)
+            held |= happened(part)
+    return held if "trades" in name.lower() or name == "gdax raw" else set()
+
+
+def happened(part):
+    """The trades of a part of a market as they are stored: time, side, price and size."""
+    return {(ms * 10**6, *trade) for _, ms, *trade in part.trades()}
 
 
 def dates_of(chain):
@@ -154,7 +177,15 @@ def trade_of(ms, text):
     return ms * 10**6, 1 if said.lower() == "buy" else -1, round(float(price) * 10), round(float(size) * 1000)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def rows_read(path):
+    """How many rows of an archive its frames hold, and how many are refused; and how many rows it has."""
+    items = list(captures.read(path))
+    rows = [json.loads(item.payload).get("rows") if isinstance(item, RawFrame) else None for item in items]
+    headers = 0 if path.suffix == ".data" else 1
+    return sum(1 if found is None else len(found) for found in rows), len(path.read_text().splitlines()) - headers
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files())
 def test_every_frame_is_counted_and_only_the_book_makes_the_book_known(tmp_path_factory, given_):
     """Read, counted by kind or quarantined; known time and gaps are the day; trades count once."""
@@ -162,16 +193,20 @@ def test_every_frame_is_counted_and_only_the_book_makes_the_book_known(tmp_path_
     folder = tmp_path_factory.mktemp("mixed")
     for number, rows in enumerate(rows for rows in written if rows):
         write(folder / f"{number}.jsonl", venue, rows, streams.protocol.path)
-    for kind in archives:
-        for date in (DATE, NEXT):
-            archive(folder, kind, streams, date)
+    published = set()
+    for number, (name, window) in enumerate(archives):
+        published |= publish(folder / f"archive {number}", venue, streams, name, window)
     instrument = Instrument(f"{venue}.{streams.symbol}", 1, 3, 1, 1)
     chain = link(sorted(path for path in folder.rglob("*") if path.is_file()), lambda path: scan(path)[0])
     runs = list(chain.runs(instrument.id))
     kinds = np.concatenate([run.kind for run in runs])
     lines = sum(len(path.read_text().splitlines()) for path, index in chain.files if path.suffix == ".jsonl")
     lines += sum(len(path.read_text().splitlines()) for path, _ in chain.unread)
-    lines += sum(index.frames for path, index in chain.files if path.suffix == ".csv")
+    for path, index in chain.files:
+        if path.suffix != ".jsonl":
+            lines += index.frames
+            found, has = rows_read(path)
+            assert found == has, path
     refused = sum(sum(reasons.values()) for reasons in chain.quarantined().values())
     not_read = sum(chain.not_read().values())
     assert int(np.count_nonzero(kinds != at.OTHER)) + not_read + refused == lines
@@ -187,13 +222,12 @@ def test_every_frame_is_counted_and_only_the_book_makes_the_book_known(tmp_path_
         pl.concat(named(day.validity, date, instrument.id) for date, day in days.items()), bounds(dates[-1])[1]
     )
     trades = pl.concat(day.trades for day in days.values()).select("event_ts", "side", "price", "size")
-    happened = {trade_of(*row) for row in streams.found["trades"]}
     found = trades.rows()
     assert len(found) == len(set(found))
-    assert set(found) <= happened
-    if not (archives or chain.not_read().keys() - {"kline", "tickers"}):
+    assert set(found) <= happened(Part(venue, streams.market, 0, STEPS, ""))
+    if not chain.not_read().keys() - {"kline", "tickers"}:
         texts = {text for rows in written for _, text in rows}
-        held = {
+        held = published | {
             trade_of(*row)
             for name in ("trades", "aggregated")
             for row in streams.found.get(name, [])
