@@ -71,10 +71,14 @@ def _show(days: pl.DataFrame, gaps: pl.DataFrame, trades: pl.DataFrame, beside: 
 
 def _show_gaps(title: str, gaps: pl.DataFrame) -> None:
     rows = [
-        [name, _time(start), _time(end), "" if seconds is None else f"{seconds:.3f}", str(last), str(next_), reason]
+        [name, _time(start), _time(end), "" if seconds is None else f"{seconds:.3f}", _id(last), _id(next_), reason]
         for name, start, end, seconds, last, next_, reason in gaps.iter_rows()
     ]
     show_table(title, ["instrument", "start", "end", "seconds", "from id", "to id", "reason"], rows)
+
+
+def _id(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def _time(ts: int | None) -> str:

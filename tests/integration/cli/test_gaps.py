@@ -131,6 +131,7 @@ def test_people_see_two_tables(stored, capsys):
     shown = capsys.readouterr().out
     for word in ("99.96%", "2025-03-04 00:10:00.000", "2025-03-04 00:10:30.500", "30.500", "still unknown"):
         assert word in shown
+    assert "None" not in shown
 
 
 def test_nothing_stored_is_two(stored, capsys):
