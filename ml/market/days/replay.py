@@ -4,8 +4,10 @@ Stored days belong to `ml.market.days.day`.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
+from threading import Thread
 from typing import Any
 
 from ml.core.errors import FrameError, InstrumentError
@@ -13,6 +15,7 @@ from ml.core.instruments import Instrument
 from ml.market.book import layout
 from ml.market.book.feed import Feed
 from ml.market.book.ladder import best, count
+from ml.market.book.sampler import Sampler
 from ml.market.days.infer_instrument import FINEST, infer_instrument
 from ml.market.files.capture_sequence import CaptureSequence, link
 from ml.market.files.frame_routing import Line
@@ -36,9 +39,15 @@ def inspect(paths: Sequence[Path], tell: Callable[[str], None] = lambda _: None)
         InstrumentError: a venue is not supported.
     """
     found: dict[str, tuple[Path, list[Line]]] = {}
+    preparing = Thread(target=_prepare)
+
+    def told(path: Path, count: int) -> None:
+        if preparing.ident is None:  # not before something is read: it delays the end of the process
+            preparing.start()
+        tell(f"{path.name}: {count:,} frames read")
 
     def index(path: Path) -> FileIndex:
-        summary, lines = scan(path, lambda count: tell(f"{path.name}: {count:,} frames read"))
+        summary, lines = scan(path, partial(told, path))
         found[summary.sha256] = (path, lines)
         return summary
 
@@ -52,6 +61,11 @@ def inspect(paths: Sequence[Path], tell: Callable[[str], None] = lambda _: None)
         instruments[instrument_id] = summary | {"streams": chain.streams(instrument_id)}
         quarantined += [_quarantined(found[sha][0], offset, error) for sha, offset, error in refused]
     return {"instruments": instruments, "quarantined": quarantined, "not_read": chain.not_read()}
+
+
+def _prepare() -> None:
+    """Have the kernel compiled, or loaded, while files are read."""
+    Sampler().run()
 
 
 def _counting(tell: Callable[[str], None], what: str, total: int) -> Callable[[int], None]:

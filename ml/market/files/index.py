@@ -31,7 +31,7 @@ from ml.storage.commit import publish, sha256_file
 from ml.storage.durable import write_text
 from ml.tables.schemas import SCHEMAS
 
-FORMAT = 7
+FORMAT = 8
 MIN_APART_NS = 60 * 10**9
 """Snapshots are noted at most once a minute: some archives hold nothing else."""
 

@@ -1,12 +1,14 @@
 """What a person is told while a command works."""
 
 import json
+import threading
 
 import pytest
 
 from cli import progress
 from cli.progress import ERASE, Progress
 from ml.core import kernel_cache
+from ml.market.days import replay
 from tests.integration.cli.test_inspect import GOOD
 from tests.support.command import lobforge
 from tests.support.scenario import USDM, capture
@@ -54,3 +56,23 @@ def test_inspect_tells_how_far_it_is_and_its_output_stays_one_document(tmp_path,
         f"{USDM}: decimals of 5 of 5 frames",
         f"{USDM}: replayed 0 of 5 frames",
     ]
+
+
+def test_the_kernel_is_compiled_while_files_are_read(tmp_path, capsys, monkeypatch):
+    """Once, after the first frames; reading the next file does not wait for it."""
+    monkeypatch.setattr(progress, "ELSEWHERE", 0)
+    read = threading.Event()
+    waited = []
+    monkeypatch.setattr(replay, "_prepare", lambda: waited.append(read.wait(60)))
+    files = [capture(tmp_path / name, GOOD[:n]) for n, name in ((5, "a.log"), (4, "b.log"))]
+    real = replay.link
+
+    def link(*arguments):
+        chain = real(*arguments)
+        read.set()
+        return chain
+
+    monkeypatch.setattr(replay, "link", link)
+    assert lobforge("inspect", *files, "--json") == 0
+    assert waited == [True]
+    assert "b.log: 4 frames read" in capsys.readouterr().err

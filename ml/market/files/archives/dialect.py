@@ -12,7 +12,7 @@ from ml.core.instruments import Instrument, to_units
 from ml.market.decode.events import BookMessage, Trade, known_ns
 from ml.market.decode.parse_errors import UNFIT, guarded, invalid, whole
 from ml.market.files.archives.detect import FORMATS
-from ml.market.files.archives.table import BOOK, SNAPSHOT, TRADE, Format, Row
+from ml.market.files.archives.table import BOOK, OTHER, SNAPSHOT, TRADE, Format, Row
 from ml.market.venues.levels import add_levels
 
 VENUES = ("coinbase-spot", "deribit", "bitmex")
@@ -39,8 +39,9 @@ def kind(doc: dict[str, Any]) -> str:
 
 
 def stream(doc: dict[str, Any]) -> str:
-    """The archive's format: a file holds one."""
-    return str(doc["archive"])
+    """The archive's format: a file holds one. What is neither book nor trades has its type too: a candle's length."""
+    named = str(doc["archive"])
+    return f"{named} {doc['type']}" if kind(doc) == OTHER and doc.get("type") else named
 
 
 def begins(doc: dict[str, Any]) -> bool:

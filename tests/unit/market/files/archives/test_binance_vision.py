@@ -85,8 +85,10 @@ def test_candles_say_how_long_they_are(tmp_path, seconds, interval, unit):
     """By their own times, in ms and us, whatever file they stand in: a day's or a month's."""
     opened = MS // 1_000 * unit
     row = f"{opened},1,2,0.5,1.5,10,{opened + seconds * unit - 1},15,3,5,7,0\n"
-    (doc,) = docs(packed(tmp_path / "um" / "BTCUSDT-1m-2025-01.csv", row))
+    path = packed(tmp_path / "um" / "BTCUSDT-1m-2025-01.csv", row)
+    (doc,) = docs(path)
     assert doc["type"] == interval
+    assert inspect([path])["not_read"] == {f"binance-vision-klines {interval}": 1}
 
 
 def test_a_day_of_candles_alone_has_no_frames_and_says_why(tmp_path, root):
