@@ -39,6 +39,9 @@ COMMANDS = {
         FEATURES,
         attribute="app",
     ),
+    "layering": Entry(
+        "cli.layering", "Cues of layering in order books, and episodes to test detectors with.", MODELS, attribute="app"
+    ),
     "label": Entry("cli.label", "Recompute the labels of stored days; only label columns change.", FEATURES),
     "demo": Entry(
         "cli.demo", "Run the whole graph on a simulated market or on your captures, and show the decision.", MODELS

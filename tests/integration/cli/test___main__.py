@@ -11,6 +11,8 @@ from typer.main import get_command
 from cli.__main__ import COMMANDS, PREDECESSOR, app
 from cli.features import COMMANDS as FEATURES
 from cli.features import app as features
+from cli.layering import COMMANDS as LAYERING
+from cli.layering import app as layering
 from tests.support.command import lobforge
 from tests.support.scenario import capture, diff, snapshot
 
@@ -38,7 +40,7 @@ def test_the_help_lists_each_command_with_a_sentence_under_its_heading(capsys, m
             assert f"─ {entry.panel} ─" in shown
 
 
-@pytest.mark.parametrize(("application", "entries"), [(app, COMMANDS), (features, FEATURES)])
+@pytest.mark.parametrize(("application", "entries"), [(app, COMMANDS), (features, FEATURES), (layering, LAYERING)])
 def test_each_command_explains_itself_and_each_of_its_options(application, entries):
     """Its help begins with the sentence of the list."""
     group = get_command(application)
