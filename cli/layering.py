@@ -8,6 +8,10 @@ from cli.lazy import Entry, group
 
 COMMANDS = {
     "plant": Entry("cli.layering_plant", "Write a copy of a capture file with planted episodes, and what was planted."),
+    "facts": Entry(
+        "cli.layering_facts",
+        "Show stylised facts of the simulated exchange, or of captures, beside the bands that a simulation must meet.",
+    ),
 }
 
 app = group(COMMANDS, "Cues of layering in order books, and episodes to test detectors with.")

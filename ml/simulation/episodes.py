@@ -11,7 +11,7 @@ legitimate orders with part of that shape.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,9 @@ class Ranges:
         rest_s: time between the last placement and the first pull, in seconds.
         pull_s: time over which the layers are pulled, in seconds.
         fill_before_s: time by which the genuine order's fill precedes the first pull, in seconds.
+        slow_pull_s: `pull_s` of the variant `staggered`.
+        brief_rest_s: `rest_s` of the variant `sub_second`.
+        requote_s: time between two quotations of a ladder, in seconds.
     """
 
     m: Pieces = tuple((m, m) for m in M_GRID)
@@ -53,11 +56,23 @@ class Ranges:
     rest_s: Pieces = ((1.5, 12.0),)
     pull_s: Pieces = ((0.02, 0.3),)
     fill_before_s: Pieces = ((0.05, 0.8),)
+    slow_pull_s: Pieces = ((1.0, 5.0),)
+    brief_rest_s: Pieces = ((0.1, 0.4),)
+    requote_s: Pieces = ((1.0, 5.0),)
 
-    def overlap(self, other: "Ranges") -> list[str]:
-        """Names of the parameters of which both may draw a value that lies in the other's intervals."""
-        names = [part.name for part in fields(self)]
-        return [name for name in names if _meet(getattr(self, name), getattr(other, name))]
+
+def common(one: Any, other: Any) -> list[str]:
+    """Names of the parameters of two dataclasses of intervals of which both may draw the same value."""
+    names = [part.name for part in fields(one)]
+    return [name for name in names if _meet(getattr(one, name), getattr(other, name))]
+
+
+def draw_from(rng: np.random.Generator, pieces: Pieces) -> float:
+    """A value from intervals."""
+    widths = np.array([high - low for low, high in pieces])
+    weights = widths / widths.sum() if widths.sum() > 0 else np.full(len(pieces), 1 / len(pieces))
+    low, high = pieces[int(rng.choice(len(pieces), p=weights))]
+    return float(rng.uniform(low, high))
 
 
 def _meet(one: Pieces, other: Pieces) -> bool:
@@ -165,6 +180,7 @@ class _Draw:
 
     def __init__(self, rng: np.random.Generator, ranges: Ranges, tape: Tape, start: int, m: float | None) -> None:
         self.rng = rng
+        self.ranges = ranges
         self.tape = tape
         self.start = start
         self.side = 1 if rng.random() < 0.5 else -1
@@ -181,10 +197,7 @@ class _Draw:
 
     def one(self, pieces: Pieces) -> float:
         """A value from intervals."""
-        widths = np.array([high - low for low, high in pieces])
-        weights = widths / widths.sum() if widths.sum() > 0 else np.full(len(pieces), 1 / len(pieces))
-        low, high = pieces[int(self.rng.choice(len(pieces), p=weights))]
-        return float(self.rng.uniform(low, high))
+        return draw_from(self.rng, pieces)
 
     def seconds(self, low: float, high: float) -> int:
         """A time span in ns."""
@@ -258,7 +271,7 @@ def _simultaneous(draw: _Draw) -> Episode:
 
 
 def _staggered(draw: _Draw) -> Episode:
-    draw.pull = draw.rng.uniform(1.0, 5.0)
+    draw.pull = draw.one(draw.ranges.slow_pull_s)
     return _layering(draw, "staggered")
 
 
@@ -269,7 +282,7 @@ def _jittered(draw: _Draw) -> Episode:
 
 def _sub_second(draw: _Draw) -> Episode:
     draw.placing = draw.rng.uniform(0.0, 0.03)
-    draw.rest = draw.rng.uniform(0.1, 0.4)
+    draw.rest = draw.one(draw.ranges.brief_rest_s)
     draw.pull = draw.rng.uniform(0.0, 0.02)
     draw.fill_before = draw.rng.uniform(0.0, draw.rest)
     return _layering(draw, "sub_second")
@@ -348,7 +361,7 @@ def _requote(draw: _Draw, variant: str, sides: tuple[int, ...]) -> Episode:
     episode, prices, sizes, standing = _quotes(draw, variant)
     count = len(sizes)
     begun: dict[int, int] = {1: draw.start, -1: draw.start}
-    episode.first_pull = episode.last_pull = standing + draw.seconds(1.0, 5.0)
+    episode.first_pull = episode.last_pull = standing + int(draw.one(draw.ranges.requote_s) * SECOND)
     ts = episode.first_pull
     for turn in range(int(draw.rng.integers(1, 4))):
         shift = int(draw.rng.integers(1, 6)) * draw.tape.tick * (-draw.side if turn % 2 == 0 else draw.side)
@@ -359,7 +372,7 @@ def _requote(draw: _Draw, variant: str, sides: tuple[int, ...]) -> Episode:
             prices[side] = [price + shift for price in prices[side]]
             begun[side] = again
         episode.last_pull = ts
-        ts += draw.seconds(1.0, 5.0)
+        ts += int(draw.one(draw.ranges.requote_s) * SECOND)
     for side in (1, -1):
         for price, size, end in zip(prices[side], sizes, _fade(draw, ts, count), strict=True):
             episode.rest(side, price, size, begun[side], end)

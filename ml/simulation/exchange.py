@@ -62,7 +62,7 @@ class Exchange:
     best_size: float = 12.0
     orders_per_second: float = 7.5
     jumps: float = 1.0
-    jump_ticks: float = 30.0
+    jump_ticks: float = 34.0
     makers: int = 12
     background: float = 1.0
     reaction: float = 0.0
@@ -193,16 +193,16 @@ def _makers(market: Exchange) -> tuple[I64, I64, NDArray[np.float64], I64]:
             drawn = rng.uniform(20, 36, prices[k]) * scale
         else:
             prices[k] = rng.integers(8, PRICES + 1) if k % 3 else rng.integers(5, 16)
-            reach = np.exp(rng.uniform(np.log(60), np.log(900)))
-            distance = np.sort(np.exp(rng.uniform(np.log(1.5), np.log(reach), prices[k])))
-            drawn = np.exp(rng.normal(-3.0, 0.5) + rng.normal(0, 1.0, prices[k])) * scale
+            reach = np.exp(rng.uniform(np.log(150), np.log(1_000)))
+            distance = np.sort(rng.uniform(1, reach, prices[k]))
+            drawn = np.exp(rng.normal(-3.0, 0.6) + rng.normal(0, 1.6, prices[k])) * scale
         if rng.random() < 0.25:
             drawn[:] = np.median(drawn)  # equal sizes
         ticks = np.unique(np.round(distance).astype(np.int64))
         prices[k] = len(ticks)
         offsets[k, : prices[k]] = ticks
         sizes[k, : prices[k]] = np.maximum(drawn[: prices[k]], 1).astype(np.int64)
-        timer = np.exp(rng.uniform(np.log(0.8), np.log(10.0)))
+        timer = np.exp(rng.uniform(np.log(0.5), np.log(9.0)))
         habits[k] = rng.integers(1, 11), timer, 0.1, rng.random() < 0.3
     return offsets, sizes, habits, prices
 
@@ -435,7 +435,7 @@ def _fill_up(book, side, tick, target, step, large):  # type: ignore[no-untyped-
     have = book.total[side, tick]
     while have < target:
         gap = target - have
-        size = int(gap * (0.6 + 0.4 * np.random.random())) + 1
+        size = int(gap * (0.8 + 0.2 * np.random.random())) + 1
         if gap < large:
             size = min(int(np.exp(np.random.normal(-2.6, 1.6)) * LOT * large / (3 * LOT)) + 1, int(gap) + 1)
         if _add(book, side, tick, size, TOUCH) < 0:
@@ -473,7 +473,7 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
     noise = np.zeros(2)
     fast = np.zeros(2)
     slow = np.zeros(2)
-    base = order_rate * (1 - 0.8) / 2
+    base = 0.5 * order_rate * (1 - 0.8) / 2
     n_rows = 0
     n_messages = 0
     next_publication = warm_up
@@ -491,7 +491,7 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
             t = 5 * dt
             meta_order += -meta_order * t / 60 + np.sqrt(2 * t / 60) * np.random.normal()
             activity += -activity * t / 30 + np.sqrt(2 * t / 30) * np.random.normal()
-            lean = 0.45 * meta_order
+            lean = 0.46 * meta_order
             if reaction > 0 and step % 25 == 0:
                 depth = np.zeros(2)
                 for away in range(2, 400):
@@ -502,9 +502,9 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
             pressure += (lean - pressure) * t / 4 + 0.85 * np.sqrt(2 * t / 4) * np.random.normal()
             for side in range(2):
                 noise[side] += -noise[side] * t / 1.5 + np.sqrt(2 * t / 1.5) * np.random.normal()
-        lively = np.exp(0.5 * activity - 0.125)
+        lively = np.exp(0.65 * activity - 0.21)
         # market orders
-        bias = np.tanh(0.45 * pressure + 0.35 * meta_order)
+        bias = np.tanh(0.4 * pressure + 0.08 * meta_order)
         for side in range(2):
             sign = 1 if side == 0 else -1
             excited = fast[side] + slow[side]
@@ -522,19 +522,39 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
         for side in range(2):
             sign = 1 if side == 0 else -1
             toward = pressure * sign
-            hazard = 2.6 * jumps * lively / (1 + np.exp(-5 * (toward - 1.15)))
+            hazard = 6.8 * jumps * lively / (1 + np.exp(-5 * (toward - 1.15)))
             if np.random.random() >= hazard * dt:
                 continue
             jump = max(int(np.random.gamma(1.3, jump_ticks / 1.3)), 1)
-            walk = min(int(np.random.exponential(11.0)) if np.random.random() < 0.85 else 0, jump)
+            returns = np.random.random() < 0.5
+            walk = 2 + int(np.random.exponential(11.0))
+            if not returns:
+                walk = min(walk, jump)
             own, other = side, 1 - side
             old = meta[BID] if own == 0 else meta[ASK]
             far = meta[ASK] if own == 0 else meta[BID]
+            order = book.last[other, far]
+            surplus = book.total[other, far] // 2
+            while order >= 0 and surplus > 0:  # most of a queue that nobody wants to be in leaves by itself
+                before = book.before[order]
+                if book.size[order] > surplus:
+                    _shrink(book, order, surplus)
+                    surplus = 0
+                elif book.first[other, far] != order:
+                    surplus -= book.size[order]
+                    meta[CANCELLED] += book.size[order]
+                    _remove(book, order)
+                order = before
             _take(book, sign, 1 << 50, ms, trades, hits, far + sign * walk)
             for other_side in range(2):
                 part = 0.8 if other_side == side else 0.2
                 fast[other_side] += 0.45 * part * 10.0
                 slow[other_side] += 0.35 * part * 0.15
+            if returns:  # the queue is there again before anybody sees it gone
+                if other == 1:
+                    meta[ASK] = min(meta[ASK], TICKS - 1)
+                _fill_up(book, other, far, _target(-toward, noise[other], best_size), step, large)
+                continue
             reached = far + sign * jump
             for tick in range(far, reached, sign):
                 while book.first[other, tick] >= 0:
@@ -564,7 +584,7 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
                     _fill_up(book, side, tick, _target(sign * pressure, noise[side], best_size), step, large)
                     bid = meta[BID]
                     ask = meta[ASK]
-            if np.random.random() < 14.0 * dt:
+            if np.random.random() < 9.0 * dt:
                 tick = bid if side == 0 else ask
                 target = _target(sign * pressure, noise[side], best_size)
                 have = book.total[side, tick]
@@ -589,7 +609,7 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
                     )
                     _end_after(book, order, step, int(np.random.exponential(0.3) / dt))
         # background: near the touch, and far away
-        for _ in range(np.random.poisson(110.0 * background * dt)):
+        for _ in range(np.random.poisson(55.0 * background * dt)):
             side = int(np.random.random() < 0.5)
             sign = 1 if side == 0 else -1
             near = np.random.random()
@@ -600,7 +620,7 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
                 size = int(np.random.uniform(5, 40) * LOT * best_size / 12)
             order = _add(book, side, tick, size, BACKGROUND)
             kind = np.random.random()
-            mean = 0.05 if kind < 0.3 else 1.0 if kind < 0.65 else 30.0
+            mean = 0.05 if kind < 0.4 else 0.6 if kind < 0.72 else 25.0
             _end_after(book, order, step, int(np.random.exponential(mean) / dt))
         # makers
         for k in range(makers):

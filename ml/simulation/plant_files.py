@@ -128,6 +128,12 @@ def truth_text(planted: Planted, file: str, seed: int) -> bytes:
     return orjson.dumps({"file": file, "seed": seed, "episodes": rows}, option=orjson.OPT_INDENT_2) + b"\n"
 
 
+def read_events(chain: CaptureSequence, instrument: Instrument) -> tuple[BookStream, TradeStream]:
+    """The book events and trades of an instrument in captures."""
+    found = _read(chain, instrument, "")
+    return found.books, found.trades
+
+
 class _Changes:
     """What becomes of the lines of a file, by offset."""
 

@@ -1,8 +1,8 @@
-"""The simulated market as a venue shows it: raw frames in capture files, or the kernel's arrays.
+"""Simulated markets as a venue shows them: raw frames in capture files, or the kernel's arrays.
 
 Here: the frames (Binance USD-M dialect, stream names that start with `sim/`), their latencies, the injected outage, the
 files; and a short cut to the kernel for tests that need many markets.
-Not here: the market (`ml.simulation.venue`), how frames are read (`ml.market`).
+Not here: the markets (`ml.simulation.venue`, `ml.simulation.exchange`), how frames are read (`ml.market`).
 """
 
 from collections.abc import Iterator
@@ -21,6 +21,8 @@ from ml.simulation.venue import PUBLISH_STEPS, STEP_MS, History
 PUBLISH_MS = PUBLISH_STEPS * STEP_MS
 MS = 10**6
 FIRST_ID = 1_000_000
+LOST_IDS = 1_000
+"""Ids that a loss of the feed skips."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,29 @@ def frames(history: History, start_ns: int, seed: int, outages: tuple[Outage, ..
     arriving: list[tuple[int, bytes]] = []
     for ms, latency, text in (
         *_diffs(history, start_ms, rng),
-        *_prints(history, start_ms, rng),
+        *_prints(history.prints, start_ms, rng),
         *_snapshots(history, start_ms, rng),
     ):
         if not any(ms + latency in outage for outage in outages):
             arriving.append((start_ns + int((ms + latency) * MS), text))
+    arriving.sort(key=lambda item: item[0])
+    yield from arriving
+
+
+def stream_frames(
+    books: BookStream, trades: TradeStream, seed: int, outages: tuple[Outage, ...] = ()
+) -> Iterator[tuple[int, bytes]]:
+    """Frames of streams of events as (receive time ns, JSON), in the order in which they arrive.
+
+    A message that replaces the book is the answer to a request for it; the ids before it show that messages were lost.
+    Outages count from the first message.
+    """
+    rng = np.random.default_rng(seed)
+    start_ms = int(books.ts[0]) // MS
+    arriving: list[tuple[int, bytes]] = []
+    for ms, latency, text in (*_messages(books, rng), *_prints(_print_rows(trades), 0, rng)):
+        if not any(ms - start_ms + latency in outage for outage in outages):
+            arriving.append((int((ms + latency) * MS), text))
     arriving.sort(key=lambda item: item[0])
     yield from arriving
 
@@ -97,25 +117,51 @@ def _diffs(history: History, start_ms: int, rng: np.random.Generator) -> Iterato
     rows = history.levels[:, 1:].tolist()
     start = 0
     last = FIRST_ID - 1
-    symbol = INSTRUMENT.symbol
     for k in range(count):
         first, final = (FIRST_ID + int(i) for i in history.ids[k])
         ms = (k + 1) * PUBLISH_MS
-        bids, asks = _levels(rows[start : end[k]])
-        text = (
-            f'{{"stream":"sim/{symbol.lower()}@depth","data":{{"e":"depthUpdate","E":{start_ms + ms + 1},'
-            f'"T":{start_ms + ms},"s":"{symbol}","U":{first},"u":{final},"pu":{last},"b":[{bids}],"a":[{asks}]}}}}'
-        )
-        yield ms, latency[k], text.encode()
+        yield ms, latency[k], _diff(start_ms + ms, (first, final, last), rows[start : end[k]])
         start = end[k]
         last = final
 
 
-def _prints(history: History, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
-    latency = 4 + rng.exponential(3.0, len(history.prints))
+def _messages(books: BookStream, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
+    """Diffs and snapshots of a stream of events."""
+    latency = 4 + rng.exponential(3.0, len(books.ts))
+    rows = np.stack([books.side.astype(np.int64), books.price, books.size], axis=1).tolist()
+    start = 0
+    last = FIRST_ID - 1
+    for k, (ts, end, flags) in enumerate(zip(books.ts.tolist(), books.end.tolist(), books.flags.tolist(), strict=True)):
+        ms = ts // MS
+        final = last + max(end - start, 1)
+        if flags & SNAPSHOT:
+            final += LOST_IDS
+            yield ms, latency[k], _snapshot(ms, final, sorted(rows[start:end], key=lambda row: -row[0] * row[1]))
+        elif not flags & CLEAR:
+            yield ms, latency[k], _diff(ms, (last + 1, final, last), rows[start:end])
+        start = end
+        last = final
+
+
+def _diff(stamp: int, ids: tuple[int, int, int], rows: list[list[int]]) -> bytes:
+    """A frame of level changes: first and last id, and the last one of the frame before."""
     symbol = INSTRUMENT.symbol
-    order = np.argsort(history.prints[:, 0], kind="stable")
-    for k, (ms, side, tick, size) in enumerate(history.prints[order].tolist()):
+    bids, asks = _levels(rows)
+    return (
+        f'{{"stream":"sim/{symbol.lower()}@depth","data":{{"e":"depthUpdate","E":{stamp + 1},'
+        f'"T":{stamp},"s":"{symbol}","U":{ids[0]},"u":{ids[1]},"pu":{ids[2]},"b":[{bids}],"a":[{asks}]}}}}'
+    ).encode()
+
+
+def _print_rows(trades: TradeStream) -> np.ndarray:
+    return np.stack([trades.ts // MS, trades.side.astype(np.int64), trades.price, trades.size], axis=1)
+
+
+def _prints(prints: np.ndarray, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
+    latency = 4 + rng.exponential(3.0, len(prints))
+    symbol = INSTRUMENT.symbol
+    order = np.argsort(prints[:, 0], kind="stable")
+    for k, (ms, side, tick, size) in enumerate(prints[order].tolist()):
         stamp = start_ms + ms
         text = (
             f'{{"stream":"sim/{symbol.lower()}@trade","data":{{"e":"trade","E":{stamp},"T":{stamp},'
@@ -133,13 +179,17 @@ def _snapshots(history: History, start_ms: int, rng: np.random.Generator) -> Ite
     for k in range(count):
         ms, update = (int(v) for v in history.snapshot_ids[k])
         side_rows = rows[start : end[k]]
-        bids = _levels(side_rows[::-1])[0]
-        asks = _levels(side_rows)[1]
-        head = f'"lastUpdateId":{FIRST_ID + update},"E":{start_ms + ms},"T":{start_ms + ms}'
-        text = f'{{{head},"bids":[{bids}],"asks":[{asks}]}}'
+        bids = [row for row in reversed(side_rows) if row[0] > 0]
+        asks = [row for row in side_rows if row[0] < 0]
         # a request and its answer: some snapshots come before the diff that straddles them, some after
-        yield ms, 60 + rng.exponential(120.0), text.encode()
+        yield ms, 60 + rng.exponential(120.0), _snapshot(start_ms + ms, FIRST_ID + update, bids + asks)
         start = end[k]
+
+
+def _snapshot(stamp: int, last_id: int, rows: list[list[int]]) -> bytes:
+    """The whole book, best levels first."""
+    bids, asks = _levels(rows)
+    return f'{{"lastUpdateId":{last_id},"E":{stamp},"T":{stamp},"bids":[{bids}],"asks":[{asks}]}}'.encode()
 
 
 def _levels(rows: list[list[int]]) -> tuple[str, str]:
