@@ -53,7 +53,7 @@ class Exchange:
         makers: agents with ladders, 8 to 20.
         background: orders of the background, as a multiple of the usual number.
         reaction: share of the pressure that follows the displayed depth; 0 for a market that reacts to no order.
-        resets_per_hour: losses of the feed, after which the book is published anew.
+        resets_per_hour: losses of the feed, after which the whole book is published.
     """
 
     seed: int
