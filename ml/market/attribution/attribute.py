@@ -37,7 +37,7 @@ def run(state: State, books: BookStream, trades: TradeStream, position: I64) -> 
         if not more_books and not more_trades:
             return at.DONE
         if more_trades and (not more_books or trades.arrival[j] <= books.arrival[i]):
-            if state.meta[at.N_EVENTS] + 8 > state.events.shape[0]:
+            if state.ledger.meta[at.N_EVENTS] + 8 > state.ledger.events.shape[0]:
                 return at.NEED_EVENTS
             on_trade(state, trades, j)
             position[1] = j + 1
@@ -58,19 +58,19 @@ def room(state: State, books: BookStream, i: int) -> int:
         return at.NEED_ROWS
     most = (rows + 1) * (at.LOTS_PER_LEVEL + 2) + at.TAPE
     if books.flags[i] & SNAPSHOT:
-        most += state.meta[at.ALIVE]
-    return at.NEED_EVENTS if state.meta[at.N_EVENTS] + most > state.events.shape[0] else at.DONE
+        most += state.ledger.meta[at.ALIVE]
+    return at.NEED_EVENTS if state.ledger.meta[at.N_EVENTS] + most > state.ledger.events.shape[0] else at.DONE
 
 
 @njit_no_alloc
 def on_trade(state: State, trades: TradeStream, j: int) -> None:
     """Take a trade: it explains a cancellation of the last message if it is of its time, or waits for the next."""
-    meta = state.meta
+    meta = state.ledger.meta
     if meta[at.ANCHORED] == 0:
         return
     meta[at.TRADES] += 1
     if trades.flags[j] & LOST_TRADES:
-        reset(state)
+        reset(state.ledger)
     side = 1 if trades.side[j] > 0 else 0
     price = trades.price[j]
     left = trades.size[j]
@@ -85,7 +85,7 @@ def on_trade(state: State, trades: TradeStream, j: int) -> None:
                 entry[2] -= taken
                 left -= taken
                 state.totals[at.LATE, side] += taken
-                tell(state, at.LATE_TRADED, sign, price, taken)
+                tell(state.ledger, at.LATE_TRADED, sign, price, taken)
     if left == 0:
         return
     n = meta[at.ON_TAPE]
@@ -107,12 +107,12 @@ def on_trade(state: State, trades: TradeStream, j: int) -> None:
 @njit_no_alloc
 def on_book(state: State, books: BookStream, i: int) -> None:
     """Take a book message: its decreases, then its additions."""
-    meta = state.meta
+    meta = state.ledger.meta
     flags = books.flags[i]
     start = books.end[i - 1] if i > 0 else 0
     end = books.end[i]
     if flags & LOST_TRADES and meta[at.ANCHORED] == 1:
-        reset(state)
+        reset(state.ledger)
     if flags & TIME:
         return
     if flags & CLEAR and not flags & SNAPSHOT:
@@ -122,7 +122,7 @@ def on_book(state: State, books: BookStream, i: int) -> None:
         return
     ts = max(books.ts[i], meta[at.TIME])
     if meta[at.ANCHORED] == 1 and ts - meta[at.TIME] > meta[at.STALE_NS]:
-        reset(state)
+        reset(state.ledger)
     meta[at.TIME] = ts
     if flags & SNAPSHOT:
         _anchor(state, books, start, end)
@@ -143,16 +143,16 @@ def on_book(state: State, books: BookStream, i: int) -> None:
 @njit_no_alloc
 def _lose(state: State) -> None:
     """The book is unknown until the next snapshot."""
-    if state.meta[at.ANCHORED] == 1:
-        reset(state)
-    state.meta[at.ANCHORED] = 0
-    state.meta[at.CROSSED] = 0
+    if state.ledger.meta[at.ANCHORED] == 1:
+        reset(state.ledger)
+    state.ledger.meta[at.ANCHORED] = 0
+    state.ledger.meta[at.CROSSED] = 0
 
 
 @njit_no_alloc
 def _anchor(state: State, books: BookStream, start: int, end: int) -> None:
     """Replace the book. Where it was known, levels keep the lots that the snapshot confirms."""
-    meta = state.meta
+    meta = state.ledger.meta
     meta[at.SNAPSHOTS] += 1
     bids = 0
     asks = 0
@@ -166,7 +166,7 @@ def _anchor(state: State, books: BookStream, start: int, end: int) -> None:
             asks += 1
             ask = books.price[r] if ask == 0 else min(ask, books.price[r])
     if meta[at.ANCHORED] == 0:
-        reset(state)
+        reset(state.ledger)
     before = state.rows[0]
     # sizes of the known book at the snapshot's levels, read by setting them
     set_levels(state.book, books.side, books.price, books.size, start, end, before)
@@ -176,7 +176,7 @@ def _anchor(state: State, books: BookStream, start: int, end: int) -> None:
         if books.side[r] == 0 or slot_of(state.ledger, side, books.price[r]) < 0:
             continue
         if before[r - start] != books.size[r]:
-            forget_level(state, side, books.price[r])
+            forget_level(state.ledger, side, books.price[r])
         else:
             kept += 1
     clear(state.book, (bid + ask) // 2 if bid > 0 and ask > 0 else max(bid, ask))
@@ -185,6 +185,7 @@ def _anchor(state: State, books: BookStream, start: int, end: int) -> None:
     _forget_absent(state)
     meta[at.ANCHORED] = 1
     meta[at.PENDING] = 0
+    meta[at.DEEPEST] = max(meta[at.DEEPEST], bids, asks)
     meta[at.VIEW] = max(bids, asks) if meta[at.LIMITED] else 0
     _set_edges(state)
 
@@ -195,20 +196,20 @@ def _forget_absent(state: State) -> None:
     ledger = state.ledger
     slot = 0
     while slot < at.SLOTS:
-        key = ledger.key[slot]
+        key = ledger.slots[slot, at.KEY]
         if key != 0:
             side = key & 1
             price = key >> 1
             index = price - state.book.head[BASE]
             if not 0 <= index < WINDOW or state.book.dense[side, index] == 0:
-                forget_level(state, side, price)
+                forget_level(state.ledger, side, price)
                 continue  # another level may have moved into the slot
         slot += 1
 
 
 @njit_no_alloc
 def _diff(state: State, books: BookStream, start: int, end: int) -> None:
-    meta = state.meta
+    meta = state.ledger.meta
     before = state.rows[0]
     nets = state.rows[1]
     edge_bid = meta[at.EDGE_BID]
@@ -231,16 +232,18 @@ def _diff(state: State, books: BookStream, start: int, end: int) -> None:
         price = prices[r]
         old = before[r]
         meta[at.UPDATES] += 1
+        if meta[at.DEEPEST] < 2 and sizes[r] > 0 and price != best(state.book, side):
+            meta[at.DEEPEST] = 2
         if meta[at.VIEW] > 0 and not (price >= edge_bid if side == 0 else price <= edge_ask):
             state.totals[at.BEHIND_VIEW, side] += abs(sizes[r] - old)
-            forget_level(state, side, price)
+            forget_level(state.ledger, side, price)
             continue
         traded = _explained(state, side, price, old) if meta[at.ON_TAPE] > 0 else 0
         net = sizes[r] - old + traded
         nets[r] = net
         state.totals[at.REMOVED, side] += traded + max(-net, 0)
         if traded > 0:
-            trade(state, side, price, traded, old)
+            trade(state.ledger, side, price, traded, old)
         if net < 0:
             n = meta[at.PENDING]
             meta[at.PENDING] = n + 1
@@ -248,12 +251,12 @@ def _diff(state: State, books: BookStream, start: int, end: int) -> None:
             entry[0] = side
             entry[1] = price
             entry[2] = -net
-            cancel(state, side, price, -net, old - traded)
+            cancel(state.ledger, side, price, -net, old - traded)
     for r in range(which.size):
         if nets[r] > 0:
             side = 0 if which[r] > 0 else 1
             state.totals[at.ADDED, side] += nets[r]
-            add(state, side, prices[r], nets[r])
+            add(state.ledger, side, prices[r], nets[r])
     _age_tape(state)
 
 
@@ -263,7 +266,7 @@ def _set_edges(state: State) -> None:
     dense = state.book.dense
     base = state.book.head[BASE]
     for side in range(2):
-        left = state.meta[at.VIEW] - 1
+        left = state.ledger.meta[at.VIEW] - 1
         price = best(state.book, side)
         step = -1 if side == 0 else 1
         edge = price
@@ -274,7 +277,7 @@ def _set_edges(state: State) -> None:
             price += step
         if left > 0:
             edge = 0 if side == 0 else 1 << 62
-        state.meta[at.EDGE_BID + side] = edge
+        state.ledger.meta[at.EDGE_BID + side] = edge
 
 
 @njit_inline
@@ -282,9 +285,9 @@ def _explained(state: State, side: int, price: int, held: int) -> int:
     """How much of what a level held the trades on the tape took, up to the message's time; it leaves the tape."""
     tape = state.tape
     taken = 0
-    for k in range(state.meta[at.ON_TAPE]):
+    for k in range(state.ledger.meta[at.ON_TAPE]):
         entry = tape[k]
-        if entry[1] == price and entry[0] == side and entry[3] <= state.meta[at.TIME] and taken < held:
+        if entry[1] == price and entry[0] == side and entry[3] <= state.ledger.meta[at.TIME] and taken < held:
             part = min(held - taken, entry[2])
             entry[2] -= part
             taken += part
@@ -297,10 +300,10 @@ def _age_tape(state: State) -> None:
     """Trades up to the message's time that nothing explains wait for one message more."""
     tape = state.tape
     kept = 0
-    for k in range(state.meta[at.ON_TAPE]):
+    for k in range(state.ledger.meta[at.ON_TAPE]):
         if tape[k, 2] == 0:
             continue
-        due = tape[k, 3] <= state.meta[at.TIME]
+        due = tape[k, 3] <= state.ledger.meta[at.TIME]
         if due and tape[k, 4] > 0:
             _hide(state, k)
             continue
@@ -308,11 +311,11 @@ def _age_tape(state: State) -> None:
             tape[kept, c] = tape[k, c]
         tape[kept, 4] += due
         kept += 1
-    state.meta[at.ON_TAPE] = kept
+    state.ledger.meta[at.ON_TAPE] = kept
 
 
 @njit_no_alloc
 def _hide(state: State, k: int) -> None:
     entry = state.tape[k]
     state.totals[at.UNEXPLAINED, entry[0]] += entry[2]
-    tell(state, at.HIDDEN, 1 - 2 * entry[0], entry[1], entry[2])
+    tell(state.ledger, at.HIDDEN, 1 - 2 * entry[0], entry[1], entry[2])

@@ -104,30 +104,35 @@ EVENT_COLUMNS = (
     EDGE_BID,
     EDGE_ASK,
     ALIVE,
-) = range(21)
+    DEEPEST,
+) = range(22)
 """Slots of `meta`. TIME: the latest event time (ns). VIEW: levels per side that a depth-limited source shows, 0 for
-all. EDGE: the worst price that counts before the message. ALIVE: lots in the ledger."""
+all. EDGE: the worst price that counts before the message. ALIVE: lots in the ledger. DEEPEST: the most
+levels that a side of a snapshot had, and at least 2 once a change behind the best price was seen."""
 ADDED, REMOVED, IN_TIME, CARRIED, LATE, UNEXPLAINED, BEHIND_VIEW = range(7)
 """Rows of `totals`: volume added, volume that left (cancelled or traded), traded volume matched with the message of its
 time, with the one after it, with the one before it; traded volume matched with none; what a view's edge hid."""
 DONE, NEED_EVENTS, NEED_ROWS = range(3)
 
 
-class Lots(NamedTuple):
-    """The ledger: i64 arrays.
+KEY, NEWEST, OLDEST, TOTAL, COUNT = range(5)
+"""Columns of `slots`."""
 
-    `lots` (LOTS, LOT_COLUMNS): those of a level are linked from newest to oldest; free ones by OLDER. `key`, `newest`,
-    `oldest`, `total`, `count` (SLOTS): the level of each slot (0 is empty), its lots and their volume. `moves`
-    (MOVES, 10): what was cancelled last: time, linked or not, and the lot's columns up to CONFIDENCE.
+
+class Ledger(NamedTuple):
+    """The lots: few arrays, since each call hands all of them over.
+
+    `lots` i64 (LOTS, LOT_COLUMNS): those of a level are linked from newest to oldest; free ones by OLDER. `slots` i64
+    (SLOTS, 5): the level of each slot (0 is empty), its newest and oldest lot, their volume and number. `moves` i64
+    (MOVES, CONFIDENCE + 3): what was cancelled last: time, whether it was moved, the lot's columns up to CONFIDENCE.
+    `events` i64 (room, EVENT_COLUMNS). `meta` i64: the scalars.
     """
 
     lots: I64
-    key: I64
-    newest: I64
-    oldest: I64
-    total: I64
-    count: I64
+    slots: I64
     moves: I64
+    events: I64
+    meta: I64
 
 
 class State(NamedTuple):
@@ -135,18 +140,29 @@ class State(NamedTuple):
 
     `tape` i64 (TAPE, 5): passive side, price, size, time, messages missed, of trades that no decrease explains yet.
     `pending` i64 (room, 3): side, price and cancelled size of the last message, which late trades may still explain.
-    `rows` i64 (room, 2): scratch of one message: sizes before, net additions. `events` i64 (room, EVENT_COLUMNS).
-    `totals` i64 (7, 2): volumes per side.
+    `rows` i64 (2, room): scratch of one message: sizes before, net additions. `totals` i64 (7, 2): volumes per side.
     """
 
     book: Book
-    ledger: Lots
+    ledger: Ledger
     tape: I64
     pending: I64
     rows: I64
-    events: I64
     totals: I64
-    meta: I64
+
+    @property
+    def meta(self) -> I64:
+        """The scalars."""
+        return self.ledger.meta
+
+    @property
+    def events(self) -> I64:
+        """Lot events that were not taken yet, and room."""
+        return self.ledger.events
+
+    def with_events(self, events: I64) -> "State":
+        """The same with other room for lot events."""
+        return self._replace(ledger=self.ledger._replace(events=events))
 
 
 def empty_state(stale_ns: int, limited: bool, room: int = 1 << 14) -> State:
@@ -164,10 +180,12 @@ def empty_state(stale_ns: int, limited: bool, room: int = 1 << 14) -> State:
     meta[LIMITED] = limited
     meta[STALE_NS] = stale_ns
     meta[NEXT_ID] = 1
-    ledger = Lots(
-        lots,
-        *(np.zeros(SLOTS, np.int64) for _ in range(5)),
+    ledger = Ledger(
+        lots=lots,
+        slots=np.zeros((SLOTS, 5), np.int64),
         moves=np.zeros((MOVES, CONFIDENCE + 3), np.int64),
+        events=np.zeros((room, len(EVENT_COLUMNS)), np.int64),
+        meta=meta,
     )
     return State(
         book=empty_book(),
@@ -175,7 +193,5 @@ def empty_state(stale_ns: int, limited: bool, room: int = 1 << 14) -> State:
         tape=np.zeros((TAPE, 5), np.int64),
         pending=np.zeros((1 << 13, 3), np.int64),
         rows=np.zeros((2, 1 << 13), np.int64),
-        events=np.zeros((room, len(EVENT_COLUMNS)), np.int64),
         totals=np.zeros((7, 2), np.int64),
-        meta=meta,
     )

@@ -60,7 +60,7 @@ def roomier(state: State, need: int, books: BookStream, position: I64) -> State:
     most = (rows + 1) * (at.LOTS_PER_LEVEL + 2) + at.TAPE + int(state.meta[at.ALIVE])
     if most <= len(state.events):
         return state
-    return state._replace(events=np.zeros((2 * most, len(at.EVENT_COLUMNS)), np.int64))
+    return state.with_events(np.zeros((2 * most, len(at.EVENT_COLUMNS)), np.int64))
 
 
 def event_frame(events: I64) -> pl.DataFrame:

@@ -265,12 +265,15 @@ def test_lots_of_a_level_and_volume_of_unknown_birth_are_its_size():
     tracker.run(*streams(history))
     ledger = tracker.state.ledger
     sizes = {(entry[2][0][0], entry[2][0][1]): entry[2][0][2] for entry in history[1:]}
-    for slot in np.flatnonzero(ledger.key).tolist():
-        side, price = 1 - 2 * int(ledger.key[slot] & 1), int(ledger.key[slot] >> 1)
-        held, i = [], int(ledger.newest[slot])
+    for slot in np.flatnonzero(ledger.slots[:, at.KEY]).tolist():
+        key, newest, _, total, count = ledger.slots[slot].tolist()
+        side = 1 - 2 * (key & 1)
+        price = key >> 1
+        held = []
+        i = newest
         while i >= 0:
             held.append(int(ledger.lots[i, at.SIZE]))
             i = int(ledger.lots[i, at.OLDER])
-        assert sum(held) == ledger.total[slot] <= sizes[side, price]
-        assert len(held) == ledger.count[slot]
+        assert sum(held) == total <= sizes[side, price]
+        assert len(held) == count
     assert isinstance(event_frame(np.zeros((0, len(at.EVENT_COLUMNS)), np.int64)), pl.DataFrame)
