@@ -6,7 +6,7 @@ DEMO_FLAGS := $(if $(CAPTURES),--captures "$$CAPTURES")
 SUPPORTED := import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 15) else \
 	f"Python {v[0]}.{v[1]} is not supported: name one from 3.11 to 3.14, as in make setup PY=python3.12")
 
-.PHONY: setup demo test test-slow coverage promises golden docs lint bench ui lock clean
+.PHONY: setup demo test test-slow coverage promises golden docs layering-model lint bench ui lock clean
 
 setup: .venv/.ok
 
@@ -44,6 +44,10 @@ golden: setup
 docs: setup
 	$(BIN)/lobforge features list --markdown > docs/features.md
 	$(BIN)/python -m ml.catalog.docs > docs/tables.md
+
+# after a feature of layering clusters, the simulated market or its episodes changed
+layering-model: setup
+	$(BIN)/lobforge layering build --to ml/layering/shipped
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks

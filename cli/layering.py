@@ -7,6 +7,9 @@ Not here: what they do (one module each).
 from cli.lazy import Entry, group
 
 COMMANDS = {
+    "scan": Entry("cli.layering_scan", "Find cues of layering in capture files, without a data root."),
+    "benchmark": Entry("cli.layering_benchmark", "Measure how well cues are found, on simulated markets."),
+    "build": Entry("cli.layering_build", "Train the scorer that ships, on the simulated market alone."),
     "plant": Entry("cli.layering_plant", "Write a copy of a capture file with planted episodes, and what was planted."),
     "facts": Entry(
         "cli.layering_facts",

@@ -52,6 +52,7 @@ def _replay(
     root: DataRoot, listed: Config, chain: CaptureSequence, model: DirectionModel | None, show: bool
 ) -> dict[str, Any]:
     from ml.evaluation.parity import Batch, Parity
+    from ml.layering.detector import shipped_detector
 
     total = Parity()
     found = Counts()
@@ -64,7 +65,8 @@ def _replay(
             unlisted.append(str(error))
             continue
         stored = _stored_features(root, listed, chain, instrument_id)
-        runner = Runner(instrument, model, Batch(stored) if stored is not None else None)
+        batch = Batch(stored) if stored is not None else None
+        runner = Runner(instrument, model, batch, cues=shipped_detector(instrument))
         for row in runner.stream(chain):
             found.take(row)
             if show:
@@ -102,6 +104,7 @@ def _text(summary: dict[str, Any]) -> str:
     lines = [
         f"model      {summary['model'] or 'none promoted'}",
         f"signals    {summary['signals']}",
+        f"layering cues  {summary['cues']}",
         f"withheld   {withheld}",
         f"quarantined  {summary['quarantined']}",
         f"parity     {parity['mismatches']} of {parity['rows']} rows differ from the batch {parity['first_mismatch']}",

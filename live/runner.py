@@ -8,7 +8,7 @@ is not known, a feature is missing or there is no model, the row says "withheld"
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from ml.core.paths import DataRoot
 from ml.feature_store.latest import NewestWriter
 from ml.learning.models.lightgbm import DirectionModel
 from ml.market.files.capture_sequence import CaptureSequence
+
+if TYPE_CHECKING:
+    from ml.layering.detector import Detector
+    from ml.market.book.layout import BookStream, TradeStream
 
 NAMES = ("down", "neutral", "up")
 SECOND = 10**9
@@ -68,10 +72,14 @@ class Counts:
 
     def __init__(self) -> None:
         self.signals = 0
+        self.cues = 0
         self.withheld: dict[str, int] = {}
 
     def take(self, row: dict[str, Any]) -> None:
-        """Count one row."""
+        """Count one row; a cue is neither."""
+        if "cue" in row:
+            self.cues += 1
+            return
         reason = row.get("withheld")
         if reason is None:
             self.signals += 1
@@ -87,6 +95,7 @@ class Runner:
         model: who speaks; None withholds every row.
         batch: stored rows to compare each feature row with.
         store: a data root in whose online store each feature row is put; None puts it nowhere.
+        cues: the layering detector that sees the same events; None looks for none.
     """
 
     def __init__(
@@ -95,6 +104,7 @@ class Runner:
         model: DirectionModel | None,
         batch: Any = None,
         store: DataRoot | None = None,
+        cues: "Detector | None" = None,
     ) -> None:
         from ml.features.sets import feature_set
         from ml.features.tick.online import OnlineFeatures
@@ -104,7 +114,9 @@ class Runner:
         self.instrument = instrument
         self.model = model
         self.batch = batch
-        self.feed = Feed(instrument, sampler=Sampler(forget=True))
+        self.feed = Feed(instrument, sampler=Sampler(forget=True), listener=None if cues is None else self._watch)
+        self.detector = cues
+        self._cues: list[dict[str, Any]] = []
         self.online = OnlineFeatures(instrument)
         self.positions = feature_set(model.card.feature_set).positions if model else []
         self.newest = _newest_writer(store, instrument) if store else None
@@ -125,6 +137,8 @@ class Runner:
             online.compute(samples, i)
         if self.model is not None:
             self.model.probabilities(online.values[None, self.positions])
+        if self.detector is not None:
+            self.detector.prepare()
 
     def stream(self, chain: CaptureSequence) -> Iterator[dict[str, Any]]:
         """Signals of all frames in the chain, in order."""
@@ -132,9 +146,11 @@ class Runner:
             yield from self.take(arrived.doc, arrived.frame.recv_ts)
 
     def take(self, doc: dict[str, Any], recv_ts: int) -> Iterator[dict[str, Any]]:
-        """Signals of the samples that one frame released."""
+        """The layering cues that one frame decides, and signals of the samples that it released."""
         sampler = self.feed.sampler
         self.quarantined += len(self.feed.offer(doc, recv_ts))
+        yield from self._cues
+        self._cues = []
         while self._done < sampler.released + sampler.dropped:
             i = self._done - sampler.dropped
             ts = int(sampler.samples[i, 0])
@@ -145,6 +161,13 @@ class Runner:
                 self.batch.compare(ts, self.online)
             yield self._signal(ts, recv_ts)
             self._done += 1
+
+    def _watch(self, books: "BookStream", trades: "TradeStream") -> None:
+        from ml.layering.detector import shown
+
+        assert self.detector is not None  # noqa: S101 - nothing listens without one
+        for cue in self.detector.take(books, trades):
+            self._cues.append({"instrument": self.instrument.id, "cue": shown(cue, self.instrument)})
 
     def _signal(self, ts: int, recv_ts: int) -> dict[str, Any]:
         row: dict[str, Any] = {

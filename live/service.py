@@ -241,11 +241,13 @@ def _signals(root: DataRoot, options: Options, emit: Report) -> Callable[[str, d
     """A function that feeds frames to one live runner per symbol, keeps the newest rows, and emits the signals."""
     from live.runner import Runner, promoted
     from ml.core import config
+    from ml.layering.detector import shipped_detector
 
     listed = config.load(root)
     model = promoted(root, "champion")
     runners = {
-        name: Runner(listed.instrument(f"{options.venue}.{name}"), model, store=root) for name in options.symbols
+        instrument.symbol: Runner(instrument, model, store=root, cues=shipped_detector(instrument))
+        for instrument in (listed.instrument(f"{options.venue}.{name}") for name in options.symbols)
     }
     for runner in runners.values():
         runner.prepare()  # before the first connection: compiling would block it until it timed out

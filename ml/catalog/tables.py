@@ -11,6 +11,7 @@ from ml.core.errors import StoreError
 from ml.evaluation import drift
 from ml.features import tables as features
 from ml.labels import tables as labels
+from ml.layering import tables as layering
 from ml.learning import tables as learning
 from ml.legacy import columns as legacy
 from ml.tables import schemas
@@ -19,7 +20,9 @@ from ml.tables.schemas import horizons_of
 from ml.tables.spec import TableSpec
 
 TABLES: dict[str, TableSpec] = {
-    spec.name: spec for module in (schemas, features, labels, learning, drift, legacy) for spec in module.SPECS
+    spec.name: spec
+    for module in (schemas, features, labels, learning, drift, legacy, layering)
+    for spec in module.SPECS
 }
 RULES: dict[str, tuple[Rule, ...]] = {name: spec.rules for name, spec in TABLES.items() if spec.rules}
 """What each table's values must satisfy. A broken blocking rule stops what depends on the table; the others warn."""

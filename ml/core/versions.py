@@ -23,6 +23,7 @@ VERSIONS = {
     "dataset": 2,
     "drift": 1,
     "learning": 2,
+    "layering": 1,
 }
 """The version of each part. `kernel` is frames to events, trades, validity, samples and the checkpoint of a day;
 `features.*` are the feature families of `base_110`."""
@@ -40,6 +41,7 @@ LEGACY_FEATURES = (*CANDLES, "legacy_features")
 TRAINING_FEATURES = (*FEATURES, "labels")
 DATASET = (*TRAINING_FEATURES, "dataset")
 DRIFT = (*FEATURES, "drift")
+LAYERING = ("kernel", "layering")
 LEARNING = (*DATASET, "learning")
 
 PARTS_OF = {
@@ -59,6 +61,7 @@ PARTS_OF = {
     "candle_targets": CANDLE_TARGETS,
     "legacy_110": LEGACY_FEATURES,
     "legacy_112": LEGACY_FEATURES,
+    "layering_cues": LAYERING,
     "feature_profile": DRIFT,
     "drift_report": DRIFT,
 }
@@ -72,6 +75,7 @@ _FIRST = {
     "candle_targets": "candle_targets",
     "legacy_features": "legacy_110 and legacy_112",
     "drift": "feature_profile",
+    "layering": "layering_cues",
 } | dict.fromkeys(FAMILIES, "features")
 """The asset that a part computes first; what is downstream of it changes too."""
 SWEPT = "swept"

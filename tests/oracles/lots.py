@@ -69,8 +69,6 @@ class Ledger:
 
     def snapshot(self, ts, rows):
         self.now = max(self.now, ts)
-        if not self.known:
-            self.reset()
         new = {1: {}, -1: {}}
         for side, price, size in rows:
             new[side][price] = size

@@ -8,9 +8,10 @@ message first; what is left then was hidden volume or refilled within the messag
 Here: trades against decreases, the order of the two, and where a book cannot be attributed.
 Not here: which lots they took (`ml.market.attribution.ledger`).
 
-A reset forgets all lots: the book was unknown, crossed over two messages or silent for too long. A snapshot of a book
-that is known keeps the lots of the levels that it confirms. In a depth-limited view only prices within the best N - 1
-of the book before and after a message count; a level that leaves it is out of view, not cancelled.
+A reset forgets all lots: the book was unknown, crossed over two messages or silent for too long, or a UTC day began. A
+snapshot of a book that is known keeps the lots of the levels that it confirms. In a depth-limited view only prices
+within the best N - 1 of the book before and after a message count; a level that leaves it is out of view, not
+cancelled.
 """
 
 from ml.market.attribution import layout as at
@@ -18,7 +19,7 @@ from ml.market.attribution.layout import State
 from ml.market.attribution.ledger import add, cancel, forget_level, reset, slot_of, tell, trade
 from ml.market.book.compiled import njit_inline, njit_no_alloc
 from ml.market.book.ladder import BASE, WINDOW, best, clear, set_levels, settle
-from ml.market.book.layout import I64, BookStream, TradeStream
+from ml.market.book.layout import DAY, I64, BookStream, TradeStream
 from ml.market.decode.events import CLEAR, LOST_TRADES, SNAPSHOT, TIME
 
 
@@ -121,6 +122,7 @@ def on_book(state: State, books: BookStream, i: int) -> None:
     if meta[at.ANCHORED] == 0 and flags & SNAPSHOT == 0:
         return
     ts = max(books.ts[i], meta[at.TIME])
+    turn_day(state, ts)
     if meta[at.ANCHORED] == 1 and ts - meta[at.TIME] > meta[at.STALE_NS]:
         reset(state.ledger)
     meta[at.TIME] = ts
@@ -138,6 +140,17 @@ def on_book(state: State, books: BookStream, i: int) -> None:
     meta[at.CROSSED] += 1
     if meta[at.CROSSED] > 1:
         _lose(state)
+
+
+@njit_no_alloc
+def turn_day(state: State, ts: int) -> bool:
+    """Forget all lots before the first message of a UTC day: a stored day stands alone, and a live stream agrees."""
+    meta = state.ledger.meta
+    turned = meta[at.DAY] != ts // DAY and meta[at.ANCHORED] == 1
+    if turned:
+        reset(state.ledger)
+    meta[at.DAY] = ts // DAY
+    return turned
 
 
 @njit_no_alloc
@@ -165,8 +178,6 @@ def _anchor(state: State, books: BookStream, start: int, end: int) -> None:
         elif books.size[r] > 0 and books.side[r] < 0:
             asks += 1
             ask = books.price[r] if ask == 0 else min(ask, books.price[r])
-    if meta[at.ANCHORED] == 0:
-        reset(state.ledger)
     before = state.rows[0]
     # sizes of the known book at the snapshot's levels, read by setting them
     set_levels(state.book, books.side, books.price, books.size, start, end, before)
@@ -195,7 +206,7 @@ def _forget_absent(state: State) -> None:
     """Forget the lots of levels that the book does not hold any more."""
     ledger = state.ledger
     slot = 0
-    while slot < at.SLOTS:
+    while slot < at.SLOTS and ledger.meta[at.ALIVE] > 0:
         key = ledger.slots[slot, at.KEY]
         if key != 0:
             side = key & 1

@@ -105,7 +105,8 @@ EVENT_COLUMNS = (
     EDGE_ASK,
     ALIVE,
     DEEPEST,
-) = range(22)
+    DAY,
+) = range(23)
 """Slots of `meta`. TIME: the latest event time (ns). VIEW: levels per side that a depth-limited source shows, 0 for
 all. EDGE: the worst price that counts before the message. ALIVE: lots in the ledger. DEEPEST: the most
 levels that a side of a snapshot had, and at least 2 once a change behind the best price was seen."""

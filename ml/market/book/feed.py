@@ -4,12 +4,14 @@ It joins decoder and sampler, and derives the validity intervals from both. A wh
 over arrays (`ml.market.days.day`).
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ml.core.errors import FrameError
 from ml.core.instruments import Instrument
 from ml.market.book import layout
-from ml.market.book.sampler import Sampler, one_message, trades_of
+from ml.market.book.layout import BookStream, TradeStream
+from ml.market.book.sampler import NO_BOOKS, NO_TRADES, Sampler, one_message, timed_trades_of, trades_of
 from ml.market.decode.continuity import NO_ID, Step
 from ml.market.decode.decoded import BookEvent, TradeEvent
 from ml.market.decode.decoder import Decoder
@@ -21,6 +23,7 @@ SPAN_REASONS = {
 }
 
 
+Listener = Callable[[BookStream, TradeStream], None]
 BOOK_BREAKS = (layout.EXTERNAL_BREAK, *SPAN_REASONS)
 
 
@@ -52,9 +55,17 @@ class Feed:
         instrument: what is fed.
         decoder: where to go on from; None starts again.
         sampler: where to go on from; None starts again.
+        listener: takes each event too, its trades with their own times.
     """
 
-    def __init__(self, instrument: Instrument, decoder: Decoder | None = None, sampler: Sampler | None = None) -> None:
+    def __init__(
+        self,
+        instrument: Instrument,
+        decoder: Decoder | None = None,
+        sampler: Sampler | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self.listener = listener
         self.decoder = decoder or Decoder(instrument)
         self.sampler = sampler or Sampler()
         self.breaks: dict[int, Step] = {}
@@ -70,11 +81,16 @@ class Feed:
             if isinstance(event, BookEvent):
                 if event.broken is not None:
                     self.breaks[self.arrival] = event.broken
-                self.sampler.run(books=one_message(event.message, event.flags, self.arrival))
+                books = one_message(event.message, event.flags, self.arrival)
+                self.sampler.run(books=books)
+                if self.listener is not None:
+                    self.listener(books, NO_TRADES)
             elif isinstance(event, TradeEvent):
                 if event.broken is not None:
                     self.breaks[self.arrival] = event.broken
                 self.sampler.run(trades=trades_of(event, self.arrival))
+                if self.listener is not None:
+                    self.listener(NO_BOOKS, timed_trades_of(event, self.arrival))
             else:
                 refused.append(event)
         self.arrival += 1

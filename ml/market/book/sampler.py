@@ -105,5 +105,10 @@ def trades_of(event: TradeEvent, arrival: int) -> TradeStream:
     return TradeStream(ts, np.full(n, arrival), flags, side.astype(np.int8), price, size)
 
 
+def timed_trades_of(event: TradeEvent, arrival: int) -> TradeStream:
+    """The same with the time of each trade instead of the frame's: attribution needs them."""
+    return trades_of(event, arrival)._replace(ts=np.array([trade.event_ts for trade in event.trades], np.int64))
+
+
 def _doubled(array: np.ndarray) -> np.ndarray:
     return np.concatenate([array, np.zeros_like(array)])

@@ -45,7 +45,7 @@ def sample_day(
     """
     sampler = open_day(raw, instrument).sampler
     prints = trade_stream(trades)
-    for part in _whole_messages(book_events):
+    for part in whole_messages(book_events):
         books = book_stream(part)
         now = int(np.searchsorted(prints.arrival, books.arrival[-1], "right"))
         sampler.run(books, prints.part(slice(now)))
@@ -86,12 +86,12 @@ def sample_captures(chain: CaptureSequence, instrument: Instrument, date: str) -
     return FromCaptures(_finished(stream.sampler, known[-1].end_reason if known else None, date), before, dict(refused))
 
 
-def _whole_messages(parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The rows after the book with which the day opens, in parts that cut no message and are not empty."""
+def whole_messages(parts: Iterable[pl.DataFrame], *, with_opening: bool = False) -> Iterator[pl.DataFrame]:
+    """The rows in parts that cut no message and are not empty; the book with which the day opens only if asked for."""
     held = pl.DataFrame()
     for part in parts:
         flags = part["flags"].to_numpy()
-        if flags.size and flags[0] & CHECKPOINT:
+        if not with_opening and flags.size and flags[0] & CHECKPOINT:
             part = part.filter(pl.col("flags") & CHECKPOINT == 0)
             flags = part["flags"].to_numpy()
         ends = np.flatnonzero(flags & LAST) + 1

@@ -189,6 +189,19 @@ def test_a_book_that_stays_crossed_forgets_its_lots_until_the_next_snapshot():
     assert "cancelled" not in [e["kind"] for e in tracked(after)]
 
 
+def test_a_day_begins_without_lots():
+    """A stored day stands alone, so a live stream forgets at midnight UTC too."""
+    midnight = 86_400_000 - START // MS
+    history = [
+        ("snapshot", midnight - 500, BOOK),
+        ("diff", midnight - 400, [(1, 97, 9)]),
+        ("diff", midnight - 300, [(1, 96, 9)]),
+        ("diff", midnight - 1, [(1, 96, 0)]),
+        ("diff", midnight, [(1, 97, 0)]),
+    ]
+    assert [(e["kind"], e["price"]) for e in tracked(history)] == [("born", 97), ("born", 96), ("cancelled", 96)]
+
+
 LEVEL = st.tuples(
     st.sampled_from([1, -1]), st.integers(0, 5), st.sampled_from([0, 0, 3, 5, 8, 8, 500, 501, 1000, 1003])
 )

@@ -1,0 +1,42 @@
+"""Cues of layering, one partition per UTC date and instrument.
+
+The detector and what it finds belong to `ml.layering`.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from assets.checks import rule_results, rule_specs
+from assets.conditions import ON_FRESH_INPUT
+from assets.partitions import date_and_instrument, instrument_day
+from ml.core.prefetch import prefetch
+from ml.core.versions import LAYERING, code_version
+from ml.storage.parquet import Stored
+
+
+@dg.asset(
+    partitions_def=instrument_day,
+    group_name="layering",
+    kinds={"parquet", "lightgbm"},
+    io_manager_key="parquet",
+    owners=["team:research"],
+    code_version=code_version(LAYERING),
+    automation_condition=ON_FRESH_INPUT,
+    check_specs=rule_specs("layering_cues"),
+)
+def layering_cues(
+    context: dg.AssetExecutionContext, raw_frames: Stored, book_events: Stored, trades: pl.LazyFrame
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+    """Large orders that were placed and pulled together on one side: cues to look at, never proof of anything."""
+    from ml.layering.days import cues_of_day
+    from ml.market.days.samples import tail
+    from ml.market.days.tables import BOOK
+
+    date, instrument = date_and_instrument(context)
+    before = tail(raw_frames.group(0), instrument, date)
+    cues = cues_of_day(prefetch(book_events.parts(*BOOK)), trades.collect(), before, instrument)
+    counts = {"cues": cues.height, "indeterminate": cues.filter(pl.col("verdict") != "cue").height}
+    yield dg.MaterializeResult(value=cues, metadata=counts)
+    yield from rule_results("layering_cues", cues)

@@ -1,0 +1,74 @@
+"""`lobforge layering benchmark`: how well cues are found, on simulated markets of seeds that nothing was trained on.
+
+Here: the command and its two outputs.
+Not here: the figures (`ml.layering.benchmark`).
+"""
+
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from cli.console import show_table
+from cli.options import AsJson
+from cli.progress import say
+from ml.core import kernel_cache
+
+
+def main(
+    hours: Annotated[
+        float, typer.Option(min=0.1, help="Unplanted market on which false alarms are counted; 0.5 is the short form.")
+    ] = 24.0,
+    markets: Annotated[int, typer.Option(min=1, help="Markets to train on.")] = 6,
+    as_json: AsJson = False,
+) -> int:
+    """Measure recall, false alarms, precision and delay on simulated markets.
+
+    Trees are trained for this, each without the variant that it is tested on; thresholds are fixed on markets of
+    training seeds before a test market is made. The last line of --json is one object.
+    """
+    from ml.layering.benchmark import benchmark
+    from ml.layering.markets import market
+    from ml.layering.training import TRAIN_SEEDS
+
+    say(kernel_cache.notice())
+    seconds = round(min(hours, 0.5) * 3600)
+    report = {"simulator": benchmark(market, hours, list(TRAIN_SEEDS[:markets]), seconds, say)}
+    if as_json:
+        print(orjson.dumps(report).decode())
+    else:
+        _show(report["simulator"])
+    return 0
+
+
+def _show(found: dict[str, Any]) -> None:
+    rows = [
+        [
+            budget,
+            f"{told['false_alarms_per_hour']:.2f}",
+            "{:.2f} to {:.2f}".format(*told["false_alarms_interval"]),
+            *(f"{told['recall'].get(m, float('nan')):.2f}" for m in ("0.75", "1", "1.5", "2", "3", "4")),
+            f"{told['precision_one_in_10_min']:.3f}",
+        ]
+        for budget, told in found["budgets"].items()
+    ]
+    header = [
+        "budget an hour",
+        "false alarms an hour",
+        "95 %",
+        *(f"m {m}" for m in ("0.75", "1", "1.5", "2", "3", "4")),
+    ]
+    show_table(f"recall by size, {found['hours']:.1f} h", [*header, "precision at 6 an hour"], rows)
+    shares = [
+        [name, f"{share:.2f}", f"{found['variants_in_family'][name]:.2f}"] for name, share in found["variants"].items()
+    ]
+    show_table("recall at m >= 2 by variant", ["variant", "never trained on it", "trained on it"], shares)
+    negatives = [[name, f"{share:.2f}"] for name, share in found["hard_negatives"].items()]
+    show_table("hard negatives that become cues", ["variant", "share"], negatives)
+    delay = found["delay_ms"]
+    print(f"delay after the last pull: median {delay['median']:.0f} ms, 95 % within {delay['p95']:.0f} ms")
+    old = found["legacy_rule"]
+    print(
+        f"legacy_rule: recall {old['recall']:.2f} of {old['episodes']}, "
+        f"{old['false_alarms_per_hour']:.1f} false alarms an hour"
+    )

@@ -1,0 +1,70 @@
+"""The cues of a stored day.
+
+Here: from the tables `book_events` and `trades` to `layering_cues`.
+Not here: from capture files (`ml.layering.scan`), from a live stream (`live.runner`).
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import polars as pl
+
+from ml.core.instruments import Instrument
+from ml.layering.detector import Cue, shipped_detector
+from ml.layering.tables import CUES
+from ml.market.book import layout as at
+from ml.market.days.samples import whole_messages
+from ml.market.days.tables import book_stream, trade_stream
+
+
+def cues_of_day(
+    book_events: Iterable[pl.DataFrame], trades: pl.DataFrame, before: np.ndarray, instrument: Instrument
+) -> pl.DataFrame:
+    """The table `layering_cues` of a day, by the shipped scorer.
+
+    Args:
+        book_events: the table, in parts; of its columns `ml.market.days.tables.BOOK` are needed.
+        trades: the table.
+        before: samples of the hour before the day (`ml.market.days.samples.tail`): S reaches back into it.
+        instrument: whose day it is.
+    """
+    detector = shipped_detector(instrument)
+    invalid = np.flatnonzero(before[:, at.VALID] == 0)
+    known = before[invalid[-1] + 1 :] if len(invalid) else before
+    detector.finder.seed(known[:, [at.BID_SIZE, at.ASK_SIZE]])
+    prints = trade_stream(trades)._replace(ts=trades["event_ts"].to_numpy())
+    cues = list[Cue]()
+    for part in whole_messages(book_events, with_opening=True):
+        books = book_stream(part)
+        now = int(np.searchsorted(prints.arrival, books.arrival[-1], "right"))
+        cues += detector.take(books, prints.part(slice(now)))
+        prints = prints.part(slice(now, None))
+    cues += detector.take(trades=prints)
+    return cue_frame(cues, detector.calibration.threshold)
+
+
+def cue_frame(cues: Sequence[Cue], threshold: float) -> pl.DataFrame:
+    """Cues as rows of the table."""
+    rows = [
+        {
+            "ts": cue.end,
+            "id": cue.id,
+            "side": cue.side,
+            "start": cue.start,
+            "first_pull": cue.first_pull,
+            "last_pull": cue.last_pull,
+            "prices": list(cue.prices),
+            "volume": cue.volume,
+            "scale": cue.scale,
+            "score": cue.score,
+            "final_score": cue.final_score,
+            "score_low": cue.low,
+            "score_high": cue.high,
+            "verdict": cue.verdict,
+            "threshold": threshold,
+            "reason": cue.reason,
+        }
+        | cue.features
+        for cue in cues
+    ]
+    return pl.DataFrame(rows, schema=CUES.schema)

@@ -1,0 +1,171 @@
+"""Cues: clusters whose score reaches the threshold of their instrument.
+
+Here: from events to cues, the same for a whole day and for one message after the other.
+Not here: clusters (`ml.layering.finder`), scores (`ml.layering.model`), thresholds (`ml.layering.calibration`).
+
+A cue says that orders look like layering. It never says what their owner meant.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ml.core.instruments import Instrument
+from ml.layering import layout
+from ml.layering.calibration import SUPPRESSED_NS, Calibration
+from ml.layering.features import NAMES
+from ml.layering.finder import Finder, Found
+from ml.layering.layout import F64
+from ml.layering.model import CueModel, load
+from ml.layering.tables import FIRM, INDETERMINATE
+from ml.market.book.layout import BookStream, TradeStream
+from ml.market.book.sampler import NO_BOOKS, NO_TRADES
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One cue.
+
+    Args:
+        id: of instrument, side and time of the decision; the same events give the same.
+        side: of the pulled lots, `bid` or `ask`.
+        start: birth of the first lot, ns UTC.
+        end: exchange time at which it was decided, that of the message after the last pull, ns UTC.
+        first_pull: first cancellation of a lot, ns UTC.
+        last_pull: last cancellation of a lot, ns UTC.
+        prices: of the lots, best first, in units of the instrument.
+        volume: cancelled, in units of the instrument.
+        score: of the detector, 0 to 1.
+        final_score: the same with the answer of a model of its user, where there is one.
+        low: the least score that the attribution allows.
+        high: the largest score that the attribution allows.
+        verdict: `cue`, or `indeterminate` where the attribution decides whether it is one.
+        features: by name, see `ml.layering.features`.
+        scale: S, in units of the instrument.
+    """
+
+    id: str
+    side: str
+    start: int
+    end: int
+    first_pull: int
+    last_pull: int
+    prices: tuple[int, ...]
+    volume: int
+    score: float
+    final_score: float
+    low: float
+    high: float
+    verdict: str
+    features: dict[str, float]
+    scale: int
+
+    @property
+    def reason(self) -> str:
+        """Why, in a sentence."""
+        f = self.features
+        layers = f"{len(self.prices)} {self.side} layers" if len(self.prices) > 1 else f"one {self.side} order"
+        text = (
+            f"{layers} of {f['lot_size']:.1f} typical best sizes each, {f['depth_share']:.0%} of the side's depth "
+            f"within 20 bps, placed within {f['placement']:.2f} s, standing for {f['rest']:.2f} s and pulled within "
+            f"{f['pull_spread']:.2f} s with {f['filled']:.0%} filled"
+        )
+        if f["since_pushed"] < 5:
+            text += f", {f['since_pushed']:.2f} s after a trade in the direction in which they pushed"
+        if f["moved_share"] > 0:
+            text += f"; {f['moved_share']:.0%} had been moved to other prices"
+        if self.verdict == INDETERMINATE:
+            text += "; whether the rest was cancelled or traded is not certain enough to decide"
+        return text + "."
+
+
+class Detector:
+    """Events of one instrument into cues.
+
+    Args:
+        instrument: whose events.
+        model: the scorer.
+        calibration: from which score on.
+    """
+
+    def __init__(self, instrument: Instrument, model: CueModel, calibration: Calibration) -> None:
+        self.instrument = instrument
+        self.model = model
+        self.calibration = calibration
+        self.finder = Finder(instrument)
+        self._last = {1: -SUPPRESSED_NS, -1: -SUPPRESSED_NS}
+
+    def prepare(self) -> None:
+        """Have what an event needs compiled and loaded."""
+        self.take()
+        self.model.predict(np.zeros((1, len(NAMES))))
+
+    def take(self, books: BookStream = NO_BOOKS, trades: TradeStream = NO_TRADES) -> list[Cue]:
+        """The cues of messages and trades, by arrival; trades carry their own times."""
+        return list(self.judge(self.finder.run(books, trades)))
+
+    def judge(self, found: Found) -> Iterator[Cue]:
+        """The cues among clusters, which come in the order of time."""
+        if not len(found):
+            return
+        scores = self.model.scores(found)
+        threshold = self.calibration.threshold
+        for row in np.flatnonzero(scores[:, 2] >= threshold).tolist():
+            ts, side = found.header[row, : layout.C_SIDE + 1].tolist()
+            if ts - self._last[side] >= SUPPRESSED_NS:
+                self._last[side] = ts
+                yield cue_of(self.instrument, found, row, scores[row], threshold)
+
+
+def shipped_detector(instrument: Instrument) -> Detector:
+    """The detector that needs nothing but the instrument: the shipped scorer at the simulator's threshold."""
+    model = load()
+    budget = model.card.budget
+    return Detector(instrument, model, Calibration(model.card.threshold_at(budget), budget, "simulator"))
+
+
+def cue_of(instrument: Instrument, found: Found, row: int, scores: F64, threshold: float) -> Cue:
+    """The cue of one cluster; scores are least, as attributed and largest."""
+    head = found.header[row]
+    sign = int(head[layout.C_SIDE])
+    side = "bid" if sign > 0 else "ask"
+    low, score, high = scores.tolist()
+    prices = sorted((int(p) for p in found.layers[row] if p), reverse=sign > 0)
+    return Cue(
+        id=f"{instrument.id}-{head[layout.C_TS]}-{side}",
+        side=side,
+        start=int(head[layout.C_START]),
+        end=int(head[layout.C_TS]),
+        first_pull=int(head[layout.C_FIRST_PULL]),
+        last_pull=int(head[layout.C_LAST_PULL]),
+        prices=tuple(prices),
+        volume=int(head[layout.C_VOLUME]),
+        score=score,
+        final_score=score,
+        low=low,
+        high=high,
+        verdict=FIRM if low >= threshold else INDETERMINATE,
+        features=dict(zip(NAMES, found.values[row].tolist(), strict=True)),
+        scale=int(head[layout.C_SCALE]),
+    )
+
+
+def shown(cue: Cue, instrument: Instrument) -> dict[str, Any]:
+    """A cue as users read it: prices and sizes as numbers, times in ns UTC."""
+    return {
+        "id": cue.id,
+        "side": cue.side,
+        "start": cue.start,
+        "end": cue.end,
+        "first_pull": cue.first_pull,
+        "last_pull": cue.last_pull,
+        "prices": [instrument.price(price) for price in cue.prices],
+        "volume": instrument.size(cue.volume),
+        "score": cue.score,
+        "final_score": cue.final_score,
+        "verdict_band": {"low": cue.low, "high": cue.high, "verdict": cue.verdict},
+        "reason": cue.reason,
+        "features": cue.features,
+    }

@@ -1,0 +1,105 @@
+"""Clusters of one instrument from its events: the compiled finder with its memory.
+
+Here: feeding it, and the clusters as arrays and as a table.
+Not here: scores and cues (`ml.layering.detector`).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from ml.core.instruments import Instrument
+from ml.layering import clusters, layout
+from ml.layering.features import NAMES
+from ml.layering.layout import F64, Clusters
+from ml.market.attribution import layout as lot
+from ml.market.attribution.layout import State
+from ml.market.attribution.tracker import roomier, state_of
+from ml.market.book.layout import I64, BookStream, TradeStream, constant
+from ml.market.book.sampler import NO_BOOKS, NO_TRADES
+from ml.market.decode.eventlog import EventLog
+
+HOUR_NS = 3600 * 10**9
+
+
+class Found(NamedTuple):
+    """Clusters in the order in which they were judged, see `layout.Clusters`."""
+
+    header: I64
+    layers: I64
+    values: F64
+    band: F64
+
+    def __len__(self) -> int:
+        return len(self.header)
+
+    def rows(self, keep: I64 | slice) -> "Found":
+        """Some of them."""
+        return self._make(column[keep] for column in self)
+
+    def frame(self) -> pl.DataFrame:
+        """As a table: time of judgement, side, start, pulls, volume, S and the features."""
+        head = self.header
+        columns = {
+            "ts": head[:, layout.C_TS],
+            "side": head[:, layout.C_SIDE],
+            "start": head[:, layout.C_START],
+            "first_pull": head[:, layout.C_FIRST_PULL],
+            "last_pull": head[:, layout.C_LAST_PULL],
+            "volume": head[:, layout.C_VOLUME],
+            "scale": head[:, layout.C_SCALE],
+        }
+        return pl.DataFrame(columns | {name: self.values[:, k] for k, name in enumerate(NAMES)})
+
+
+def joined(parts: list[Found]) -> Found:
+    """Clusters one part after the other."""
+    return Found._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+class Finder:
+    """The cluster finder of one instrument.
+
+    Args:
+        instrument: whose events it takes.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.lots: State = state_of(instrument)
+        self.memory: Clusters = layout.empty_clusters()
+
+    @property
+    def hours(self) -> float:
+        """How long clusters could be found so far: S was known."""
+        return float(self.memory.meta[layout.WATCHED]) / HOUR_NS
+
+    def run(self, books: BookStream = NO_BOOKS, trades: TradeStream = NO_TRADES) -> Found:
+        """Apply messages and trades by arrival; trades carry their own times, see `EventLog.timed_trades`."""
+        position = np.zeros(2, np.int64)
+        books = constant(books)
+        trades = constant(trades)
+        parts = list[Found]()
+        while (need := clusters.run(self.lots, self.memory, books, trades, position)) != lot.DONE:
+            if need == clusters.NEED_FOUND:
+                parts.append(self._taken())
+            else:
+                self.lots = roomier(self.lots, need, books, position)
+        return joined([*parts, self._taken()])
+
+    def seed(self, sizes: I64) -> None:
+        """Take best sizes i64 (seconds, 2) of the time before the first event: S is known from the start."""
+        clusters.seed(self.memory, np.ascontiguousarray(sizes[-layout.SCALE_SECONDS :]))
+
+    def take(self, log: EventLog) -> Found:
+        """Apply what was logged."""
+        return self.run(log.streams()[0], log.timed_trades())
+
+    def _taken(self) -> Found:
+        n = int(self.memory.meta[layout.N_FOUND])
+        self.memory.meta[layout.N_FOUND] = 0
+        memory = self.memory
+        return Found(
+            memory.found[:n].copy(), memory.layers[:n].copy(), memory.values[:n].copy(), memory.band[:n].copy()
+        )

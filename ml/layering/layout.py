@@ -1,0 +1,145 @@
+"""The arrays of the cluster finder and its constants.
+
+The functions that use them are in `ml.layering.clusters`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.core.time import SECOND
+from ml.layering.features import NAMES
+from ml.market.book.layout import I64
+
+MS = 10**6
+F64 = NDArray[np.float64]
+
+SCALE_SECONDS = 1800
+SCALE_NEEDS = 60
+"""S is the median best size of both sides, sampled each second over so long; it needs so many seconds."""
+BIG = 0.5
+"""Lots of at least so many S are followed."""
+ZONE_BPS = 20.0
+LEAST_VOLUME = 1.5
+"""A cluster holds at least so many S."""
+SIZE_FACTOR = 2.5
+BIRTHS_NS = 4 * SECOND
+"""Lots of a cluster are born within so long of its smallest one, and at most `SIZE_FACTOR` times as large."""
+YOUNGEST_NS = 80 * MS
+OLDEST_NS = 90 * SECOND
+FAST_NS = SECOND // 2
+SLOW_NS = 6 * SECOND
+"""Pulls of a cluster lie within the first, or for one that is pulled piece by piece within the second."""
+STEP_NS = 50 * MS
+STEPS = 2048
+"""Grid of what is looked up in the past, and how many steps are kept: 102 s."""
+BINS = 2048
+"""Of sizes on a scale of 32 per doubling, for the running median."""
+DEATHS = 1024
+BIRTHS = 1024
+PAST = 4096
+LOOKED_AT = 64
+"""Cancellations of large lots that one cluster is chosen from: the newest."""
+LAYERS = 32
+FEWEST_LEVELS = 2
+
+CUM_BUY, CUM_SELL, CUM_OFI, MID2 = range(4)
+"""Columns of `steps`."""
+SEC_BUY, SEC_SELL, SEC_FOUND = range(3)
+"""Columns of `seconds`."""
+(
+    D_TS,
+    D_PRICE,
+    D_SIZE,
+    D_BORN,
+    D_BORN_SIZE,
+    D_FILLED,
+    D_EXACT,
+    D_MOVED,
+    D_LOT,
+    D_GONE,
+    D_HIDDEN,
+    D_SURE_FILLED,
+) = range(12)
+"""Columns of `deaths`. GONE: it was moved, or traded after all. HIDDEN: unexplained trades at its price."""
+(C_TS, C_SIDE, C_START, C_FIRST_PULL, C_LAST_PULL, C_LAYERS, C_VOLUME, C_SCALE, C_LATEST_BIRTH) = range(9)
+HEADER = 9
+"""Columns of `found`: times in ns, sizes in units of the instrument."""
+(
+    NEXT_STEP,
+    NEXT_SECOND,
+    N_SECONDS,
+    SAMPLES,
+    BUY,
+    SELL,
+    OFI,
+    DIED_BID,
+    DIED_ASK,
+    DUE_BID,
+    DUE_ASK,
+    BORN_BID,
+    BORN_ASK,
+    N_PAST,
+    N_FOUND,
+    LAST_BUY,
+    LAST_SELL,
+    WATCHED,
+    TOP_BID,
+    TOP_BID_SIZE,
+    TOP_ASK,
+    TOP_ASK_SIZE,
+    RESETS,
+    STARTED,
+    SCALE,
+    LAST_MESSAGE,
+) = range(26)
+"""Slots of `meta`. NEXT_STEP and NEXT_SECOND: times (ns) of the next sample. DUE: whether large lots were cancelled by
+the last message. WATCHED: ns during which clusters could be found. SCALE: S, 0 while it is unknown."""
+
+
+class Clusters(NamedTuple):
+    """Everything that the finder remembers beside attribution, as arrays only.
+
+    `histogram` i64 (BINS) and `ring` i64 (2 x SCALE_SECONDS): best sizes of the last 30 min. `steps` i64 (STEPS, 4),
+    `seconds` i64 (SCALE_SECONDS, 3): what is looked up in the past. `deaths` i64 (2, DEATHS, 12), `births` i64
+    (2, BIRTHS, 3): large lots cancelled and added, by side. `past` i64 (PAST, 3): time, side and mean lot of clusters.
+    `found` i64 (room, HEADER), `layers` i64 (room, LAYERS), `values` f64 (room, features), `band` f64 (room, 2): the
+    clusters, their prices, their features, and the least and largest share of their lots that may have been traded.
+    `chosen`, `best` i64 (LOOKED_AT): scratch.
+    """
+
+    histogram: I64
+    ring: I64
+    steps: I64
+    seconds: I64
+    deaths: I64
+    births: I64
+    past: I64
+    found: I64
+    layers: I64
+    values: F64
+    band: F64
+    chosen: I64
+    best: I64
+    meta: I64
+
+
+def empty_clusters(room: int = 1 << 10) -> Clusters:
+    """A finder that has seen nothing, with room for so many clusters."""
+    return Clusters(
+        histogram=np.zeros(BINS, np.int64),
+        ring=np.zeros(2 * SCALE_SECONDS, np.int64),
+        steps=np.zeros((STEPS, 4), np.int64),
+        seconds=np.zeros((SCALE_SECONDS, 3), np.int64),
+        deaths=np.zeros((2, DEATHS, 12), np.int64),
+        births=np.zeros((2, BIRTHS, 3), np.int64),
+        past=np.zeros((PAST, 3), np.int64),
+        found=np.zeros((room, HEADER), np.int64),
+        layers=np.zeros((room, LAYERS), np.int64),
+        values=np.zeros((room, len(NAMES))),
+        band=np.zeros((room, 2)),
+        chosen=np.zeros(LOOKED_AT, np.int64),
+        best=np.zeros(LOOKED_AT, np.int64),
+        meta=np.zeros(32, np.int64),
+    )

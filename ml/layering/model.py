@@ -1,0 +1,145 @@
+"""The scorer: LightGBM trees over the features of a cluster, as text and json; one ships with the package.
+
+Here: scores, files, training.
+Not here: what it is trained on (`ml.layering.training`), thresholds on an instrument (`ml.layering.calibration`).
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml.core.errors import ModelRefused
+from ml.layering.features import NAMES
+from ml.layering.finder import Found
+from ml.layering.layout import F64
+from ml.market.book.layout import I64
+from ml.storage.durable import write_text
+
+SHIPPED = Path(__file__).parent / "shipped"
+ROUNDS = 150
+FILLED = NAMES.index("filled")
+PARAMS: dict[str, Any] = {
+    "objective": "binary",
+    "num_leaves": 15,
+    "learning_rate": 0.06,
+    "min_data_in_leaf": 40,
+    "feature_fraction": 0.7,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 1.0,
+    "max_bin": 127,
+    "verbosity": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+    "seed": 1,
+}
+
+
+@dataclass(frozen=True)
+class CueCard:
+    """What must be known to use a scorer; stored beside its trees.
+
+    Args:
+        features: columns in the order in which the trees see them.
+        thresholds: score from which a cluster is a cue, where nothing is known of the instrument, by false alarms an
+            hour in the simulated market, as (budget, threshold).
+        budget: false alarms an hour, where the user names none.
+        hours: of unplanted simulated market on which it was chosen.
+        rows: clusters it was trained on.
+        positives: how many of these were planted.
+        trained_on: what market and episodes.
+    """
+
+    features: tuple[str, ...]
+    thresholds: tuple[tuple[float, float], ...]
+    budget: float
+    hours: float
+    rows: int
+    positives: int
+    trained_on: str
+
+    def threshold_at(self, budget: float) -> float:
+        """The simulator's threshold for a budget: of those on record the one of the largest budget that it allows."""
+        allowed = [threshold for known, threshold in self.thresholds if known <= budget]
+        return min(allowed) if allowed else max(threshold for _, threshold in self.thresholds)
+
+
+class CueModel:
+    """A scorer of clusters."""
+
+    def __init__(self, booster: Any, card: CueCard) -> None:
+        self.booster = booster
+        self.card = card
+
+    def scores(self, found: Found) -> F64:
+        """Scores f64 (n, 3): least, as attributed and largest, over what the lots may have been traded."""
+        middle = self.predict(found.values)
+        scores = np.repeat(middle[:, None], 3, axis=1)
+        for column, edge in ((0, 1), (2, 0)):
+            differs = np.flatnonzero(found.band[:, edge] != found.values[:, FILLED])
+            values = found.values[differs]
+            values[:, FILLED] = found.band[differs, edge]
+            scores[differs, column] = self.predict(values)
+        return np.stack([scores.min(axis=1), middle, scores.max(axis=1)], axis=1)
+
+    def predict(self, values: F64) -> F64:
+        """Score f64 (n), 0 to 1, of feature rows f64 (n, features)."""
+        if not len(values):
+            return np.zeros(0)
+        return self.booster.predict(values, num_threads=1)
+
+    def save(self, folder: Path) -> None:
+        """Write model.txt, card.json and the manifest of their hashes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        texts = {
+            "model.txt": self.booster.model_to_string(),
+            "card.json": json.dumps(asdict(self.card), sort_keys=True, indent=1) + "\n",
+        }
+        for name, text in texts.items():
+            write_text(folder / name, text)
+        hashes = {name: _sha256(text) for name, text in texts.items()}
+        write_text(folder / "manifest.json", json.dumps(hashes, sort_keys=True, indent=1) + "\n")
+
+
+def load(folder: Path = SHIPPED) -> CueModel:
+    """Read a scorer; only text and json are ever read.
+
+    Raises:
+        ModelRefused: a file is missing or is not the one that was saved, or the features are not the running ones.
+    """
+    import lightgbm as lgb
+
+    try:
+        texts = {name: (folder / name).read_text() for name in ("model.txt", "card.json", "manifest.json")}
+        manifest = json.loads(texts["manifest.json"])
+        for name, expected in manifest.items():
+            if _sha256(texts[name]) != expected:
+                raise ModelRefused(f"{folder / name} is not the file that was saved: its hash differs. Build it again.")
+        document = json.loads(texts["card.json"])
+    except (OSError, json.JSONDecodeError, KeyError) as error:
+        raise ModelRefused(f"The scorer in {folder} is incomplete: {error}. Build it again.") from error
+    pairs = tuple((budget, threshold) for budget, threshold in document["thresholds"])
+    card = CueCard(**document | {"features": tuple(document["features"]), "thresholds": pairs})
+    if card.features != NAMES:
+        differs = sorted(set(card.features) ^ set(NAMES))
+        raise ModelRefused(
+            f"The scorer in {folder} has other features ({differs or 'in another order'}). Build it again."
+        )
+    return CueModel(lgb.Booster(model_str=texts["model.txt"]), card)
+
+
+def fit(values: F64, labels: I64, weights: F64 | None = None, rounds: int = ROUNDS) -> Any:
+    """Trees for feature rows f64 (n, features) and labels (n), 1 for planted layering; same rows, same trees."""
+    import lightgbm as lgb
+
+    data = lgb.Dataset(values, labels.astype(np.float64), weight=weights, feature_name=list(NAMES))
+    return lgb.train(PARAMS, data, rounds)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

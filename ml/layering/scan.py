@@ -1,0 +1,140 @@
+"""Cues straight from capture files, without a data root.
+
+Here: from files to one document per instrument, with what cannot be judged and why.
+Not here: the command (`cli.layering_scan`), the detector (`ml.layering.detector`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ml.core.errors import CaptureError, InstrumentError
+from ml.core.instruments import Instrument
+from ml.layering import layout
+from ml.layering.calibration import Calibration, calibrated
+from ml.layering.detector import Cue, Detector, shown
+from ml.layering.finder import Finder, joined
+from ml.layering.model import CueModel, load
+from ml.market.attribution import layout as lot
+from ml.market.days.infer_instrument import infer_instrument
+from ml.market.decode.eventlog import EventLog
+from ml.market.decode.stream import Stream, arrivals
+from ml.market.files.capture_sequence import CaptureSequence, link
+from ml.market.files.index import scan as indexed
+
+Tell = Callable[[str], None]
+
+
+def events(chain: CaptureSequence, instrument: Instrument) -> Iterator[EventLog]:
+    """The events of an instrument in a chain, in parts; frames that cannot be read are left out."""
+    stream = Stream.of(instrument, forget=True)
+    count = 0
+    for run in chain.runs(instrument.id, instrument.decimals):
+        log = EventLog()
+        for _ in stream.decode(run.frames, arrivals(count, run.length), log, run.read):
+            pass
+        count += run.length
+        yield log
+
+
+def scan(
+    paths: Sequence[Path],
+    calibrate: Sequence[Path] = (),
+    budget: float | None = None,
+    model: CueModel | None = None,
+    tell: Tell = lambda _: None,
+) -> dict[str, Any]:
+    """Cues of every instrument in capture files, in any order of files.
+
+    Args:
+        paths: captures.
+        calibrate: captures of ordinary flow of the same instruments, without labels.
+        budget: false alarms an hour; None takes the scorer's.
+        model: the scorer; None takes the one that ships.
+        tell: is told now and then how far it is.
+
+    Raises:
+        CaptureError: nothing could be read, or the files to calibrate with hold none of the instruments.
+    """
+    scorer = model or load()
+    aim = scorer.card.budget if budget is None else budget
+    chain = _linked(paths, tell)
+    quiet = _linked(calibrate, tell) if calibrate else None
+    if quiet is not None and not set(quiet.instruments()) & set(chain.instruments()):
+        raise CaptureError(
+            f"The files to calibrate with hold {', '.join(quiet.instruments())}, none of "
+            f"{', '.join(chain.instruments())}. Name captures of the same instrument."
+        )
+    return {"instruments": {name: _scanned(name, chain, quiet, scorer, aim, tell) for name in chain.instruments()}}
+
+
+def _scanned(
+    name: str, chain: CaptureSequence, quiet: CaptureSequence | None, model: CueModel, budget: float, tell: Tell
+) -> dict[str, Any]:
+    try:
+        instrument = infer_instrument(chain, name)
+    except InstrumentError:
+        return _document(
+            Calibration(model.card.threshold_at(budget), budget, "simulator"), reason="the captures hold no price of it"
+        )
+    calibration = Calibration(model.card.threshold_at(budget), budget, "simulator")
+    if quiet is not None and name in quiet.instruments():
+        tell(f"{name}: calibrating")
+        flow = Finder(instrument)
+        found = joined([flow.take(log) for log in events(quiet, instrument)])
+        scores = model.scores(found)[:, 1]
+        ts, side = found.header[:, layout.C_TS], found.header[:, layout.C_SIDE]
+        calibration = calibrated(ts, side, scores, flow.hours, budget, calibration.threshold)
+    detector = Detector(instrument, model, calibration)
+    cues = list[Cue]()
+    judged = 0
+    for log in events(chain, instrument):
+        found = detector.finder.take(log)
+        judged += len(found)
+        cues += detector.judge(found)
+        tell(f"{name}: {len(cues)} cues in {detector.finder.hours:.2f} h")
+    reason = unjudged(detector.finder)
+    return _document(
+        calibration,
+        [] if reason else [shown(cue, instrument) for cue in cues],
+        0.0 if reason else detector.finder.hours,
+        0 if reason else judged,
+        reason,
+    )
+
+
+def unjudged(finder: Finder) -> str | None:
+    """Why no cue of an instrument can be given at all; None if cues can be."""
+    meta = finder.lots.meta
+    if meta[lot.DIFFS] == 0:
+        if meta[lot.SNAPSHOTS] > 1:
+            return "the captures hold snapshots of the book alone: what happened between them is not known"
+        return "the captures hold no book that can be followed: a snapshot and the changes after it are needed"
+    if meta[lot.TRADES] == 0:
+        return "the captures hold no trades: a cancellation cannot be told from a trade. Record the trade stream too"
+    if meta[lot.DEEPEST] < layout.FEWEST_LEVELS:
+        return f"the book has {meta[lot.DEEPEST]} level per side: layers behind the best price are not shown"
+    if finder.hours == 0:
+        return f"the book was known for less than the {layout.SCALE_NEEDS} s that the size scale needs"
+    return None
+
+
+def _document(
+    calibration: Calibration,
+    cues: Sequence[dict[str, Any]] = (),
+    hours: float = 0.0,
+    clusters: int = 0,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "cues": list(cues),
+        "hours": hours,
+        "clusters": clusters,
+        "calibration": asdict(calibration),
+        "not_judged": reason,
+    }
+
+
+def _linked(paths: Sequence[Path], tell: Tell) -> CaptureSequence:
+    return link(paths, lambda path: indexed(path, lambda count: tell(f"{path.name}: {count:,} frames read"))[0])

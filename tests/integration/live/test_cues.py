@@ -1,0 +1,68 @@
+"""The live runner gives the cues that a scan of the same frames gives, and that a stored day gives."""
+
+import polars as pl
+import pytest
+
+from live.runner import Counts, Runner
+from ml.layering import days
+from ml.layering.calibration import Calibration
+from ml.layering.detector import Detector
+from ml.layering.features import NAMES
+from ml.layering.model import CueCard, CueModel
+from ml.layering.scan import scan
+from ml.market.days.day import Decoding
+from ml.market.days.infer_instrument import infer_instrument
+from ml.market.days.raw import raw_day
+from ml.market.days.samples import tail
+from tests.support.layered import ASK, BID, START, frames, layered, write
+from tests.support.scenario import chain_of
+
+
+class Large:
+    """Trees for which every cluster of two lots or more is a cue."""
+
+    def predict(self, values, num_threads=1):
+        return (values[:, NAMES.index("layers")] >= 2).astype(float)
+
+
+MODEL = CueModel(Large(), CueCard(NAMES, ((2.0, 0.5),), 2.0, 1.0, 1, 1, "nothing"))
+
+
+def capture(folder, start):
+    """Layers on both sides, some of them pulled one by one."""
+    script = layered(90, start=start)
+    for k in range(4):
+        script.order(-1, ASK + 4 + k, 150 + k, 74_000, 76_000 + 500 * k)
+        script.order(1, BID - 4 - k, 120, 80_000 + 50 * k, 84_000)
+    return write(folder / "sim__simusdt.jsonl", frames(script))
+
+
+@pytest.mark.parametrize("start", [START, START - 70 * 10**9], ids=["within a day", "across midnight"])
+def test_live_batch_and_stored_day_agree_in_every_field(tmp_path, monkeypatch, start):
+    """Frame by frame, many at once, and from the stored tables, whose S comes from the samples before the day."""
+    path = capture(tmp_path, start)
+    chain = chain_of(path)
+    instrument = infer_instrument(chain, "sim.SIMUSDT")
+    batch = scan([path], model=MODEL)["instruments"][instrument.id]["cues"]
+    assert len(batch) >= 3
+
+    runner = Runner(instrument, None, cues=Detector(instrument, MODEL, Calibration(0.5, 2.0, "simulator")))
+    rows = list(runner.stream(chain))
+    assert [row["cue"] for row in rows if "cue" in row] == batch
+    counts = Counts()
+    for row in rows:
+        counts.take(row)
+    assert counts.cues == len(batch)
+
+    monkeypatch.setattr("ml.layering.detector.load", lambda: MODEL)
+    raw = list(raw_day(chain, instrument, "2025-03-03"))
+    decoding = Decoding(raw, instrument, "2025-03-03")
+    events = list(decoding.book_events())
+    before = tail(raw[0], instrument, "2025-03-03")
+    stored = days.cues_of_day(events, decoding.trades, before, instrument)
+    assert stored["id"].to_list() == [cue["id"] for cue in batch]
+    for name in NAMES:
+        assert stored[name].to_list() == [cue["features"][name] for cue in batch]
+    assert stored.select(pl.col("score", "score_low", "score_high")).rows() == [
+        (cue["score"], cue["verdict_band"]["low"], cue["verdict_band"]["high"]) for cue in batch
+    ]

@@ -1,0 +1,98 @@
+"""Clusters become cues at the threshold of their instrument; the attribution's doubt is part of the answer."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.core.errors import ModelRefused
+from ml.layering.calibration import Calibration
+from ml.layering.detector import Detector
+from ml.layering.features import NAMES
+from ml.layering.finder import Finder
+from ml.layering.matching import NONE, hits, labels
+from ml.layering.model import CueCard, CueModel, fit, load
+from tests.support.layered import BID, INSTRUMENT, MS, START, layered
+
+
+class Filled:
+    """Trees that look at the filled share alone: less filled, more suspicious."""
+
+    def predict(self, values, num_threads=1):
+        return 1 - values[:, NAMES.index("filled")]
+
+
+CARD = CueCard(NAMES, ((2.0, 0.5), (1.0, 0.7)), 2.0, 1.0, 1, 1, "nothing")
+
+
+def cues(script, threshold=0.9):
+    model = CueModel(Filled(), CARD)
+    return Detector(INSTRUMENT, model, Calibration(threshold, 2, "simulator")).take(*script.streams())
+
+
+def test_a_cue_tells_what_was_pulled_and_when():
+    (cue,) = cues(layered())
+    assert (cue.side, cue.prices, cue.volume) == ("bid", (BID - 5, BID - 6, BID - 7), 600)
+    assert (cue.first_pull, cue.last_pull, cue.end) == tuple(START + ms * MS for ms in (72_000, 72_000, 72_050))
+    assert cue.verdict == "cue"
+    assert cue.low == cue.score == cue.high == cue.final_score == 1
+    assert "intent" not in cue.reason
+
+
+def test_trades_that_may_have_taken_the_lots_make_the_verdict_indeterminate():
+    """A trade at a layer's price just after the pull: perhaps the layer was traded, and refilled meanwhile."""
+    script = layered()
+    script.trade(72_010, -1, BID - 5, 90)
+    found = Finder(INSTRUMENT).run(*script.streams())
+    assert found.band.tolist() == [[0, 90 / 600]]
+    (cue,) = cues(script, threshold=0.9)
+    assert cue.verdict == "indeterminate"
+    assert cue.low < cue.high
+    assert "not certain" in cue.reason
+
+
+def test_the_threshold_of_a_budget_is_the_largest_that_is_on_record():
+    assert CARD.threshold_at(2) == 0.5
+    assert CARD.threshold_at(1.5) == 0.7
+    assert CARD.threshold_at(0.1) == 0.7
+
+
+def test_the_same_rows_give_the_same_trees(tmp_path):
+    """And a scorer whose file was changed is refused."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(400, len(NAMES)))
+    label = (values[:, 0] > 0).astype(np.int64)
+    models = [CueModel(fit(values, label, rounds=5), CARD) for _ in range(2)]
+    for number, model in enumerate(models):
+        model.save(tmp_path / str(number))
+    texts = [(tmp_path / str(number) / "model.txt").read_text() for number in range(2)]
+    assert texts[0] == texts[1]
+    np.testing.assert_array_equal(load(tmp_path / "0").predict(values), models[0].predict(values))
+    assert load(tmp_path / "0").card == CARD
+    (tmp_path / "0" / "model.txt").write_text(texts[0].replace("tree", "Tree", 1))
+    with pytest.raises(ModelRefused, match=r"model\.txt"):
+        load(tmp_path / "0")
+
+
+def test_a_hit_is_on_the_side_and_at_the_time_of_the_pulls():
+    """From 0.1 s before the first to 1 s after the last; of two episodes the earlier one."""
+    truth = pl.DataFrame({"side": [1, 1], "first_pull": [10 * MS, 900 * MS], "last_pull": [20 * MS, 950 * MS]})
+    ts = np.array([-90, -91, 1_020, 1_021, 2_000, 15]) * MS
+    side = np.array([1, -1, 1, 1, 1, -1])
+    assert hits(ts, side, truth).tolist() == [0, NONE, 0, 1, NONE, NONE]
+
+
+def test_a_cluster_at_the_time_of_an_episode_but_at_other_prices_has_no_label():
+    found = Finder(INSTRUMENT).run(*layered().streams())
+    truth = pl.DataFrame(
+        {
+            "side": [1],
+            "first_pull": [START + 72_000 * MS],
+            "last_pull": [START + 72_000 * MS],
+            "prices": [[BID - 5, BID - 6]],
+            "label": [1],
+        }
+    )
+    assert labels(found, truth)[0].tolist() == [1]
+    assert labels(found, truth.with_columns(label=pl.lit(0)))[0].tolist() == [0]
+    assert labels(found, truth.with_columns(prices=pl.lit([1])))[0].tolist() == [NONE]
+    assert labels(found, truth.with_columns(side=pl.lit(-1)))[0].tolist() == [0]

@@ -1,0 +1,95 @@
+"""Training and test share nothing, and the figures count what they say."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.core.errors import DatasetError
+from ml.layering import layout, markets
+from ml.layering.benchmark import Fold, Trial, figures
+from ml.layering.calibration import poisson_interval
+from ml.layering.features import NAMES
+from ml.layering.finder import Found
+from ml.layering.training import (
+    BUDGETS,
+    TEST_RANGES,
+    TEST_SEEDS,
+    TRAIN_RANGES,
+    TRAIN_SEEDS,
+    Examples,
+    Quiet,
+    examples,
+    train,
+)
+from ml.simulation.episodes import LAYERING
+
+SECOND = 10**9
+
+
+def test_training_and_test_share_no_seed_and_no_interval():
+    """Of episodes and of markets; a market of neither kind is refused."""
+    assert not set(TRAIN_SEEDS) & set(TEST_SEEDS)
+    assert TRAIN_RANGES.overlap(TEST_RANGES) == []
+    assert markets.TRAIN.keys() == markets.TEST.keys()
+    for name, pieces in markets.TRAIN.items():
+        for low, high in pieces:
+            for other_low, other_high in markets.TEST[name]:
+                assert high < other_low or other_high < low, name
+    with pytest.raises(ValueError, match="neither"):
+        markets.market(1, 10)
+    with pytest.raises(ValueError, match="not one for training"):
+        examples(markets.market, [TEST_SEEDS[0]], 10, print)
+
+
+def test_a_variant_is_left_out_whole():
+    """With its episodes go all of their clusters."""
+    given = Examples(np.zeros((3, 24)), np.array([1, 1, 0]), np.array(["staggered", "moving", ""]))
+    assert given.without(["staggered"]).variant.tolist() == ["moving", ""]
+
+
+def test_one_kind_of_clusters_teaches_nothing():
+    with pytest.raises(DatasetError, match="both kinds are needed"):
+        train(Examples(np.zeros((3, 24)), np.zeros(3, np.int64), np.array(["", "", ""])))
+
+
+class Trees:
+    """The score is the number of layers / 10."""
+
+    def predict(self, values, num_threads=1):
+        return values[:, NAMES.index("layers")] / 10
+
+
+def found(ts, layers):
+    """Bid clusters at times (s)."""
+    header = np.zeros((len(ts), layout.HEADER), np.int64)
+    header[:, layout.C_TS] = np.array(ts) * SECOND
+    header[:, layout.C_SIDE] = 1
+    values = np.zeros((len(ts), len(NAMES)))
+    values[:, NAMES.index("layers")] = layers
+    return Found(header, np.zeros((len(ts), 1), np.int64), values, np.zeros((len(ts), 2)))
+
+
+def truth(variant, seconds, sizes, label=1):
+    at = [s * SECOND for s in seconds]
+    columns = {"variant": [variant] * len(at), "side": [1] * len(at), "first_pull": at, "last_pull": at, "m": sizes}
+    return pl.DataFrame(columns | {"label": [label] * len(at)})
+
+
+def test_recall_false_alarms_and_precision_are_counted():
+    """Three episodes of which two are found, three alarms in six hours, and a negative that becomes a cue."""
+    fold = Fold(Trees(), dict.fromkeys(BUDGETS, 0.45))
+    calm = found([10, 100, 200, 300], [5, 4, 6, 7])
+    tests = Quiet(calm.header[:, layout.C_TS], calm.header[:, layout.C_SIDE], calm, 6.0)
+    trials = [
+        Trial("staggered", found([10, 30], [5, 5]), truth("staggered", [10, 20, 30], [1.0, 2.0, 2.0])),
+        Trial("iceberg", found([10], [5]), truth("iceberg", [10], [1.0], label=0)),
+    ]
+    told = figures(dict.fromkeys([*LAYERING, "iceberg"], fold), fold, tests, trials)
+    assert told["recall"] == {"1": 1.0, "2": 0.5}
+    assert told["variants"] == {"staggered": 0.5}
+    assert told["hard_negatives"] == {"iceberg": 1.0}
+    assert told["false_alarms"] == 3
+    assert told["false_alarms_per_hour"] == 0.5
+    assert told["false_alarms_interval"] == pytest.approx([bound / 6 for bound in poisson_interval(3)])
+    assert told["precision"]["1.0"] == pytest.approx(0.5 / (0.5 + 0.5))
+    assert told["delay_ms"]["median"] == 0
