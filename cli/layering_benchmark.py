@@ -4,6 +4,7 @@ Here: the command and its two outputs.
 Not here: the figures (`ml.layering.benchmark`).
 """
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -13,12 +14,16 @@ from cli.console import show_table
 from cli.options import AsJson
 from cli.progress import say
 from ml.core import kernel_cache
+from ml.market.files.captures import expand
 
 
 def main(
     hours: Annotated[
         float, typer.Option(min=0.1, help="Unplanted market on which false alarms are counted; 0.5 is the short form.")
     ] = 24.0,
+    captures: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Captures to overlay episodes on; may be repeated.")
+    ] = None,
     markets: Annotated[int, typer.Option(min=1, help="Markets to train on.")] = 6,
     as_json: AsJson = False,
 ) -> int:
@@ -29,15 +34,21 @@ def main(
     """
     from ml.layering.benchmark import benchmark
     from ml.layering.markets import market
+    from ml.layering.scan import flows_of
     from ml.layering.training import TRAIN_SEEDS
 
     say(kernel_cache.notice())
     seconds = round(min(hours, 0.5) * 3600)
-    report = {"simulator": benchmark(market, hours, list(TRAIN_SEEDS[:markets]), seconds, say)}
+    flows = flows_of(expand(captures)) if captures else []
+    report = benchmark(market, hours, list(TRAIN_SEEDS[:markets]), seconds, flows, say)
     if as_json:
         print(orjson.dumps(report).decode())
     else:
         _show(report["simulator"])
+        for name, told in report["overlay"].items():
+            print(
+                f"{name}: recall {told['recall_m1']:.2f} (m >= 1), {told['false_alarms']} cues in {told['hours']:.2f} h"
+            )
     return 0
 
 

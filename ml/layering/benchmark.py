@@ -16,7 +16,7 @@ import polars as pl
 from ml.layering import layout
 from ml.layering.calibration import kept, poisson_interval
 from ml.layering.features import NAMES
-from ml.layering.finder import Found
+from ml.layering.finder import Flow, Found
 from ml.layering.layout import F64
 from ml.layering.legacy_rule import LegacySettings, alerts
 from ml.layering.matching import NONE, hits
@@ -27,7 +27,6 @@ from ml.layering.training import (
     TEST_RANGES,
     TEST_SEEDS,
     Examples,
-    Flow,
     Market,
     Quiet,
     examples,
@@ -47,9 +46,10 @@ BASE_RATES = (0.1, 1.0, 10.0)
 LEAST = 40
 """Episodes for each size and variant."""
 APART_S = 30
+OVERLAYS = 4
 MOST_MARKETS = 40
-"""Seconds of market for each planted episode, and how many markets are planted at most: some variants need a market
-that moves."""
+"""Seconds of market for each planted episode, how often each variant is overlaid on a capture, and how many markets are
+planted at most: some variants need a market that moves."""
 DENSE = 6.0
 """Episodes an hour of the density target: one in ten minutes."""
 
@@ -74,15 +74,21 @@ class Fold(NamedTuple):
 
 
 def benchmark(
-    market: Market, hours: float, train_seeds: Sequence[int], seconds: int, tell: Callable[[str], None]
+    market: Market,
+    hours: float,
+    train_seeds: Sequence[int],
+    seconds: int,
+    captures: Sequence[Flow],
+    tell: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The figures on the simulated market.
+    """The figures on the simulated market, and of episodes overlaid on captures.
 
     Args:
         market: makes it.
         hours: of unplanted test market.
         train_seeds: of training markets; half as many others give the thresholds.
         seconds: length of each market.
+        captures: real flow, on which nothing was trained.
         tell: is told how far it is.
     """
     given = examples(market, train_seeds, seconds, tell)
@@ -92,11 +98,29 @@ def benchmark(
     count = max(round(hours * 3600 / seconds), 1)
     tests = quiet(market, list(TEST_SEEDS[:count]), seconds, tell)
     trials = test_trials(market, list(TEST_SEEDS[count : count + MOST_MARKETS]), seconds, tell)
-    return figures(folds, whole, tests, trials) | {
+    simulated = figures(folds, whole, tests, trials) | {
         "train_clusters": len(given.labels),
         "threshold_hours": calm.hours,
         "legacy_rule": legacy(market, TEST_SEEDS[count], seconds),
     }
+    overlaid = {flow.instrument.id: overlay_figures(flow, folds, whole, tell) for flow in captures}
+    return {"simulator": simulated, "overlay": overlaid}
+
+
+def overlay_figures(flow: Flow, folds: dict[str, Fold], whole: Fold, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Recall of episodes overlaid on a capture, at the simulator's thresholds, and the cues of the capture itself."""
+    tape = overlay.tape(flow.books, flow.trades, flow.instrument)
+    seconds = (int(flow.books.ts[-1]) - int(flow.books.ts[0])) // 10**9
+    trials = list[Trial]()
+    for k, name in enumerate([*LAYERING, *HARD_NEGATIVES]):
+        for turn in range(OVERLAYS):
+            seed = TEST_SEEDS[100 * turn + k]
+            given, truth = planted(flow, tape, seed, [name], max(seconds // APART_S, 1), TEST_RANGES)
+            trials.append(Trial(name, found_in(given)[0], truth))
+    found, hours = found_in(flow)
+    clean = Quiet(found.header[:, layout.C_TS], found.header[:, layout.C_SIDE], found, hours)
+    tell(f"{flow.instrument.id}: planted")
+    return figures(folds, whole, clean, trials)
 
 
 def fold(given: Examples, calm: Quiet, without: Sequence[str]) -> Fold:
@@ -142,6 +166,7 @@ def figures(folds: dict[str, Fold], whole: Fold, tests: Quiet, trials: list[Tria
         rate = alarms / tests.hours
         result[str(budget)] = {
             "recall": _shares(layering, "m", hit),
+            "recall_m1": float(layering.filter(pl.col("m") >= 1)[hit].mean() or 0.0),  # type: ignore[arg-type]
             "recall_m2": recall,
             "recall_m2_in_family": float(large[f"own_{budget}"].mean() or 0.0),  # type: ignore[arg-type]
             "variants": _shares(large, "variant", hit),

@@ -58,6 +58,14 @@ def joined(parts: list[Found]) -> Found:
     return Found._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
+class Flow(NamedTuple):
+    """A stretch of market: events of one instrument."""
+
+    instrument: Instrument
+    books: BookStream
+    trades: TradeStream
+
+
 class Finder:
     """The cluster finder of one instrument.
 

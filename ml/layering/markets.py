@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ml.core.time import SECOND
-from ml.layering.training import TEST_SEEDS, TRAIN_SEEDS, Flow
+from ml.layering.finder import Flow
+from ml.layering.training import TEST_SEEDS, TRAIN_SEEDS
 from ml.simulation.episodes import Pieces
 from ml.simulation.exchange import Exchange, run
 from ml.simulation.instrument import INSTRUMENT

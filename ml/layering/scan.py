@@ -9,14 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ml.core.errors import CaptureError, InstrumentError
 from ml.core.instruments import Instrument
 from ml.layering import layout
 from ml.layering.calibration import Calibration, calibrated
 from ml.layering.detector import Cue, Detector, shown
-from ml.layering.finder import Finder, joined
+from ml.layering.finder import Finder, Flow, joined
 from ml.layering.model import CueModel, load
 from ml.market.attribution import layout as lot
+from ml.market.book.layout import BookStream, TradeStream
 from ml.market.days.infer_instrument import infer_instrument
 from ml.market.decode.eventlog import EventLog
 from ml.market.decode.stream import Stream, arrivals
@@ -36,6 +39,22 @@ def events(chain: CaptureSequence, instrument: Instrument) -> Iterator[EventLog]
             pass
         count += run.length
         yield log
+
+
+def flows_of(paths: Sequence[Path]) -> list[Flow]:
+    """The events of every instrument in capture files, whole."""
+    chain = _linked(paths, lambda _: None)
+    flows = list[Flow]()
+    for name in chain.instruments():
+        instrument = infer_instrument(chain, name)
+        logs = list(events(chain, instrument))
+        books, trades = zip(*((log.streams()[0], log.timed_trades()) for log in logs), strict=True)
+        rows = np.cumsum([0, *(len(part.side) for part in books)])
+        ends = [part.end + offset for part, offset in zip(books, rows.tolist(), strict=False)]
+        joined_books = BookStream._make(np.concatenate(columns) for columns in zip(*books, strict=True))
+        joined_trades = TradeStream._make(np.concatenate(columns) for columns in zip(*trades, strict=True))
+        flows.append(Flow(instrument, joined_books._replace(end=np.concatenate(ends)), joined_trades))
+    return flows
 
 
 def scan(

@@ -14,15 +14,14 @@ import numpy as np
 import polars as pl
 
 from ml.core.errors import DatasetError
-from ml.core.instruments import Instrument
 from ml.layering import layout
 from ml.layering.calibration import threshold_for
 from ml.layering.features import NAMES
-from ml.layering.finder import Finder, Found, joined
+from ml.layering.finder import Finder, Flow, Found, joined
 from ml.layering.layout import F64
 from ml.layering.matching import NONE, labels
 from ml.layering.model import CueCard, CueModel, fit
-from ml.market.book.layout import I64, BookStream, TradeStream
+from ml.market.book.layout import I64
 from ml.simulation import overlay
 from ml.simulation.episodes import HARD_NEGATIVES, LAYERING, M_GRID, Ranges, Tape
 
@@ -52,14 +51,6 @@ BUDGETS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 BUDGET = 2.0
 PER_HOUR = 120
 """Episodes that are planted in an hour of market for training and for recall."""
-
-
-class Flow(NamedTuple):
-    """A stretch of market: events of one instrument."""
-
-    instrument: Instrument
-    books: BookStream
-    trades: TradeStream
 
 
 Market = Callable[[int, int], Flow]
