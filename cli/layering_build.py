@@ -15,9 +15,9 @@ from ml.core import kernel_cache
 
 def main(
     to: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the scorer goes.")],
-    markets: Annotated[int, typer.Option(min=1, help="Planted markets to learn from.")] = 4,
+    markets: Annotated[int, typer.Option(min=1, help="Planted markets to learn from.")] = 3,
     quiet: Annotated[int, typer.Option(min=1, help="Unplanted markets that fix the thresholds.")] = 6,
-    minutes: Annotated[int, typer.Option(min=10, help="Length of each market.")] = 20,
+    minutes: Annotated[int, typer.Option(min=10, help="Length of each market.")] = 15,
 ) -> int:
     """Train the scorer that ships, on the simulated market alone; the same arguments give the same files."""
     from ml.layering.markets import market
