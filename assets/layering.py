@@ -9,7 +9,6 @@ import dagster as dg
 import polars as pl
 
 from assets.checks import rule_results, rule_specs
-from assets.conditions import ON_FRESH_INPUT
 from assets.partitions import date_and_instrument, instrument_day
 from ml.core.prefetch import prefetch
 from ml.core.versions import LAYERING, code_version
@@ -23,7 +22,6 @@ from ml.storage.parquet import Stored
     io_manager_key="parquet",
     owners=["team:research"],
     code_version=code_version(LAYERING),
-    automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("layering_cues"),
 )
 def layering_cues(

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import polars as pl
 
+from ml.core.errors import ModelRefused
 from ml.core.instruments import Instrument
 from ml.layering.detector import Cue, shipped_detector
+from ml.layering.model import SHIPPED
 from ml.layering.tables import CUES
 from ml.market.book import layout as at
 from ml.market.days.samples import whole_messages
@@ -27,8 +29,13 @@ def cues_of_day(
         trades: the table.
         before: samples of the hour before the day (`ml.market.days.samples.tail`): S reaches back into it.
         instrument: whose day it is.
+
+    Raises:
+        ModelRefused: no scorer was built.
     """
     detector = shipped_detector(instrument)
+    if detector is None:
+        raise ModelRefused(f"No scorer of clusters is in {SHIPPED}. Build it: lobforge layering build --to {SHIPPED}")
     invalid = np.flatnonzero(before[:, at.VALID] == 0)
     known = before[invalid[-1] + 1 :] if len(invalid) else before
     detector.finder.seed(known[:, [at.BID_SIZE, at.ASK_SIZE]])
