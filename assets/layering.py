@@ -9,7 +9,8 @@ import dagster as dg
 import polars as pl
 
 from assets.checks import rule_results, rule_specs
-from assets.partitions import date_and_instrument, instrument_day
+from assets.partitions import DAYS, date_and_instrument, instrument_day
+from ml.core.config import Config
 from ml.core.prefetch import prefetch
 from ml.core.versions import LAYERING, code_version
 from ml.storage.parquet import Stored
@@ -20,19 +21,23 @@ from ml.storage.parquet import Stored
     group_name="layering",
     kinds={"parquet", "lightgbm"},
     io_manager_key="parquet",
-    owners=["team:research"],
+    pool=DAYS,
     code_version=code_version(LAYERING),
     check_specs=rule_specs("layering_cues"),
 )
 def layering_cues(
-    context: dg.AssetExecutionContext, raw_frames: Stored, book_events: Stored, trades: pl.LazyFrame
+    context: dg.AssetExecutionContext,
+    raw_frames: Stored,
+    book_events: Stored,
+    trades: pl.LazyFrame,
+    listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Large orders that were placed and pulled together on one side: cues to look at, never proof of anything."""
     from ml.layering.days import cues_of_day
     from ml.market.days.samples import tail
     from ml.market.days.tables import BOOK
 
-    date, instrument = date_and_instrument(context)
+    date, instrument = date_and_instrument(context, listed)
     before = tail(raw_frames.group(0), instrument, date)
     cues = cues_of_day(prefetch(book_events.parts(*BOOK)), trades.collect(), before, instrument)
     counts = {"cues": cues.height, "indeterminate": cues.filter(pl.col("verdict") != "cue").height}
