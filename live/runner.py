@@ -109,12 +109,13 @@ class Runner:
         from ml.features.sets import feature_set
         from ml.features.tick.online import OnlineFeatures
         from ml.market.book.feed import Feed
-        from ml.market.book.sampler import Sampler
 
         self.instrument = instrument
         self.model = model
         self.batch = batch
-        self.feed = Feed(instrument, sampler=Sampler(forget=True), listener=None if cues is None else self._watch)
+        self.feed = Feed.of(instrument, forget=True)
+        if cues is not None:
+            self.feed.listener = self._watch
         self.detector = cues
         self._cues: list[dict[str, Any]] = []
         self.online = OnlineFeatures(instrument)

@@ -31,7 +31,8 @@ def fingerprint() -> str:
 
 
 def _compiled(module: ast.Module) -> Iterator[str]:
-    """The compiled functions of a module, its constants, and those of the modules that it imports from."""
+    """The compiled functions of a module, its constants, and what it uses of the modules that it imports from."""
+    wrapped = set(_wrapped(module.body))
     for node in module.body:
         if isinstance(node, ast.FunctionDef) and any(_name(one) in COMPILERS for one in node.decorator_list):
             yield ast.dump(node)
@@ -39,7 +40,18 @@ def _compiled(module: ast.Module) -> Iterator[str]:
             yield ast.dump(node)
             for imported in _files(node):
                 yield _constants(imported)
+                for function in ast.parse(imported.read_text()).body if wrapped else ():
+                    if isinstance(function, ast.FunctionDef) and function.name in wrapped:
+                        yield ast.dump(function)
     yield from map(ast.dump, _assigned(module.body))
+
+
+def _wrapped(body: list[ast.stmt]) -> Iterator[str]:
+    """Plain functions of other modules that a module compiles: `_f = njit_inline(f)`."""
+    for node in body:
+        called = node.value if isinstance(node, ast.Assign) else None
+        if isinstance(called, ast.Call) and _name(called) in COMPILERS:
+            yield from (one.id for one in called.args if isinstance(one, ast.Name))
 
 
 @cache

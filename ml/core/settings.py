@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     """Where compiled kernels are kept; the user's cache folder, the data root or a temporary folder if left out."""
     test_data: Path | None = None
     """Where the recorded market files for the tests lie."""
+    compiled_parser: bool = True
+    """Whether frames of known shapes are parsed many at a time by compiled code; results do not depend on it."""
     threads: int = 1
     """Threads of the training library; results do not depend on it. More help only on cores that nobody else uses."""
 

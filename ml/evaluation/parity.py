@@ -134,7 +134,7 @@ class _Stream:
 
     def __init__(self, instrument: Instrument, decoder: Decoder, sampler: Sampler) -> None:
         self.instrument = instrument
-        self.feed = Feed(instrument, decoder, sampler)
+        self.feed = Feed(decoder, sampler)
         self.online = OnlineFeatures(instrument)
         sampler.forget = True
         self.done = sampler.released

@@ -47,7 +47,7 @@ def recorded_samples(market: Path, symbol: str) -> tuple[np.ndarray, Instrument]
     """Samples of the recorded frames of a symbol, and its instrument as inferred."""
     chain = chain_of(*sorted((market / "binance_raw").glob(f"*{symbol}*")))
     instrument = infer_instrument(chain, chain.instruments()[0])
-    feed = Feed(instrument)
+    feed = Feed.of(instrument)
     for arrived in chain.frames(instrument.id):
         feed.offer(arrived.doc, arrived.frame.recv_ts)
     return feed.sampler.samples[: feed.sampler.released], instrument

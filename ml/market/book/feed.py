@@ -1,11 +1,11 @@
 """One instrument from frames to samples, frame by frame, as the live runner and replays need it.
 
-It joins decoder and sampler, and derives the validity intervals from both. A whole stored day takes the same steps
-over arrays (`ml.market.days.day`).
+It joins decoder and sampler, and derives the validity intervals from both. `ml.market.decode.stream` takes many frames
+at a time and logs their events, as a whole stored day needs it (`ml.market.days.day`).
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Self
 
 from ml.core.errors import FrameError
 from ml.core.instruments import Instrument
@@ -28,7 +28,7 @@ BOOK_BREAKS = (layout.EXTERNAL_BREAK, *SPAN_REASONS)
 
 
 class Interval(NamedTuple):
-    """an interval of time over which the book was right, or trades were captured, and why it ended.
+    """An interval of time over which the book was right, or trades were captured, and why it ended.
 
     Times are ns UTC; the ids are those of updates, or of trades.
 
@@ -49,52 +49,53 @@ class Interval(NamedTuple):
 
 
 class Feed:
-    """Decoder and sampler of one instrument.
+    """Decoder and sampler of one instrument, and what the ids showed to be missing.
 
     Args:
-        instrument: what is fed.
-        decoder: where to go on from; None starts again.
-        sampler: where to go on from; None starts again.
-        listener: takes each event too, its trades with their own times.
+        decoder: has seen nothing, or goes on from a checkpoint.
+        sampler: likewise.
     """
 
-    def __init__(
-        self,
-        instrument: Instrument,
-        decoder: Decoder | None = None,
-        sampler: Sampler | None = None,
-        listener: Listener | None = None,
-    ) -> None:
-        self.listener = listener
-        self.decoder = decoder or Decoder(instrument)
-        self.sampler = sampler or Sampler()
+    def __init__(self, decoder: Decoder, sampler: Sampler) -> None:
+        self.decoder = decoder
+        self.sampler = sampler
+        self.listener: Listener | None = None
+        """Takes each event too, its trades with their own times."""
         self.breaks: dict[int, Step] = {}
-        """What the ids showed to be missing, by the arrival at which it showed."""
+        """By the arrival at which it showed."""
         self.arrival = 0
-        self.first_ts = 0
+        self.first_ts = decoder.clock.watermark
         """First event time, ns UTC; 0 before it."""
 
-    def offer(self, doc: dict[str, Any], recv_ts: int) -> list[FrameError]:
-        """Take one frame; what had to be quarantined is returned."""
-        refused: list[FrameError] = []
+    @classmethod
+    def of(cls, instrument: Instrument, forget: bool = False) -> Self:
+        """One that has seen nothing; `forget` as in `Sampler`."""
+        return cls(Decoder(instrument), Sampler(forget=forget))
+
+    def events(self, arrival: int, recv_ts: int, doc: dict[str, Any]) -> Iterator[BookEvent | TradeEvent | FrameError]:
+        """The events of one frame; what breaks a chain of ids is kept by its arrival."""
         for event in self.decoder.offer(doc, recv_ts):
+            if not isinstance(event, FrameError) and event.broken is not None:
+                self.breaks[arrival] = event.broken
+            yield event
+        self.first_ts = self.first_ts or self.decoder.clock.watermark
+
+    def offer(self, doc: dict[str, Any], recv_ts: int) -> list[FrameError]:
+        """Apply one frame to the book; what had to be quarantined is returned."""
+        refused: list[FrameError] = []
+        for event in self.events(self.arrival, recv_ts, doc):
             if isinstance(event, BookEvent):
-                if event.broken is not None:
-                    self.breaks[self.arrival] = event.broken
                 books = one_message(event.message, event.flags, self.arrival)
                 self.sampler.run(books=books)
                 if self.listener is not None:
                     self.listener(books, NO_TRADES)
             elif isinstance(event, TradeEvent):
-                if event.broken is not None:
-                    self.breaks[self.arrival] = event.broken
                 self.sampler.run(trades=trades_of(event, self.arrival))
                 if self.listener is not None:
                     self.listener(NO_BOOKS, timed_trades_of(event, self.arrival))
             else:
                 refused.append(event)
         self.arrival += 1
-        self.first_ts = self.first_ts or self.decoder.clock.watermark
         return refused
 
     def intervals(self) -> list[Interval]:

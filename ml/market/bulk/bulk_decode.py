@@ -8,23 +8,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml.core.time import DAY_NS
-from ml.market.book.compiled import njit_no_alloc
+from ml.market.book.compiled import njit_inline, njit_no_alloc
 from ml.market.bulk import shapes as at
 from ml.market.bulk.frames import Levels
 from ml.market.bulk.shapes import I64
 from ml.market.bulk.trades import PARSED, counted
-from ml.market.decode.clock import MAX_AHEAD_NS, MAX_BACK_NS, Clock
+from ml.market.decode.clock import IS_LATE, REFUSED, Clock, verdict
 from ml.market.decode.continuity import REMEMBERED
 from ml.market.decode.decoder import REMEMBERED_TRADES, Decoder
 from ml.market.decode.eventlog import EventLog
 from ml.market.decode.events import LATE, BookMessage, Trade
-from ml.market.decode.id_rules import Link
+from ml.market.decode.id_rules import Link, follows
 
 WATERMARK, RECV, LAST_ID, LAST_TRADE = range(4)
 UNKNOWN = -9
 """An id that no message follows."""
-ON_TIME, IS_LATE, REFUSED = range(3)
+_verdict = njit_inline(verdict)
+_follows = njit_inline(follows)
 
 
 class Scanned(NamedTuple):
@@ -99,8 +99,7 @@ def follow(fields: I64, recv_ts: I64, first: int, chained: bool, counted: bool, 
         if kind == at.OTHER:
             continue
         if kind == at.BOOK:
-            linked = row[at.PREV] == state[LAST_ID] if chained else row[at.FIRST] == state[LAST_ID] + 1
-            if not linked or row[at.LAST] <= state[LAST_ID]:
+            if not _follows(chained, row[at.FIRST], row[at.PREV], state[LAST_ID]) or row[at.LAST] <= state[LAST_ID]:
                 return k
         elif kind == at.TRADE:
             last = state[LAST_TRADE]
@@ -108,11 +107,11 @@ def follow(fields: I64, recv_ts: I64, first: int, chained: bool, counted: bool, 
                 return k
         elif kind != PARSED:
             return k
-        verdict = _admit(state, row[at.EVENT], recv_ts[k])
-        if state[WATERMARK] == 0 or verdict == REFUSED:
+        found = _verdict(state[WATERMARK], state[RECV], row[at.EVENT], recv_ts[k])
+        if state[WATERMARK] == 0 or found >= REFUSED:
             return k
         _move(state, row[at.EVENT], recv_ts[k])
-        late[k] = LATE if verdict == IS_LATE else 0
+        late[k] = LATE if found == IS_LATE else 0
         if kind == at.BOOK:
             state[LAST_ID] = row[at.LAST]
         elif kind == at.TRADE:
@@ -124,22 +123,9 @@ def follow(fields: I64, recv_ts: I64, first: int, chained: bool, counted: bool, 
 def _run_clock(moves: I64, recv_ts: I64, state: I64, found: I64) -> None:
     for k in range(moves.size):
         if moves[k] > 0:
-            verdict = _admit(state, moves[k], recv_ts[k])
-            _move(state, 0 if verdict == REFUSED else moves[k], recv_ts[k])
+            refused = _verdict(state[WATERMARK], state[RECV], moves[k], recv_ts[k]) >= REFUSED
+            _move(state, 0 if refused else moves[k], recv_ts[k])
         found[k] = state[WATERMARK]
-
-
-@njit_no_alloc
-def _admit(state: I64, event_ts: int, recv_ts: int) -> int:
-    """What `Clock.admit` says of a time."""
-    watermark = state[WATERMARK]
-    waited = max(recv_ts - state[RECV], 0)
-    if watermark == 0:
-        return REFUSED if event_ts > recv_ts + DAY_NS else ON_TIME
-    ahead = event_ts - watermark - MAX_AHEAD_NS - waited > waited and event_ts - recv_ts > MAX_AHEAD_NS
-    if ahead or event_ts < watermark - MAX_BACK_NS:
-        return REFUSED
-    return IS_LATE if event_ts < watermark else ON_TIME
 
 
 @njit_no_alloc

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from ml.core import settings
 from ml.market.book.compiled import njit_no_alloc
 from ml.market.bulk import shapes as at
 from ml.market.bulk.scanner import nanoseconds, scan
@@ -170,9 +171,12 @@ def tried_on(conns: Sequence[str]) -> I64:
     """The shapes to try on frames of some connections, i64 (conns, 2): the first of `SHAPES`, and the one behind.
 
     A connection is named by its venue or by an address that tells the markets of Bybit or Binance apart; any other may
-    be of any market of Binance.
+    be of any market of Binance. None are tried where `settings.compiled_parser` is off: all frames go to the ordinary
+    parser.
     """
     found = np.zeros((len(conns), 2), np.int64)
+    if not settings.load().compiled_parser:
+        return found
     for k, conn in enumerate(conns):
         given = (conn.partition(" ")[0], f"bybit-{conn.rpartition('/')[2]}", binance.venue_of(conn))
         venues = next(((venue,) for venue in given if venue in DIALECTS), binance.VENUES)

@@ -82,7 +82,7 @@ def _inferred(chain: CaptureSequence, instrument_id: str, tell: Callable[[int], 
 def _replay(
     chain: CaptureSequence, instrument: Instrument, tell: Callable[[int], None]
 ) -> tuple[dict[str, Any], list[tuple[str, int, FrameError]]]:
-    feed = Feed(instrument)
+    feed = Feed.of(instrument)
     refused: list[tuple[str, int, FrameError]] = []
     latencies: list[int] = []
     has_book = False

@@ -30,6 +30,11 @@ class Link(Enum):
     """Not at all."""
 
 
+def follows(chained: bool, first_id: int, prev_id: int, last: int) -> bool:
+    """Whether a diff is the next after an id, by its link PREV (`chained`) or NEXT; `bulk` compiles it, too."""
+    return prev_id == last if chained else first_id == last + 1
+
+
 @dataclass(frozen=True)
 class IdRule:
     """How the ids of one feed connect.
@@ -48,7 +53,8 @@ class IdRule:
 
     def follows(self, diff: BookMessage, last: int) -> bool:
         """Whether a diff is the next of the chain after the id that was applied last."""
-        return diff.prev_id == last if self.link is Link.PREV else self.link is Link.NEXT and diff.first_id == last + 1
+        linked = follows(self.link is Link.PREV, diff.first_id, diff.prev_id, last)
+        return self.link is not Link.NONE and linked
 
 
 FUTURES = IdRule(

@@ -5,45 +5,24 @@ Not here: which frames these are (`ml.market.days.raw`), the tables that follow 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import orjson
 
 from ml.core.errors import FrameError
-from ml.core.instruments import Instrument
-from ml.market.book.sampler import Sampler
+from ml.market.book.feed import Feed
 from ml.market.bulk import bulk_decode
 from ml.market.bulk import shapes as at
 from ml.market.bulk.frames import Frames, Levels, scanned, tried_on
 from ml.market.bulk.shapes import I64
 from ml.market.bulk.trades import parsed
-from ml.market.decode.continuity import Step
 from ml.market.decode.decoded import BookEvent, TradeEvent
-from ml.market.decode.decoder import Decoder
 from ml.market.decode.eventlog import EventLog
 
 
-@dataclass
-class Stream:
-    """Frames into events into the kernel.
-
-    `breaks` is what the ids showed to be missing, by arrival; `first_ts` the first event time, ns UTC, 0 before it.
-    """
-
-    decoder: Decoder
-    sampler: Sampler
-    breaks: dict[int, Step] = field(default_factory=dict)
-    first_ts: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.first_ts = self.decoder.clock.watermark
-
-    @classmethod
-    def of(cls, instrument: Instrument, forget: bool = False) -> "Stream":
-        """One that has seen nothing; `forget` as in `Sampler`."""
-        return cls(Decoder(instrument), Sampler(forget=forget))
+class Stream(Feed):
+    """Frames into a log of events; the sampler is fed from the log."""
 
     def decode(
         self, frames: Frames, arrival: I64, log: EventLog, read: tuple[I64, Levels] | None = None
@@ -75,18 +54,13 @@ class Stream:
     def take(self, arrival: int, recv_ts: int, doc: dict[str, Any], log: EventLog) -> list[FrameError]:
         """Log the events of one frame; what must be quarantined is returned."""
         refused: list[FrameError] = []
-        for event in self.decoder.offer(doc, recv_ts):
+        for event in self.events(arrival, recv_ts, doc):
             if isinstance(event, BookEvent):
-                if event.broken is not None:
-                    self.breaks[arrival] = event.broken
                 log.book(arrival, recv_ts, event)
             elif isinstance(event, TradeEvent):
-                if event.broken is not None:
-                    self.breaks[arrival] = event.broken
                 log.trades(arrival, recv_ts, event)
             else:
                 refused.append(event)
-        self.first_ts = self.first_ts or self.decoder.clock.watermark
         return refused
 
 

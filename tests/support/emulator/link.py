@@ -20,6 +20,7 @@ from ml.core.instruments import Instrument
 from ml.market.book.feed import Feed
 from ml.market.book.sampler import Sampler
 from ml.market.decode.continuity import Step
+from ml.market.decode.decoder import Decoder
 from ml.market.venues.dialects import route
 from tests.support.emulator.market import Market
 from tests.support.emulator.protocols import PROTOCOLS
@@ -56,7 +57,7 @@ class Link:
         self.conn = f"{venue} {plan.connections(Endpoints('ws://x', ''), [self.symbol])[0].url}"
         self.rest = f"{venue} {plan.snapshot(Endpoints('', 'http://x'), self.symbol)}" if plan.snapshot else ""
         self.watch = Watch(venue, (self.symbol,))
-        self.feed = Feed(Instrument(f"{venue}.{self.symbol}", 1, 3, 1, 1), sampler=Sampler(room=64))
+        self.feed = Feed(Decoder(Instrument(f"{venue}.{self.symbol}", 1, 3, 1, 1)), Sampler(room=64))
         self.flight: deque[Sent] = deque()
         self.arrived: list[Sent] = []
         self.answers: list[Sent] = []

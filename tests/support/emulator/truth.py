@@ -25,7 +25,7 @@ class Found:
 def check(chain: CaptureSequence, instrument_id: str, market: Market) -> Found:
     """Replay the capture and compare it with the market's history; returns what was found."""
     instrument = infer_instrument(chain, instrument_id)
-    feed = Feed(instrument)
+    feed = Feed.of(instrument)
     applied: list[int] = []
     anchors: list[int] = []
     refused = 0

@@ -10,6 +10,7 @@ from ml.capture.monitor import Watch
 from ml.core.instruments import Instrument
 from ml.market.book.feed import Feed
 from ml.market.book.sampler import Sampler
+from ml.market.decode.decoder import Decoder
 from tests.support.scenario import diff, snapshot
 
 T = 1_741_000_000_000
@@ -154,7 +155,7 @@ def test_no_frame_ends_the_capture(venue, data):
     """A venue's own frame with anything in the place of any part is taken or quarantined, here and by the decoder."""
     conn, doc = SAMPLES[venue]
     found = Watch(venue, ("BTCUSDT", "BTC-USDT-SWAP"))
-    replay = Feed(Instrument(f"{venue}.BTCUSDT", 1, 3, 1, 1), sampler=Sampler(room=64))
+    replay = Feed(Decoder(Instrument(f"{venue}.BTCUSDT", 1, 3, 1, 1)), Sampler(room=64))
     for frame in (planted(doc, data.draw), planted(doc, data.draw), doc):
         seen = found.take(text(frame), conn, RECV)[1]
         if seen is not None:

@@ -29,6 +29,8 @@ def test_another_compiler_is_another_cache(monkeypatch):
         ("market/book/ladder.py", "def best(", "def best_of_all(", True),
         ("market/book/layout.py", "TAIL = 3600", "TAIL = 7200", True),
         ("market/book/kernel.py", '"""The kernel', '"""A kernel', False),
+        ("market/decode/clock.py", "return BACK", "return AHEAD", True),
+        ("market/decode/clock.py", "def admit(", "def admits(", False),
         ("market/decode/decoder.py", "def ", "def a", False),
         ("plotting/plots.py", "def ", "def a", False),
     ],

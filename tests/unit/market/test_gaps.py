@@ -173,7 +173,7 @@ def test_the_raw_ids_of_the_simulated_captures_give_the_same_ledger(ingested):
 
 def anchored_again(lines, instrument, cuts):
     """The lines without the diffs at `cuts`, and with a whole snapshot 200 diffs after each but the last."""
-    feed = Feed(instrument)
+    feed = Feed.of(instrument)
     count = 0
     kept = []
     for line in lines:

@@ -35,7 +35,7 @@ def whole(history):
 
 
 def fed(arriving):
-    feed = Feed(INSTRUMENT)
+    feed = Feed.of(INSTRUMENT)
     for recv, text in arriving:
         assert feed.offer(orjson.loads(text), recv) == []
     return feed

@@ -18,7 +18,7 @@ JOINT = 10_000
 
 def fed(stream, feed=None):
     """A feed that was offered some frames."""
-    feed = feed or Feed(BTC)
+    feed = feed or Feed.of(BTC)
     for doc, recv_ts in stream:
         feed.offer(doc, recv_ts)
     return feed
@@ -30,7 +30,7 @@ def packed(feed):
 
 def again(data):
     """A feed that goes on from bytes."""
-    return Feed(BTC, *unpack(data, BTC))
+    return Feed(*unpack(data, BTC))
 
 
 @settings(max_examples=150, deadline=None)

@@ -14,7 +14,7 @@ MS = 10**6
 
 def fed(docs):
     """A feed with the frames, and what it quarantined."""
-    feed = Feed(BTC)
+    feed = Feed.of(BTC)
     return feed, [error.reason for k, doc in enumerate(docs) for error in feed.offer(doc, (T + 100 * k) * MS)]
 
 
@@ -22,7 +22,7 @@ def fed(docs):
 @given(STEPS)
 def test_released_samples_are_valid_exactly_inside_the_intervals(steps):
     """Valid at t means start < t <= end of one interval; intervals follow each other, and all but the last ended."""
-    feed = Feed(BTC)
+    feed = Feed.of(BTC)
     for doc, recv_ts in frames(steps):
         feed.offer(doc, recv_ts)
     spans = feed.intervals()
@@ -61,7 +61,7 @@ def test_a_book_that_never_came_is_a_gap_from_the_first_frame():
 
 def test_without_a_time_there_is_no_gap_to_tell():
     """Before the first frame, and where no frame has a time that can be believed."""
-    assert Feed(BTC).gaps() == []
+    assert Feed.of(BTC).gaps() == []
     feed, refused = fed([diff(1, 0, 3 * T), diff(2, 1, 0)])
     assert (feed.gaps(), refused) == ([], ["clock_ahead", "bad_frame"])
 

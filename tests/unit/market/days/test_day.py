@@ -45,7 +45,7 @@ def days(chain):
 @pytest.fixture(scope="module")
 def live(chain):
     """The same captures as one stream, frame by frame."""
-    feed = Feed(INSTRUMENT)
+    feed = Feed.of(INSTRUMENT)
     for arrived in chain.frames(INSTRUMENT.id):
         feed.offer(arrived.doc, arrived.frame.recv_ts)
     return feed

@@ -91,7 +91,7 @@ def test_the_rebuilt_top_equals_book_ticker_at_the_same_update_id(market):
 
     chain = chain_of(*sorted((market / "binance_raw").glob("*btc*")))
     instrument = infer_instrument(chain, BTC)
-    feed = Feed(instrument)
+    feed = Feed.of(instrument)
     tops = {}
     tickers = {}
     for arrived in chain.frames(BTC):

@@ -40,7 +40,7 @@ def sampled(books, trades):
 def test_the_tables_alone_rebuild_what_live_saw(steps):
     """Frame by frame, as one array, and read back from the two tables: the same samples, bit for bit."""
     stream = frames(steps)
-    live = Feed(BTC)
+    live = Feed.of(BTC)
     for doc, recv_ts in stream:
         live.offer(doc, recv_ts)
     log = logged(stream)

@@ -215,7 +215,7 @@ def test_a_capture_in_which_trades_outlive_the_book_tells_so(tmp_path, longer, r
     assert [row[1:] for row in intervals(events)] == [(10.0, reason)]
     assert samples.height == (10 if reason == "capture_end" else 10 + longer)
     assert samples["valid"].sum() == 10
-    feed = Feed(tape.instrument)
+    feed = Feed.of(tape.instrument)
     for arrived in chain.frames(tape.instrument.id):
         feed.offer(arrived.doc, arrived.frame.recv_ts)
     assert [gap["reason"] for gap in feed.gaps()] == ([reason] if reason == "silent" else [])
