@@ -15,10 +15,9 @@ from assets.checks import canary_results, canary_specs, rule_results, rule_specs
 from assets.metadata import table
 from assets.partitions import DAYS, date_and_instrument, instrument_day
 from ml.candles import months
-from ml.candles.from_trades import MINUTE
 from ml.core.config import Config
 from ml.core.paths import DataRoot
-from ml.core.time import bounds
+from ml.core.time import MINUTE, bounds
 from ml.core.versions import LEGACY_FEATURES, code_version
 from ml.features.legacy.table import BEGUN, LEGACY_110, LEGACY_112
 from ml.features.sets import FeatureSet

@@ -15,6 +15,7 @@ import numpy as np
 from ml.core.errors import ModelRefused
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
+from ml.core.time import SECOND
 from ml.feature_store.latest import NewestWriter
 from ml.learning.models.lightgbm import DirectionModel
 from ml.market.files.capture_sequence import CaptureSequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ml.market.book.layout import BookStream, TradeStream
 
 NAMES = ("down", "neutral", "up")
-SECOND = 10**9
 
 
 def promoted(root: DataRoot, alias: str) -> DirectionModel | None:

@@ -24,6 +24,7 @@ from ml.core.errors import StoreError
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.core.sources import Source
+from ml.core.time import HOUR
 from ml.core.versions import ARCHIVES, code_version
 from ml.storage import commit, durable
 from ml.tables.schemas import SCHEMAS
@@ -32,7 +33,6 @@ TABLE = "archive_files"
 FETCHED, NOT_PUBLISHED, CHECKSUM = STATES = ("fetched", "not_published", "checksum")
 INCOMING = ".incoming"
 """Folder of the captures for files that have not come whole; on their filesystem, so that a rename is one step."""
-HOUR = 3_600 * 10**9
 
 
 def update(root: DataRoot, listed: Config, instrument: Instrument, date: str, now: int) -> pl.DataFrame:

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from ml.core.errors import DatasetError
+from ml.core.time import MINUTE
 from ml.tables.schemas import SCHEMAS
 
-MINUTE = 60 * 10**9
 TIMEFRAMES: dict[str, int] = {
     name: minutes * MINUTE
     for name, minutes in (

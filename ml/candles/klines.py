@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from ml.candles.from_trades import TIMEFRAMES
 from ml.core.errors import CaptureError, FrameError
 from ml.core.instruments import Instrument, to_units
+from ml.core.time import MS
 
-MS = 10**6
 _LARGEST = 2**63 - 1
 
 Row = list[Any]

@@ -15,11 +15,11 @@ from typing import Any
 import polars as pl
 
 from ml.candles.from_trades import TIMEFRAMES
-from ml.candles.klines import LAYOUTS, MS, Row, candle, stamp
+from ml.candles.klines import LAYOUTS, Row, candle, stamp
 from ml.core.errors import FrameError
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
-from ml.core.time import bounds
+from ml.core.time import MS, bounds
 from ml.storage import commit
 from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform

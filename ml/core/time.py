@@ -1,12 +1,15 @@
-"""UTC dates (YYYY-MM-DD) and their bounds in nanoseconds.
+"""Lengths of time in nanoseconds, UTC dates (YYYY-MM-DD) and their bounds.
 
 Partitions belong to `assets.partitions`, the sample grid within a day to `ml.market`.
 """
 
 from datetime import UTC, datetime
 
+MS = 10**6
 SECOND = 10**9
-DAY_NS = 86_400 * SECOND
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY_NS = 24 * HOUR
 
 
 def bounds(date: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import orjson
 import polars as pl
 
 from ml.core.instruments import Instrument
+from ml.core.time import SECOND
 from ml.features.tick.build import NAMES, REASONS
 from ml.features.tick.online import OnlineFeatures
 from ml.features.tick.table import FEATURES
@@ -66,7 +67,7 @@ class Batch:
     def compare(self, ts: int, live: OnlineFeatures) -> None:
         """Compare the newest live row with the stored row of the same time."""
         if self._from is None:
-            self._from = ts if len(self.ts) == 0 or ts <= self.ts[0] else ts + layout.TAIL * layout.SECOND
+            self._from = ts if len(self.ts) == 0 or ts <= self.ts[0] else ts + layout.TAIL * SECOND
         k = int(np.searchsorted(self.ts, ts))
         parity = self.parity
         if ts < self._from or k == len(self.ts) or self.ts[k] != ts:

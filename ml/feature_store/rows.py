@@ -21,6 +21,7 @@ import polars as pl
 
 from ml.core.errors import DatasetError, StoreError
 from ml.core.paths import DataRoot
+from ml.core.time import SECOND
 from ml.feature_store.query import Query
 from ml.storage.commit import read
 from ml.tables.schemas import NullReason, label_schema
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ("instrument", "ts")
-SECOND = 10**9
 _KINDS = {name.removesuffix("_1s"): dtype for name, dtype in label_schema((1,)).items() if name.endswith("_1s")}
 _AT_ONCE = ("label_end", "sigma")
 """Of a label's columns those that are known at its start: when it ends, and the volatility before it."""

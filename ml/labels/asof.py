@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from ml.core.time import SECOND
 from ml.labels.classes import fixed_direction
-from ml.market.book.layout import SECOND
 from ml.tables.schemas import NullReason
 
 LEAST_TOLERANCE = SECOND // 2

@@ -13,11 +13,10 @@ import numpy as np
 import polars as pl
 
 from ml.core.config import LabelPlan
-from ml.core.time import bounds
+from ml.core.time import SECOND, bounds
 from ml.labels.classes import DOWN, NEUTRAL, UP, fixed_direction
 from ml.labels.costs import after_costs, net_direction
 from ml.labels.kernel import Quotes, empty_labels, future_rows
-from ml.market.book.layout import SECOND
 from ml.tables.schemas import SAMPLE_COLUMNS, NullReason, horizons_of, label_schema
 
 PLAN = LabelPlan()

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.core.time import SECOND
 from ml.market.book.compiled import njit_no_alloc
-from ml.market.book.layout import I64, SECOND
+from ml.market.book.layout import I64
 from ml.tables.schemas import NullReason
 
 SIGMA_ROWS = 1800

@@ -12,7 +12,7 @@ import polars as pl
 
 from ml.core.errors import StoreError
 from ml.core.paths import DataRoot, partition_of
-from ml.core.time import DAY_NS, SECOND, bounds
+from ml.core.time import DAY_NS, HOUR, SECOND, bounds
 from ml.storage.commit import manifest, read
 from ml.storage.parquet import Stored
 from ml.tables.schemas import SCHEMAS
@@ -31,7 +31,6 @@ REMEDIES = {
     NOT_STORED: "the next day is not stored. Materialize it",
 }
 """What to do about gaps of some reasons."""
-HOUR = 3600 * SECOND
 HEARD = ("arrival", "conn", "recv_ts")
 BESIDE = pl.Schema(
     {"instrument": pl.String(), "conn": pl.String(), "start": pl.Int64(), "end": pl.Int64(), "reason": pl.String()}

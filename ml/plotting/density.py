@@ -9,11 +9,10 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from ml.core.time import DAY_NS
+from ml.core.time import DAY_NS, MINUTE
 from ml.plotting.figures import empty, png
 
-MINUTE_NS = 60 * 10**9
-MINUTES = DAY_NS // MINUTE_NS
+MINUTES = DAY_NS // MINUTE
 TIMES = {
     "raw_frames": "recv_ts",
     "book_events": "event_ts",
@@ -28,7 +27,7 @@ def by_minute(parts: Iterable[pl.DataFrame], column: str) -> np.ndarray:
     found = np.zeros(MINUTES, np.int64)
     for part in parts:
         times = part[column].to_numpy()
-        found += np.bincount(times[times > 0] % DAY_NS // MINUTE_NS, minlength=MINUTES)
+        found += np.bincount(times[times > 0] % DAY_NS // MINUTE, minlength=MINUTES)
     return found
 
 

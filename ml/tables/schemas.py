@@ -14,7 +14,7 @@ from enum import IntEnum
 import polars as pl
 
 from ml.core.config import HORIZONS
-from ml.core.time import SECOND
+from ml.core.time import MINUTE, SECOND
 from ml.tables.rules import Rule, steps_of
 from ml.tables.spec import F64, I64, TEXT, U8, Column, Partitioning, TableSpec
 
@@ -112,7 +112,6 @@ NS = "ns UTC"
 PRICE = "10^-price_decimals of the instrument"
 SIZE = "10^-size_decimals of the instrument"
 NOTIONAL = "10^-(price_decimals + size_decimals) of the instrument"
-MINUTE = 60 * SECOND
 TS = Column("ts", I64, NS, "End of the second that the row covers.")
 _ARRIVAL = Column("arrival", I64, "1", "Position of the frame within the day, in order of arrival.")
 _EVENT_TS = Column("event_ts", I64, NS, "Time of the matching engine where the venue gives it, else its send time.")

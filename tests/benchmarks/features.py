@@ -15,6 +15,7 @@ import numpy as np
 from ml.core.errors import DatasetError, StoreError
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
+from ml.core.time import SECOND
 from ml.feature_store.latest import NewestWriter, newest
 from ml.features.tick.build import build
 from ml.features.tick.online import OnlineFeatures
@@ -47,7 +48,7 @@ def measure(rows: int = ROWS, runs: int = RUNS) -> dict[str, float]:
     for run in range(runs + 1):
         forget(windows)
         started = perf_counter()
-        feature_rows(windows, samples, layout.TAIL, 1, 60 * layout.SECOND, codes, values, reasons)
+        feature_rows(windows, samples, layout.TAIL, 1, 60 * SECOND, codes, values, reasons)
         fast = (perf_counter() - started) / rows
         started = perf_counter()
         for i in range(layout.TAIL, layout.TAIL + SLOW_ROWS):

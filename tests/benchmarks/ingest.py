@@ -18,6 +18,7 @@ import polars as pl
 
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
+from ml.core.time import SECOND
 from ml.market.book import kernel, layout
 from ml.market.book.layout import BookStream, TradeStream
 from ml.market.book.sampler import NO_TRADES
@@ -132,8 +133,8 @@ def _decoded(stored: bytes) -> pl.DataFrame:
 
 
 def _sampled(books: BookStream) -> np.ndarray:
-    room = int((books.ts[-1] - books.ts[0]) // layout.SECOND) + 2
-    state = layout.empty_state(layout.SECOND, room)
+    room = int((books.ts[-1] - books.ts[0]) // SECOND) + 2
+    state = layout.empty_state(SECOND, room)
     position = np.zeros(2, np.int64)
     assert kernel.run(state, layout.constant(books), layout.constant(NO_TRADES), position) == layout.DONE
     return state.samples[: state.meta[layout.CLOSED]]

@@ -3,10 +3,10 @@
 import numpy as np
 import polars as pl
 
+from ml.core.time import SECOND
 from ml.features.sets import BASE
 from ml.labels.classes import directions
 from ml.learning.walk_forward import Rows
-from ml.market.book.layout import SECOND
 
 START_NS = 1_741_000_000 * SECOND
 PARAMS = {"num_leaves": 4, "min_data_in_leaf": 100, "learning_rate": 0.1}

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ml.core.time import SECOND
 from ml.market.book import layout
 from ml.tables.schemas import FROM_TRADES, LEVELS, OFI_LEVELS, SAMPLE_COLUMNS
 
@@ -16,7 +17,7 @@ def random_samples(n: int, seed: int, levels: int = LEVELS) -> np.ndarray:
     """Whole samples i64 (n, columns) of a random book, valid throughout, with random flows."""
     rng = np.random.default_rng(seed)
     samples = np.zeros((n, layout.COLUMNS), np.int64)
-    samples[:, layout.TS] = (1_741_000_000 + np.arange(n)) * layout.SECOND
+    samples[:, layout.TS] = (1_741_000_000 + np.arange(n)) * SECOND
     touch = 20_000 + rng.integers(-3, 4, n).cumsum()
     for price, size, sign in ((layout.BID_PRICE, layout.BID_SIZE, -1), (layout.ASK_PRICE, layout.ASK_SIZE, 1)):
         steps = rng.integers(1, 4, (n, levels)).cumsum(axis=1)

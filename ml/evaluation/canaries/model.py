@@ -11,6 +11,7 @@ from math import sqrt
 import numpy as np
 
 from ml.core.instruments import Instrument
+from ml.core.time import SECOND
 from ml.features.tick.row import feature_row, look_back
 from ml.features.tick.table import FEATURES
 from ml.features.tick.windows import empty_windows
@@ -22,7 +23,6 @@ from ml.market.book import layout
 TIMES = 200
 NULL_ROWS = 12_000
 NULL_HORIZON = 10
-SECOND = layout.SECOND
 
 FeatureCode = Callable[[np.ndarray, int], np.ndarray]
 """Computes the feature row of a sample, f64, from samples and its index."""

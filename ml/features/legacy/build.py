@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from ml.candles.bars import F64, Bars, stretches
-from ml.candles.from_trades import MINUTE
 from ml.core.instruments import Instrument
+from ml.core.time import MINUTE
 from ml.features.candle.series import Columns
 from ml.features.legacy import book
 from ml.features.legacy.candles import compute as of_candles

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.core.time import MINUTE
 from ml.features.tick.table import CANDLE_SPANS, KEPT
 from ml.market.book import layout as at
 from ml.market.book.compiled import njit_no_alloc
 from ml.market.book.layout import I64
 
 F64 = NDArray[np.float64]
-MINUTE = 60 * 10**9
 HIGH, LOW, CLOSE, VOLUME, NOTIONAL = range(5)
 _SPANS = np.array(list(CANDLE_SPANS.values()))
 

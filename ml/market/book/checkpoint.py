@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from ml.core.errors import StoreError
 from ml.core.instruments import Instrument
+from ml.core.time import SECOND
 from ml.core.versions import KERNEL, code_version
 from ml.market.book import layout
 from ml.market.book.ladder import clear, levels, set_levels, settle
 from ml.market.book.layout import State
-from ml.market.book.sampler import SECOND, Sampler
+from ml.market.book.sampler import Sampler
 from ml.market.decode.clock import Clock
 from ml.market.decode.continuity import NO_ID
 from ml.market.decode.decoder import Decoder

@@ -16,6 +16,7 @@ some may be missing: LOST_TRADES, a break of the book from outside (its frames c
 than `layout.QUIET_NS`. A sample during which they were not known has none of the columns that need them.
 """
 
+from ml.core.time import DAY_NS
 from ml.market.book import layout as at
 from ml.market.book.compiled import njit_inline, njit_no_alloc
 from ml.market.book.flows import book_diff, book_trade
@@ -312,4 +313,4 @@ def _end_span(state: State, ts: int, end_arrival: int, kind: int, arrival: int) 
 def _oldest(state: State, ts: int) -> int:
     """After a silence of more than a day only the last day and its look-back get rows: no partition needs others."""
     period = state.meta[at.PERIOD]
-    return ((ts - at.DAY - at.TAIL * period) // period + 1) * period
+    return ((ts - DAY_NS - at.TAIL * period) // period + 1) * period

@@ -13,8 +13,6 @@ from ml.tables.schemas import BANDS, LEVELS, OFI_LEVELS, SAMPLE_COLUMNS
 
 I64 = NDArray[np.int64]
 COLUMNS = len(SAMPLE_COLUMNS)
-SECOND = 10**9
-DAY = 86_400 * SECOND
 BOOK_COLUMNS = SAMPLE_COLUMNS.index("ofi_1")
 """Time and levels come first: an array of so many columns samples the book alone."""
 TAIL = 3600

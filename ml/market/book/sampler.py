@@ -6,12 +6,12 @@ It allocates sample buffers, passes arrays to the kernel and collects released s
 
 import numpy as np
 
+from ml.core.time import SECOND
 from ml.market.book import kernel, layout
 from ml.market.book.layout import BookStream, State, TradeStream
 from ml.market.decode.decoded import TradeEvent
 from ml.market.decode.events import BookMessage
 
-SECOND = layout.SECOND
 _NONE = np.zeros(0, np.int64)
 _NO_SIDE = np.zeros(0, np.int8)
 NO_BOOKS = BookStream(_NONE, _NONE, _NONE, _NONE, _NO_SIDE, _NONE, _NONE)

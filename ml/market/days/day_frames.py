@@ -14,10 +14,9 @@ import numpy as np
 
 from ml.core.errors import CaptureError
 from ml.core.instruments import Instrument
-from ml.core.time import bounds
+from ml.core.time import SECOND, bounds
 from ml.market.book import layout
 from ml.market.book.checkpoint import pack
-from ml.market.book.sampler import SECOND
 from ml.market.bulk.bulk_decode import watermarks
 from ml.market.bulk.shapes import BOOK, I64
 from ml.market.decode.clock import Clock

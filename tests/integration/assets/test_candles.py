@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from ml.candles.from_trades import MINUTE
+from ml.core.time import MINUTE
 from ml.storage.commit import manifest
 from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform

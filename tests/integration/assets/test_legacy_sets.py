@@ -3,8 +3,7 @@
 import polars as pl
 import pytest
 
-from ml.candles.from_trades import MINUTE
-from ml.core.time import bounds
+from ml.core.time import MINUTE, bounds
 from ml.features.legacy.feature import FAMILIES
 from ml.features.legacy.table import ABSENT, LEGACY_112, LEGACY_SETS
 from ml.storage.commit import manifest, publish

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from ml.market.book.layout import SECOND
+from ml.core.time import SECOND
 from ml.storage.commit import manifest
 from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from ml.candles.from_trades import MINUTE, NOT_CAPTURED, TIMEFRAMES, from_trades, kinds, resample
+from ml.candles.from_trades import NOT_CAPTURED, TIMEFRAMES, from_trades, kinds, resample
 from ml.core.errors import DatasetError
-from ml.core.time import bounds
+from ml.core.time import MINUTE, bounds
 from ml.market.days.infer_instrument import infer_instrument
 from ml.storage.commit import read
 from ml.tables.schemas import SCHEMAS

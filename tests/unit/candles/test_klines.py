@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.candles.from_trades import MINUTE
 from ml.candles.klines import LAYOUTS, candle, stamp
 from ml.capture.plans import PLANS
 from ml.core.errors import CaptureError, FrameError
 from ml.core.instruments import Instrument
+from ml.core.time import MINUTE
 from tests.support.kline_server import row
 
 USDM = Instrument("binance-usdm.BTCUSDT", price_decimals=1, size_decimals=3, tick=1, lot=1)

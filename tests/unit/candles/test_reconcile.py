@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.candles.from_trades import MINUTE, from_trades
+from ml.candles.from_trades import from_trades
 from ml.candles.klines import CARRIED_OPEN, candle, stamp
 from ml.candles.reconcile import COMPARED, reconcile
 from ml.core.instruments import Instrument, to_units
+from ml.core.time import MINUTE
 from ml.tables.schemas import SCHEMAS
 
 SCHEMA = SCHEMAS["candles"]

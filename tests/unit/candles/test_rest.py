@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.candles.from_trades import MINUTE
 from ml.candles.rest import GRACE, PAGE, SETTLED, fetch, grid, missing, read_day, update
 from ml.core.errors import CaptureError, VenueRefused
 from ml.core.instruments import Instrument
+from ml.core.time import MINUTE
 from ml.storage.commit import manifest, read
 from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform

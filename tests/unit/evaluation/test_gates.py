@@ -6,10 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ml.core.time import DAY_NS as DAY
+from ml.core.time import SECOND
 from ml.evaluation import gates
 from ml.evaluation.canaries.model import Canary
 from ml.evaluation.gates import Gate, Rival
-from ml.market.book.layout import DAY, SECOND
 
 PASS = "pass"  # noqa: S105
 FAIL = "fail"

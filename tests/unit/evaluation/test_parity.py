@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ml.core.time import SECOND
 from ml.evaluation import parity
 from ml.evaluation.parity import Batch, Parity, replay
 from ml.features.tick.build import NAMES, REASONS, build
@@ -76,7 +77,7 @@ def test_one_changed_value_is_found_and_named(whole, position):
     value = stored[NAMES[position]][1]
     ts = stored["ts"][1]
     batch = Batch(with_value(stored, 1, name, np.nextafter(value, np.inf)))
-    batch.compare(int(stored["ts"][0]) - layout.SECOND, online)
+    batch.compare(int(stored["ts"][0]) - SECOND, online)
     batch.compare(int(ts), online)
     assert batch.parity.mismatches == 1
     assert batch.parity.first.startswith(f"{ts} {name}: batch ")
@@ -173,7 +174,7 @@ def test_stored_frames_replayed_give_the_stored_rows(days):
 def test_what_a_checkpoint_forgets_is_noticed(tmp_path, monkeypatch):
     """In the middle of each part the replay goes on from its checkpoint: without the book in it, rows differ."""
     date = "2025-03-03"
-    start = 1_741_000_000 * layout.SECOND
+    start = 1_741_000_000 * SECOND
     write_captures(tmp_path, frames(simulate(Market(5, 120, Alpha(0.25))), start, 5))
     raw = raw_day(chain_of(tmp_path), INSTRUMENT, date)
     decoded = decode_day(raw, INSTRUMENT, date)

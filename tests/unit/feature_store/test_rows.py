@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 from ml.core.config import LabelPlan
 from ml.core.errors import DatasetError, StoreError
 from ml.core.paths import FEATURE_GROUP, LEGACY_GROUP, DataRoot
+from ml.core.time import SECOND
 from ml.feature_store import rows as feature_store
 from ml.feature_store.query import Query
 from ml.labels.future import label
@@ -91,7 +92,7 @@ def test_what_is_known_by_a_time_is_what_a_cut_capture_gives(tmp_path_factory, u
     root = DataRoot(tmp_path_factory.mktemp("cut"))
     samples = with_gap(walk(200), start, length)
     put(root, samples)
-    cut = int(samples[0, layout.TS]) + (upto - 1) * layout.SECOND
+    cut = int(samples[0, layout.TS]) + (upto - 1) * SECOND
     found = feature_store.polars(root, Query(known_by=cut))
     kept = samples[samples[:, layout.TS] <= cut]
     expected = label(samples_frame(kept), NO_TAIL, DATE)
@@ -103,13 +104,13 @@ def test_features_as_of_a_decision_are_the_newest_that_were_there(root):
     samples = walk(100)
     rows = put(root, samples[np.r_[0:40, 60:100]])
     put(root, samples, "sim.Y")
-    times = rows["ts"][0] + np.random.default_rng(1).integers(-5, 110, 50) * layout.SECOND // 2
+    times = rows["ts"][0] + np.random.default_rng(1).integers(-5, 110, 50) * SECOND // 2
     decisions = pl.DataFrame({"instrument": ["sim.X"] * 50, "ts": times})
-    found = feature_store.as_of(root, Query(), decisions, 5 * layout.SECOND)
+    found = feature_store.as_of(root, Query(), decisions, 5 * SECOND)
     assert found["ts"].to_list() == times.tolist()
     assert found.columns == ["instrument", "ts", "mid_units", "half_spread", "ofi_30s", "feature_ts"]
     for decision, at in found.select("ts", "feature_ts").iter_rows():
-        before = [t for t in rows["ts"] if decision - 5 * layout.SECOND <= t <= decision]
+        before = [t for t in rows["ts"] if decision - 5 * SECOND <= t <= decision]
         assert at == (before[-1] if before else None)
 
 
@@ -122,7 +123,7 @@ def test_the_predecessors_samples_are_read_alike(root, tmp_path):
     migrate(root, tmp_path, "v")
     cut = ts[30] * 10**6
     rows = feature_store.polars(root, Query(LEGACY_GROUP, known_by=cut))
-    late = rows.filter(pl.col("ts") + 60 * layout.SECOND > cut)
+    late = rows.filter(pl.col("ts") + 60 * SECOND > cut)
     assert rows.height == 31
     assert late.select(pl.col("^(future|legacy)_(movement|direction)_60s$").count()).row(0) == (0,) * 4
     assert rows["future_movement_60s"].count() > 0

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.core.config import LabelPlan
-from ml.core.time import bounds
+from ml.core.time import SECOND, bounds
 from ml.labels.future import label
 from ml.market.book import layout
 from ml.market.days.tables import samples_frame
@@ -48,7 +48,7 @@ def test_returns_equal_the_plain_loop(n, start, length, fee, latency):
 
 def test_returns_equal_duckdbs_joins():
     """An engine that knows nothing of rows finds the same by times."""
-    samples = walk(500, ends_at=END - 3_600 * layout.SECOND)
+    samples = walk(500, ends_at=END - 3_600 * SECOND)
     labels = labelled(samples, taker_fee=3e-4, latency=2).drop_nulls("movement_30s")
     ts, bid, ask = (samples[:, k] for k in (layout.TS, layout.BID_PRICE, layout.ASK_PRICE))
     quotes = pl.DataFrame({"ts": ts, "bid": bid.astype(float), "ask": ask.astype(float)})
@@ -77,7 +77,7 @@ def test_costs_only_ever_take(seed, fee):
 
 def test_a_class_needs_a_trade_that_pays():
     """A jump of 1 % at second 100, bought 5 s before it: up without costs, neutral where the fee eats it."""
-    samples = walk(300, ends_at=END - 600 * layout.SECOND)
+    samples = walk(300, ends_at=END - 600 * SECOND)
     samples[:, layout.BID_PRICE] = 20_000
     samples[:, layout.ASK_PRICE] = 20_001
     samples[100:, layout.BID_PRICE] = 20_200

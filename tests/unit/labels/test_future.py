@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.core.config import HORIZONS, LabelPlan
-from ml.core.time import bounds
+from ml.core.time import SECOND, bounds
 from ml.labels import future
 from ml.labels.future import label
 from ml.market.book import layout
@@ -26,7 +26,7 @@ def walk(n, seed=1, ends_at=None):
     samples = np.zeros((n, layout.COLUMNS), np.int64)
     mids = 20_000 + np.random.default_rng(seed).integers(-3, 4, n).cumsum()
     last = bounds(DATE)[1] if ends_at is None else ends_at
-    samples[:, layout.TS] = last - np.arange(n)[::-1] * layout.SECOND
+    samples[:, layout.TS] = last - np.arange(n)[::-1] * SECOND
     samples[:, layout.BID_PRICE] = mids
     samples[:, layout.ASK_PRICE] = mids + 1
     samples[:, layout.VALID] = 1
@@ -77,13 +77,13 @@ def compare(samples, day_end=DAY_END):
 @given(st.integers(70, 260), st.integers(0, 200), st.integers(0, 40), st.sampled_from([0, 5, 5_000]))
 def test_labels_equal_the_plain_loop(n, start, length, before_midnight):
     """Any interval of samples with any gap, at the end of the day or before it."""
-    samples = walk(n, ends_at=bounds(DATE)[1] - before_midnight * layout.SECOND)
+    samples = walk(n, ends_at=bounds(DATE)[1] - before_midnight * SECOND)
     compare(with_gap(samples, min(start, n - 1), length))
 
 
 def test_movements_equal_duckdbs_asof_join():
     """An engine that knows nothing of our grid finds the same movements."""
-    samples = walk(2_000, ends_at=bounds(DATE)[1] - 3_600 * layout.SECOND)
+    samples = walk(2_000, ends_at=bounds(DATE)[1] - 3_600 * SECOND)
     labels = label(samples_frame(samples), NO_TAIL, DATE)
     frame = labels.select("ts", mid="mid_units").to_arrow()
     with duckdb.connect() as connection:
@@ -126,7 +126,7 @@ def test_a_label_ends_with_the_last_sample_that_it_depends_on():
 
 def test_the_fixed_direction_is_ten_basis_points():
     """Kept for comparison with the predecessor."""
-    samples = walk(200, ends_at=bounds(DATE)[1] - 600 * layout.SECOND)
+    samples = walk(200, ends_at=bounds(DATE)[1] - 600 * SECOND)
     samples[110:, layout.BID_PRICE : layout.BID_PRICE + 1] += 100
     samples[110:, layout.ASK_PRICE : layout.ASK_PRICE + 1] += 100
     labels = label(samples_frame(samples), NO_TAIL, DATE).drop_nulls("movement_10s")
@@ -155,7 +155,7 @@ def test_the_tail_serves_the_volatility_alone():
 
 def test_other_horizons_change_nothing_of_the_first():
     """180 and 300 s are more columns; those of 10, 30 and 60 s stay as they are."""
-    samples = samples_frame(walk(900, ends_at=bounds(DATE)[1] - 600 * layout.SECOND))
+    samples = samples_frame(walk(900, ends_at=bounds(DATE)[1] - 600 * SECOND))
     usual, longer = (label(samples, NO_TAIL, DATE, LabelPlan(h)) for h in ((10, 30, 60), (10, 30, 60, 180, 300)))
     assert longer.select(usual.columns).equals(usual)
     assert horizons_of(longer.columns) == (10, 30, 60, 180, 300)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.core.time import SECOND
 from ml.labels.kernel import SIGMA_MIN, SIGMA_ROWS, Quotes, empty_labels, future_rows
-from ml.market.book.layout import SECOND, TAIL
+from ml.market.book.layout import TAIL
 from ml.tables.schemas import NullReason
 
 LATE = 10**6 * SECOND

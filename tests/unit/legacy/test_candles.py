@@ -7,9 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.candles.from_trades import MINUTE
 from ml.core.instruments import Instrument
-from ml.core.time import bounds
+from ml.core.time import MINUTE, bounds
 from ml.legacy import candles
 from ml.legacy.candles import Grid
 from ml.legacy.columns import CANDLES

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.catalog.tables import TABLES
-from ml.core.time import DAY_NS
-from ml.plotting.density import MINUTE_NS, MINUTES, TIMES, by_minute, picture
+from ml.core.time import DAY_NS, MINUTE
+from ml.plotting.density import MINUTES, TIMES, by_minute, picture
 
 DAY = 1_741_046_400 * 10**9
 
@@ -18,7 +18,7 @@ def test_rows_are_counted_as_a_loop_counts_them(offsets):
     rows = pl.DataFrame({"ts": [DAY + ns for ns in offsets] + [0]}, schema={"ts": pl.Int64})
     expected = np.zeros(MINUTES, np.int64)
     for ns in offsets:
-        expected[ns % DAY_NS // MINUTE_NS] += 1
+        expected[ns % DAY_NS // MINUTE] += 1
     assert by_minute(rows.iter_slices(3), "ts").tolist() == expected.tolist()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ml.core.errors import SettingsError
+from ml.core.time import SECOND
 from ml.market.book import layout
 from ml.market.book.sampler import Sampler
 from ml.simulation.instrument import INSTRUMENT
@@ -20,7 +21,7 @@ ERROR = 1 / np.sqrt(SECONDS / H)
 
 def sampled(alpha, seed=1, seconds=SECONDS, flows=False):
     history = simulate(Market(seed, seconds, Alpha(alpha)))
-    sampler = Sampler(layout.empty_state(layout.SECOND, seconds + 10, flows))
+    sampler = Sampler(layout.empty_state(SECOND, seconds + 10, flows))
     sampler.run(*streams(history, MIDNIGHT))
     return history.signal, sampler.samples[: sampler.released]
 

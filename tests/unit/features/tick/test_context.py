@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from ml.core.time import SECOND
 from ml.features.tick.context import fill
 from ml.market.book import layout as at
 
@@ -14,7 +15,7 @@ HOUR = 3600
 def context(hour, minute=0, age=0):
     row = np.zeros(at.COLUMNS, np.int64)
     out = np.zeros(4)
-    row[at.TS] = int(datetime(2025, 3, 4, hour, minute, tzinfo=UTC).timestamp()) * at.SECOND
+    row[at.TS] = int(datetime(2025, 3, 4, hour, minute, tzinfo=UTC).timestamp()) * SECOND
     row[at.BOOK_AGE] = age
     fill(row, out)
     return out.tolist()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ml.core.time import SECOND
 from ml.features.tick import minutes as candles
 from ml.features.tick.minutes import KEPT, empty_minutes, push
 from ml.features.tick.table import CANDLE_SPANS as SPANS
@@ -17,7 +18,7 @@ def chart(closes, reach=0, volume=6):
     """Samples of a chart: each minute its close, all seconds alike, trades `reach` around it."""
     samples = random_samples(60 * len(closes), 1)
     samples[:, at.OFI : at.BOOK_AGE] = 0
-    samples[:, at.TS] = (START + 1 + np.arange(len(samples))) * at.SECOND
+    samples[:, at.TS] = (START + 1 + np.arange(len(samples))) * SECOND
     price = np.repeat(closes, 60)
     samples[:, at.TRADE_COUNT] = 1
     samples[:, at.LAST_TRADE] = price

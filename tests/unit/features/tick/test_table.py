@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ml.core.instruments import Instrument
+from ml.core.time import SECOND
 from ml.features.tick.build import build
 from ml.features.tick.row import feature_row, look_back
 from ml.features.tick.table import FAMILIES, FEATURES
@@ -77,7 +78,7 @@ def test_the_declared_look_back_is_used(samples, now, disturbed, feature):
     last = oldest + (60 if feature.look_back > 301 else 1)
     if feature.family == "context":
         changed = samples.copy()
-        changed[NOW, layout.TS] += 3_600 * layout.SECOND
+        changed[NOW, layout.TS] += 3_600 * SECOND
         changed[NOW, layout.BOOK_AGE] += 1
         assert row(changed)[k] != now[k]
     else:

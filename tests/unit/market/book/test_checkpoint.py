@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.core.time import SECOND
 from ml.market.book import layout
 from ml.market.book.checkpoint import pack, unpack
 from ml.market.book.feed import Feed
-from ml.market.book.sampler import SECOND
 from tests.support.scenario import diff, snapshot
 from tests.unit.market.decode.streams import BTC, DEEP, STEPS, T, frames, ids_taken
 

@@ -5,9 +5,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.core.time import SECOND
 from ml.market.book import layout
 from ml.market.book.layout import TradeStream
-from ml.market.book.sampler import SECOND, Sampler, one_message
+from ml.market.book.sampler import Sampler, one_message
 from ml.market.days.tables import samples_frame
 from ml.market.decode.events import BUY, CLEAR, SELL, SNAPSHOT, BookMessage
 from ml.tables.schemas import BANDS, LEVELS

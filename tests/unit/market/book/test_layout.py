@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from ml.core.time import SECOND
 from ml.market.book import kernel, layout
-from ml.market.book.layout import SECOND, BookStream
+from ml.market.book.layout import BookStream
 from ml.market.book.sampler import NO_TRADES
 from ml.market.decode.events import CLEAR, SNAPSHOT
 from ml.tables.schemas import AGGRESSORS, BANDS, SAMPLE_COLUMNS, SIDES

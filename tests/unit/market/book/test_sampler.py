@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from ml.core.time import SECOND
 from ml.market.book import layout
 from ml.market.book.layout import BookStream, TradeStream
-from ml.market.book.sampler import SECOND, Sampler, one_message, trades_of
+from ml.market.book.sampler import Sampler, one_message, trades_of
 from ml.market.days.tables import samples_frame
 from ml.market.decode.decoded import TradeEvent
 from ml.market.decode.events import BUY, CLEAR, SELL, SNAPSHOT, BookMessage, Trade

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from ml.core.errors import CaptureError
-from ml.core.time import bounds, date_of
+from ml.core.time import SECOND, bounds, date_of
 from ml.market.book import layout
 from ml.market.book.feed import Feed
 from ml.market.book.ladder import levels
@@ -64,7 +64,7 @@ def test_the_tail_is_the_hour_before(days, live):
     assert (len(before), before[-1, layout.TS]) == (layout.TAIL, bounds(DAYS[1])[0])
     samples = live.sampler.samples
     same = samples[
-        (samples[:, layout.TS] > bounds(DAYS[1])[0] - layout.TAIL * layout.SECOND)
+        (samples[:, layout.TS] > bounds(DAYS[1])[0] - layout.TAIL * SECOND)
         & (samples[:, layout.TS] <= bounds(DAYS[1])[0])
     ]
     np.testing.assert_array_equal(before[:, : layout.RUN], same[:, : layout.RUN])
@@ -215,7 +215,7 @@ def test_an_injected_gap_changes_nothing_outside_it(simulated, tmp_path, days):
     clean = days[DAYS[0]][2]
     gap, _ = decoded.validity.to_dicts()[:2]
     again = decoded.validity["start_ts"][1]
-    outside = (pl.col("ts") <= gap["end_ts"]) | (pl.col("ts") >= again + layout.SECOND)
+    outside = (pl.col("ts") <= gap["end_ts"]) | (pl.col("ts") >= again + SECOND)
     # the runs of known samples count again after the gap, and so they must
     columns = [name for name in samples.columns if name not in ("valid_run", "trades_run")]
     assert_frame_equal(samples.filter(outside).select(columns), clean.filter(outside).select(columns))

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from polars.testing import assert_frame_equal
 
-from ml.core.time import bounds
-from ml.market.book.sampler import SECOND
+from ml.core.time import SECOND, bounds
 from ml.market.days.samples import sample_captures, tail
 from tests.support.days import decode_day, raw_day, sample_day
 from tests.support.scenario import capture, chain_of, diff, snapshot, trade

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.core.errors import FrameError
-from ml.market.decode.clock import DAY_NS, Clock
+from ml.core.time import DAY_NS
+from ml.market.decode.clock import Clock
 
 SECOND = 10**9
 START = 1_741_000_000 * 10**9

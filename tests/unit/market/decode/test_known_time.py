@@ -8,12 +8,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from ml.core.instruments import Instrument
-from ml.core.time import DAY_NS, bounds
+from ml.core.time import DAY_NS, SECOND, bounds
 from ml.evaluation.parity import replay
 from ml.features.tick.build import build
 from ml.labels.future import label
 from ml.market.book.feed import Feed
-from ml.market.book.sampler import SECOND
 from ml.market.days.day_frames import DayFrames
 from ml.market.days.raw import raw_day as raw_parts
 from ml.market.days.samples import sample_captures, tail
