@@ -18,8 +18,7 @@ from ml.core.errors import SourceRefused
 from ml.legacy import arrays
 from ml.legacy.clock import normalise
 from ml.legacy.columns import FEATURES_112, LABELS, QUOTED
-from ml.legacy.measures import SAME_PRICE
-from ml.legacy.parts import Part, finish
+from ml.legacy.parts import SAME_PRICE, Part, finish
 from ml.legacy.tables import text_of
 
 WIDTHS = (110, 112)

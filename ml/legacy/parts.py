@@ -15,8 +15,7 @@ import polars as pl
 
 from ml.legacy.clock import normalise
 from ml.legacy.columns import FEATURES, HORIZONS, LABELS, QUOTED, ROWS
-from ml.legacy.measures import judge_scale, ranges
-from ml.legacy.stored_labels import normal_codes
+from ml.legacy.labelling import normal_codes
 from ml.legacy.tables import fit
 from ml.storage.commit import sha256_file
 
@@ -38,6 +37,8 @@ REASONS = {
     "no_start": "a bare candle array does not say when it starts; give the option",
     "bad_candle": "a candle's prices contradict each other, or do not fit the instrument's decimals",
 }
+SAME_PRICE = 1e-3
+"""Relative difference below which two prices are one."""
 _SYMBOL = r"^[A-Za-z0-9][A-Za-z0-9_:.-]{0,31}$"
 
 
@@ -188,3 +189,25 @@ def symbols_named(symbols: pl.Series) -> pl.Series:
     """`bad_symbol` where a symbol cannot name an instrument and a file, else null."""
     named = symbols.str.contains(_SYMBOL).fill_null(value=False)
     return pl.select(pl.when(~named).then(pl.lit("bad_symbol"))).to_series()
+
+
+def judge_scale(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Whether the features were scaled, an instrument of a source at a time: feature `mid_price` against the price."""
+    error = (pl.col("mid_price") / pl.col("current_mid_price") - 1).abs()
+    found = frame.group_by("instrument", maintain_order=True).agg(
+        error=error.median(), compared=error.count(), features_scaled=error.median() >= SAME_PRICE
+    )
+    verdicts = {name: {"scaled": scaled, "median_error": e, "compared": n} for name, e, n, scaled in found.iter_rows()}
+    joined = frame.join(
+        found.select("instrument", "features_scaled"), on="instrument", how="left", maintain_order="left"
+    )
+    return joined.select(pl.col(name).cast(dtype) for name, dtype in ROWS.items()), verdicts
+
+
+def ranges(frame: pl.DataFrame) -> dict[str, Any]:
+    """First and last time, and least and largest value of the price and of each feature that is there."""
+    told = frame.select("current_mid_price", *FEATURES)
+    least = told.min().row(0, named=True)
+    largest = told.max().row(0, named=True)
+    ranges = {name: [low, largest[name]] for name, low in least.items() if low is not None}
+    return {"first_ts": frame["ts"].min(), "last_ts": frame["ts"].max(), "ranges": ranges}

@@ -1,6 +1,8 @@
 """One UTC day of one instrument, alone: the events and validity that follow from its raw frames.
 
-Here: opening a day from its checkpoint, and decoding it.
+Here: opening a day from its checkpoint, decoding it, and the intervals in which trades were captured (the table
+`trade_validity`). A file that holds every trade of the day, as some archives do, makes the day known from its first to
+its last ns.
 Not here: which frames belong to a day (`ml.market.days.raw`), samples of the day (`ml.market.days.samples`).
 """
 
@@ -10,13 +12,12 @@ import orjson
 import polars as pl
 
 from ml.core.instruments import Instrument
-from ml.core.time import bounds
+from ml.core.time import bounds, date_of
 from ml.market.book import layout
 from ml.market.book.checkpoint import unpack
-from ml.market.book.feed import Interval, intervals, silent
+from ml.market.book.feed import Interval, intervals, silent, trade_intervals
 from ml.market.book.ladder import levels
 from ml.market.bulk.frames import of_table
-from ml.market.days.trade_time import trades_known
 from ml.market.decode.decoded import BookEvent
 from ml.market.decode.eventlog import EventLog
 from ml.market.decode.events import CHECKPOINT, CLEAR, SNAPSHOT, TIME, BookMessage
@@ -25,6 +26,7 @@ from ml.tables.schemas import SCHEMAS
 
 OPENING = "opening"
 CLOSING = "closing"
+NEVER = "no_trades_captured"
 
 
 class Decoding:
@@ -141,6 +143,44 @@ def close_day(stream: Stream, closing: list[tuple[int, bytes]], arrival: int, da
         stream.take(arrival + position, recv_ts, orjson.loads(frame), log)
         stream.sampler.run(*log.streams())
     return _validity(stream, *day, goes_on=bool(closing))
+
+
+def trades_known(stream: Stream, start: int, end: int, goes_on: bool) -> list[Interval]:
+    """The intervals of a day in which trades were known; one of no length, `no_trades_captured`, where none was seen.
+
+    Args:
+        stream: after the day, and the first frames of the next one if there are any.
+        start: first ns of the day.
+        end: last ns of the day.
+        goes_on: whether there are.
+    """
+    found: list[Interval] = []
+    for span in trade_intervals(stream.sampler, stream.breaks):
+        if span.end_reason is None:
+            span = span._replace(end_ts=end) if goes_on else span._replace(end_reason="capture_end")
+        if span.end_ts >= end:
+            span = span._replace(end_ts=end, from_id=None, to_id=None, end_reason=None)
+        span = span._replace(start_ts=max(span.start_ts, start))
+        if span.start_ts <= span.end_ts and span.start_ts < end:
+            found.append(span)
+    if date_of(start) in stream.decoder.covered:
+        found = _joined(found, start, end)
+    return found or [Interval(start, start, -1, -1, None, None, NEVER)]
+
+
+def _joined(spans: list[Interval], start: int, end: int) -> list[Interval]:
+    """The same where a file holds every trade of the day: only what is missing in the file itself interrupts them."""
+    found = list[Interval]()
+    begin = spans[0]._replace(start_ts=start)
+    for number, span in enumerate(spans):
+        if span.from_id is None and span.end_reason != "bad_frame":
+            continue
+        found.append(span._replace(start_ts=begin.start_ts, start_arrival=begin.start_arrival))
+        if number + 1 == len(spans):
+            return found
+        begin = spans[number + 1]
+    whole = spans[-1]._replace(start_ts=begin.start_ts, start_arrival=begin.start_arrival)
+    return [*found, whole._replace(end_ts=end, end_reason=None)]
 
 
 def _opening(stream: Stream, start: int) -> pl.DataFrame:

@@ -5,7 +5,7 @@ import threading
 import orjson
 import pytest
 
-from ml.capture import journal, sealer
+from ml.capture import journal, seal
 from ml.capture import recorder as recorders
 from ml.capture.journal import Journal, Kind
 from ml.capture.recorder import Recorder
@@ -33,7 +33,7 @@ def test_frames_are_taken_down_in_order(root):
 
 def test_a_roll_loses_and_doubles_nothing(root, monkeypatch):
     """Many small files hold what one would; each names its connections again."""
-    monkeypatch.setattr(sealer, "CLOSE_SECONDS", 60.0)
+    monkeypatch.setattr(seal, "CLOSE_SECONDS", 60.0)
     sealed = []
     recorder = Recorder(root, "sim", roll_bytes=2_000, sealed=sealed.append)
     recorder.connection(0, "sim ws://x")
@@ -122,7 +122,7 @@ def test_a_disk_that_fails_is_told_and_what_was_written_stays(root, monkeypatch)
 @pytest.mark.parametrize("roll_bytes", [100, recorders.ROLL_BYTES])
 def test_a_journal_that_cannot_be_sealed_is_told_and_stays(root, monkeypatch, roll_bytes):
     """At a roll, in a process of its own, and at the stop."""
-    monkeypatch.setattr(sealer, "CLOSE_SECONDS", 60.0)
+    monkeypatch.setattr(seal, "CLOSE_SECONDS", 60.0)
     root.captures.parent.mkdir(parents=True)
     root.captures.write_text("a file where the folder should be")
     recorder = Recorder(root, "sim", roll_bytes=roll_bytes)

@@ -7,10 +7,9 @@ import sys
 
 import pytest
 
-from ml.capture import sealer as sealers
+from ml.capture import seal as sealing
 from ml.capture.journal import Journal, Kind
-from ml.capture.seal import State, recover
-from ml.capture.sealer import Sealer
+from ml.capture.seal import Sealer, State, recover
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def journals(root):
 
 def test_journals_are_sealed_in_order(root, journals, monkeypatch):
     """Each is told once, with its state and file; none is left."""
-    monkeypatch.setattr(sealers, "CLOSE_SECONDS", 60.0)
+    monkeypatch.setattr(sealing, "CLOSE_SECONDS", 60.0)
     sealed = []
     failed = []
     sealer = Sealer(root, sealed.append, failed.append)
@@ -55,7 +54,7 @@ def test_a_process_that_dies_is_told_and_its_journals_stay(root, journals):
 
 def test_a_stop_does_not_wait_for_a_backlog(root, journals, monkeypatch):
     """What is not sealed in time stays whole for the next start, and is no failure."""
-    monkeypatch.setattr(sealers, "CLOSE_SECONDS", 0.0)
+    monkeypatch.setattr(sealing, "CLOSE_SECONDS", 0.0)
     failed = []
     sealer = Sealer(root, lambda _: None, failed.append)
     for path in journals:
@@ -68,7 +67,7 @@ def test_a_stop_does_not_wait_for_a_backlog(root, journals, monkeypatch):
 
 def test_a_stop_signal_does_not_break_a_sealing_off(root, journals):
     """A service manager signals every process of the service: this one ends when its input does."""
-    command = [sys.executable, "-c", sealers.START, str(root.root)]
+    command = [sys.executable, "-c", sealing.START, str(root.root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         process.stdin.write(f"{journals[0]}\n")
         process.stdin.flush()

@@ -4,8 +4,8 @@ from shutil import copytree
 
 import pytest
 
-from ml.core import fingerprint as module
-from ml.core.fingerprint import PACKAGE, fingerprint
+from ml.core import kernel_cache as module
+from ml.core.kernel_cache import PACKAGE, fingerprint
 
 
 @pytest.fixture

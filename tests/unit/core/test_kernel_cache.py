@@ -10,8 +10,7 @@ import numba
 import pytest
 
 from ml.core import fingerprint, kernel_cache
-from ml.core.fingerprint import PACKAGE
-from ml.core.kernel_cache import folder, notice, private_temporary
+from ml.core.kernel_cache import PACKAGE, folder, notice, private_temporary
 
 
 @pytest.fixture

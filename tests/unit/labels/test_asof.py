@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.labels.asof import label
+from ml.legacy.labelling import label
 from ml.tables.schemas import NullReason
 from tests.oracles import labels as oracle
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from ml.legacy.columns import ROWS
-from ml.legacy.measures import judge_scale, ranges
+from ml.legacy.parts import judge_scale, ranges
 
 
 def rows(features, prices):

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from ml.legacy.columns import LABELS
-from ml.legacy.stored_labels import normal_codes
+from ml.legacy.labelling import normal_codes
 
 
 def raw(directions, movements=None):
