@@ -4,12 +4,18 @@ This module reads and writes that file. It is append-only: partitions of removed
 Settings of a process belong to `ml.core.settings`.
 """
 
-import json
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, field
+from dataclasses import dataclass as plain_dataclass
 from datetime import date, timedelta
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from ml.core.errors import InstrumentError, SettingsError
 from ml.core.instruments import Instrument
@@ -17,12 +23,16 @@ from ml.core.paths import DataRoot
 from ml.core.sources import Source
 from ml.core.time import date_of
 
+if TYPE_CHECKING:
+    import tomlkit
+
+T = TypeVar("T")
 LONGEST = 3_600
 HORIZONS = (10, 30, 60)
 """Label horizons in seconds, unless `lobforge.toml` lists others; the first is the primary one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class LabelPlan:
     """Which labels are made, and what a trade costs in those after costs.
 
@@ -35,7 +45,7 @@ class LabelPlan:
         SettingsError: one of them is invalid.
     """
 
-    horizons: tuple[int, ...] = HORIZONS
+    horizons: Annotated[tuple[int, ...], Field(strict=False)] = HORIZONS
     taker_fee: float = 0.0005
     latency: int = 1
 
@@ -54,12 +64,13 @@ class LabelPlan:
             )
 
 
-@dataclass(frozen=True)
+@plain_dataclass(frozen=True)
 class Config:
     """Instruments, the first and last UTC date, the folder of captures, and the archives that may be fetched.
 
     `last_date` is None where the capture goes on. An instrument may have several entries in `instruments`, each for the
     dates from its `valid_from` on: a venue that makes its tick finer changes nothing about the days before.
+    `experiments` are tables as they stand in the file; `ml.learning.experiment` reads them.
     """
 
     captures: Path
@@ -67,7 +78,8 @@ class Config:
     last_date: date | None
     instruments: tuple[Instrument, ...]
     sources: tuple[Source, ...] = ()
-    labels: LabelPlan = LabelPlan()
+    labels: LabelPlan = field(default_factory=LabelPlan)
+    experiments: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     @property
     def ids(self) -> list[str]:
@@ -103,31 +115,46 @@ class Config:
         return [(first + timedelta(n)).isoformat() for n in range((last - first).days + 1)]
 
 
+class _File(BaseModel):
+    """The keys of `lobforge.toml`; its tables hold the fields of `Instrument`, `Source` and `LabelPlan`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    first_date: date
+    last_date: date | None = None
+    captures: str = "captures"
+    labels: dict[str, Any] = {}
+    experiments: dict[str, Any] = {}
+    source: list[dict[str, Any]] = []
+    instrument: list[dict[str, Any]] = []
+
+
 def load(root: DataRoot) -> Config:
     """Read the configuration.
 
     Raises:
-        SettingsError: the file is missing, is not TOML, lacks a key, or a source is invalid or another's name.
-        InstrumentError: an instrument is listed twice.
+        SettingsError: the file is missing or is not TOML, a key is missing, unknown or of the wrong type, or a source
+            is invalid or has another's name.
+        InstrumentError: an instrument is invalid or listed twice.
     """
     if not root.config.exists():
         raise SettingsError(f"{root.config} is missing. Run `lobforge init`.")
     try:
         document = tomllib.loads(root.config.read_text(encoding="utf-8-sig"))
-        instruments = tuple(Instrument(**entry) for entry in document.get("instrument", []))
-        captures = Path(document.get("captures", "captures"))
+        file = _made(_File, document, "")
+        captures = Path(file.captures)
         config = Config(
             captures=captures if captures.is_absolute() else root.root / captures,
-            first_date=document["first_date"],
-            last_date=document.get("last_date"),
-            instruments=instruments,
-            sources=tuple(Source(**entry) for entry in document.get("source", [])),
-            labels=_plan(document.get("labels", {})),
+            first_date=file.first_date,
+            last_date=file.last_date,
+            instruments=tuple(_made(Instrument, one, f" of instrument {one.get('id')}") for one in file.instrument),
+            sources=tuple(_made(Source, one, f" of source {one.get('name')}") for one in file.source),
+            labels=_made(LabelPlan, file.labels, " of labels"),
+            experiments=file.experiments,
         )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise SettingsError(
-            f"{root.config} cannot be read: {error}. Correct the file; `lobforge doctor` checks it."
-        ) from error
+    except (tomllib.TOMLDecodeError, _Fault) as error:
+        raise SettingsError(f"{root.config}: {error}. Correct the file; `lobforge doctor` checks it.") from error
+    instruments = config.instruments
     _demand_apart(root, instruments)
     named = [source.name for source in config.sources]
     twice = [name for name in named if named.count(name) > 1]
@@ -161,55 +188,68 @@ def _begin(instrument: Instrument) -> date:
     return instrument.valid_from or date.min
 
 
-def _plan(table: dict[str, Any]) -> LabelPlan:
-    given = dict(table)
-    if "horizons" in given:
-        given["horizons"] = tuple(given["horizons"])
-    return LabelPlan(**given)
+class _Fault(Exception):
+    """Which key is wrong, and what is allowed there."""
+
+
+def _made(kind: type[T], table: dict[str, Any], owner: str) -> T:
+    try:
+        return kind(**table)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = f"{'.'.join(map(str, first['loc']))}{owner}"
+        if first["type"] in ("missing", "missing_argument"):
+            raise _Fault(f"{key} is missing") from error
+        if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            known = list(signature(kind).parameters)
+            near = get_close_matches(str(first["loc"][0]), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise _Fault(f"{key} is unknown: {hint}") from error
+        raise _Fault(f"{key} is {first['input']!r}: {first['msg']}") from error
 
 
 def render(config: Config) -> str:
     """The text of `lobforge.toml` for a configuration."""
-    lines = [
-        "# Instruments and dates are partition keys: append, never remove or change them.",
-        f"captures = {_toml(str(config.captures))}",
-        f"first_date = {config.first_date.isoformat()}",
-    ]
-    if config.last_date is not None:
-        lines.append(f"last_date = {config.last_date.isoformat()}")
+    import tomlkit
+
+    document = tomlkit.document()
+    document.add(tomlkit.comment("Instruments and dates are partition keys: append, never remove or change them."))
+    document.update(_given(captures=str(config.captures), first_date=config.first_date, last_date=config.last_date))
     if config.labels != LabelPlan():
-        lines += ["", "[labels]", *(f"{name} = {_toml(value)}" for name, value in vars(config.labels).items())]
-    tables = [*map(_source_lines, config.sources), *map(instrument_lines, config.instruments)]
-    return "\n".join(lines) + "\n" + "".join("\n" + table for table in tables)
+        document.add("labels", tomlkit.item(asdict(config.labels)))
+    if config.experiments:
+        experiments = tomlkit.table(is_super_table=True)
+        experiments.update(config.experiments)
+        document.add("experiments", experiments)
+    if config.sources:
+        document.add("source", _tables(config.sources))
+    if config.instruments:
+        document.add("instrument", _tables(config.instruments))
+    return tomlkit.dumps(document)
 
 
 def instrument_lines(instrument: Instrument) -> str:
     """The TOML lines of one instrument; tick and lot count units of 10^-decimals."""
-    return (
-        "[[instrument]]\n"
-        f"id = {_toml(instrument.id)}\n"
-        f"price_decimals = {instrument.price_decimals}\n"
-        f"size_decimals = {instrument.size_decimals}\n"
-        f"tick = {instrument.tick}\n"
-        f"lot = {instrument.lot}\n"
-        f"contract_size = {instrument.contract_size}\n"
-        f"stale_after = {instrument.stale_after}\n"
-    ) + "".join(f"{name} = {_toml(value)}\n" for name, value in _dated(instrument).items() if value)
+    import tomlkit
+
+    document = tomlkit.document()
+    document.add("instrument", _tables([instrument]))
+    return tomlkit.dumps(document)
 
 
-def _dated(instrument: Instrument) -> dict[str, date | None]:
-    return {"valid_from": instrument.valid_from, "valid_to": instrument.valid_to}
+def _tables(entries: Sequence[Source | Instrument]) -> "tomlkit.items.AoT":
+    import tomlkit
+
+    found = tomlkit.aot()
+    for entry in entries:
+        table = tomlkit.table()
+        table.update(_given(**asdict(entry)))
+        found.append(table)
+    return found
 
 
-def _source_lines(source: Source) -> str:
-    return "[[source]]\n" + "".join(f"{name} = {_toml(value)}\n" for name, value in vars(source).items())
-
-
-def _toml(value: object) -> str:
-    """A number, text, date or list as TOML writes it, which escapes text as JSON does."""
-    if isinstance(value, date):
-        return value.isoformat()
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _date(ts: int) -> date:

@@ -4,10 +4,12 @@ Which instruments are configured belongs to `ml.core.config`, inferring one from
 `ml.market.days.infer_instrument`.
 """
 
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from ml.core.errors import FrameError, InstrumentError
 
@@ -21,7 +23,7 @@ def is_symbol(text: str) -> bool:
     return bool(text) and text.isprintable() and not set(text) & set(NOT_IN_SYMBOLS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Instrument:
     """One instrument of one venue.
 
@@ -67,9 +69,6 @@ class Instrument:
             )
         if not (0 <= self.price_decimals <= 12 and 0 <= self.size_decimals <= 12):
             raise InstrumentError(f"{self.id}: decimals must lie between 0 and 12. Correct lobforge.toml.")
-        for name, day in (("valid_from", self.valid_from), ("valid_to", self.valid_to)):
-            if day is not None and type(day) is not date:  # a TOML time of day is a date of Python's too
-                raise InstrumentError(f"{self.id}: {name} is {day!r}, not a date. Write it like 2025-03-04, unquoted.")
         if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
             raise InstrumentError(f"{self.id}: valid_to lies before valid_from. Correct lobforge.toml.")
         if self.tick < 1 or self.lot < 1 or self.contract_size <= 0:

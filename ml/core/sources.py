@@ -5,9 +5,11 @@ to `ml.archives.fetch`.
 """
 
 import string
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import quote, unquote, urlsplit
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from ml.core.errors import SettingsError
 
@@ -16,7 +18,7 @@ MONTHS = {"year", "month"}
 FIELDS = DAYS | MONTHS | {"symbol"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Source:
     """One public archive.
 

@@ -58,9 +58,12 @@ def test_sources_are_read_back(root):
             2 * config.render(Config(Path("x"), date(2025, 1, 1), None, (), (SOURCE,))).partition("\n\n")[2],
             "two sources",
         ),
-        ('[[source]]\nname = "a"\n', "missing 2 required"),
+        ('[[source]]\nname = "a"\n', r"url of source a is missing"),
         ('[[source]]\nname = "a"\nurl = "http://host/{date}"\nvenue = "b"\n', "not https"),
-        ('[[source]]\nname = "a"\nurl = "https://host/{date}"\nvenue = "b"\nuser = "c"\n', "user"),
+        (
+            '[[source]]\nname = "a"\nurl = "https://host/{date}"\nvenue = "b"\nuser = "c"\n',
+            r"user of source a is unknown",
+        ),
     ],
 )
 def test_a_source_without_sense_is_refused(root, lines, why):
@@ -85,6 +88,37 @@ def test_a_broken_file_is_refused(root, text):
     write_text(root.config, text)
     with pytest.raises(SettingsError, match=r"lobforge\.toml"):
         config.load(root)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("first_dat = 2025-01-01\n", "first_date is missing"),
+        ("first_date = 2025-01-01\nlast = 2025-01-02\n", "last is unknown: did you mean last_date?"),
+        ("first_date = 2025-01-01\nnonsense = 1\n", "nonsense is unknown: known are first_date"),
+        ('first_date = "2025-01-01"\n', "first_date is '2025-01-01': Input should be a valid date"),
+        (
+            "first_date = 2025-01-01\n[labels]\ntaker_fees = 1\n",
+            "taker_fees of labels is unknown: did you mean taker_fee?",
+        ),
+        (
+            "first_date = 2025-01-01\n[labels]\nlatency = 0.5\n",
+            "latency of labels is 0.5: Input should be a valid integer",
+        ),
+        (
+            'first_date = 2025-01-01\n[[instrument]]\nid = "a.B"\nprice_decimals = "2"\n',
+            "price_decimals of instrument a.B is '2': Input should be a valid integer",
+        ),
+        ("first_date = 2025-01-01\nfirst_date = 2025-01-01\n", "line 2"),
+    ],
+)
+def test_a_wrong_key_is_named(root, lines, told):
+    """Which one, what it is and what is allowed; of a text that is not TOML the line."""
+    write_text(root.config, lines)
+    with pytest.raises(SettingsError) as error:
+        config.load(root)
+    assert told in str(error.value)
+    assert str(error.value).endswith("Correct the file; `lobforge doctor` checks it.")
 
 
 def test_a_missing_file_names_the_command_that_makes_it(root):
@@ -142,7 +176,7 @@ def test_an_entry_begins_on_a_date(root, value):
     """Neither text nor a time of day."""
     text = config.render(Config(root.root, date(2025, 1, 1), None, (FINER,)))
     write_text(root.config, text.replace("valid_from = 2025-01-02", f"valid_from = {value}"))
-    with pytest.raises(InstrumentError, match="not a date"):
+    with pytest.raises(SettingsError, match=r"valid_from of instrument binance-usdm.BTCUSDT is .*valid date"):
         config.load(root)
 
 
