@@ -1,7 +1,7 @@
 """Intervals of candles without a hole, as arrays.
 
 Here: from the table `candles` to arrays in whole currency units, cut where a candle is not known.
-Not here: what is computed of them (`ml.features.unified`, `ml.labels.targets`), which candles there are
+Not here: what is computed of them (`ml.features.candle`, `ml.labels.targets`), which candles there are
 (`ml.candles.from_trades`).
 
 A quiet candle, in which nobody traded, stands at the last traded price with volume 0, as in the venues' own candles:
@@ -39,14 +39,14 @@ class Bars(NamedTuple):
         return (self.high + self.low + self.close) / 3.0
 
 
-class Stretch(NamedTuple):
+class KnownInterval(NamedTuple):
     """Candles that follow each other, and the rows of the frame in which they stand."""
 
     rows: slice
     bars: Bars
 
 
-def stretches(candles: pl.DataFrame, instrument: Instrument, step: int) -> Iterator[Stretch]:
+def intervals_of(candles: pl.DataFrame, instrument: Instrument, step: int) -> Iterator[KnownInterval]:
     """The intervals of known candles, in order.
 
     Args:
@@ -66,7 +66,7 @@ def stretches(candles: pl.DataFrame, instrument: Instrument, step: int) -> Itera
     ends = np.flatnonzero(known & ~np.append(follows[1:], False)) + 1
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         rows = slice(start, end)
-        yield Stretch(rows, Bars(ts[rows], *(columns[name][rows] for name in Bars._fields[1:])))
+        yield KnownInterval(rows, Bars(ts[rows], *(columns[name][rows] for name in Bars._fields[1:])))
 
 
 def _check(ts: NDArray[np.int64], step: int, instrument: Instrument) -> None:

@@ -119,7 +119,7 @@ def _unknown(trade_validity: pl.DataFrame, start: int, end: int) -> pl.DataFrame
     spans = trade_validity.sort("start_ts").select("start_ts", "end_ts", pl.col("end_reason").fill_null(NOT_CAPTURED))
     begins = pl.concat([pl.Series([start]), spans["end_ts"]])
     ends = pl.concat([spans["start_ts"], pl.Series([end])])
-    stretches = pl.DataFrame(
+    spans = pl.DataFrame(
         {
             "from": begins,
             "to": ends,
@@ -127,7 +127,7 @@ def _unknown(trade_validity: pl.DataFrame, start: int, end: int) -> pl.DataFrame
         }
     )
     broken = (pl.col("to") > pl.col("from")) | (pl.col("reason") != NOT_CAPTURED)
-    return stretches.filter(broken, pl.col("from") < end).with_columns(pl.max_horizontal("to", pl.col("from") + 1))
+    return spans.filter(broken, pl.col("from") < end).with_columns(pl.max_horizontal("to", pl.col("from") + 1))
 
 
 def _with_reasons(grid: pl.DataFrame, unknown: pl.DataFrame, step: int) -> pl.DataFrame:

@@ -64,9 +64,9 @@ Arrays of 110 columns have plain forms of some indicators:
 def as_dicts() -> list[dict[str, Any]]:
     """Every set, of samples and of candles: name, hash, and its columns in order; look-back and needs in seconds."""
     of_samples = (*SETS.values(), *LEGACY_SETS.values())
-    told = [(chosen.name, chosen.hash, [_column(feature) for feature in chosen.features]) for chosen in of_samples]
-    told.append((UNIFIED.name, UNIFIED.hash, _candle_columns(UNIFIED)))
-    return [{"name": name, "hash": identity, "columns": columns} for name, identity, columns in told]
+    sets = [(chosen.name, chosen.hash, [_column(feature) for feature in chosen.features]) for chosen in of_samples]
+    sets.append((UNIFIED.name, UNIFIED.hash, _candle_columns(UNIFIED)))
+    return [{"name": name, "hash": identity, "columns": columns} for name, identity, columns in sets]
 
 
 def markdown() -> str:

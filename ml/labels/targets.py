@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ml.candles.bars import F64, Bars, stretches
+from ml.candles.bars import F64, Bars, intervals_of
 from ml.candles.from_trades import TIMEFRAMES
 from ml.core.instruments import Instrument
 from ml.tables.schemas import NullReason
@@ -76,7 +76,7 @@ def label(candles: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
     ts = candles["ts"].to_numpy()
     values = {target.id: np.full(ts.size, np.nan) for target in TARGETS}
     known = np.zeros(ts.size, bool)
-    for rows, bars in stretches(candles, instrument, STEP):
+    for rows, bars in intervals_of(candles, instrument, STEP):
         known[rows] = True
         for name, column in _values(bars).items():
             values[name][rows] = column

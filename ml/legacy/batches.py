@@ -26,7 +26,7 @@ LIKE_A_PRICE = 0.2
 """Relative difference below which a feature is a price of the instrument and not the result of a scaler."""
 STEPS = 20
 SAME_STEPS = 0.75
-"""Share of steps in the same direction below which two series are of different moments; told by STEPS of them."""
+"""Share of steps in the same direction below which two series are of different moments; judged by STEPS of them."""
 MID_PRICE = FEATURES_112.index("mid_price")
 _LABELS = {"current_mid_price": "current_mid_price", "book_imbalance": "current_imbalance"}
 _METADATA = {"current_mid_price": "mid_price", "book_imbalance": "imbalance"}
@@ -120,9 +120,9 @@ def _same_features(mids: np.ndarray, prices: pl.Series) -> None:
     step survives any scaler, and agrees by chance in half of the steps.
     """
     beside = prices.to_numpy()
-    told = np.isfinite(mids) & np.isfinite(beside) & (beside > 0)
-    mids = mids[told].astype(np.float64)
-    beside = beside[told]
+    known = np.isfinite(mids) & np.isfinite(beside) & (beside > 0)
+    mids = mids[known].astype(np.float64)
+    beside = beside[known]
     if not mids.size:
         return
     error = float(np.median(np.abs(mids / beside - 1)))

@@ -157,5 +157,5 @@ def _fits(codes: dict[int, pl.Series], movements: dict[int, pl.Series], shift: i
     """Whether every direction is what its stored movement says."""
     expected = fixed_direction(pl.col("movement"))
     both = [pl.DataFrame({"code": codes[h], "movement": movements[h]}) for h in HORIZONS]
-    told = pl.concat(both).drop_nulls()
-    return told.height > 0 and bool(told.select((pl.col("code") + shift == expected).all()).item())
+    known = pl.concat(both).drop_nulls()
+    return known.height > 0 and bool(known.select((pl.col("code") + shift == expected).all()).item())

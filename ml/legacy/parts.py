@@ -206,8 +206,8 @@ def judge_scale(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
 
 def ranges(frame: pl.DataFrame) -> dict[str, Any]:
     """First and last time, and least and largest value of the price and of each feature that is there."""
-    told = frame.select("current_mid_price", *FEATURES)
-    least = told.min().row(0, named=True)
-    largest = told.max().row(0, named=True)
+    values = frame.select("current_mid_price", *FEATURES)
+    least = values.min().row(0, named=True)
+    largest = values.max().row(0, named=True)
     ranges = {name: [low, largest[name]] for name, low in least.items() if low is not None}
     return {"first_ts": frame["ts"].min(), "last_ts": frame["ts"].max(), "ranges": ranges}

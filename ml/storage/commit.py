@@ -70,7 +70,7 @@ def publish(root: DataRoot, table: str, path: Path, rows: pl.DataFrame | Parts, 
             content = _stage(sink, rows if isinstance(rows, Parts) else Parts(rows.schema, [rows]))
             entry = entry_of(root, path, staged, content, code_version)
             with writer(root, table):
-                heal(root, table)
+                finish_replacing(root, table)
                 listed = manifest(root, table).get(entry.path)
                 if listed == entry and path.exists() and sha256_file(path) == entry.sha256:
                     return entry  # the same bytes stand there already: readers need not notice
@@ -191,7 +191,7 @@ def lock_path(root: DataRoot, table: str) -> Path:
     return lock
 
 
-def heal(root: DataRoot, table: str) -> list[str]:
+def finish_replacing(root: DataRoot, table: str) -> list[str]:
     """List the file that a dead writer had announced and put in place, with the entry that it had made."""
     note = root.replacing(table)
     if not note.exists():

@@ -10,11 +10,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ml.core.paths import DataRoot
-from ml.storage.commit import adopt, heal, lock_path, manifest
+from ml.storage.commit import adopt, finish_replacing, lock_path, manifest
 
 
 def sweep(root: DataRoot, tables: Iterable[str]) -> list[str]:
-    """Heal what a killed writer left: drop staged leftovers, list unlisted files, quarantine unreadable ones.
+    """Repair what a killed writer left: drop staged leftovers, list unlisted files, quarantine unreadable ones.
 
     A table into which a file is just being put is left alone, and so are files in the making. Returns one line per
     thing that was done.
@@ -35,7 +35,7 @@ def _sweep_table(root: DataRoot, table: str) -> list[str]:
         if _is_abandoned(leftover):
             leftover.unlink()
             done.append(f"{table}: removed the unfinished {leftover.name}")
-    done += heal(root, table)
+    done += finish_replacing(root, table)
     listed = manifest(root, table)
     for path in sorted(root.table(table).rglob("*.parquet")):
         if str(path.relative_to(root.root)) not in listed:

@@ -62,7 +62,7 @@ def evaluate(frame: pl.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
 
 
 class Judged:
-    """Rules on a table that goes by in parts. Each is an expression that looks at its row and at the one before it.
+    """Rules on a table that comes in parts. Each is an expression that looks at its row and at the one before it.
 
     Args:
         rules: the table's.
@@ -74,7 +74,7 @@ class Judged:
         self._rows = 0
 
     def passing(self, parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """The same parts, looked at."""
+        """The same parts, counted on the way."""
         before = pl.DataFrame()
         for part in parts:
             if part.height:
@@ -83,7 +83,7 @@ class Judged:
             yield part
 
     def verdicts(self) -> list[Verdict]:
-        """The answers about what has gone by."""
+        """The verdicts on what has been counted."""
         return [Verdict(rule, n, self._rows) for rule, n in zip(self._rules, self._broken, strict=True)]
 
     def _count(self, part: pl.DataFrame, before: pl.DataFrame) -> None:

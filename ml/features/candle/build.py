@@ -1,13 +1,13 @@
 """Candles to the rows of `unified_240`: the same for months in batch and for the newest candle.
 
 Here: the computation family by family, the null policy.
-Not here: the formulas (by family), where candles come from (`ml.features.candle_history`).
+Not here: the formulas (by family), where candles come from (`ml.candles.months`).
 """
 
 import numpy as np
 import polars as pl
 
-from ml.candles.bars import F64, Bars, stretches
+from ml.candles.bars import F64, Bars, intervals_of
 from ml.core.instruments import Instrument
 from ml.features.candle import bands, calendar, consensus, oscillators, price, ranges, risk, timeframes, volumes
 from ml.features.candle.columns import FAMILIES, STEP
@@ -32,7 +32,7 @@ def build(candles: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
     values = np.empty((len(UNIFIED.names), candles.height))
     known = 0
     reasons = {family: np.full(candles.height, NullReason.NO_CANDLE, np.uint8) for family in FAMILIES}
-    for rows, bars in stretches(candles, instrument, STEP):
+    for rows, bars in intervals_of(candles, instrument, STEP):
         values[:, known : rows.start] = np.nan
         known = rows.stop
         broken = compute(bars, values[:, rows])

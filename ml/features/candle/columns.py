@@ -17,7 +17,7 @@ WEEK = 672
 AVERAGES = {"sma": (5, 10, 20, 50), "ema": (10, 20, 50)}
 WINDOWS = (4, 8, 12, 24)
 """Hours over which volume is summed."""
-STRETCHES = (20, 50, 100)
+EXTREMES = (20, 50, 100)
 APART = 14
 """Candles between the two ends of a divergence."""
 SESSIONS = {"asian_session": (0, 8), "european_session": (7, 16), "american_session": (13, 22)}
@@ -185,11 +185,11 @@ VOLUME = (
 )
 
 RANGES = (
-    *(Column(f"local_high_{n}", f"max h, {n}", "quote", n) for n in STRETCHES),
-    *(Column(f"local_low_{n}", f"min l, {n}", "quote", n) for n in STRETCHES),
-    *(Column(f"distance_from_high_{n}", f"c / max h - 1, {n}", "1", n) for n in STRETCHES),
-    *(Column(f"distance_from_low_{n}", f"c / min l - 1, {n}", "1", n) for n in STRETCHES),
-    *(Column(f"position_in_range_{n}", f"(c - min l) / (max h - min l), {n}", "1", n) for n in STRETCHES),
+    *(Column(f"local_high_{n}", f"max h, {n}", "quote", n) for n in EXTREMES),
+    *(Column(f"local_low_{n}", f"min l, {n}", "quote", n) for n in EXTREMES),
+    *(Column(f"distance_from_high_{n}", f"c / max h - 1, {n}", "1", n) for n in EXTREMES),
+    *(Column(f"distance_from_low_{n}", f"c / min l - 1, {n}", "1", n) for n in EXTREMES),
+    *(Column(f"position_in_range_{n}", f"(c - min l) / (max h - min l), {n}", "1", n) for n in EXTREMES),
     Column("daily_high", "max h, 96", "quote", DAY),
     Column("daily_low", "min l, 96", "quote", DAY),
     Column("daily_range", "(daily_high - daily_low) / c", "1", DAY),

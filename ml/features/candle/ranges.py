@@ -7,7 +7,7 @@ Not here: channels and bands (`bands`).
 import numpy as np
 
 from ml.candles.bars import Bars
-from ml.features.candle.columns import DAY, STRETCHES
+from ml.features.candle.columns import DAY, EXTREMES
 from ml.features.candle.indicators import bottom, top
 from ml.features.candle.series import Columns, back, flag
 
@@ -17,7 +17,7 @@ NEAR = 0.005
 def compute(b: Bars, _done: Columns) -> Columns:
     """Columns by name."""
     out: Columns = {}
-    for n in STRETCHES:
+    for n in EXTREMES:
         high = top(b.high, n)
         low = bottom(b.low, n)
         out |= {

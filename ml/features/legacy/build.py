@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ml.candles.bars import F64, Bars, stretches
+from ml.candles.bars import F64, Bars, intervals_of
 from ml.core.instruments import Instrument
 from ml.core.time import MINUTE
 from ml.features.candle.series import Columns
@@ -87,7 +87,7 @@ def _minutes(day: Day) -> tuple[I64, Columns]:
     closes = day.candles["ts"].to_numpy()
     run = np.zeros(closes.size + 1, np.int64)
     found = dict[str, F64]()
-    for rows, bars in stretches(day.candles, day.instrument, MINUTE):
+    for rows, bars in intervals_of(day.candles, day.instrument, MINUTE):
         run[rows] = np.arange(1, bars.ts.size + 1)
         for name, column in _columns(bars, day.chosen).items():
             found.setdefault(name, np.full(closes.size + 1, np.nan))[rows] = column

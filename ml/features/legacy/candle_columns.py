@@ -27,12 +27,12 @@ def _of(
     return LegacyFeature(name, family, formula, unit, ahead, back, undefined, fault=fault, absent=absent)
 
 
-def _candle(name: str, formula: str, unit: str = "1", candles: int = 1, **said: str) -> LegacyFeature:
-    return _of("candle", name, formula, unit, candles, **said)
+def _candle(name: str, formula: str, unit: str = "1", candles: int = 1, **options: str) -> LegacyFeature:
+    return _of("candle", name, formula, unit, candles, **options)
 
 
-def _indicator(name: str, formula: str, unit: str = "1", candles: int = 1, **said: str) -> LegacyFeature:
-    return _of("indicator", name, formula, unit, candles, **said)
+def _indicator(name: str, formula: str, unit: str = "1", candles: int = 1, **options: str) -> LegacyFeature:
+    return _of("indicator", name, formula, unit, candles, **options)
 
 
 CANDLES = (
@@ -169,9 +169,9 @@ def bands(n: int) -> list[LegacyFeature]:
 
 def aroon() -> list[LegacyFeature]:
     """The two columns that came in November 2025."""
-    said = "100 (25 - candles since the {} of 25) / 25"
+    formula = "100 (25 - candles since the {} of 25) / 25"
     fault = "25 candles instead of 26, and the oldest of equal extremes: never 0"
     return [
-        _indicator("aroon_up", said.format("highest high"), candles=25, fault=fault),
-        _indicator("aroon_down", said.format("lowest low"), candles=25, fault=fault),
+        _indicator("aroon_up", formula.format("highest high"), candles=25, fault=fault),
+        _indicator("aroon_down", formula.format("lowest low"), candles=25, fault=fault),
     ]

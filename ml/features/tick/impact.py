@@ -35,9 +35,9 @@ def largest_share(series, end):  # type: ignore[no-untyped-def]
     """The largest trade over the volume of 60 s, 0 to 1; 0 where nothing traded."""
     first = max(end - SPAN, 0)
     largest = 0
-    prints = series[of.LARGEST, first:end]
-    for k in range(prints.size):
-        largest = max(largest, prints[k])
+    sizes = series[of.LARGEST, first:end]
+    for k in range(sizes.size):
+        largest = max(largest, sizes[k])
     traded = series[of.VOLUME, end] - series[of.VOLUME, first]
     return largest / traded if traded > 0 else 0.0
 
@@ -57,12 +57,12 @@ def price_impact(series, moves, end, scale):  # type: ignore[no-untyped-def]
     root = moves[of.ROOT, first:end]
     change = moves[of.CHANGE, first:end]
     costs = moves[of.COST, first:end]
-    prints = series[of.PRINT, first:end]
+    prices = series[of.PRINT, first:end]
     for k in range(root.size):
         x_mean += root[k]
         y_mean += change[k]
         cost += costs[k]
-        traded += prints[k] > 0
+        traded += prices[k] > 0
     x_mean = x_mean / (end - first)
     y_mean = y_mean / (end - first)
     xx = xy = size = 0.0
@@ -85,9 +85,9 @@ def roll_spread(series, end):  # type: ignore[no-untyped-def]
     change = 0
     seconds = 0
     products = earlier = later = 0.0
-    prints = series[of.PRINT, max(end - SPAN, 0) : end]
-    for k in range(prints.size):
-        price = prints[k]
+    prices = series[of.PRINT, max(end - SPAN, 0) : end]
+    for k in range(prices.size):
+        price = prices[k]
         if price == 0:
             continue
         seconds += 1

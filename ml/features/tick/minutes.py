@@ -1,6 +1,6 @@
 """Indicators of the last closed minutes: what a chart would show, from the samples' own trades.
 
-Here: the candles of the last 59 minutes, and the indicators, worked out when a minute closes.
+Here: the candles of the last 59 minutes, and the indicators, computed when a minute closes.
 Add here: an indicator, its line in `ml.features.tick.table`, and its oracle.
 Not here: the stored candles (`ml.candles.from_trades`).
 
@@ -50,7 +50,7 @@ def forget(minutes: Minutes) -> None:
 
 @njit_no_alloc
 def push(minutes: Minutes, row: I64) -> None:
-    """Take in a sample; on a full minute close the candle and work out the indicators."""
+    """Add a sample; on a full minute close the candle and compute the indicators."""
     candles = minutes.candles
     if row[at.TRADE_COUNT] + row[at.TRADE_COUNT + 1] > 0:
         high = row[at.TRADE_HIGH]
@@ -65,11 +65,11 @@ def push(minutes: Minutes, row: I64) -> None:
             for k in range(KEPT):
                 candles[c, k] = candles[c, k + 1]
             candles[c, KEPT] = 0
-        _work_out(minutes)
+        _compute(minutes)
 
 
 @njit_no_alloc
-def _work_out(minutes: Minutes) -> None:
+def _compute(minutes: Minutes) -> None:
     f = minutes.filled
     out = minutes.values
     first = _fill(minutes)

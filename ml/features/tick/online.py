@@ -33,7 +33,7 @@ class OnlineFeatures:
     def compute(self, samples: np.ndarray, i: int) -> None:
         """Compute the row of sample i of a sampler's buffer.
 
-        The windows go on if it follows the sample that came last, else the hour before it is taken in first.
+        The windows go on if it follows the sample that came last, else the hour before it is added first.
         """
         if i > 0 and samples[i - 1, layout.TS] == self._last:
             if self._windows.meta[COUNT] == ROOM:

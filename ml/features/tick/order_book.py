@@ -18,7 +18,7 @@ WALL_AT = 5
 
 @njit_no_alloc
 def fill(row, tick, scale, near, out):  # type: ignore[no-untyped-def]
-    """Write the twenty-six features in the table's order; `scale` is S, `near` i64 (2, 6) is room to work in."""
+    """Write the twenty-six features in the table's order; `scale` is S, `near` i64 (2, 6) is scratch."""
     look_near(row, near)
     twice_mid = row[at.BID_PRICE] + row[at.ASK_PRICE]
     out[0] = (row[at.ASK_PRICE] - row[at.BID_PRICE]) / tick

@@ -88,7 +88,7 @@ def _compute(windows, row, tick, out):  # type: ignore[no-untyped-def]
 def feature_rows(windows, samples, first, tick, stale_ns, codes, values, reasons):  # type: ignore[no-untyped-def]
     """The rows of samples from `first` on, into `values` and `reasons` from row 0 on; those before are looked back on.
 
-    `samples` i64 (n, columns), `windows` new, `codes` u8 (features) is room to work in.
+    `samples` i64 (n, columns), `windows` new, `codes` u8 (features) is scratch.
     """
     for i in range(samples.shape[0]):
         push(windows, samples[i])

@@ -258,7 +258,7 @@ def _price() -> list[Feature]:
 
 
 def _candles() -> list[Feature]:
-    told = {
+    columns = {
         "rsi_14": (
             "100 gain / (gain + loss), Wilder averages over 14, begun 59 candles back",
             "1",
@@ -289,7 +289,7 @@ def _candles() -> list[Feature]:
             undefined,
             source,
         )
-        for name, (formula, unit, undefined, source) in told.items()
+        for name, (formula, unit, undefined, source) in columns.items()
     ]
 
 

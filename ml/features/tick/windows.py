@@ -93,14 +93,14 @@ COUNT, LAST_CHANGE, RUN, TRADES_RUN = range(4)
 
 
 class Windows(NamedTuple):
-    """Everything that features remember, as arrays only; row j is the j-th sample that was taken in.
+    """Everything that features remember, as arrays only; row j is the j-th sample that was added.
 
     `sums` i64 (rows + 1, SUMS): running sums before each row. `series` i64 (SERIES, rows + 1): per second twice the
     mid, highest and lowest of it over 60 s, the last trade (0 without), the largest trade; and running sums before each
     row of all volume and of bought volume. `moves` f64 (3, rows): return in bps, signed root of net volume, |return|
     over volume. `sizes`: best sizes of SCALE_ROWS. `before` i64 (10): what the last sample added and left, by side and
-    band. `edges` i64: where volume buckets began last time. `near` i64 (2, 6): room for one row. `meta` i64: rows taken
-    in, the last return, the last `valid_run`, and the rows that end with the last one and in which both book and trades
+    band. `edges` i64: where volume buckets began last time. `near` i64 (2, 6): scratch for one row. `meta` i64: rows
+    added, the last return, the last `valid_run`, and the rows that end with the last one and in which both book and trades
     were known.
     """
 

@@ -37,7 +37,7 @@ class Scanned(NamedTuple):
     levels: Levels
     arrival: I64
     recv_ts: I64
-    prints: dict[int, list[Trade]]
+    trades: dict[int, list[Trade]]
     late: I64
 
 
@@ -54,21 +54,21 @@ def decode(decoder: Decoder, given: Scanned, first: int, log: EventLog) -> int:
     if behind == first:
         return first
     kinds = given.fields[first:behind, at.KIND]
-    books, prints = (first + np.flatnonzero(kinds == kind) for kind in (at.BOOK, at.TRADE))
+    books, trades = (first + np.flatnonzero(kinds == kind) for kind in (at.BOOK, at.TRADE))
     start = int(given.fields[first, at.FROM])
     if len(books):
         _log_books(given, books, start, late, log)
-    if len(prints):
-        _log_trades(given, prints, late, log)
+    if len(trades):
+        _log_trades(given, trades, late, log)
     for k in (first + np.flatnonzero(kinds == PARSED)).tolist():
-        event = counted(decoder, given.prints[k], int(late[k]))
+        event = counted(decoder, given.trades[k], int(late[k]))
         log.trades(int(given.arrival[k]), int(given.recv_ts[k]), event)
-    _remember(decoder, given, books, prints)
+    _remember(decoder, given, books, trades)
     tally = decoder.tally
     levels = given.levels.side[start : int(given.fields[behind - 1, at.ROWS])]
     tally.book_messages += len(books)
     tally.level_updates += int(np.count_nonzero(levels))
-    tally.trades += len(prints)
+    tally.trades += len(trades)
     tally.late += int(np.count_nonzero(late[first:behind]))
     decoder.clock = Clock(int(state[WATERMARK]), int(state[RECV]))
     return behind
@@ -153,25 +153,25 @@ def _log_books(given: Scanned, books: I64, start: int, late: I64, log: EventLog)
     log.many_books(messages, given.levels.part(slice(start, stop)))
 
 
-def _log_trades(given: Scanned, prints: I64, late: I64, log: EventLog) -> None:
+def _log_trades(given: Scanned, trades: I64, late: I64, log: EventLog) -> None:
     columns = {"event_ts": at.EVENT, "frame_ts": at.EVENT, "price": at.PRICE, "size": at.SIZE}
     columns |= {"side": at.SIDE, "trade_id": at.ID}
-    trades = {name: given.fields[prints, column] for name, column in columns.items()}
-    trades |= {"arrival": given.arrival[prints], "recv_ts": given.recv_ts[prints], "flags": late[prints]}
-    log.many_trades(trades)
+    logged = {name: given.fields[trades, column] for name, column in columns.items()}
+    logged |= {"arrival": given.arrival[trades], "recv_ts": given.recv_ts[trades], "flags": late[trades]}
+    log.many_trades(logged)
 
 
-def _remember(decoder: Decoder, given: Scanned, books: I64, prints: I64) -> None:
+def _remember(decoder: Decoder, given: Scanned, books: I64, trades: I64) -> None:
     """Note what the decoder would remember had it seen the frames one by one; it is made when a frame needs it."""
-    owed = decoder.owed if isinstance(decoder.owed, Tail) else Tail()
-    decoder.owed = owed.extended(given, books, prints)
+    deferred = decoder.deferred if isinstance(decoder.deferred, Tail) else Tail()
+    decoder.deferred = deferred.extended(given, books, trades)
     if len(books):
         decoder.suspect = ""
         chain = decoder.continuity
         chain.last_id = int(given.fields[books[-1], at.LAST])
         chain.last_ts = max(chain.last_ts, int(given.fields[books, at.EVENT].max()))
-    if len(prints):
-        decoder.highest_trade = int(given.fields[prints[-1], at.ID])
+    if len(trades):
+        decoder.highest_trade = int(given.fields[trades[-1], at.ID])
 
 
 class Books(NamedTuple):
@@ -185,26 +185,26 @@ class Tail(NamedTuple):
     """The last book messages of intervals, and the fields of their last trades; the newest interval comes last."""
 
     books: tuple[Books, ...] = ()
-    prints: tuple[I64, ...] = ()
+    trades: tuple[I64, ...] = ()
 
-    def extended(self, given: Scanned, books: I64, prints: I64) -> "Tail":
+    def extended(self, given: Scanned, books: I64, trades: I64) -> "Tail":
         """With the later messages, as far as they are remembered."""
         messages = given.fields[books[-REMEMBERED:]]
-        printed = given.fields[prints[-REMEMBERED_TRADES:]]
+        newest = given.fields[trades[-REMEMBERED_TRADES:]]
         tail = self
         if len(messages):
             levels = given.levels.part(slice(int(messages[0, at.FROM]), int(messages[-1, at.ROWS])))
             tail = tail._replace(books=(*tail.books, Books(messages, levels)))
-        if len(printed):
-            tail = tail._replace(prints=(*tail.prints, printed))
+        if len(newest):
+            tail = tail._replace(trades=(*tail.trades, newest))
         while sum(len(later.fields) for later in tail.books[1:]) >= REMEMBERED:
             tail = tail._replace(books=tail.books[1:])
-        while sum(map(len, tail.prints[1:])) >= REMEMBERED_TRADES:
-            tail = tail._replace(prints=tail.prints[1:])
+        while sum(map(len, tail.trades[1:])) >= REMEMBERED_TRADES:
+            tail = tail._replace(trades=tail.trades[1:])
         return tail
 
     def settle_books(self, decoder: Decoder) -> "Tail":
-        """Have the decoder remember the messages; what is still owed."""
+        """Have the decoder remember the messages; what is still deferred."""
         for fields, columns in self.books:
             side, price, size = (column.tolist() for column in columns)
             first = int(fields[0, at.FROM])
@@ -220,8 +220,8 @@ class Tail(NamedTuple):
 
     def settle_trades(self, decoder: Decoder) -> "Tail":
         """The same of trades."""
-        for row in (row for fields in self.prints for row in fields.tolist()):
+        for row in (row for fields in self.trades for row in fields.tolist()):
             trade = Trade(row[at.EVENT], str(row[at.ID]), row[at.SIDE], row[at.PRICE], row[at.SIZE])
             decoder.recent_trades[trade.trade_id] = trade
         decoder.forget()
-        return self._replace(prints=())
+        return self._replace(trades=())

@@ -44,13 +44,13 @@ def parsed(decoder: Decoder, frames: Frames, fields: I64) -> tuple[I64, dict[int
     return fields, found
 
 
-def counted(decoder: Decoder, prints: list[Trade], late: int) -> TradeEvent:
+def counted(decoder: Decoder, trades: list[Trade], late: int) -> TradeEvent:
     """Have the decoder take the new trades of one frame."""
-    for trade in prints:
+    for trade in trades:
         decoder.remember(trade)
     decoder.forget()
-    decoder.tally.trades += len(prints)
-    return TradeEvent(prints, max(trade.event_ts for trade in prints), late)
+    decoder.tally.trades += len(trades)
+    return TradeEvent(trades, max(trade.event_ts for trade in trades), late)
 
 
 def _unseen(decoder: Decoder, doc: dict[str, Any], seen: set[str]) -> tuple[int, list[Trade]] | None:
@@ -61,12 +61,12 @@ def _unseen(decoder: Decoder, doc: dict[str, Any], seen: set[str]) -> tuple[int,
     if decoder.counts_trades or COVERS in doc or decoder.dialect.kind(doc) != TRADE:
         return None
     try:
-        frame_ts, (books, prints) = decoder.dialect.event_ts(doc), decoder.dialect.parse(doc, decoder.instrument)
-        see_that_it_fits(books, prints)
+        frame_ts, (books, trades) = decoder.dialect.event_ts(doc), decoder.dialect.parse(doc, decoder.instrument)
+        see_that_it_fits(books, trades)
     except FrameError:
         return None
-    fit = [trade for trade in prints if isinstance(trade, Trade)]
+    fit = [trade for trade in trades if isinstance(trade, Trade)]
     ids = {trade.trade_id for trade in fit}
     again = bool(ids & seen) or any(trade_id in decoder.recent_trades for trade_id in ids)
     seen |= ids  # also those of a frame that the decoder takes
-    return None if books or again or not prints or len(ids) < len(prints) else (frame_ts, fit)
+    return None if books or again or not trades or len(ids) < len(trades) else (frame_ts, fit)

@@ -44,13 +44,13 @@ def sample_day(
         date: of the day.
     """
     sampler = open_day(raw, instrument).sampler
-    prints = trade_stream(trades)
+    pending = trade_stream(trades)
     for part in whole_messages(book_events):
         books = book_stream(part)
-        now = int(np.searchsorted(prints.arrival, books.arrival[-1], "right"))
-        sampler.run(books, prints.part(slice(now)))
-        prints = prints.part(slice(now, None))
-    sampler.run(trades=prints)
+        now = int(np.searchsorted(pending.arrival, books.arrival[-1], "right"))
+        sampler.run(books, pending.part(slice(now)))
+        pending = pending.part(slice(now, None))
+    sampler.run(trades=pending)
     return _finished(sampler, validity["end_reason"][-1] if validity.height else None, date)
 
 

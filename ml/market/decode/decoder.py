@@ -27,14 +27,14 @@ OF_LINES = ("reconnect", "silent", "overflow")
 """Losses of all that a capture's connection carries."""
 
 
-class Owed(Protocol):
+class Deferred(Protocol):
     """What a decoder must remember of frames that it has not seen one by one."""
 
-    def settle_books(self, decoder: "Decoder") -> "Owed":
-        """Have the decoder remember the book messages; what is still owed."""
+    def settle_books(self, decoder: "Decoder") -> "Deferred":
+        """Have the decoder remember the book messages; what is still deferred."""
         ...
 
-    def settle_trades(self, decoder: "Decoder") -> "Owed":
+    def settle_trades(self, decoder: "Decoder") -> "Deferred":
         """The same of trades."""
         ...
 
@@ -56,18 +56,18 @@ class Decoder:
         """The largest of the ids of trades that are numbers; one with a larger id is new."""
         self.covered = set[str]()
         """UTC dates of which a file holds every trade."""
-        self.owed: Owed | None = None
+        self.deferred: Deferred | None = None
         self.tally = Tally()
 
     def catch_up_books(self) -> None:
-        """Remember the book messages that are owed: before that, the chain's `recent` ones lag behind."""
-        if self.owed is not None:
-            self.owed = self.owed.settle_books(self)
+        """Remember the book messages that are deferred: before that, the chain's `recent` ones lag behind."""
+        if self.deferred is not None:
+            self.deferred = self.deferred.settle_books(self)
 
     def catch_up_trades(self) -> None:
-        """Remember the trades that are owed: before that, `recent_trades` lag behind."""
-        if self.owed is not None:
-            self.owed = self.owed.settle_trades(self)
+        """Remember the trades that are deferred: before that, `recent_trades` lag behind."""
+        if self.deferred is not None:
+            self.deferred = self.deferred.settle_trades(self)
 
     def offer(self, doc: dict[str, Any], recv_ts: int) -> list[Event]:
         """The events of one frame; a FrameError among them says what must be quarantined."""
@@ -86,11 +86,11 @@ class Decoder:
                 frame_ts = self.dialect.event_ts(doc)
                 flags = LATE if self.clock.admit(frame_ts, recv_ts) else 0
                 self.tally.late += flags == LATE
-            books, prints = self.dialect.parse(doc, self.instrument)
-            see_that_it_fits(books, prints)
+            books, trades = self.dialect.parse(doc, self.instrument)
+            see_that_it_fits(books, trades)
         except FrameError as error:
             books = []
-            prints = []
+            trades = []
             events.append(error)
             if kind == BOOK:
                 self.suspect = error.reason
@@ -102,9 +102,9 @@ class Decoder:
         for message in books:
             for step in self.continuity.offer(message):
                 events += self._take(step, flags)
-        if prints:
+        if trades:
             self.catch_up_trades()
-            events += self._trades(prints, flags)
+            events += self._trades(trades, flags)
         if kind in MOVING and not any(isinstance(event, BookEvent | TradeEvent) for event in events):
             events.append(BookEvent(BookMessage(False, frame_ts, 0, -1, -1, -1), TIME | flags))
         return events
@@ -164,12 +164,12 @@ class Decoder:
                 tally.repeats += 1
         return []
 
-    def _trades(self, prints: list[Trade | FrameError], late: int) -> list[Event]:
+    def _trades(self, trades: list[Trade | FrameError], late: int) -> list[Event]:
         events = list[Event]()
         fresh = list[Trade]()
-        missing = [self._before(trade) for trade in prints]
+        missing = [self._before(trade) for trade in trades]
         broken = next((step for step in missing if step is not None), None)
-        for trade in prints:
+        for trade in trades:
             if isinstance(trade, FrameError):
                 self.tally.off_market_trades += trade.reason == "off_market"
                 events.append(trade)
@@ -185,7 +185,7 @@ class Decoder:
         self.forget()
         self.tally.trades += len(fresh)
         if fresh:
-            event_ts = max(trade.event_ts for trade in prints if isinstance(trade, Trade))
+            event_ts = max(trade.event_ts for trade in trades if isinstance(trade, Trade))
             events.append(TradeEvent(fresh, event_ts, late, broken))
         elif broken is not None:
             events.append(self._lost_trades(broken, late))
@@ -237,9 +237,9 @@ def _missing(reason: str, from_id: int = -1, to_id: int = -1) -> Step:
     return Step(Verdict.BREAK, nothing, from_id, to_id, reason, of_trades=True)
 
 
-def see_that_it_fits(books: list[BookMessage], prints: list[Trade | FrameError]) -> None:
+def see_that_it_fits(books: list[BookMessage], trades: list[Trade | FrameError]) -> None:
     """Raise `bad_number` for a price or size beyond 64 bits, which an instrument of fewer decimals might have held."""
     sizes = [max(values) for message in books for values in (message.price, message.size) if values]
-    sizes += [max(trade.price, trade.size) for trade in prints if isinstance(trade, Trade)]
+    sizes += [max(trade.price, trade.size) for trade in trades if isinstance(trade, Trade)]
     if max(sizes, default=0) > LARGEST:
         raise FrameError("bad_number", f"{max(sizes)} units do not fit 64 bits")

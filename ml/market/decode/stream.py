@@ -38,10 +38,10 @@ class Stream(Feed):
         instrument = self.decoder.instrument
         if read is None:
             read = scanned(frames, tried_on([instrument.venue])[0], instrument.decimals)
-        fields, prints = parsed(self.decoder, frames, read[0])
+        fields, trades = parsed(self.decoder, frames, read[0])
         k = 0
         count = len(frames.start)
-        given = bulk_decode.Scanned(fields, read[1], arrival, frames.recv_ts, prints, np.zeros(count, np.int64))
+        given = bulk_decode.Scanned(fields, read[1], arrival, frames.recv_ts, trades, np.zeros(count, np.int64))
         while k < count:
             went = k if fields[k, at.KIND] == at.DECLINED else bulk_decode.decode(self.decoder, given, k, log)
             if went == k:

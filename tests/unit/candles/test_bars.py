@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.candles.bars import stretches
+from ml.candles.bars import intervals_of
 from ml.core.errors import DatasetError
 from tests.support.candles import PAIR, candle_frame
 
@@ -12,7 +12,7 @@ STEP = 15 * 60 * 10**9
 
 
 def rows_of(frame):
-    return [(s.rows.start, s.rows.stop) for s in stretches(frame, PAIR, STEP)]
+    return [(s.rows.start, s.rows.stop) for s in intervals_of(frame, PAIR, STEP)]
 
 
 def without(frame, *rows):
@@ -27,7 +27,7 @@ def without(frame, *rows):
 def test_prices_in_whole_currency():
     """Units of the instrument become numbers; times stay ns."""
     frame = candle_frame(5)
-    (stretch,) = stretches(frame, PAIR, STEP)
+    (stretch,) = intervals_of(frame, PAIR, STEP)
     assert stretch.bars.ts.tolist() == frame["ts"].to_list()
     np.testing.assert_allclose(stretch.bars.close, frame["close"].to_numpy() / 1e6)
     np.testing.assert_allclose(stretch.bars.turnover, frame["notional"].to_numpy() / 1e12)
@@ -64,7 +64,7 @@ def test_a_price_is_not_carried_over_a_hole():
         *(pl.when(quiet).then(0).otherwise(name).alias(name) for name in ("volume", "notional")),
     )
     assert rows_of(frame) == [(0, 3), (5, 9)]
-    *_, last = stretches(frame, PAIR, STEP)
+    *_, last = intervals_of(frame, PAIR, STEP)
     assert last.bars.close[2] == last.bars.high[2] == last.bars.close[1]
     assert last.bars.volume[2] == 0
 
@@ -72,4 +72,4 @@ def test_a_price_is_not_carried_over_a_hole():
 def test_times_off_the_grid_are_refused():
     """One-minute candles are no fifteen-minute candles."""
     with pytest.raises(DatasetError, match=r"sim.PAIR: 28 of 30 times are off the grid of 900 s .*resample"):
-        list(stretches(candle_frame(30, step=60 * 10**9), PAIR, STEP))
+        list(intervals_of(candle_frame(30, step=60 * 10**9), PAIR, STEP))

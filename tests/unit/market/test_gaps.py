@@ -219,8 +219,8 @@ def test_the_raw_ids_of_recorded_frames_give_the_same_ledger(cut):
 
 def test_the_recorded_ledger_by_day(cut):
     """Known time is the length of the intervals that the raw ids show."""
-    stretches = oracle.ledger(sorted(map(str, cut.table("raw_frames").rglob("*.parquet"))))
-    known = (stretches["start"] - stretches["known_from"]).sum() / SECOND
+    intervals_of = oracle.ledger(sorted(map(str, cut.table("raw_frames").rglob("*.parquet"))))
+    known = (intervals_of["start"] - intervals_of["known_from"]).sum() / SECOND
     assert ledger.coverage(ledger.stored(cut))["known_seconds"].sum() == pytest.approx(known)
 
 

@@ -155,10 +155,10 @@ def test_prices_may_be_counted_otherwise(both):
 
 def test_compute_writes_every_value():
     """What stood in the output before is gone."""
-    from ml.candles.bars import stretches
+    from ml.candles.bars import intervals_of
     from ml.features.candle.columns import STEP
 
-    (stretch,) = stretches(candle_frame(300), PAIR, STEP)
+    (stretch,) = intervals_of(candle_frame(300), PAIR, STEP)
     one = np.full((240, 300), 1.0)
     other = np.full((240, 300), 2.0)
     compute(stretch.bars, one)

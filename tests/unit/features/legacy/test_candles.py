@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from ml.candles.bars import stretches
+from ml.candles.bars import intervals_of
 from ml.features.legacy.candles import compute, otherwise
 from tests.oracles.legacy import engulfing
 from tests.support.legacy_days import MINUTE, PAIR, flat
 
 
 def of(candles):
-    (stretch,) = stretches(candles, PAIR, MINUTE)
+    (stretch,) = intervals_of(candles, PAIR, MINUTE)
     return compute(stretch.bars)
 
 
