@@ -1,7 +1,7 @@
 """An instrument's candles of a month or any interval, with as many before and after as features and targets reach.
 
 Here: from the stored days, ours and the venue's, to candles of one length.
-Not here: what is computed of them (`ml.features.unified`, `ml.labels.targets`), storing candles (`ml.candles.rest`).
+Not here: what is computed of them (`ml.features.candle`, `ml.labels.targets`), storing candles (`ml.candles.rest`).
 
 A candle from trades counts where it is known, else the venue's own of the same length, else it is not known. A candle
 belongs to the month in which it opens; it is stamped with its close.

@@ -2,7 +2,7 @@
 
 Here: labels of one stored day from its samples. Returns after costs are those of a taker of a small size, entered after
 a latency, without impact and queues.
-Not here: the thresholds of classes (`ml.labels.spec`), joining with features (`ml.datasets`).
+Not here: the thresholds of classes (`ml.labels.spec`), joining with features (`ml.learning.training_features`).
 
 The book is a step function of time, so the mid at t + h is the state of a valid book at t + h: the sample with that
 stamp. A label is null exactly if an invalid interval touches [t, t + h], or if t + h lies after the day or the capture.

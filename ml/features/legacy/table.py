@@ -5,7 +5,7 @@ Not here: the columns (`book_columns`, `candle_columns`), the computation (`buil
 
 The faults are kept where a model was trained on them: prices that tell a year from another, columns that stand twice,
 windows that are one candle short. What depended on the predecessor's process, when it began or how often its loop ran,
-has no value of its own: such a column is null, or the textbook's form where the predecessor's own was a step towards it.
+has no value of its own: such a column is null, or the textbook's form where the predecessor's was a step towards it.
 The arrays of 112 columns came with smoothed forms of eight indicators that those of 110 have as plain means.
 """
 

@@ -100,8 +100,8 @@ class Windows(NamedTuple):
     row of all volume and of bought volume. `moves` f64 (3, rows): return in bps, signed root of net volume, |return|
     over volume. `sizes`: best sizes of SCALE_ROWS. `before` i64 (10): what the last sample added and left, by side and
     band. `edges` i64: where volume buckets began last time. `near` i64 (2, 6): scratch for one row. `meta` i64: rows
-    added, the last return, the last `valid_run`, and the rows that end with the last one and in which both book and trades
-    were known.
+    added, the last return, the last `valid_run`, and the rows that end with the last one and in which both book and
+    trades were known.
     """
 
     sums: I64

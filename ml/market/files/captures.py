@@ -2,7 +2,7 @@
 
 Here: the formats that collectors write, and reading them without losing a byte.
 Add here: another collector's line format.
-Not here: public archives (`ml.market.archives`), what the frames say (`ml.market.venues`), which order files have
+Not here: public archives (`ml.market.files.archives`), what the frames say (`ml.market.venues`), which order files have
 (`ml.market.files.capture_sequence`).
 
 Formats:
