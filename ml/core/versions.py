@@ -21,7 +21,7 @@ VERSIONS = {
     "legacy_files": 1,
     "legacy_features": 2,
     "dataset": 2,
-    "drift": 1,
+    "drift": 2,
     "learning": 2,
     "layering": 1,
 }

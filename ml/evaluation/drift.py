@@ -3,7 +3,7 @@
 Here: the profile of a frame, the baseline of a panel, and a day's distance from it.
 Not here: leaks (`ml.evaluation.canaries.model`), rows that must not be (the rules of a table's spec).
 
-Features are autocorrelated, so a textbook bar on a distance raises alarms on a market that has not changed: the bar is
+Features are autocorrelated, so a textbook threshold on a distance raises false alarms: the threshold here is
 what the baseline's own blocks show against the rest of it (leave one block out), and blocks of that length are
 compared.
 """
@@ -17,12 +17,14 @@ import polars as pl
 from ml.tables.spec import F64, I64, TEXT, Column, Partitioning, TableSpec
 
 BLOCKS = 40
-BAR_QUANTILE = 0.99
+THRESHOLD_QUANTILE = 0.99
 MIN_BLOCK_ROWS = 50
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 DECILES = np.linspace(0.1, 0.9, 9)
 _FEATURE = Column("feature", TEXT, "", "Name of the feature.")
-_BAR = Column("bar", F64, "1", "The largest distance that is no drift: 99 % of the baseline's own blocks lie below it.")
+_THRESHOLD = Column(
+    "threshold", F64, "1", "The largest distance that is no drift: 99 % of the baseline's own blocks lie below it."
+)
 _EFFECTIVE = Column("effective_rows", F64, "1", "How many independent rows they are worth: n (1 - r) / (1 + r).")
 BASELINE = TableSpec(
     "drift_baseline",
@@ -32,7 +34,7 @@ BASELINE = TableSpec(
         _FEATURE,
         Column("edges", pl.List(F64), "of the feature", "Where the bins of shares end."),
         Column("shares", pl.List(F64), "1", "Share of the rows in each bin."),
-        _BAR,
+        _THRESHOLD,
         Column("rows", I64, "1", "Rows of the panel."),
         Column("block_rows", I64, "1", "Rows of a block."),
         _EFFECTIVE,
@@ -47,9 +49,9 @@ DRIFT = TableSpec(
     (
         _FEATURE,
         Column("distance", F64, "1", "Population stability index: 0 is the same distribution; the median of blocks."),
-        _BAR,
+        _THRESHOLD,
         Column("blocks", I64, "1", "Blocks of the day, each as long as the baseline's."),
-        Column("drifted", pl.Boolean(), "", "Whether the distance is above the bar."),
+        Column("drifted", pl.Boolean(), "", "Whether the distance is above the threshold."),
     ),
     sources=("features", "drift_baseline"),
     clock=None,
@@ -107,11 +109,11 @@ def compare(rows: pl.DataFrame, baseline: pl.DataFrame) -> pl.DataFrame:
     rest of the baseline. an interval shorter than a block says nothing: its distance is null, `blocks` 0.
     """
     found = []
-    columns = ("feature", "edges", "shares", "bar", "block_rows")
-    for name, edges, shares, bar, length in baseline.select(columns).iter_rows():
+    columns = ("feature", "edges", "shares", "threshold", "block_rows")
+    for name, edges, shares, threshold, length in baseline.select(columns).iter_rows():
         counts = _counts(rows[name].drop_nulls().to_numpy(), np.array(edges), length)
         distance = float(np.median(_distance(counts, np.array(shares)))) if len(counts) else None
-        found.append((name, distance, bar, len(counts), distance is not None and distance > bar))
+        found.append((name, distance, threshold, len(counts), distance is not None and distance > threshold))
     return pl.DataFrame(found, schema=DRIFT.schema, orient="row")
 
 
@@ -125,7 +127,7 @@ def _fit(values: np.ndarray) -> dict[str, Any]:
     distances = [_distance(block[None], others / others.sum())[0] for block, others in zip(counts, rest, strict=True)]
     numbers = {"rows": values.size, "block_rows": length, "effective_rows": _effective(values)}
     shares = counts.sum(axis=0) / counts.sum()
-    return {"edges": edges, "shares": shares, "bar": float(np.quantile(distances, BAR_QUANTILE))} | numbers
+    return {"edges": edges, "shares": shares, "threshold": float(np.quantile(distances, THRESHOLD_QUANTILE))} | numbers
 
 
 def _counts(values: np.ndarray, edges: np.ndarray, length: int) -> np.ndarray:

@@ -101,10 +101,10 @@ def test_without_rows_there_is_nothing_to_compare():
     assert (empty.schema, empty.height) == (drift.BASELINE.schema, 0)
     assert drift.compare(frame(walk(100, 1)), empty).height == 0
     short = drift.compare(frame(walk(10, 1)), drift.fit(frame(walk(ROWS, 8)), ["x"]))
-    assert short.row(0, named=True) | {"bar": 0} == {
+    assert short.row(0, named=True) | {"threshold": 0} == {
         "feature": "x",
         "distance": None,
-        "bar": 0,
+        "threshold": 0,
         "blocks": 0,
         "drifted": False,
     }
