@@ -117,8 +117,8 @@ def class_shares(panel: pl.DataFrame) -> bytes:
 def distances(drift: pl.DataFrame) -> bytes:
     """Each feature's distance from the baseline relative to the threshold of `ml.evaluation.drift.compare`."""
     figure, axes = empty(8, 2.8)
-    over = drift.filter(pl.col("distance").is_not_null() & (pl.col("bar") > 0)).with_columns(
-        over=pl.col("distance") / pl.col("bar")
+    over = drift.filter(pl.col("distance").is_not_null() & (pl.col("threshold") > 0)).with_columns(
+        over=pl.col("distance") / pl.col("threshold")
     )
     top = over.sort("over", "feature", descending=[True, False]).head(25)
     axes.bar(range(top.height), top["over"].to_numpy(), color=["tab:red" if d else "tab:blue" for d in top["drifted"]])

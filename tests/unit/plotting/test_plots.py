@@ -71,9 +71,15 @@ def pixels(png):
 
 
 def distances(*distance):
-    found = {"feature": [f"f{k}" for k in range(len(distance))], "distance": distance, "bar": [0.2] * len(distance)}
+    found = {
+        "feature": [f"f{k}" for k in range(len(distance))],
+        "distance": distance,
+        "threshold": [0.2] * len(distance),
+    }
     drifted = [d is not None and d > 0.2 for d in distance]
-    return pl.DataFrame(found | {"drifted": drifted}, schema_overrides={"distance": pl.Float64(), "bar": pl.Float64()})
+    return pl.DataFrame(
+        found | {"drifted": drifted}, schema_overrides={"distance": pl.Float64(), "threshold": pl.Float64()}
+    )
 
 
 BINS = [(0.2, 0.25, 100), (0.8, 0.7, 10)]
