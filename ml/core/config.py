@@ -24,7 +24,7 @@ from ml.core.sources import Source
 from ml.core.time import date_of
 
 if TYPE_CHECKING:
-    import tomlkit
+    from tomlkit.items import AoT
 
 T = TypeVar("T")
 LONGEST = 3_600
@@ -237,7 +237,7 @@ def instrument_lines(instrument: Instrument) -> str:
     return tomlkit.dumps(document)
 
 
-def _tables(entries: Sequence[Source | Instrument]) -> "tomlkit.items.AoT":
+def _tables(entries: Sequence[Source | Instrument]) -> "AoT":
     import tomlkit
 
     found = tomlkit.aot()
