@@ -11,7 +11,7 @@ Not here: attribution (`ml.market.attribution`), the score (`ml.layering.model`)
 
 from math import exp, log2, sqrt
 
-from ml.core.time import SECOND
+from ml.core.time import DAY_NS, SECOND
 from ml.layering import layout as at
 from ml.layering.layout import Clusters
 from ml.market.attribution import attribute
@@ -19,7 +19,7 @@ from ml.market.attribution import layout as lot
 from ml.market.attribution.layout import State
 from ml.market.book.compiled import njit_inline, njit_no_alloc
 from ml.market.book.ladder import BASE, WINDOW, best
-from ml.market.book.layout import DAY, I64, BookStream, TradeStream
+from ml.market.book.layout import I64, BookStream, TradeStream
 from ml.market.decode.events import SNAPSHOT, TIME
 
 NEED_FOUND = 3
@@ -73,8 +73,8 @@ def _take_book(lots: State, finder: Clusters, books: BookStream, i: int) -> None
     flags = books.flags[i]
     if flags & TIME == 0 and lots.ledger.meta[lot.ANCHORED] == 1:
         ts = max(books.ts[i], lots.ledger.meta[lot.TIME])
-        if ts // DAY != lots.ledger.meta[lot.DAY]:
-            _sample(lots, finder, ts // DAY * DAY)
+        if ts // DAY_NS != lots.ledger.meta[lot.DAY]:
+            _sample(lots, finder, ts // DAY_NS * DAY_NS)
             attribute.turn_day(lots, ts)
             lots.ledger.meta[lot.N_EVENTS] = 0
             _forget_flow(finder)

@@ -14,12 +14,13 @@ within the best N - 1 of the book before and after a message count; a level that
 cancelled.
 """
 
+from ml.core.time import DAY_NS
 from ml.market.attribution import layout as at
 from ml.market.attribution.layout import State
 from ml.market.attribution.ledger import add, cancel, forget_level, reset, slot_of, tell, trade
 from ml.market.book.compiled import njit_inline, njit_no_alloc
 from ml.market.book.ladder import BASE, WINDOW, best, clear, set_levels, settle
-from ml.market.book.layout import DAY, I64, BookStream, TradeStream
+from ml.market.book.layout import I64, BookStream, TradeStream
 from ml.market.decode.events import CLEAR, LOST_TRADES, SNAPSHOT, TIME
 
 
@@ -146,10 +147,10 @@ def on_book(state: State, books: BookStream, i: int) -> None:
 def turn_day(state: State, ts: int) -> bool:
     """Forget all lots before the first message of a UTC day: a stored day stands alone, and a live stream agrees."""
     meta = state.ledger.meta
-    turned = meta[at.DAY] != ts // DAY and meta[at.ANCHORED] == 1
+    turned = meta[at.DAY] != ts // DAY_NS and meta[at.ANCHORED] == 1
     if turned:
         reset(state.ledger)
-    meta[at.DAY] = ts // DAY
+    meta[at.DAY] = ts // DAY_NS
     return turned
 
 
