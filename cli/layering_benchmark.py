@@ -24,7 +24,8 @@ def main(
     captures: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Captures to overlay episodes on; may be repeated.")
     ] = None,
-    markets: Annotated[int, typer.Option(min=1, help="Markets to train on.")] = 6,
+    streams: Annotated[int, typer.Option(min=1, help="Streams with episodes to train on.")] = 4,
+    quiet: Annotated[int, typer.Option(min=1, help="Streams without episodes that fix the thresholds.")] = 4,
     as_json: AsJson = False,
 ) -> int:
     """Measure recall, false alarms, precision and delay on simulated markets.
@@ -33,14 +34,12 @@ def main(
     training seeds before a test market is made. The last line of --json is one object.
     """
     from ml.layering.benchmark import benchmark
-    from ml.layering.markets import market
     from ml.layering.scan import flows_of
-    from ml.layering.training import TRAIN_SEEDS
 
     say(kernel_cache.notice())
     seconds = round(min(hours, 0.5) * 3600)
     flows = flows_of(expand(captures)) if captures else []
-    report = benchmark(market, hours, list(TRAIN_SEEDS[:markets]), seconds, flows, say)
+    report = benchmark(hours, streams, quiet, seconds, flows, say)
     if as_json:
         print(orjson.dumps(report).decode())
     else:

@@ -7,7 +7,7 @@ Each variant's recall comes from trees that never saw the variant, hard negative
 unplanted markets of training seeds. False alarms come from unplanted test markets, recall from planted ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,40 +24,41 @@ from ml.layering.model import CueModel
 from ml.layering.training import (
     BUDGETS,
     EMPTY,
-    TEST_RANGES,
-    TEST_SEEDS,
+    FEED_RESET,
+    PER_HOUR,
+    REACTIONS,
+    VARIANTS,
     Examples,
-    Market,
     Quiet,
+    Tell,
     examples,
     found_in,
-    planted,
     quiet,
     thresholds,
     train,
 )
 from ml.market.book.layout import I64
 from ml.simulation import overlay
-from ml.simulation.episodes import HARD_NEGATIVES, LAYERING, M_GRID
+from ml.simulation.episodes import LAYERING, M_GRID
+from ml.simulation.streams import TEST, TRAIN, planted, unplanted
 
 BUDGET = 2.0
 BASE_RATES = (0.1, 1.0, 10.0)
 """Episodes an hour at which precision is told."""
 LEAST = 40
 """Episodes for each size and variant."""
-APART_S = 30
-OVERLAYS = 4
-MOST_MARKETS = 40
-"""Seconds of market for each planted episode, how often each variant is overlaid on a capture, and how many markets are
-planted at most: some variants need a market that moves."""
+MOST_STREAMS = 24
+"""Streams that are planted for them at most: some variants need a market that moves."""
+OVERLAYS = 24
+OVERLAY_APART_S = 20
+"""How often episodes are overlaid on a capture, and seconds of capture for each."""
 DENSE = 6.0
 """Episodes an hour of the density target: one in ten minutes."""
 
 
 class Trial(NamedTuple):
-    """Clusters of one planted test market, with the truth."""
+    """Clusters of one planted stream, with the truth."""
 
-    variant: str
     found: Found
     truth: pl.DataFrame
 
@@ -65,7 +66,7 @@ class Trial(NamedTuple):
 class Fold(NamedTuple):
     """Trees that never saw some variants, and their thresholds by budget."""
 
-    booster: object
+    booster: Any
     thresholds: dict[float, float]
 
     def scores(self, found: Found) -> F64:
@@ -74,49 +75,45 @@ class Fold(NamedTuple):
 
 
 def benchmark(
-    market: Market,
-    hours: float,
-    train_seeds: Sequence[int],
-    seconds: int,
-    captures: Sequence[Flow],
-    tell: Callable[[str], None],
+    hours: float, train_streams: int, quiet_streams: int, seconds: int, captures: Sequence[Flow], tell: Tell
 ) -> dict[str, Any]:
-    """The figures on the simulated market, and of episodes overlaid on captures.
+    """The figures on simulated streams, and of episodes overlaid on captures.
 
     Args:
-        market: makes it.
-        hours: of unplanted test market.
-        train_seeds: of training markets; half as many others give the thresholds.
-        seconds: length of each market.
+        hours: of unplanted test streams.
+        train_streams: with episodes.
+        quiet_streams: without, for the thresholds.
+        seconds: length of each stream.
         captures: real flow, on which nothing was trained.
         tell: is told how far it is.
     """
-    given = examples(market, train_seeds, seconds, tell)
-    calm = quiet(market, [max(train_seeds) + 1 + k for k in range(max(len(train_seeds) // 2, 1))], seconds, tell)
-    folds = {name: fold(given, calm, (name,)) for name in [*LAYERING, *HARD_NEGATIVES]}
+    given = examples(range(train_streams), seconds, tell)
+    calm = quiet(TRAIN, range(quiet_streams), seconds, tell)
     whole = fold(given, calm, ())
-    count = max(round(hours * 3600 / seconds), 1)
-    tests = quiet(market, list(TEST_SEEDS[:count]), seconds, tell)
-    trials = test_trials(market, list(TEST_SEEDS[count : count + MOST_MARKETS]), seconds, tell)
-    simulated = figures(folds, whole, tests, trials) | {
+    folds = {name: fold(given, calm, (name,)) for name in VARIANTS} | {FEED_RESET: whole}
+    tell("trees are trained and thresholds fixed")
+    tests = quiet(TEST, range(max(round(hours * 3600 / seconds), 1)), seconds, tell)
+    simulated = figures(folds, whole, tests, test_trials(seconds, tell)) | {
         "train_clusters": len(given.labels),
         "threshold_hours": calm.hours,
-        "legacy_rule": legacy(market, TEST_SEEDS[count], seconds),
+        "legacy_rule": legacy(seconds),
     }
     overlaid = {flow.instrument.id: overlay_figures(flow, folds, whole, tell) for flow in captures}
     return {"simulator": simulated, "overlay": overlaid}
 
 
-def overlay_figures(flow: Flow, folds: dict[str, Fold], whole: Fold, tell: Callable[[str], None]) -> dict[str, Any]:
+def overlay_figures(flow: Flow, folds: dict[str, Fold], whole: Fold, tell: Tell) -> dict[str, Any]:
     """Recall of episodes overlaid on a capture, at the simulator's thresholds, and the cues of the capture itself."""
     tape = overlay.tape(flow.books, flow.trades, flow.instrument)
     seconds = (int(flow.books.ts[-1]) - int(flow.books.ts[0])) // 10**9
+    count = max(seconds // OVERLAY_APART_S, 1)
     trials = list[Trial]()
-    for k, name in enumerate([*LAYERING, *HARD_NEGATIVES]):
-        for turn in range(OVERLAYS):
-            seed = TEST_SEEDS[100 * turn + k]
-            given, truth = planted(flow, tape, seed, [name], max(seconds // APART_S, 1), TEST_RANGES)
-            trials.append(Trial(name, found_in(given)[0], truth))
+    for turn in range(OVERLAYS):
+        variants = VARIANTS[turn % len(VARIANTS) :] + VARIANTS[: turn % len(VARIANTS)]
+        episodes = overlay.draw_episodes(tape, TEST.first_seed + turn, variants, count, TEST.episodes, TEST.sizes)
+        books, trades = overlay.plant(flow.books, flow.trades, episodes)
+        found, _ = found_in(Flow(flow.instrument, books, trades))
+        trials.append(Trial(found, overlay.truth(episodes, flow.instrument.id, turn)))
     found, hours = found_in(flow)
     clean = Quiet(found.header[:, layout.C_TS], found.header[:, layout.C_SIDE], found, hours)
     tell(f"{flow.instrument.id}: planted")
@@ -129,32 +126,30 @@ def fold(given: Examples, calm: Quiet, without: Sequence[str]) -> Fold:
     return Fold(booster, dict(thresholds(booster, calm)))
 
 
-def test_trials(market: Market, seeds: Sequence[int], seconds: int, tell: Callable[[str], None]) -> list[Trial]:
-    """Planted test markets: every variant has `LEAST` episodes of every size, hard negatives as many in all."""
-    missing = {name: dict.fromkeys(M_GRID, LEAST) for name in LAYERING}
-    missing |= {name: dict.fromkeys(M_GRID, LEAST // len(M_GRID) + 1) for name in HARD_NEGATIVES}
+def test_trials(seconds: int, tell: Tell) -> list[Trial]:
+    """Planted test streams until every variant of layering has `LEAST` episodes of every size."""
+    missing = {(name, m): LEAST for name in LAYERING for m in M_GRID}
     trials = list[Trial]()
-    for seed in seeds:
-        flow = market(seed, seconds)
-        tape = overlay.tape(flow.books, flow.trades, flow.instrument)
-        for k, (name, sizes) in enumerate(missing.items()):
-            wanted = min(sum(max(left, 0) for left in sizes.values()), seconds // APART_S)
-            if wanted == 0:
-                continue
-            given, truth = planted(flow, tape, seed * 100 + k, [name], wanted, TEST_RANGES)
-            trials.append(Trial(name, found_in(given)[0], truth))
-            for m in truth["m"].to_list():
-                sizes[m] -= 1
-        left = sum(max(count, 0) for sizes in missing.values() for count in sizes.values())
-        tell(f"test market {seed}: {left} episodes are left to plant")
+    for number in range(MOST_STREAMS):
+        reaction = REACTIONS[number % len(REACTIONS)]
+        stream = planted(TEST, number, VARIANTS, PER_HOUR * seconds // 3600, seconds, reaction)
+        found, _ = found_in(Flow(stream.instrument, stream.books, stream.trades))
+        trials.append(Trial(found, stream.truth))
+        for key in stream.truth.select("variant", "m").rows():
+            if key in missing:
+                missing[key] -= 1
+        left = sum(max(count, 0) for count in missing.values())
+        tell(f"planted test stream {number}: {left} episodes are left to plant")
         if left == 0:
             break
-    return trials
+    stream = planted(TEST, MOST_STREAMS, (FEED_RESET,), LEAST, seconds)
+    found, _ = found_in(Flow(stream.instrument, stream.books, stream.trades))
+    return [*trials, Trial(found, stream.truth)]
 
 
 def figures(folds: dict[str, Fold], whole: Fold, tests: Quiet, trials: list[Trial]) -> dict[str, Any]:
     """Recall, false alarms, precision and delay at each budget; those of `BUDGET` at the top."""
-    outcomes = pl.concat([_outcome(trial, folds[trial.variant], whole) for trial in trials])
+    outcomes = pl.concat([_outcome(trial, folds, whole) for trial in trials])
     layering = outcomes.filter(pl.col("label") == 1)
     result: dict[str, Any] = {}
     for budget in BUDGETS:
@@ -188,23 +183,25 @@ def figures(folds: dict[str, Fold], whole: Fold, tests: Quiet, trials: list[Tria
     }
 
 
-def _outcome(trial: Trial, fold: Fold, whole: Fold) -> pl.DataFrame:
+def _outcome(trial: Trial, folds: dict[str, Fold], whole: Fold) -> pl.DataFrame:
     """For each episode of a trial: whether it is hit at each budget, by trees without its variant and by all."""
     found = trial.found
     ts, side = found.header[:, layout.C_TS], found.header[:, layout.C_SIDE]
     episode = hits(ts, side, trial.truth)
-    columns: dict[str, Any] = {}
-    delay = np.full(trial.truth.height, np.nan)
-    for prefix, trees in (("hit", fold), ("own", whole)):
+    variants = trial.truth["variant"].to_numpy()
+    pulled = trial.truth["last_pull"].to_numpy()
+    count = trial.truth.height
+    columns = {f"{prefix}_{budget}": np.zeros(count, bool) for prefix in ("hit", "own") for budget in BUDGETS}
+    delay = np.full(count, np.nan)
+    for name, trees in [*((name, folds[name]) for name in np.unique(variants).tolist()), ("", whole)]:
         scores = trees.scores(found)
         for budget in BUDGETS:
             rows = kept(ts, side, scores >= trees.thresholds[budget])
-            hit = np.zeros(trial.truth.height, bool)
             rows = rows[episode[rows] != NONE]
-            hit[episode[rows]] = True
-            columns[f"{prefix}_{budget}"] = hit
-            if prefix == "hit" and budget == BUDGET:
-                pulled = trial.truth["last_pull"].to_numpy()
+            if name:
+                rows = rows[variants[episode[rows]] == name]
+            columns[f"{'hit' if name else 'own'}_{budget}"][episode[rows]] = True
+            if name and budget == BUDGET:
                 for row in rows.tolist()[::-1]:
                     delay[episode[row]] = (ts[row] - pulled[episode[row]]) / 1e6
     return trial.truth.select("variant", "m", "label").with_columns(
@@ -223,12 +220,13 @@ def _precision(recall: float, base: float, false_rate: float) -> float:
     return right / (right + false_rate) if right + false_rate > 0 else 0.0
 
 
-def legacy(market: Market, seed: int, seconds: int) -> dict[str, Any]:
-    """Recall and false alarms of the predecessor's rule, on one planted market of simultaneous pulls."""
-    flow = market(seed, seconds)
-    tape = overlay.tape(flow.books, flow.trades, flow.instrument)
-    given, truth = planted(flow, tape, seed, ["simultaneous"], seconds // APART_S, TEST_RANGES)
-    return _legacy_figures(given, flow, truth)
+def legacy(seconds: int) -> dict[str, Any]:
+    """Recall and false alarms of the predecessor's rule, on one planted and one unplanted test stream."""
+    stream = planted(TEST, 0, VARIANTS, PER_HOUR * seconds // 3600, seconds)
+    quiet_stream = unplanted(TEST, 0, seconds)
+    truth = stream.truth.filter(pl.col("label") == 1)
+    given = Flow(stream.instrument, stream.books, stream.trades)
+    return _legacy_figures(given, Flow(given.instrument, quiet_stream.books, quiet_stream.trades), truth)
 
 
 def _legacy_figures(given: Flow, flow: Flow, truth: pl.DataFrame) -> dict[str, Any]:

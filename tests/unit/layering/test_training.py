@@ -5,40 +5,21 @@ import polars as pl
 import pytest
 
 from ml.core.errors import DatasetError
-from ml.layering import layout, markets
+from ml.layering import layout
 from ml.layering.benchmark import Fold, Trial, figures
 from ml.layering.calibration import poisson_interval
 from ml.layering.features import NAMES
 from ml.layering.finder import Found
-from ml.layering.training import (
-    BUDGETS,
-    TEST_RANGES,
-    TEST_SEEDS,
-    TRAIN_RANGES,
-    TRAIN_SEEDS,
-    Examples,
-    Quiet,
-    examples,
-    train,
-)
+from ml.layering.training import BUDGETS, Examples, Quiet, train
 from ml.simulation.episodes import LAYERING
+from ml.simulation.streams import TEST, TRAIN
 
 SECOND = 10**9
 
 
 def test_training_and_test_share_no_seed_and_no_interval():
-    """Of episodes and of markets; a market of neither kind is refused."""
-    assert not set(TRAIN_SEEDS) & set(TEST_SEEDS)
-    assert TRAIN_RANGES.overlap(TEST_RANGES) == []
-    assert markets.TRAIN.keys() == markets.TEST.keys()
-    for name, pieces in markets.TRAIN.items():
-        for low, high in pieces:
-            for other_low, other_high in markets.TEST[name]:
-                assert high < other_low or other_high < low, name
-    with pytest.raises(ValueError, match="neither"):
-        markets.market(1, 10)
-    with pytest.raises(ValueError, match="not one for training"):
-        examples(markets.market, [TEST_SEEDS[0]], 10, print)
+    """Of episodes and of markets."""
+    assert TRAIN.overlap(TEST) == []
 
 
 def test_a_variant_is_left_out_whole():
@@ -81,8 +62,8 @@ def test_recall_false_alarms_and_precision_are_counted():
     calm = found([10, 100, 200, 300], [5, 4, 6, 7])
     tests = Quiet(calm.header[:, layout.C_TS], calm.header[:, layout.C_SIDE], calm, 6.0)
     trials = [
-        Trial("staggered", found([10, 30], [5, 5]), truth("staggered", [10, 20, 30], [1.0, 2.0, 2.0])),
-        Trial("iceberg", found([10], [5]), truth("iceberg", [10], [1.0], label=0)),
+        Trial(found([10, 30], [5, 5]), truth("staggered", [10, 20, 30], [1.0, 2.0, 2.0])),
+        Trial(found([10], [5]), truth("iceberg", [10], [1.0], label=0)),
     ]
     told = figures(dict.fromkeys([*LAYERING, "iceberg"], fold), fold, tests, trials)
     assert told["recall"] == {"1": 1.0, "2": 0.5}
