@@ -20,6 +20,7 @@ from pipelines.jobs import (
     index_captures,
     ingest,
     label,
+    layering,
     learn,
     legacy_sets,
     migrate,
@@ -95,7 +96,7 @@ def build_defs(root: DataRoot, **overrides: Any) -> dg.Definitions:
     """The definitions over a data root, as its `lobforge.toml` is now; keyword arguments replace resources by name."""
     return dg.Definitions(
         assets=build_assets(config.load(root)),
-        jobs=[fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, learn, watch, migrate],
+        jobs=[fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, layering, learn, watch, migrate],
         schedules=[weekly_retraining],
         sensors=[capture_arrivals, automation],
         resources=resources_of(root) | overrides,

@@ -50,6 +50,11 @@ migrate = dg.define_asset_job(
     selection=dg.AssetSelection.groups("legacy"),
     description="The predecessor's files as tables; the run's configuration names their folder.",
 )
+layering = dg.define_asset_job(
+    "layering",
+    selection=dg.AssetSelection.groups("layering"),
+    description="Cues of layering, for one UTC date and instrument.",
+)
 label = dg.define_asset_job(
     "label",
     selection=dg.AssetSelection.assets("future_labels", "training_features"),

@@ -146,6 +146,7 @@ def test_what_is_derived_follows_and_what_is_received_does_not():
         "raw_frames",
         "legacy_110",
         "legacy_112",
+        "layering_cues",
     }
     assert {s.automation_condition for s in specs if s.automation_condition} == {
         ON_FRESH_INPUT,
