@@ -168,7 +168,7 @@ class Runner:
 
         assert self.detector is not None  # noqa: S101 - nothing listens without one
         for cue in self.detector.take(books, trades):
-            self._cues.append({"instrument": self.instrument.id, "cue": shown(cue, self.instrument)})
+            self._cues.append({"instrument": self.instrument.id, "ts": cue.end, "cue": shown(cue, self.instrument)})
 
     def _signal(self, ts: int, recv_ts: int) -> dict[str, Any]:
         row: dict[str, Any] = {

@@ -62,7 +62,8 @@ def said(serving) -> SimpleNamespace:
         running.process.terminate()
         listening.join(60)
         error = running.process.stderr.read()
-    return SimpleNamespace(rows=rows[:-1], summary=rows[-1], lost=lost[0], error=error)
+    signals = [row for row in rows[:-1] if "cue" not in row]
+    return SimpleNamespace(rows=signals, summary=rows[-1], lost=lost[0], error=error)
 
 
 @pytest.mark.slow

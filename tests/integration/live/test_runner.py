@@ -107,6 +107,7 @@ def champion(serving):
 def test_every_sample_gives_a_signal_or_a_reason(live, captures, champion):
     """One row a second in order of time, the summary last; it counts what was printed."""
     code, (*rows, summary) = live("--replay", captures)
+    rows = [row for row in rows if "cue" not in row]
     assert code == 0
     assert np.diff([row["ts"] for row in rows]).tolist() == [10**9] * (len(rows) - 1)
     reasons = [row["withheld"] for row in rows if "withheld" in row]
@@ -176,6 +177,7 @@ def test_without_a_champion_every_row_is_withheld(live, captures, root, serving)
     """Nothing was promoted yet: no signal, no stored row to compare with, no error."""
     write_text(root.config, serving.config.read_text())
     code, (*rows, summary) = live("--replay", captures, root=root)
+    rows = [row for row in rows if "cue" not in row]
     assert (code, summary["model"], summary["signals"]) == (0, None, 0)
     assert summary["withheld"] == {"no_model": len(rows)}
     assert summary["parity"]["rows"] == 0
@@ -253,14 +255,15 @@ def test_where_nothing_can_be_done_the_code_is_two(live, captures, root, serving
     assert (code, printed["error"]) == (2, error)
 
 
-def test_people_get_five_lines(capsys, monkeypatch, captures, serving):
-    """Model, signals, withheld by reason, quarantined, parity."""
+def test_people_get_six_lines(capsys, monkeypatch, captures, serving):
+    """Model, signals, layering cues, withheld by reason, quarantined, parity."""
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(serving.root))
     assert lobforge("live", "--replay", captures) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[0] for line in lines] == ["model", "signals", "withheld", "quarantined", "parity"]
-    assert "warm_up" in lines[2]
-    assert "0 of" in lines[4]
+    names = ["model", "signals", "layering cues", "withheld", "quarantined", "parity"]
+    assert [line.split("  ")[0] for line in lines] == names
+    assert "warm_up" in lines[3]
+    assert "0 of" in lines[5]
 
 
 def test_serving_a_model_loads_neither_dagster_nor_assets_nor_pipelines(captures, serving):
