@@ -60,6 +60,10 @@ class Ranges:
     brief_rest_s: Pieces = ((0.1, 0.4),)
     requote_s: Pieces = ((1.0, 5.0),)
 
+    def overlap(self, other: "Ranges") -> list[str]:
+        """Names of the parameters of which both may draw the same value."""
+        return common(self, other)
+
 
 def common(one: Any, other: Any) -> list[str]:
     """Names of the parameters of two dataclasses of intervals of which both may draw the same value."""

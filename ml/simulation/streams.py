@@ -73,7 +73,7 @@ class Family:
     def overlap(self, other: "Family") -> list[str]:
         """Names of what the families share: `seeds`, or parameters that both may draw the same."""
         seeds = ["seeds"] if set(self.seeds) & set(other.seeds) else []
-        return seeds + common(self.market, other.market) + common(self.episodes, other.episodes)
+        return seeds + common(self.market, other.market) + self.episodes.overlap(other.episodes)
 
 
 SEEDS = 100_000

@@ -146,6 +146,9 @@ def test_ranges_know_where_they_overlap():
         rest_s=((2.0, 3.0),),
         pull_s=((0.3, 0.4),),
         fill_before_s=((0.9, 1.0),),
+        slow_pull_s=((5.0, 6.0),),
+        brief_rest_s=((0.4, 0.5),),
+        requote_s=((0.5, 1.0),),
     )
     assert one.overlap(other) == other.overlap(one) == []
     assert "rest_s" in one.overlap(Ranges(rest_s=((1.9, 2.5),)))

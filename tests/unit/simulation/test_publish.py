@@ -14,11 +14,15 @@ from ml.market.book.feed import Feed
 from ml.market.book.ladder import levels
 from ml.market.book.sampler import Sampler
 from ml.market.days.replay import inspect
+from ml.market.decode.events import CLEAR, SNAPSHOT, TIME
+from ml.simulation.exchange import Exchange, run
 from ml.simulation.instrument import INSTRUMENT
+from ml.simulation.plant_files import read_events
 from ml.simulation.plants import Alpha
-from ml.simulation.publish import FIRST_ID, PUBLISH_MS, Outage, frames, streams, write_captures
+from ml.simulation.publish import FIRST_ID, PUBLISH_MS, Outage, frames, stream_frames, streams, write_captures
 from ml.simulation.venue import Market, simulate
 from tests.oracles.book import DictBook
+from tests.support.scenario import chain_of
 
 START = 1_741_046_100 * 10**9  # 23:55 UTC
 SECONDS = 600
@@ -131,3 +135,33 @@ def test_a_snapshot_straddles_a_diff_and_has_an_id_of_the_stream(whole):
             assert doc["bids"][0] != doc["bids"][-1]
             assert float(doc["bids"][0][0]) < float(doc["asks"][0][0])
     assert 0 < overtaken < SECONDS // 60
+
+
+def test_a_stream_of_events_is_written_and_read_back_row_by_row(tmp_path):
+    """Of the exchange, with losses of its feed: each message after a loss waits for the book that then comes."""
+    found = run(Exchange(5, 120, resets_per_hour=120), START)
+    written = write_captures(tmp_path, stream_frames(found.books, found.trades, seed=1))
+    books, trades = read_events(chain_of(*written), INSTRUMENT)
+    assert np.count_nonzero(found.books.flags & SNAPSHOT) > 1
+    for name in ("ts", "side", "price", "size"):
+        assert np.array_equal(np.sort(getattr(trades, name)), np.sort(getattr(found.trades, name))), name
+    *_, ours = books_after(found.books)
+    *_, read = books_after(books)
+    assert read == ours
+    rows = {int(ts): book for ts, book in books_after(found.books)}
+    diffs = [(ts, book) for k, (ts, book) in enumerate(books_after(books)) if not books.flags[k] & (CLEAR | TIME)]
+    assert len(diffs) > 0.95 * len(found.books.ts)
+    assert all(book == rows[ts] for ts, book in diffs[:: len(diffs) // 50])
+
+
+def books_after(stream):
+    """Time and book after each message: the slow way."""
+    book = {}
+    start = 0
+    for k, end in enumerate(stream.end.tolist()):
+        if stream.flags[k] & CLEAR:
+            book = {}
+        columns = (stream.side[start:end].tolist(), stream.price[start:end].tolist(), stream.size[start:end].tolist())
+        book.update({(side, price): size for side, price, size in zip(*columns, strict=True) if side})
+        start = end
+        yield int(stream.ts[k]), {key: size for key, size in book.items() if size}
