@@ -40,7 +40,7 @@ def once():
 
 defs = dg.Definitions([table, judged], jobs=[job], sensors=[once])
 """
-SECONDS = 120
+SECONDS = 400
 """How long is waited for what takes seconds on a quiet machine and never happens without the launcher."""
 
 
