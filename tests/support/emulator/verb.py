@@ -3,7 +3,7 @@
 from functools import partial
 
 from live import service
-from ml.capture import connections, sealer
+from ml.capture import connections, seal
 from ml.capture.recorder import ROLL_BYTES, Recorder
 from tests.support import disk
 from tests.support.command import lobforge
@@ -31,7 +31,7 @@ def capture(
     """
     if kill_at:
         disk.kill_at(kill_at)
-        sealer.START = f"from tests.support.disk import kill_at\nkill_at({kill_at!r})\n" + sealer.START
+        seal.START = f"from tests.support.disk import kill_at\nkill_at({kill_at!r})\n" + seal.START
 
     class Filled(Recorder):
         def offer(self, connection, recv_ts, frames):

@@ -9,7 +9,7 @@ from shutil import copytree
 import numba
 import pytest
 
-from ml.core import fingerprint, kernel_cache
+from ml.core import kernel_cache
 from ml.core.kernel_cache import PACKAGE, folder, notice, private_temporary
 
 
@@ -62,8 +62,8 @@ def test_a_temporary_folder_of_somebody_else_is_not_used(places, monkeypatch):
 def test_each_state_of_the_sources_has_its_own_folder(places, monkeypatch):
     """A change in any file, of the callee's too, gives a fresh folder; the same sources find the old one."""
     copytree(PACKAGE, places / "ml")
-    monkeypatch.setattr(fingerprint, "PACKAGE", places / "ml")
-    monkeypatch.setattr(kernel_cache, "fingerprint", fingerprint.fingerprint.__wrapped__)
+    monkeypatch.setattr(kernel_cache, "PACKAGE", places / "ml")
+    monkeypatch.setattr(kernel_cache, "fingerprint", kernel_cache.fingerprint.__wrapped__)
     monkeypatch.setenv("LOBFORGE_CACHE_DIR", str(places / "kept"))
     folders: list[Path] = []
     for text in ("", "", "MORE = 1\n"):

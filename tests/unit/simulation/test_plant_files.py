@@ -15,7 +15,7 @@ from ml.simulation.plant_files import plant_file, truth_text
 from ml.simulation.plants import Alpha
 from ml.simulation.publish import frames, write_captures
 from ml.simulation.venue import Market, simulate
-from ml.tables.schemas import TABLES
+from ml.tables.schemas import SCHEMAS
 
 START = 1_741_046_400 * 10**9
 SECONDS = 180
@@ -111,7 +111,7 @@ def _wrapped(path, found):
 
 def _sealed(path, found):
     rows = [(Kind.FRAME, "binance-usdm x", recv, orjson.dumps(_usdm(doc))) for recv, doc in found]
-    pl.DataFrame(rows, schema=dict(TABLES["captures"].items()), orient="row").write_parquet(path)
+    pl.DataFrame(rows, schema=dict(SCHEMAS["captures"].items()), orient="row").write_parquet(path)
     return path
 
 
