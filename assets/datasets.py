@@ -15,28 +15,28 @@ from pydantic import Field
 from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image
-from assets.partitions import date_and_instrument, instrument_day
+from assets.partitions import date_and_instrument, experiment_name, experiments, instrument_day
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import DATASET, TRAINING_FEATURES, code_version
-from ml.features.sets import BASE
 from ml.labels.spec import LabelSpec
-from ml.learning import dataset
+from ml.learning import dataset, experiment
+from ml.learning.experiment import Experiment
 from ml.learning.training_features import join
 from ml.storage.parquet import Parts
 
 
 class Dataset(dg.Config):
-    """Partitions of a dataset; empty means all stored partitions."""
+    """Fewer partitions than the experiment would take; empty means those of the experiment."""
 
     start: str | None = None
     end: str | None = None
     instruments: list[str] = Field(default_factory=list)
-    row_spacing: int = Field(default=1, ge=1, description="Seconds between the rows of the panel.")
 
-    def selection(self) -> dataset.Selection:
-        """The same as ml knows it."""
-        return dataset.Selection(self.start, self.end, tuple(self.instruments))
+    def sources(self, root: DataRoot, wanted: Experiment) -> list[dataset.Source]:
+        """The stored partitions of an experiment, between these dates and of these instruments."""
+        narrower = dataset.Selection(self.start, self.end, tuple(self.instruments))
+        return dataset.Selection.of(wanted, narrower).sources(root)
 
 
 @dg.asset(
@@ -62,43 +62,52 @@ def training_features(
     yield from rule_results("training_features", rows)
 
 
+STORED_DAYS = [dg.AssetDep(training_features, partition_mapping=dg.AllPartitionMapping())]
+
+
 @dg.asset(
+    partitions_def=experiments,
     group_name="dataset",
     kinds={"json"},
     io_manager_key="json",
     owners=["team:research"],
-    deps=[training_features],
+    deps=STORED_DAYS,
     code_version=code_version(DATASET),
 )
-def label_spec(config: Dataset, data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResult[dict[str, Any]]:
+def label_spec(
+    context: dg.AssetExecutionContext, config: Dataset, data_root: dg.ResourceParam[DataRoot]
+) -> dg.MaterializeResult[LabelSpec | None]:
     """The class threshold, fitted once on the first training block and the same in every fold."""
-    spec = dataset.fit_spec(data_root, config.selection().sources(data_root), config.row_spacing)
+    wanted = experiment.named(data_root, experiment_name(context))
+    spec = dataset.fit_spec(data_root, config.sources(data_root, wanted), wanted)
     if spec is None:
-        return dg.MaterializeResult(value={}, metadata={"label spec": "none: too few rows"})
-    return dg.MaterializeResult(value=asdict(spec), metadata=asdict(spec) | {"hash": spec.hash})
+        return dg.MaterializeResult(value=None, metadata={"label spec": "none: too few rows"})
+    return dg.MaterializeResult(value=spec, metadata=asdict(spec) | {"hash": spec.hash})
 
 
 @dg.asset(
+    partitions_def=experiments,
     group_name="dataset",
     kinds={"parquet", "polars"},
     io_manager_key="parquet",
     owners=["team:research"],
     code_version=code_version(DATASET),
-    deps=[training_features],
+    deps=STORED_DAYS,
     check_specs=rule_specs("dataset_panel"),
 )
 def dataset_panel(
+    context: dg.AssetExecutionContext,
     config: Dataset,
     data_root: dg.ResourceParam[DataRoot],
     listed: dg.ResourceParam[Config],
-    label_spec: dict[str, Any],
+    label_spec: LabelSpec | None,
 ) -> Iterator[dg.MaterializeResult[Parts] | dg.AssetCheckResult]:
     """The rows that a model may be trained and judged on, with their class; what it was made of lies in its file."""
     from ml.plotting import plots
 
-    spec = LabelSpec(**label_spec) if label_spec else None
-    sources = config.selection().sources(data_root)
-    panel = dataset.panel(data_root, listed, sources, spec, BASE, config.row_spacing)
+    wanted = experiment.named(data_root, experiment_name(context))
+    sources = config.sources(data_root, wanted)
+    panel = dataset.panel(data_root, listed, sources, label_spec, wanted)
     classes = list[pl.DataFrame]()
     shown = dict[str, Any]()
 
@@ -108,6 +117,6 @@ def dataset_panel(
             yield rows
         shown["classes"] = image(plots.class_shares(pl.concat(classes)))
 
-    metadata = {"dataset id": dataset.dataset_id(sources, spec, BASE, config.row_spacing), "partitions": len(sources)}
+    metadata = {"dataset id": dataset.dataset_id(sources, label_spec, wanted), "partitions": len(sources)}
     yield dg.MaterializeResult(value=Parts(panel.schema, passing(), shown, panel.notes), metadata=metadata)
     yield from rule_results("dataset_panel", pl.concat(classes))

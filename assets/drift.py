@@ -10,17 +10,20 @@ import polars as pl
 
 from assets.conditions import ON_FRESH_DAY, ON_FRESH_INPUT
 from assets.metadata import picture, table
-from assets.partitions import DAYS, date_and_instrument, instrument_day
+from assets.partitions import DAYS, date_and_instrument, experiments, instrument_day
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import DRIFT, code_version
 from ml.evaluation import drift
-from ml.features.sets import BASE
+from ml.learning.dataset import PanelRecord
+from ml.learning.experiment import DEFAULT
 from ml.plotting import plots
+from ml.storage.parquet import Stored
 
 AS_TRAINED = dg.AssetCheckSpec(
     "as_trained", asset="drift_report", description="The day was compared, and no feature drifted."
 )
+DEFAULT_ALONE = dg.SpecificPartitionsPartitionMapping([DEFAULT.name])
 
 
 @dg.asset(
@@ -34,20 +37,22 @@ AS_TRAINED = dg.AssetCheckSpec(
 )
 def feature_profile(features: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame]:
     """Coverage and distribution of each feature over a day."""
-    rows = drift.profile(features.collect(), BASE.columns)
+    rows = drift.profile(features.collect(), DEFAULT.feature_set.columns)
     return dg.MaterializeResult(value=rows, metadata={"profile": table(rows)})
 
 
 @dg.asset(
+    partitions_def=experiments,
     group_name="dataset",
     kinds={"parquet", "numpy"},
     io_manager_key="parquet",
     code_version=code_version(DRIFT),
 )
-def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataFrame]:
+def drift_baseline(dataset_panel: Stored) -> dg.MaterializeResult[pl.DataFrame]:
     """Distribution of each feature over the panel, and the variation between blocks of the panel."""
-    baseline = drift.fit(dataset_panel.collect(), BASE.columns)
-    return dg.MaterializeResult(value=baseline, metadata={"feature set hash": BASE.hash})
+    features = PanelRecord.of(dataset_panel).experiment.feature_set
+    baseline = drift.fit(pl.concat(dataset_panel.parts()), features.columns)
+    return dg.MaterializeResult(value=baseline, metadata={"feature set hash": features.hash})
 
 
 @dg.asset(
@@ -59,6 +64,7 @@ def drift_baseline(dataset_panel: pl.LazyFrame) -> dg.MaterializeResult[pl.DataF
     code_version=code_version(DRIFT),
     automation_condition=ON_FRESH_DAY,
     check_specs=[AS_TRAINED],
+    ins={"drift_baseline": dg.AssetIn(partition_mapping=DEFAULT_ALONE)},
 )
 def drift_report(
     context: dg.AssetExecutionContext,
@@ -67,7 +73,7 @@ def drift_report(
     data_root: dg.ResourceParam[DataRoot],
     listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
-    """Distance of each feature from the training data, with the distance that is normal for it."""
+    """Distance of each feature from the default experiment's training data, with the distance that is normal for it."""
     _, instrument = date_and_instrument(context, listed)
     known = drift_baseline.filter(pl.col("instrument") == instrument.id).collect()
     found = drift.compare(features.collect(), known)

@@ -9,14 +9,19 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import table
+from assets.partitions import experiments
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import LEARNING, code_version
+from ml.evaluation.findings import Canary, ParityReport
+from ml.learning.candidate import Candidate
+from ml.learning.tuned import Tuned
 from ml.promotion.registry import Registry
 from ml.storage.parquet import Stored
 
 
 @dg.asset(
+    partitions_def=experiments,
     group_name="promotion",
     kinds={"mlflow", "json"},
     io_manager_key="json",
@@ -25,11 +30,11 @@ from ml.storage.parquet import Stored
 )
 def promotion_decision(
     dataset_panel: Stored,
-    tuned_params: dict[str, Any],
+    tuned_params: Tuned | None,
     fold_predictions: pl.LazyFrame,
-    candidate_model: dict[str, Any],
-    canary_report: list[dict[str, Any]],
-    parity_report: dict[str, Any],
+    candidate_model: Candidate,
+    canary_report: list[Canary],
+    parity_report: ParityReport,
     data_root: dg.ResourceParam[DataRoot],
     listed: dg.ResourceParam[Config],
     registry: dg.ResourceParam[Registry],
@@ -42,8 +47,7 @@ def promotion_decision(
         PanelRecord.of(dataset_panel),
         tuned_params,
         fold_predictions.collect(),
-        candidate_model["model_id"],
-        candidate_model["dataset_id"],
+        candidate_model,
         canary_report,
         parity_report,
     )

@@ -4,19 +4,22 @@ The candidate is trained on all rows; the predictions come from walk-forward fol
 `assets.promotion`.
 """
 
-from typing import Any
-
 import dagster as dg
 import polars as pl
 
 from assets.metadata import image, table
+from assets.partitions import experiments
 from ml.core.paths import DataRoot
 from ml.core.settings import Settings
 from ml.core.versions import LEARNING, code_version
+from ml.labels.spec import LabelSpec
+from ml.learning.candidate import Candidate
+from ml.learning.tuned import Tuned
 from ml.storage.parquet import Stored
 
 
 @dg.asset(
+    partitions_def=experiments,
     group_name="validation",
     kinds={"parquet", "lightgbm"},
     io_manager_key="parquet",
@@ -24,13 +27,17 @@ from ml.storage.parquet import Stored
     code_version=code_version(LEARNING),
 )
 def fold_predictions(
-    dataset_panel: pl.LazyFrame, tuned_params: dict[str, Any], settings: dg.ResourceParam[Settings]
+    dataset_panel: Stored,
+    tuned_params: Tuned | None,
+    data_root: dg.ResourceParam[DataRoot],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """Walk-forward predictions of the model and three baselines, each on rows after all it was trained on."""
     from ml.learning import metrics, walk_forward
+    from ml.learning.dataset import rows_of
     from ml.plotting import plots
 
-    rows = walk_forward.panel_predictions(dataset_panel.collect(), tuned_params, settings.threads)
+    rows = walk_forward.panel_predictions(rows_of(dataset_panel, data_root), tuned_params, settings.threads)
     scores = walk_forward.fold_scores(rows)
     test = rows.filter(pl.col("part") == "test")
     bins = metrics.reliability(test["direction"].to_numpy(), walk_forward.probabilities(test))
@@ -41,6 +48,7 @@ def fold_predictions(
 
 
 @dg.asset(
+    partitions_def=experiments,
     group_name="training",
     kinds={"lightgbm"},
     io_manager_key="json",
@@ -49,20 +57,22 @@ def fold_predictions(
 )
 def candidate_model(
     dataset_panel: Stored,
-    label_spec: dict[str, Any],
-    tuned_params: dict[str, Any],
+    label_spec: LabelSpec | None,
+    tuned_params: Tuned | None,
     data_root: dg.ResourceParam[DataRoot],
     settings: dg.ResourceParam[Settings],
-) -> dg.MaterializeResult[dict[str, Any]]:
+) -> dg.MaterializeResult[Candidate]:
     """The candidate, trained on all rows of the panel; text and json below the data root, named by their hash."""
     from ml.learning import candidate
-    from ml.learning.dataset import PanelRecord
-    from ml.learning.models.lightgbm import load
+    from ml.learning.dataset import PanelRecord, rows_of
+    from ml.learning.models.trained import load
     from ml.plotting import plots
 
-    model = candidate.train(data_root, pl.concat(dataset_panel.parts()), label_spec, tuned_params, settings.threads)
-    plotted = {"gains": image(plots.gains(load(data_root.model(model)).gains()))} if model else {}
+    record = PanelRecord.of(dataset_panel)
+    rows = rows_of(dataset_panel, data_root)
+    model = candidate.train(data_root, rows, record.experiment, label_spec, tuned_params, settings.threads)
+    plotted = {"gains": image(plots.gains(load(data_root.model(model)).describe()))} if model else {}
     return dg.MaterializeResult(
-        value={"model_id": model, "dataset_id": PanelRecord.of(dataset_panel).dataset_id},
+        value=Candidate(model, record.dataset_id),
         metadata={"model": model or "none: too few rows"} | plotted,
     )

@@ -1,17 +1,18 @@
 """Hyper-parameter search on the first training block only."""
 
-from dataclasses import asdict
-from typing import Any
-
 import dagster as dg
-import polars as pl
 
 from assets.metadata import image
+from assets.partitions import experiments
+from ml.core.paths import DataRoot
 from ml.core.settings import Settings
 from ml.core.versions import LEARNING, code_version
+from ml.learning.tuned import Tuned
+from ml.storage.parquet import Stored
 
 
 @dg.asset(
+    partitions_def=experiments,
     group_name="training",
     kinds={"optuna", "lightgbm"},
     io_manager_key="json",
@@ -19,15 +20,17 @@ from ml.core.versions import LEARNING, code_version
     code_version=code_version(LEARNING),
 )
 def tuned_params(
-    dataset_panel: pl.LazyFrame, settings: dg.ResourceParam[Settings]
-) -> dg.MaterializeResult[dict[str, Any]]:
+    dataset_panel: Stored, data_root: dg.ResourceParam[DataRoot], settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[Tuned | None]:
     """The best parameters of a few seeded trials inside the first training block; none where the rows are too few."""
+    from ml.learning.dataset import PanelRecord, rows_of
     from ml.learning.tuning import tune
     from ml.plotting import plots
 
-    tuned = tune(dataset_panel.collect(), settings.threads)
+    experiment = PanelRecord.of(dataset_panel).experiment
+    tuned = tune(rows_of(dataset_panel, data_root), experiment, settings.threads)
     if tuned is None:
-        return dg.MaterializeResult(value={}, metadata={"candidate": "none: too few rows"})
+        return dg.MaterializeResult(value=None, metadata={"candidate": "none: too few rows"})
     picture = image(plots.trials([trial["log_loss"] for trial in tuned.trials]))
     metadata = {"trials": tuned.n_trials, "log loss": tuned.log_loss, "by trial": picture}
-    return dg.MaterializeResult(value=asdict(tuned), metadata=metadata | tuned.params)
+    return dg.MaterializeResult(value=tuned, metadata=metadata | tuned.options)

@@ -4,20 +4,23 @@ Walk-forward scores belong to `assets.training`.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import asdict
 
 import dagster as dg
 import polars as pl
 
 from assets.metadata import image, table
+from assets.partitions import experiments
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import LEARNING, code_version
+from ml.evaluation.findings import Canary, ParityReport
 from ml.learning.dataset import PanelRecord
 from ml.storage.parquet import Stored
 
 
 @dg.asset(
+    partitions_def=experiments,
     group_name="validation",
     kinds={"json"},
     io_manager_key="json",
@@ -26,15 +29,17 @@ from ml.storage.parquet import Stored
 )
 def canary_report(
     dataset_panel: Stored, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
-) -> dg.MaterializeResult[list[dict[str, Any]]]:
+) -> dg.MaterializeResult[list[Canary]]:
     """Leak canaries: truncation, future scramble, planted leak, null market."""
     from ml.evaluation.verdict import run_canaries
 
     report = run_canaries(data_root, listed, PanelRecord.of(dataset_panel).sources)
-    return dg.MaterializeResult(value=report, metadata={"canaries": table(pl.DataFrame(report))})
+    shown = table(pl.DataFrame([asdict(canary) for canary in report]))
+    return dg.MaterializeResult(value=report, metadata={"canaries": shown})
 
 
 @dg.asset(
+    partitions_def=experiments,
     group_name="validation",
     kinds={"json"},
     io_manager_key="json",
@@ -44,7 +49,7 @@ def canary_report(
 )
 def parity_report(
     dataset_panel: Stored, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
-) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[ParityReport] | dg.AssetCheckResult]:
     """Every stored feature row against the row that the live path gives for the same frames, bit for bit.
 
     The live path is stopped repeatedly, and goes on from its checkpoint.
@@ -53,7 +58,7 @@ def parity_report(
     from ml.plotting import plots
 
     report = run_parity(data_root, listed, PanelRecord.of(dataset_panel).sources)
-    equal = report["rows"] - report["mismatches"]
-    picture = image(plots.fates({"compared": report["rows"], "equal": equal, "different": report["mismatches"]}))
-    yield dg.MaterializeResult(value=report, metadata=report | {"rows by verdict": picture})
-    yield dg.AssetCheckResult(check_name="parity", passed=report["mismatches"] == 0, metadata=report)
+    equal = report.rows - report.mismatches
+    picture = image(plots.fates({"compared": report.rows, "equal": equal, "different": report.mismatches}))
+    yield dg.MaterializeResult(value=report, metadata=asdict(report) | {"rows by verdict": picture})
+    yield dg.AssetCheckResult(check_name="parity", passed=report.mismatches == 0, metadata=asdict(report))

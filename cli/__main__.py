@@ -51,6 +51,12 @@ COMMANDS = {
         "Run the promoted model on a stream of frames, one by one, and compare its features with the stored ones.",
         MODELS,
     ),
+    "models": Entry(
+        "cli.models",
+        "List models, show who was champion when, go back to an earlier version, retire one.",
+        MODELS,
+        attribute="app",
+    ),
     "init": Entry("cli.init", "Create or repair the data root, the Dagster instance and the model store.", OPERATIONS),
     "doctor": Entry("cli.doctor", "Say what is wrong with the data root, and how to fix it.", OPERATIONS),
     "ui": Entry("cli.ui", "Start the Dagster web server and daemon on the data root's instance.", OPERATIONS),

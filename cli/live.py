@@ -18,8 +18,9 @@ from live.runner import Counts, Runner, promoted
 from ml.core import config, kernel_cache, settings
 from ml.core.config import Config
 from ml.core.errors import InstrumentError, StoreError
-from ml.core.paths import DataRoot
-from ml.learning.models.lightgbm import DirectionModel
+from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
+from ml.learning import experiment
+from ml.learning.models.trained import TrainedModel
 from ml.market.files import captures, index
 from ml.market.files.capture_sequence import CaptureSequence, link
 
@@ -29,7 +30,10 @@ def main(
     more: Annotated[
         list[Path] | None, typer.Argument(metavar="FILE", help="Further capture files, or directories of them.")
     ] = None,
-    alias: Annotated[str, typer.Option(help="The registered model that predicts.")] = "champion",
+    name: Annotated[
+        str, typer.Option("--experiment", help="The experiment whose model predicts.")
+    ] = DEFAULT_EXPERIMENT,
+    alias: Annotated[str, typer.Option(help="Which of its models: champion, challenger or candidate.")] = "champion",
     as_json: AsJson = False,
     only_summary: Annotated[bool, typer.Option("--summary", help="Print the summary only.")] = False,
 ) -> int:
@@ -42,14 +46,14 @@ def main(
     listed = config.load(root)
     say(kernel_cache.notice())
     chain = link(captures.expand([*replay, *(more or ())]), partial(index.load, root))
-    model = promoted(root, alias)
+    model = promoted(root, alias, experiment.named(root, name).name)
     summary = _replay(root, listed, chain, model, show=as_json and not only_summary)
     print(orjson.dumps(summary).decode() if as_json else _text(summary))
     return 1 if summary["quarantined"] or summary["parity"]["mismatches"] or summary["unlisted"] else 0
 
 
 def _replay(
-    root: DataRoot, listed: Config, chain: CaptureSequence, model: DirectionModel | None, show: bool
+    root: DataRoot, listed: Config, chain: CaptureSequence, model: TrainedModel | None, show: bool
 ) -> dict[str, Any]:
     from ml.evaluation.parity import Batch, Parity
     from ml.layering.detector import shipped_detector

@@ -1,10 +1,19 @@
 """Options that several commands take, and the readers of their values."""
 
 from datetime import date
+from getpass import getuser
+from os import getuid
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ml.core import settings
+from ml.core.errors import RegistryError
+from ml.core.paths import DataRoot
+
+if TYPE_CHECKING:
+    from ml.promotion.registry import Registry
 
 
 def split_names(text: str) -> list[str]:
@@ -24,6 +33,32 @@ def read_date(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is not a date. Write it like 2025-03-03.") from error
 
 
+def user() -> str:
+    """Who runs the command, as the operating system names them."""
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a process of a user without a name
+        return str(getuid())
+
+
+def registry_of(name: str) -> "Registry":
+    """The registered models of a name.
+
+    Raises:
+        RegistryError: there are none.
+    """
+    from ml.promotion.registry import Registry
+
+    default = Registry(DataRoot(settings.load().data_root))
+    names = default.names()
+    if name not in names:
+        raise RegistryError(f"No model is named {name!r}. Available: {', '.join(names)}.")
+    return default.of(name)
+
+
+ModelName = Annotated[str, typer.Argument(metavar="NAME", help="The experiment that the model is of.")]
+Who = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who decided; the user who runs it if left out.")]
+Why = Annotated[str, typer.Option(metavar="TEXT", help="The reason, for the journal.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Capture files, or directories of them.")]
 FirstDate = Annotated[

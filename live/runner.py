@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ml.core.errors import ModelRefused
 from ml.core.instruments import Instrument
-from ml.core.paths import DataRoot
+from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 from ml.core.time import SECOND
 from ml.feature_store.latest import NewestWriter
-from ml.learning.models.lightgbm import DirectionModel
+from ml.learning.models.trained import TrainedModel, fits
 from ml.market.files.capture_sequence import CaptureSequence
 
 if TYPE_CHECKING:
@@ -27,44 +26,20 @@ if TYPE_CHECKING:
 NAMES = ("down", "neutral", "up")
 
 
-def promoted(root: DataRoot, alias: str) -> DirectionModel | None:
-    """The model of an alias, None if nothing was ever promoted.
+def promoted(root: DataRoot, alias: str, name: str = DEFAULT_EXPERIMENT) -> TrainedModel | None:
+    """The model of an alias of an experiment, None if nothing was ever promoted.
 
     Raises:
         ModelRefused: the model was made for other features or by other code than what runs here.
     """
     from ml.promotion.registry import CHAMPION, Registry
 
-    registry = Registry(root)
+    registry = Registry(root, name)
     if alias == CHAMPION and registry.champion() is None:
         return None
     model = registry.load(alias)
     fits(model)
     return model
-
-
-def fits(model: DirectionModel) -> None:
-    """Refuse a model whose feature set or kernel is not the running one.
-
-    Raises:
-        ModelRefused: says what differs.
-    """
-    from ml.features.sets import feature_set
-
-    card = model.card
-    running = feature_set(model.card.feature_set)
-    if card.feature_set_hash != running.hash or list(card.features) != running.columns:
-        missing = sorted(set(card.features) - set(running.columns))
-        extra = sorted(set(running.columns) - set(card.features))
-        raise ModelRefused(
-            f"The model was trained on {card.feature_set} {card.feature_set_hash}, but {running.hash} is running"
-            f" (model only: {missing or 'none'}; running only: {extra or 'none'}). Train and promote again."
-        )
-    if card.code_version != running.code_version:
-        raise ModelRefused(
-            f"The model was trained on features of {card.code_version}, but {running.code_version} is running: "
-            "its features may differ. Train and promote again."
-        )
 
 
 class Counts:
@@ -101,7 +76,7 @@ class Runner:
     def __init__(
         self,
         instrument: Instrument,
-        model: DirectionModel | None,
+        model: TrainedModel | None,
         batch: Any = None,
         store: DataRoot | None = None,
         cues: "Detector | None" = None,

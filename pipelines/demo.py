@@ -21,7 +21,8 @@ import polars as pl
 
 from ml.core import kernel_cache, settings
 from ml.core.config import Config
-from ml.core.paths import FEATURE_GROUP, DataRoot
+from ml.core.paths import DEFAULT_EXPERIMENT, FEATURE_GROUP, DataRoot
+from ml.learning import experiment
 from ml.storage.commit import read
 from ml.storage.durable import write_text
 from pipelines.setup import initialise, opened
@@ -80,16 +81,23 @@ def run(root: DataRoot, keys: list[str], say: Any) -> dict[str, Any]:
         for number, key in enumerate(keys, start=1):
             say(f"ingest {key} ({number} of {len(keys)})")
             watch(defs.resolve_job_def("ingest"), instance, partition_key=key)
-        say("learn")
-        watch(defs.resolve_job_def("learn"), instance)
+        names = list(experiment.load(root))
+        for name in names:
+            say("learn" if name == DEFAULT_EXPERIMENT else f"learn {name}")
+            watch(defs.resolve_job_def("learn"), instance, partition_key=name)
         assets = sorted(key.to_user_string() for key in instance.all_asset_keys())
     replay = _live(root, say)
-    return _report(root, keys) | {
-        "parity": replay["parity"],
-        "live": replay,
-        "assets": assets,
-        "wall_s": round(perf_counter() - started, 1),
-    }
+    others = {"experiments": {name: _learned(root, name) for name in names}} if len(names) > 1 else {}
+    return (
+        _report(root, keys)
+        | others
+        | {
+            "parity": replay["parity"],
+            "live": replay,
+            "assets": assets,
+            "wall_s": round(perf_counter() - started, 1),
+        }
+    )
 
 
 def default_config() -> Config:
@@ -160,22 +168,29 @@ def _live(root: DataRoot, say: Any) -> dict[str, Any]:
 
 
 def _report(root: DataRoot, keys: list[str]) -> dict[str, Any]:
-    decision = json.loads(root.document("promotion_decision").read_text())
-    predictions = read(root.whole("fold_predictions")).collect()
+    return {
+        **_learned(root, DEFAULT_EXPERIMENT),
+        "partitions": [_partition(root, key) for key in keys],
+        "label_coverage": {k: v for key in keys for k, v in _coverage(root, key).items()},
+        "gaps": [gap for key in keys for gap in _gaps(root, key)],
+    }
+
+
+def _learned(root: DataRoot, name: str) -> dict[str, Any]:
+    """What an experiment ended in: the decision with its evidence."""
     from ml.learning.walk_forward import fold_scores
     from ml.promotion.registry import Registry
 
+    decision = json.loads(root.document("promotion_decision", name).read_text())
+    predictions = read(root.whole("fold_predictions", name)).collect()
     return {
         "decision": decision["decision"],
         "candidate": decision["candidate"],
-        "champion": Registry(root).champion(),
+        "champion": Registry(root, name).champion(),
         "record": decision["hash"],
         "gates": decision["gates"],
         "canaries": decision["canaries"],
         "folds": fold_scores(predictions).to_dicts(),
-        "partitions": [_partition(root, key) for key in keys],
-        "label_coverage": {k: v for key in keys for k, v in _coverage(root, key).items()},
-        "gaps": [gap for key in keys for gap in _gaps(root, key)],
     }
 
 

@@ -16,6 +16,7 @@ from ml.core.addresses import read_only
 from ml.core.errors import CaptureError, LobforgeError
 from ml.core.paths import DataRoot
 from ml.core.versions import outdated
+from ml.learning import experiment
 from ml.market.files import captures
 from ml.storage import commit, decisions, verify
 
@@ -41,7 +42,15 @@ def examine(root: DataRoot) -> list[Finding]:
         fix = f"fix {root.config} by hand" if root.config.exists() else "lobforge init"
         return [Finding(False, str(error), fix, fatal=True)]
     found = [Finding(True, f"{root.config}: {len(listed.ids)} instruments from {listed.first_date}")]
+    found += _experiments(root)
     return [*found, *_captures(listed), *_stores(root), *_disk(root), *_compiled(), *_files(root), *_decisions(root)]
+
+
+def _experiments(root: DataRoot) -> Iterator[Finding]:
+    try:
+        yield Finding(True, f"experiments: {', '.join(experiment.load(root))}")
+    except LobforgeError as error:
+        yield Finding(False, str(error), f"fix {root.config} by hand")
 
 
 def _captures(listed: config.Config) -> Iterator[Finding]:
@@ -124,6 +133,7 @@ def _files(root: DataRoot) -> Iterator[Finding]:
 
 def _decisions(root: DataRoot) -> Iterator[Finding]:
     try:
-        yield Finding(True, f"{decisions.verify(root)} decisions, hash chain intact")
+        count = sum(decisions.verify(root, name) for name in decisions.names(root))
+        yield Finding(True, f"{count} decisions, hash chains intact")
     except LobforgeError as error:
         yield Finding(False, str(error), "restore the decisions folder from a backup")

@@ -10,13 +10,20 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from assets.metadata import rows_by_minute
 from ml.catalog.tables import spec_of
-from ml.core.paths import DataRoot
+from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 from ml.core.prefetch import prefetch
 from ml.storage import commit, durable
 from ml.storage.parquet import Parts, Stored
+
+
+def experiment_of(context: dg.OutputContext | dg.InputContext) -> str:
+    """The experiment that an asset without dates is of; the default one in a run without partition."""
+    return context.asset_partition_key if context.has_asset_partitions else DEFAULT_EXPERIMENT
 
 
 class _Files(dg.ConfigurableIOManager):
@@ -65,10 +72,9 @@ class ParquetTables(_Files):
 
     def _path(self, context: dg.OutputContext | dg.InputContext) -> Path:
         table = context.asset_key.path[-1]
-        if not context.has_asset_partitions:
-            return self.root.whole(table)
-        dimensions = context.asset_partitions_def
-        assert isinstance(dimensions, dg.MultiPartitionsDefinition)  # noqa: S101 - tables have both keys or none
+        dimensions = context.asset_partitions_def if context.has_asset_partitions else None
+        if not isinstance(dimensions, dg.MultiPartitionsDefinition):
+            return self.root.whole(table, experiment_of(context))
         keys = dict(dimensions.get_partition_key_from_str(context.asset_partition_key).keys_by_dimension)
         instrument = keys.pop("instrument")
         (date,) = keys.values()
@@ -79,11 +85,13 @@ class JsonDocuments(_Files):
     """One JSON file per asset, for reports and parameters."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Store a document."""
-        path = self.root.document(context.asset_key.path[-1])
-        durable.write_text(path, json.dumps(obj, indent=1, sort_keys=True))
+        """Store a document: a dataclass, several of them, or what JSON knows."""
+        path = self.root.document(context.asset_key.path[-1], experiment_of(context))
+        durable.write_text(path, json.dumps(to_jsonable_python(obj), indent=1, sort_keys=True))
         context.add_output_metadata({"path": str(path.relative_to(self.root.root)), "sha256": commit.sha256_file(path)})
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """Read a document."""
-        return json.loads(self.root.document(context.asset_key.path[-1]).read_text())
+        """Read a document, as the type that the asset asks for."""
+        wanted = context.dagster_type.typing_type
+        content = json.loads(self.root.document(context.asset_key.path[-1], experiment_of(context)).read_text())
+        return content if wanted is Any else TypeAdapter(wanted).validate_python(content)

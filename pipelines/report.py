@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ml.core.addresses import command
-from ml.core.paths import DataRoot
+from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 
 COLOURS = {"pass": "green", "promote": "green", "fail": "red", "refuse": "red", "insufficient": "yellow"}
 
@@ -33,9 +33,19 @@ def show(report: dict[str, Any], root: DataRoot) -> None:
     decision = Text(report["decision"], style=f"bold {COLOURS[report['decision']]}")
     rest = f", champion {report['champion'] or 'none'}, record {report['record'][:16]}"
     console.print(Text.assemble("decision      ", decision, rest))
+    for name, other in report.get("experiments", {}).items():
+        if name != DEFAULT_EXPERIMENT:
+            console.print(_other(name, other))
     console.print(f"wall          {report['wall_s']:.0f} s")
     further = f"look further  {command(root, 'make', 'ui')}, then http://127.0.0.1:3000"
     console.print(further, soft_wrap=True)
+
+
+def _other(name: str, learned: dict[str, Any]) -> Text:
+    decision = Text(learned["decision"], style=f"bold {COLOURS[learned['decision']]}")
+    missed = [f"{gate['name']} {gate['outcome']}" for gate in learned["gates"] if gate["outcome"] != "pass"]
+    rest = f", champion {learned['champion'] or 'none'}, record {learned['record'][:16]}; {', '.join(missed)}"
+    return Text.assemble(f"{name:<13} ", decision, rest)
 
 
 def _captured(report: dict[str, Any]) -> Table:

@@ -19,6 +19,7 @@ from ml.core import config
 from ml.core.addresses import addressable
 from ml.core.config import Config
 from ml.core.paths import DataRoot
+from ml.learning import experiment
 from ml.storage import durable
 from ml.storage.repair import sweep
 
@@ -38,28 +39,58 @@ def initialise(root: DataRoot, wanted: Config) -> list[str]:
             durable.write_text(root.config, config.render(wanted))
             done.append(f"wrote {root.config}")
         done += _dagster(root)
+        done += register_experiments(root)
         done += sweep(root, TABLES)
         done += _registry(root)
     return done
 
 
+def register_experiments(root: DataRoot) -> list[str]:
+    """Make each experiment of `lobforge.toml` a partition of the assets that learn; returns what was added.
+
+    Raises:
+        SettingsError: one of them is invalid.
+    """
+    from assets.partitions import experiments
+
+    with _instance(root) as instance:
+        return [
+            f"added the experiment {name}" for name in _register(instance, experiments, list(experiment.load(root)))
+        ]
+
+
 @contextmanager
 def opened(root: DataRoot) -> "Generator[dg.DagsterInstance]":
-    """The Dagster instance of a data root, which knows all instruments that are listed now."""
+    """The Dagster instance of a data root, which knows all instruments and experiments that are listed now."""
+    from assets.partitions import INSTRUMENTS, experiments
+
+    with _instance(root) as instance:
+        _register(instance, INSTRUMENTS, config.load(root).ids)
+        _register(instance, experiments, list(experiment.load(root)))
+        yield instance
+
+
+def _instance(root: DataRoot) -> "dg.DagsterInstance":
     import dagster as dg
 
-    from assets.partitions import INSTRUMENTS
+    return dg.DagsterInstance.from_config(str(addressable(root.dagster_home.resolve())))
 
-    with dg.DagsterInstance.from_config(str(addressable(root.dagster_home.resolve()))) as instance:
-        known = instance.get_dynamic_partitions(str(INSTRUMENTS.name))
-        fresh = [name for name in config.load(root).ids if name not in known]
-        if fresh:
-            instance.add_dynamic_partitions(str(INSTRUMENTS.name), fresh)
-        yield instance
+
+def _register(
+    instance: "dg.DagsterInstance", partitions: "dg.DynamicPartitionsDefinition", wanted: list[str]
+) -> list[str]:
+    """Add the keys that the instance does not know yet, and return them."""
+    known = instance.get_dynamic_partitions(str(partitions.name))
+    fresh = [name for name in wanted if name not in known]
+    if fresh:
+        instance.add_dynamic_partitions(str(partitions.name), fresh)
+    return fresh
 
 
 def _dagster(root: DataRoot) -> list[str]:
     import dagster as dg
+
+    from assets.partitions import INSTRUMENTS
 
     home = root.dagster_home
     path = home / "dagster.yaml"
@@ -73,10 +104,11 @@ def _dagster(root: DataRoot) -> list[str]:
         done.append(f"updated {path}")
     if done:
         durable.write_text(path, wanted)
-    with opened(root) as instance:
+    with _instance(root) as instance:
         if found is None:  # the first question creates the databases
             instance.get_run_records(limit=1)
             instance.get_latest_materialization_event(dg.AssetKey("raw_frames"))
+        _register(instance, INSTRUMENTS, config.load(root).ids)
     return done
 
 

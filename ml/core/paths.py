@@ -14,6 +14,8 @@ FEATURE_GROUP = "training_features"
 LEGACY_GROUP = "legacy_samples"
 FEATURE_GROUPS = (FEATURE_GROUP, LEGACY_GROUP)
 """Tables that lie in the feature store."""
+DEFAULT_EXPERIMENT = "base_35_10s"
+"""The experiment that needs no entry in `lobforge.toml`; what belongs to it has no folder of its own."""
 _OFFLINE = PurePosixPath("feature_store", "offline")
 _DIMENSION = {len("YYYY-MM-DD"): "date", len("YYYY-MM"): "month"}
 
@@ -88,8 +90,12 @@ class DataRoot:
 
     @property
     def decisions(self) -> Path:
-        """Immutable decision records and their journal."""
+        """Immutable decision records and their journal, those of other experiments than the default one below it."""
         return self.root / "decisions"
+
+    def decisions_of(self, experiment: str) -> Path:
+        """Decision records and the journal of one experiment."""
+        return self.decisions if experiment == DEFAULT_EXPERIMENT else self.decisions / experiment
 
     @property
     def dagster_home(self) -> Path:
@@ -174,13 +180,16 @@ class DataRoot:
         """The newest feature row of an instrument, which the live runner writes."""
         return self.root / "feature_store" / "online" / f"features_{instrument}.json"
 
-    def whole(self, table: str) -> Path:
-        """The one file of a table without partitions."""
-        return self.table(table) / f"{table}.parquet"
+    def whole(self, table: str, experiment: str = DEFAULT_EXPERIMENT) -> Path:
+        """The one file of a table without dates, of one experiment."""
+        default = experiment == DEFAULT_EXPERIMENT
+        folder = self.table(table) if default else self.table(table) / f"experiment={experiment}"
+        return folder / f"{table}.parquet"
 
-    def document(self, name: str) -> Path:
-        """A small JSON document: a report, or parameters."""
-        return self.documents / f"{name}.json"
+    def document(self, name: str, experiment: str = DEFAULT_EXPERIMENT) -> Path:
+        """A small JSON document of one experiment: a report, or parameters."""
+        folder = self.documents if experiment == DEFAULT_EXPERIMENT else self.documents / experiment
+        return folder / f"{name}.json"
 
     def picture(self, table: str, partition: str | None = None) -> Path:
         """The plot of a partition, named by its Dagster key, or of a table without partitions."""

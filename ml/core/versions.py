@@ -20,9 +20,9 @@ VERSIONS = {
     "candle_targets": 1,
     "legacy_files": 1,
     "legacy_features": 2,
-    "dataset": 2,
+    "dataset": 3,
     "drift": 2,
-    "learning": 2,
+    "learning": 3,
     "layering": 1,
 }
 """The version of each part. `kernel` is frames to events, trades, validity, samples and the checkpoint of a day;

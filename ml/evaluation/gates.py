@@ -13,9 +13,10 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from ml.evaluation.canaries.model import Canary
+from ml.evaluation.findings import Canary, ParityReport
 from ml.learning import metrics
 from ml.learning.dataset import MIN_ROWS
+from ml.learning.experiment import Experiment
 from ml.learning.walk_forward import fold_scores, probabilities
 
 Outcome = Literal["pass", "fail", "insufficient"]
@@ -81,16 +82,19 @@ def coverage(shares: dict[str, tuple[float, int]], source: str) -> Gate:
     return Gate("coverage", outcome, share, MIN_COVERAGE, True, source, f"lowest: {worst}, {count} rows")
 
 
-def rows(count: int, instruments: Sequence[str], never_complete: Mapping[str, str], source: str) -> Gate:
+def rows(
+    count: int, instruments: Sequence[str], never_complete: Mapping[str, str], source: str, row_spacing: int = 1
+) -> Gate:
     """Rows of the panel; too few is no fault of the model.
 
-    Each instrument gives at most one row per second. One in `never_complete` has given none, and what is null in its
-    rows is said instead of the hours that would be missing.
+    Each instrument gives at most one row each `row_spacing` seconds. One in `never_complete` has given none, and what
+    is null in its rows is said instead of the hours that would be missing.
     """
     if count >= MIN_ROWS:
         return Gate("rows", "pass", count, MIN_ROWS, True, source)
     giving = len(set(instruments) - set(never_complete))
-    hours = [f"{(MIN_ROWS - count) / giving / 3600:.1f} h more of {giving} instruments are needed"] if giving else []
+    missing = (MIN_ROWS - count) * row_spacing / 3600
+    hours = [f"{missing / giving:.1f} h more of {giving} instruments are needed"] if giving else []
     why = [f"{name}: {null}" for name, null in never_complete.items()]
     return Gate("rows", "insufficient", count, MIN_ROWS, True, source, "; ".join(hours + why))
 
@@ -102,15 +106,15 @@ def canaries(results: Sequence[Canary], source: str) -> Gate:
     return Gate("canaries", outcome, len(dead), 0, True, source, ", ".join(dead))
 
 
-def parity(counts: dict[str, int], source: str) -> Gate:
+def parity(report: ParityReport, source: str) -> Gate:
     """Feature rows in which the live path differs from the batch."""
-    if counts["mismatches"] == 0 and counts["rows_with_values"] == 0:
-        return Gate("parity", "insufficient", None, 0, True, source, f"none of {counts['rows']} rows has values")
-    outcome: Outcome = "pass" if counts["mismatches"] == 0 else "fail"
-    return Gate("parity", outcome, counts["mismatches"], 0, True, source, f"of {counts['rows']} rows")
+    if report.mismatches == 0 and report.rows_with_values == 0:
+        return Gate("parity", "insufficient", None, 0, True, source, f"none of {report.rows} rows has values")
+    outcome: Outcome = "pass" if report.mismatches == 0 else "fail"
+    return Gate("parity", outcome, report.mismatches, 0, True, source, f"of {report.rows} rows")
 
 
-def improvement(test: pl.DataFrame, rival: Rival, first: bool, horizon_s: int, source: str) -> Gate:
+def improvement(test: pl.DataFrame, rival: Rival, first: bool, experiment: Experiment, source: str) -> Gate:
     """Macro-accuracy gained on the rival over identical rows, by a paired block bootstrap (blocks of 600 s).
 
     Pass needs a lower bound above 0 and a gain of 2 points. Where the interval holds both 0 and 2 points, the data are
@@ -121,7 +125,7 @@ def improvement(test: pl.DataFrame, rival: Rival, first: bool, horizon_s: int, s
     direction, predicted, ts = (test[name].to_numpy() for name in ("direction", "predicted", "ts"))
     gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, rival.predicted)
     draws = metrics.bootstrap_difference(
-        direction, predicted, rival.predicted, ts, max(BLOCK_NS, 10 * horizon_s * 10**9)
+        direction, predicted, rival.predicted, ts, max(BLOCK_NS, 10 * experiment.horizon * 10**9)
     )
     confidence = CONFIDENCE_FIRST if first else CONFIDENCE_LATER
     low, high = (float(q) for q in np.quantile(draws, [1 - confidence, confidence]))
@@ -136,7 +140,7 @@ def improvement(test: pl.DataFrame, rival: Rival, first: bool, horizon_s: int, s
     detail += (
         ""
         if outcome == "pass"
-        else f"; {_power(direction, predicted, rival.predicted, len(test), horizon_s)}; {_ceiling(test)}"
+        else f"; {_power(direction, predicted, rival.predicted, len(test), experiment)}; {_ceiling(test)}"
     )
     return Gate("improvement", outcome, gain, MIN_GAIN, True, source, detail)
 
@@ -180,12 +184,12 @@ def sharpe(test: pl.DataFrame, source: str) -> Gate:
     )
 
 
-def slices(test: pl.DataFrame, rival: Rival, horizon_s: int, source: str) -> Gate:
+def slices(test: pl.DataFrame, rival: Rival, experiment: Experiment, source: str) -> Gate:
     """Shown, not required: the worst gain over instruments and six-hour slices with 500 independent labels or more."""
     gains: dict[str, float] = {}
     sliced = test.with_columns(rival=pl.Series(rival.predicted), slice=pl.col("ts") // (6 * 3600 * 10**9) % 4)
     for (instrument, quarter), part in sliced.group_by("instrument", "slice", maintain_order=True):
-        if part.height / horizon_s >= MIN_SLICE_LABELS:
+        if part.height / _rows_per_label(experiment) >= MIN_SLICE_LABELS:
             direction, predicted, other = (part[name].to_numpy() for name in ("direction", "predicted", "rival"))
             gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, other)
             gains[f"{instrument} {6 * int(quarter):02d}-{6 * int(quarter) + 6:02d} UTC"] = gain  # type: ignore[arg-type]
@@ -220,12 +224,17 @@ def _at_least(value: float, threshold: float) -> Outcome:
     return "pass" if value >= threshold else "fail"
 
 
-def _power(direction: np.ndarray, predicted: np.ndarray, other: np.ndarray, count: int, horizon_s: int) -> str:
+def _rows_per_label(experiment: Experiment) -> float:
+    """How many rows in a row share one horizon: only one of them counts as independent."""
+    return max(experiment.horizon / experiment.row_spacing, 1.0)
+
+
+def _power(direction: np.ndarray, predicted: np.ndarray, other: np.ndarray, count: int, experiment: Experiment) -> str:
     """How many independent labels two points of gain take at the discordance observed (McNemar, 80 % power)."""
     discordance = float(((predicted == direction) != (other == direction)).mean())
     needed = (1.96 + 0.84) ** 2 * max(discordance - MIN_GAIN**2, 0.0) / MIN_GAIN**2
-    have = count / horizon_s
-    more = max(needed - have, 0.0) * horizon_s / 86_400
+    have = count / _rows_per_label(experiment)
+    more = max(needed - have, 0.0) * max(experiment.horizon, experiment.row_spacing) / 86_400
     return f"2 pp need {needed:,.0f} independent labels, {have:,.0f} available: {more:.1f} more symbol-days"
 
 

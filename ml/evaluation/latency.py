@@ -16,7 +16,7 @@ import numpy as np
 from ml.core.instruments import Instrument
 from ml.features.sets import feature_set
 from ml.features.tick.online import OnlineFeatures
-from ml.learning.models.lightgbm import DirectionModel
+from ml.learning.models.trained import TrainedModel
 
 WARM_UP = 50
 MEASURED = 1_000
@@ -30,7 +30,7 @@ class Latency(NamedTuple):
     wall_ms: float
 
 
-def measure(model: DirectionModel, samples: np.ndarray, instrument: Instrument) -> Latency:
+def measure(model: TrainedModel, samples: np.ndarray, instrument: Instrument) -> Latency:
     """Time the same decisions in three rounds: of the processor's times the least counts, of the clock's all do."""
     rounds = np.array([decision_times(model, samples, instrument) for _ in range(ROUNDS)])
     processor = rounds[:, :, 0].min(axis=0)
@@ -38,7 +38,7 @@ def measure(model: DirectionModel, samples: np.ndarray, instrument: Instrument) 
     return Latency(float(np.quantile(processor, 0.99)), float(np.quantile(wall, 0.99)))
 
 
-def decision_times(model: DirectionModel, samples: np.ndarray, instrument: Instrument) -> np.ndarray:
+def decision_times(model: TrainedModel, samples: np.ndarray, instrument: Instrument) -> np.ndarray:
     """Milliseconds f64 (n, 2), processor and wall, of feature row plus prediction.
 
     The decisions are those of the last samples of an array i64 (n, columns), in order.

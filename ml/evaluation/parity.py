@@ -14,6 +14,7 @@ import polars as pl
 
 from ml.core.instruments import Instrument
 from ml.core.time import SECOND
+from ml.evaluation.findings import ParityReport
 from ml.features.tick.build import NAMES, REASONS
 from ml.features.tick.online import OnlineFeatures
 from ml.features.tick.table import FEATURES
@@ -40,6 +41,10 @@ class Parity:
     def counts(self) -> dict[str, int]:
         """The three counts."""
         return {"rows": self.rows, "rows_with_values": self.rows_with_values, "mismatches": self.mismatches}
+
+    def report(self) -> ParityReport:
+        """The counts and the first mismatch."""
+        return ParityReport(**self.counts(), first_mismatch=self.first)
 
     def add(self, other: "Parity") -> None:
         """Take another comparison's counts in."""

@@ -7,7 +7,6 @@ Not here: the checks (`ml.evaluation.canaries.model`, `ml.evaluation.parity`), t
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +15,7 @@ from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.prefetch import prefetch
 from ml.evaluation.canaries import model
+from ml.evaluation.findings import Canary, ParityReport
 from ml.evaluation.parity import Parity, replay
 from ml.learning.dataset import FIRST_SHARE, N_SPLITS, Source
 from ml.learning.walk_forward import trainer
@@ -23,6 +23,7 @@ from ml.market.days.tables import samples_array
 from ml.storage.commit import read
 from ml.storage.parquet import Stored
 
+STRONG_MODEL = "lightgbm"
 STRONG = {"num_leaves": 31, "min_data_in_leaf": 20, "learning_rate": 0.1}
 STRONG_ROUNDS = 60
 THREADS = 1
@@ -34,17 +35,16 @@ def partitions(sources: Iterable[Source]) -> list[Source]:
     return sorted(sources, key=lambda source: (source.instrument, source.date))
 
 
-def run_canaries(root: DataRoot, listed: Config, sources: Iterable[Source]) -> list[dict[str, Any]]:
-    """All canaries on the samples of the largest partition, as dictionaries."""
+def run_canaries(root: DataRoot, listed: Config, sources: Iterable[Source]) -> list[Canary]:
+    """All canaries on the samples of the largest partition."""
     largest = max(partitions(sources), key=lambda source: source.rows)
     samples = _samples(root, largest)
-    strong = trainer(STRONG, STRONG_ROUNDS, THREADS)
+    strong = trainer(STRONG_MODEL, STRONG | {"rounds": STRONG_ROUNDS}, THREADS)
     instrument = listed.instrument(largest.instrument, largest.date)
-    results = model.run(samples, instrument, strong, FIRST_SHARE, N_SPLITS)
-    return [vars(result) | {} for result in results]
+    return model.run(samples, instrument, strong, FIRST_SHARE, N_SPLITS)
 
 
-def run_parity(root: DataRoot, listed: Config, sources: Iterable[Source]) -> dict[str, Any]:
+def run_parity(root: DataRoot, listed: Config, sources: Iterable[Source]) -> ParityReport:
     """Counts of rows, rows with values and mismatches over all partitions, and the first mismatch."""
     total = Parity()
     ordered = partitions(sources)
@@ -52,7 +52,7 @@ def run_parity(root: DataRoot, listed: Config, sources: Iterable[Source]) -> dic
         dates = [source.date for source in found]
         features = pl.concat([read(root.partition("features", date, instrument.id)).collect() for date in dates])
         total.add(replay(_raw(root, instrument.id, dates), features, instrument))
-    return total.counts() | {"first_mismatch": total.first}
+    return total.report()
 
 
 def serving_samples(root: DataRoot, sources: Iterable[Source]) -> tuple[str, np.ndarray]:

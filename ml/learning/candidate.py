@@ -4,47 +4,54 @@ Here: training, its card, and its files below the data root.
 Not here: whether it may serve (`ml.promotion.deployment`).
 """
 
-import hashlib
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import numpy as np
-import polars as pl
 
 from ml.core.paths import DataRoot
-from ml.features.sets import BASE
-from ml.learning.models.lightgbm import DirectionModel, ModelCard, fit
-from ml.learning.training_features import PRIMARY
-from ml.learning.walk_forward import Rows
+from ml.labels.spec import LabelSpec
+from ml.learning.experiment import Experiment
+from ml.learning.models.trained import ModelCard, TrainedModel
+from ml.learning.rows import Rows
+from ml.learning.tuned import Tuned
+from ml.learning.walk_forward import trainer
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The id of a trained model, None if there were too few rows, and the id of the dataset that it was trained on."""
+
+    model_id: str | None
+    dataset_id: str
 
 
 def train(
-    root: DataRoot, panel: pl.DataFrame, label_spec: dict[str, Any], tuned: dict[str, Any], threads: int
+    root: DataRoot,
+    rows: Rows,
+    experiment: Experiment,
+    label_spec: LabelSpec | None,
+    tuned: Tuned | None,
+    threads: int,
 ) -> str | None:
-    """Train and store the candidate; returns its id, None where there are no tuned parameters for too few rows."""
-    if not tuned:
+    """Train and store the candidate; returns its id, None where nothing was tuned for too few rows."""
+    if tuned is None:
         return None
-    rows = Rows.of(panel, BASE.columns)
-    fitted = fit(rows.features, rows.direction, rows.start, tuned["params"], tuned["rounds"], threads)
+    features = experiment.feature_set
+    fitted = trainer(tuned.model, tuned.options, threads)(rows, np.arange(len(rows.direction)))
     card = ModelCard(
-        features=tuple(BASE.columns),
-        used=tuple(BASE.columns[k] for k in fitted.used),
-        priors=tuple(np.round(fitted.priors, 9).tolist()),
-        params=tuned["params"],
-        rounds=tuned["rounds"],
-        horizon=PRIMARY,
-        feature_set=BASE.name,
-        feature_set_hash=BASE.hash,
-        code_version=BASE.code_version,
-        label_spec=label_spec,
-        panel_sha256=panel_hash(panel),
+        experiment=experiment.name,
+        model=tuned.model,
+        options=tuned.options,
+        features=tuple(features.columns),
+        horizon=experiment.horizon,
+        feature_set=features.name,
+        feature_set_hash=features.hash,
+        code_version=features.code_version,
+        label_spec=asdict(label_spec) if label_spec else {},
+        panel_sha256=rows.hash,
         trained_until=int(rows.end.max()),
-        rows=panel.height,
+        rows=len(rows.direction),
     )
-    model = DirectionModel(fitted.booster, card)
+    model = TrainedModel(fitted, card)
     model.save(root.model(model.id))
     return model.id
-
-
-def panel_hash(panel: pl.DataFrame) -> str:
-    """Hex sha256, 16 digits, over the panel's rows."""
-    return hashlib.sha256(panel.hash_rows(seed=1).to_numpy().tobytes()).hexdigest()[:16]

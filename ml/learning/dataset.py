@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -17,10 +18,11 @@ import polars as pl
 from ml.core.config import Config
 from ml.core.errors import DatasetError, StoreError
 from ml.core.paths import FEATURE_GROUP, DataRoot, partition_of
-from ml.features.sets import FeatureSet
 from ml.labels.spec import LabelSpec, fit
+from ml.learning import experiment as experiments
 from ml.learning.completeness import Completeness
-from ml.learning.training_features import PRIMARY
+from ml.learning.experiment import Experiment
+from ml.learning.rows import Rows
 from ml.storage.commit import Entry, manifest, require_current, sha256_file
 from ml.storage.parquet import Parts, Stored
 
@@ -54,11 +56,21 @@ class Source:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which stored partitions a dataset is made of; dates are UTC, None is open."""
+    """Which stored partitions a dataset is made of; dates are UTC, None is open.
+
+    `window_days` keeps that many dates up to the last one that is stored.
+    """
 
     start: str | None = None
     end: str | None = None
     instruments: tuple[str, ...] = ()
+    window_days: int | None = None
+
+    @classmethod
+    def of(cls, experiment: Experiment, narrower: "Selection | None" = None) -> "Selection":
+        """That of an experiment, between the dates and of the instruments of a narrower one."""
+        wanted = narrower or cls()
+        return cls(wanted.start, wanted.end, wanted.instruments or experiment.instruments, experiment.window_days)
 
     def sources(self, root: DataRoot) -> list[Source]:
         """The published files of the selection, sorted by path.
@@ -71,6 +83,10 @@ class Selection:
         chosen = [(entry, source) for entry, source in found if self._holds(source)]
         if not chosen:
             raise DatasetError(f"No {FEATURE_GROUP} partition matches {self}. Materialize the partitions first.")
+        if self.window_days is not None:
+            last = date.fromisoformat(max(source.date for _, source in chosen))
+            first = (last - timedelta(self.window_days - 1)).isoformat()
+            chosen = [(entry, source) for entry, source in chosen if source.date >= first]
         require_current(FEATURE_GROUP, [entry for entry, _ in chosen])
         return sorted((source for _, source in chosen), key=lambda source: source.path)
 
@@ -94,8 +110,8 @@ class PanelRecord:
     dataset_id: str
     sources: tuple[Source, ...]
     label_spec: LabelSpec | None
+    experiment: Experiment
     feature_set_hash: str
-    row_spacing: int
     label_coverage: dict[str, tuple[float, int]]
     never_complete: dict[str, str]
 
@@ -104,11 +120,14 @@ class PanelRecord:
         """The record of a stored panel.
 
         Raises:
-            StoreError: it has none.
+            StoreError: it has none, or one of older code.
         """
         content: dict[str, Any] = json.loads(panel.note(NOTE))
+        if "experiment" not in content:
+            raise StoreError(f"{panel.path} has no experiment: older code made it. Materialize its asset again.")
         spec = content["label_spec"]
         content["label_spec"] = LabelSpec(**spec) if spec else None
+        content["experiment"] = experiments.of_dict(content["experiment"])
         content["sources"] = tuple(Source(**source) for source in content["sources"])
         content["label_coverage"] = {name: tuple(share) for name, share in content["label_coverage"].items()}
         return cls(**content)
@@ -118,45 +137,51 @@ class PanelRecord:
         return {NOTE: json.dumps(asdict(self), sort_keys=True)}
 
 
-def dataset_id(sources: Sequence[Source], spec: LabelSpec | None, features: FeatureSet, row_spacing: int = 1) -> str:
+def rows_of(panel: Stored, root: DataRoot) -> Rows:
+    """The rows of a stored panel with the features of its experiment; they are mapped in the staging folder."""
+    return Rows.read(panel, PanelRecord.of(panel).experiment.feature_set.columns, root.staging)
+
+
+def dataset_id(sources: Sequence[Source], spec: LabelSpec | None, experiment: Experiment) -> str:
     """Hex sha256, 16 digits, over the files' content and the specs: the same id is the same panel."""
     files = [(source.path, source.sha256) for source in sources]
-    content = [files, spec.hash if spec else None, features.hash, PRIMARY, row_spacing]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    wanted = [experiment.feature_set.hash, experiment.horizon, experiment.row_spacing]
+    return hashlib.sha256(json.dumps([files, spec.hash if spec else None, *wanted]).encode()).hexdigest()[:16]
 
 
-def fit_spec(root: DataRoot, sources: Sequence[Source], row_spacing: int = 1) -> LabelSpec | None:
-    """The label spec of the primary horizon, from the first training block; None below 100 usable rows.
+def fit_spec(root: DataRoot, sources: Sequence[Source], experiment: Experiment) -> LabelSpec | None:
+    """The label spec of the experiment's horizon, from the first training block; None below 100 usable rows.
 
     Raises:
         DatasetError: the price never moves.
     """
-    movement = f"movement_{PRIMARY}s"
-    columns = ("instrument", "ts", "half_spread", movement, f"sigma_{PRIMARY}s")
-    labelled = sum(_spaced(rows, row_spacing)[movement].count() for rows in days(root, sources, ("ts", movement)))
+    movement = experiment.label("movement")
+    columns = ("instrument", "ts", "half_spread", movement, experiment.label("sigma"))
+    spacing = experiment.row_spacing
+    labelled = sum(_spaced(rows, spacing)[movement].count() for rows in days(root, sources, ("ts", movement)))
     wanted = int(labelled * FIRST_SHARE)
     block = list[pl.DataFrame]()
     for rows in days(root, sources, columns):
         if wanted <= 0:
             break
-        block.append(_spaced(rows, row_spacing).drop_nulls(movement).head(wanted))
+        block.append(_spaced(rows, spacing).drop_nulls(movement).head(wanted))
         wanted -= block[-1].height
-    return spec_of(pl.concat(block)) if block else None
+    return spec_of(pl.concat(block), experiment) if block else None
 
 
-def spec_of(block: pl.DataFrame) -> LabelSpec | None:
+def spec_of(block: pl.DataFrame, experiment: Experiment) -> LabelSpec | None:
     """The label spec fitted on the rows of a first training block; None below 100 usable rows.
 
     Raises:
         DatasetError: the price never moves.
     """
-    named = block.select("ts", "half_spread", movement=f"movement_{PRIMARY}s", sigma=f"sigma_{PRIMARY}s")
-    return fit(named, PRIMARY) if named.drop_nulls().height >= MIN_SPEC_ROWS else None
+    named = block.select("ts", "half_spread", movement=experiment.label("movement"), sigma=experiment.label("sigma"))
+    return fit(named, experiment.horizon) if named.drop_nulls().height >= MIN_SPEC_ROWS else None
 
 
-def first_block(rows: pl.DataFrame, share: float = FIRST_SHARE) -> pl.DataFrame:
+def first_block(rows: pl.DataFrame, experiment: Experiment, share: float = FIRST_SHARE) -> pl.DataFrame:
     """The rows that only ever train: the first share of the labelled rows, by time."""
-    labelled = rows.filter(pl.col(f"movement_{PRIMARY}s").is_not_null())
+    labelled = rows.filter(pl.col(experiment.label("movement")).is_not_null())
     return labelled.head(int(labelled.height * share))
 
 
@@ -172,8 +197,7 @@ def panel(
     config: Config,
     sources: Sequence[Source],
     spec: LabelSpec | None,
-    features: FeatureSet,
-    row_spacing: int = 1,
+    experiment: Experiment,
 ) -> Parts:
     """The panel with its record, made while it is stored; one UTC date is held at a time.
 
@@ -182,15 +206,15 @@ def panel(
         config: instruments, to say why one has no complete row.
         sources: the partitions, sorted by path.
         spec: the label spec; without one the panel has no row.
-        features: which columns.
-        row_spacing: seconds between rows; at 1 every sample counts.
+        experiment: which columns, label and rows.
     """
-    identity = dataset_id(sources, spec, features, row_spacing)
+    features = experiment.feature_set
+    identity = dataset_id(sources, spec, experiment)
     notes = dict[str, str]()
 
     def rows() -> Iterator[pl.DataFrame]:
-        movement = f"movement_{PRIMARY}s"
-        columns = ("instrument", "ts", *features.columns, "half_spread", *_labels())
+        movement = experiment.label("movement")
+        columns = ("instrument", "ts", *features.columns, "half_spread", *_labels(experiment))
         shares = dict[str, tuple[float, int]]()
         complete = Completeness(features.columns, movement)
         kept = 0
@@ -201,48 +225,50 @@ def panel(
                 share = frame[movement].is_not_null().mean() or 0.0
                 shares[f"{source.date}|{source.instrument}"] = (share, frame.height)  # type: ignore[assignment]
                 complete.add(source.instrument, source.date, frame)
-                frames.append(build(_spaced(frame, row_spacing), spec, features))
+                frames.append(build(_spaced(frame, experiment.row_spacing), spec, experiment))
             day = pl.concat(frames).sort("ts", "instrument")
             kept += day.height
             yield day
         gone = complete.never_complete(root, config) if kept < MIN_ROWS else {}
         notes.update(
-            PanelRecord(identity, tuple(sources), spec, features.hash, row_spacing, shares, gone).note(),
+            PanelRecord(identity, tuple(sources), spec, experiment, features.hash, shares, gone).note(),
         )
 
-    return Parts(build(pl.DataFrame(schema=_schema(features)), spec, features).schema, rows(), notes=notes)
+    return Parts(build(pl.DataFrame(schema=_schema(experiment)), spec, experiment).schema, rows(), notes=notes)
 
 
-def build(rows: pl.DataFrame, spec: LabelSpec | None, features: FeatureSet) -> pl.DataFrame:
-    """The rows that have every feature and a label at the primary horizon, with their class; features as float32.
+def build(rows: pl.DataFrame, spec: LabelSpec | None, experiment: Experiment) -> pl.DataFrame:
+    """The rows that have every feature and a label at the experiment's horizon, with their class; features as float32.
 
     Without a spec there is no row.
 
     Columns: instrument, ts, the features, half_spread, movement, sigma, label_start, label_end, direction.
     """
+    columns = experiment.feature_set.columns
     renamed = rows.select(
         "instrument",
         "ts",
-        *features.columns,
+        *columns,
         "half_spread",
-        movement=f"movement_{PRIMARY}s",
-        sigma=f"sigma_{PRIMARY}s",
+        movement=experiment.label("movement"),
+        sigma=experiment.label("sigma"),
         label_start="ts",
-        label_end=f"label_end_{PRIMARY}s",
+        label_end=experiment.label("label_end"),
     ).drop_nulls()
-    renamed = renamed.cast(dict.fromkeys(features.columns, pl.Float32()))
+    renamed = renamed.cast(dict.fromkeys(columns, pl.Float32()))
     if spec is None:
         return renamed.clear().with_columns(direction=pl.lit(0, pl.Int8))
     movement, half_spread, sigma = (renamed[name].to_numpy() for name in ("movement", "half_spread", "sigma"))
     return renamed.with_columns(direction=spec.apply(movement, half_spread, sigma))
 
 
-def _labels() -> list[str]:
-    return [f"{name}_{PRIMARY}s" for name in ("movement", "sigma", "label_end")]
+def _labels(experiment: Experiment) -> list[str]:
+    return [experiment.label(name) for name in ("movement", "sigma", "label_end")]
 
 
-def _schema(features: FeatureSet) -> dict[str, Any]:
-    return {name: _dtype(name) for name in ("instrument", "ts", *features.columns, "half_spread", *_labels())}
+def _schema(experiment: Experiment) -> dict[str, Any]:
+    columns = experiment.feature_set.columns
+    return {name: _dtype(name) for name in ("instrument", "ts", *columns, "half_spread", *_labels(experiment))}
 
 
 def _dtype(name: str) -> Any:

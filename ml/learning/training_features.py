@@ -6,10 +6,7 @@ Not here: which rows may train (`ml.learning.dataset`).
 
 import polars as pl
 
-from ml.core.config import HORIZONS
 from ml.core.errors import DatasetError
-
-PRIMARY = HORIZONS[0]
 
 
 def join(features: pl.DataFrame, labels: pl.DataFrame, instrument_id: str) -> pl.DataFrame:

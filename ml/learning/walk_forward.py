@@ -4,65 +4,37 @@ Here: the out-of-sample predictions and their scores per fold.
 Not here: splits (`ml.learning.splits`), verdicts (`ml.evaluation.gates`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from ml.features.sets import BASE
+from ml.core.time import SECOND
 from ml.learning import metrics, splits
 from ml.learning.dataset import FIRST_SHARE, N_SPLITS
-from ml.learning.models import baselines
-from ml.learning.models.lightgbm import Fitted, fit
-
-EMBARGO_NS = 60 * 10**9
-"""At least the longest label horizon and the longest window of features without a scale."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A panel as arrays, in order of time.
-
-    Features f32 or f64 (n, k) with their names; per row its class i8, label start and end (ns), instrument and
-    movement.
-    """
-
-    features: np.ndarray
-    names: list[str]
-    direction: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    instrument: np.ndarray
-    movement: np.ndarray
-
-    @classmethod
-    def of(cls, panel: pl.DataFrame, names: list[str]) -> "Rows":
-        """The panel's rows, sorted by time."""
-        ordered = panel.sort("label_start", "instrument")
-        return cls(
-            ordered.select(names).to_numpy(),
-            names,
-            ordered["direction"].to_numpy(),
-            ordered["label_start"].to_numpy(),
-            ordered["label_end"].to_numpy(),
-            ordered["instrument"].to_numpy(),
-            ordered["movement"].to_numpy(),
-        )
-
-    def folds(self, first_share: float, n_splits: int) -> list[splits.Fold]:
-        """Purged walk-forward folds over the rows."""
-        return splits.walk_forward(self.start, self.end, first_share, n_splits, EMBARGO_NS)
+from ml.learning.experiment import Experiment
+from ml.learning.models import baselines, catalog
+from ml.learning.models.family import Model, directions
+from ml.learning.rows import EMBARGO_NS, Rows, blocks
+from ml.learning.tuned import Tuned
 
 
+def embargo_ns(experiment: Experiment) -> int:
+    """The embargo of a panel of the experiment."""
+    return max(EMBARGO_NS, experiment.horizon * SECOND)
+
+
+NO_ANSWERS: Mapping[str, np.ndarray | None] = dict.fromkeys(baselines.NAMES)
+"""Of the baselines, in rows that they were fitted on."""
 SCORES = ("train", "test", *baselines.NAMES, "log_loss", "calibration_error", "auc")
-Trainer = Callable[[Rows, np.ndarray], Fitted]
+Trainer = Callable[[Rows, np.ndarray], Model]
 
 
-def trainer(params: dict[str, Any], rounds: int, threads: int) -> Trainer:
-    """A function that trains a LightGBM model on given rows."""
-    return lambda rows, at: fit(rows.features[at], rows.direction[at], rows.start[at], params, rounds, threads)
+def trainer(model: str, options: dict[str, Any], threads: int) -> Trainer:
+    """A function that trains a model of the catalog on given rows."""
+    chosen = catalog.options_of(model, options)
+    return lambda rows, at: catalog.family(model).fit(rows, at, chosen, threads)
 
 
 def predict(rows: Rows, folds: list[splits.Fold], train: Trainer) -> pl.DataFrame:
@@ -75,23 +47,21 @@ def predict(rows: Rows, folds: list[splits.Fold], train: Trainer) -> pl.DataFram
     parts: list[pl.DataFrame] = []
     for fold in folds:
         model = train(rows, fold.train)
-        rivals = baselines.fit(rows.features[fold.train], rows.direction[fold.train], rows.names)
+        rivals = baselines.fit(rows, fold.train)
         for part, at in (("train", splits.last_block(fold, len(fold.test))), ("test", fold.test)):
-            probabilities = model.probabilities(rows.features[at])
-            answers = {
-                name: rival.directions(rows.features[at], last[at]) if part == "test" else None
-                for name, rival in rivals.items()
-            }
-            parts.append(_frame(rows, fold.number, part, at, probabilities, model.priors, answers))
+            for some in blocks(at):
+                features = rows.features[some]
+                answers = baselines.answers(rivals, features, last[some]) if part == "test" else NO_ANSWERS
+                p = model.predict_proba(features)
+                parts.append(_frame(rows, fold.number, part, some, p, model.priors, answers))
     return pl.concat(parts)
 
 
-def panel_predictions(panel: pl.DataFrame, tuned: dict[str, Any], threads: int) -> pl.DataFrame:
+def panel_predictions(rows: Rows, tuned: Tuned | None, threads: int) -> pl.DataFrame:
     """`fold_predictions` of a panel with tuned parameters; no row where there are none for too few rows."""
-    rows = Rows.of(panel, BASE.columns)
-    if not tuned:
-        return _frame(rows, 0, "test", np.zeros(0, int), np.zeros((0, 3)), np.ones(3), dict.fromkeys(baselines.NAMES))
-    return predict(rows, rows.folds(FIRST_SHARE, N_SPLITS), trainer(tuned["params"], tuned["rounds"], threads))
+    if tuned is None:
+        return _frame(rows, 0, "test", np.zeros(0, int), np.zeros((0, 3)), np.ones(3), NO_ANSWERS)
+    return predict(rows, rows.folds(FIRST_SHARE, N_SPLITS), trainer(tuned.model, tuned.options, threads))
 
 
 def fold_scores(predictions: pl.DataFrame) -> pl.DataFrame:
@@ -126,11 +96,8 @@ def probabilities(predictions: pl.DataFrame) -> np.ndarray:
 def best_baseline(rows: Rows, train: np.ndarray, judge: np.ndarray) -> str:
     """The baseline with the best macro-accuracy on validation rows: chosen before the test is seen."""
     last = baselines.last_directions(rows.direction, rows.start, rows.end, rows.instrument)
-    rivals = baselines.fit(rows.features[train], rows.direction[train], rows.names)
-    scores = {
-        name: metrics.macro_accuracy(rows.direction[judge], rival.directions(rows.features[judge], last[judge]))
-        for name, rival in rivals.items()
-    }
+    found = baselines.answers(baselines.fit(rows, train), rows.features[judge], last[judge])
+    scores = {name: metrics.macro_accuracy(rows.direction[judge], answers) for name, answers in found.items()}
     return max(scores, key=lambda name: scores[name])
 
 
@@ -141,7 +108,7 @@ def _frame(
     at: np.ndarray,
     p: np.ndarray,
     priors: np.ndarray,
-    answers: dict[str, np.ndarray | None],
+    answers: Mapping[str, np.ndarray | None],
 ) -> pl.DataFrame:
     columns = {
         "instrument": pl.Series(rows.instrument[at].tolist(), dtype=pl.String),  # no rows have no dtype of their own
@@ -152,7 +119,7 @@ def _frame(
         "p_down": p[:, 0],
         "p_neutral": p[:, 1],
         "p_up": p[:, 2],
-        "predicted": (p / priors).argmax(axis=1).astype(np.int8),
+        "predicted": directions(p, priors),
     }
     head = [pl.lit(number, pl.Int64).alias("fold"), pl.lit(part).alias("part")]
     tail = [pl.lit(None, pl.Int8).alias(name) if a is None else pl.Series(name, a) for name, a in answers.items()]

@@ -13,25 +13,29 @@ import numpy as np
 import polars as pl
 
 from ml.core.config import Config
-from ml.core.errors import DatasetError
+from ml.core.errors import DatasetError, RegistryError
 from ml.core.paths import DataRoot
 from ml.evaluation import gates, latency, verdict
-from ml.evaluation.canaries.model import Canary
+from ml.evaluation.findings import Canary, ParityReport
 from ml.evaluation.gates import Gate, Rival
-from ml.features.sets import BASE
+from ml.learning import experiment as experiments
 from ml.learning import metrics, walk_forward
+from ml.learning.candidate import Candidate
 from ml.learning.dataset import FIRST_SHARE, N_SPLITS, PanelRecord
-from ml.learning.models.lightgbm import DirectionModel, load
-from ml.learning.training_features import PRIMARY
+from ml.learning.experiment import Experiment
+from ml.learning.models.trained import TrainedModel, load
+from ml.learning.tuned import Tuned
 from ml.plotting import plots
 from ml.promotion.registry import Registry
-from ml.storage.commit import manifest, read
+from ml.storage.commit import Entry, manifest
+from ml.storage.parquet import Stored
 
 SAME = (
     "candidate",
     "dataset_id",
     "split",
     "label_spec",
+    "experiment",
     "feature_set",
     "code_version",
     "baseline",
@@ -43,117 +47,137 @@ SAME = (
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a decision rests on: the outputs of the steps before it; `trained_on` is the candidate's dataset id."""
+    """What a decision rests on: the outputs of the steps before it."""
 
     panel: PanelRecord
-    tuned: dict[str, Any]
+    tuned: Tuned | None
     predictions: pl.DataFrame
-    model_id: str | None
-    trained_on: str
-    canaries: list[dict[str, Any]]
-    parity: dict[str, Any]
+    candidate: Candidate
+    canaries: list[Canary]
+    parity: ParityReport
+
+    @property
+    def experiment(self) -> Experiment:
+        """What the panel was made for."""
+        return self.panel.experiment
 
 
 def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidence) -> dict[str, Any]:
-    """Ask every gate, put the decision into force, and return its record.
+    """Ask every gate, put the decision on the experiment's model into force, and return its record.
 
     Raises:
         DatasetError: the candidate was trained on another panel.
-        RegistryError: the champion changed while the gates were asked.
+        RegistryError: the champion changed while the gates were asked, or was trained for another definition.
     """
-    if evidence.trained_on != evidence.panel.dataset_id:
+    candidate = evidence.candidate
+    if candidate.dataset_id != evidence.panel.dataset_id:
         raise DatasetError(
-            f"The candidate was trained on dataset {evidence.trained_on}, but the panel is of dataset "
+            f"The candidate was trained on dataset {candidate.dataset_id}, but the panel is of dataset "
             f"{evidence.panel.dataset_id}. Materialize the candidate again, and what comes between."
         )
+    experiment = evidence.experiment
+    features = experiment.feature_set
+    registry = registry.of(experiment.name)
     registry.reconcile()
     champion = registry.champion()
-    panel_entry = manifest(root, "dataset_panel")[str(root.whole("dataset_panel").relative_to(root.root))]
-    model = load(root.model(evidence.model_id)) if evidence.model_id else None
+    panel_entry = _stored(root, "dataset_panel", experiment)
+    model = load(root.model(candidate.model_id)) if candidate.model_id else None
     asked = _data_gates(evidence, panel_entry.rows, panel_entry.sha256)
     judged = _model_gates(root, listed, registry, evidence, model) if model else None
     asked += judged or gates.no_candidate(panel_entry.sha256)
     content = {
         "decision": gates.decide(asked),
-        "candidate": evidence.model_id,
+        "candidate": candidate.model_id,
         "champion_before": champion,
         "approver": "gates",
         "dataset_id": evidence.panel.dataset_id,
-        "split": {"first_share": FIRST_SHARE, "n_splits": N_SPLITS, "embargo_ns": walk_forward.EMBARGO_NS},
+        "split": {"first_share": FIRST_SHARE, "n_splits": N_SPLITS, "embargo_ns": walk_forward.embargo_ns(experiment)},
         "label_spec": asdict(evidence.panel.label_spec) if evidence.panel.label_spec else {},
-        "feature_set": {"name": BASE.name, "hash": BASE.hash},
-        "code_version": BASE.code_version,
-        "trials": evidence.tuned.get("n_trials", 0),
-        "baseline": evidence.tuned.get("baseline"),
-        "predictions_sha256": _predictions_sha256(root),
-        "canaries": evidence.canaries,
-        "parity": evidence.parity,
+        "experiment": experiments.as_dict(experiment),
+        "feature_set": {"name": features.name, "hash": features.hash},
+        "code_version": features.code_version,
+        "trials": evidence.tuned.n_trials if evidence.tuned else 0,
+        "baseline": evidence.tuned.baseline if evidence.tuned else None,
+        "predictions_sha256": _stored(root, "fold_predictions", experiment).sha256,
+        "canaries": [asdict(canary) for canary in evidence.canaries],
+        "parity": asdict(evidence.parity),
         "gates": gates.as_dicts(asked),
     }
     content["evidence"] = _evidence_key(content)
     known = registry.decided(content["evidence"])
     if known is not None:
         return known
-    return registry.commit(content, _log(root, registry, evidence, content) if model else None)
+    return registry.commit(content, _log(root, registry, evidence, content) if evidence.tuned and model else None)
 
 
 def _data_gates(evidence: Evidence, count: int, source: str) -> list[Gate]:
     instruments = [source.instrument for source in evidence.panel.sources]
     return [
         gates.coverage(evidence.panel.label_coverage, source),
-        gates.rows(count, instruments, evidence.panel.never_complete, source),
-        gates.canaries([Canary(**canary) for canary in evidence.canaries], _digest(evidence.canaries)),
-        gates.parity(
-            {name: evidence.parity[name] for name in ("rows", "rows_with_values", "mismatches")},
-            _digest(evidence.parity),
-        ),
+        gates.rows(count, instruments, evidence.panel.never_complete, source, evidence.experiment.row_spacing),
+        gates.canaries(evidence.canaries, _digest([asdict(canary) for canary in evidence.canaries])),
+        gates.parity(evidence.parity, _digest(asdict(evidence.parity))),
     ]
 
 
 def _model_gates(
-    root: DataRoot, listed: Config, registry: Registry, evidence: Evidence, model: DirectionModel
+    root: DataRoot, listed: Config, registry: Registry, evidence: Evidence, model: TrainedModel
 ) -> list[Gate]:
-    source = _predictions_sha256(root)
+    experiment = evidence.experiment
+    source = _stored(root, "fold_predictions", experiment).sha256
     test = evidence.predictions.filter(pl.col("part") == "test")
     champion = registry.champion()
-    rival, rows = _rival(root, registry, test) if champion else (_baseline(evidence, test), test)
+    rival, rows = _rival(root, registry, experiment, test) if champion else (_baseline(evidence, test), test)
     instrument_id, samples = verdict.serving_samples(root, evidence.panel.sources)
     measured = latency.measure(model, samples, listed.instrument(instrument_id))
-    differing = _reload_differences(root, model)
+    differing = _reload_differences(root, experiment, model)
     return [
-        gates.improvement(rows, rival, champion is None, PRIMARY, source),
+        gates.improvement(rows, rival, champion is None, experiment, source),
         gates.train_gap(evidence.predictions, source),
         gates.calibration(rows, rival, source),
         gates.latency(measured.processor_ms, measured.wall_ms, model.id),
         gates.reload(differing, model.id),
         gates.sharpe(test, source),
-        gates.slices(rows, rival, PRIMARY, source),
+        gates.slices(rows, rival, experiment, source),
     ]
 
 
 def _baseline(evidence: Evidence, test: pl.DataFrame) -> Rival:
     """For the first model ever: the best of three baselines, chosen on validation rows inside the first block."""
-    name = evidence.tuned["baseline"]
+    assert evidence.tuned  # noqa: S101 - a candidate was tuned
+    name = evidence.tuned.baseline
     return Rival(name, test[name].to_numpy())
 
 
-def _rival(root: DataRoot, registry: Registry, test: pl.DataFrame) -> tuple[Rival, pl.DataFrame]:
+def _rival(
+    root: DataRoot, registry: Registry, experiment: Experiment, test: pl.DataFrame
+) -> tuple[Rival, pl.DataFrame]:
     """The champion's answers on the test rows that lie after all it was trained on."""
     champion = registry.load()
-    rows = test.filter(pl.col("ts") >= champion.card.trained_until)
-    features = (
-        read(root.whole("dataset_panel"))
-        .collect()
-        .join(rows.select("instrument", "ts"), on=["instrument", "ts"], how="right", maintain_order="right")
-    )
-    p = champion.probabilities(features.select(champion.card.features).to_numpy()) if rows.height else np.zeros((0, 3))
+    card = champion.card
+    if (card.feature_set_hash, card.horizon) != (experiment.feature_set.hash, experiment.horizon):
+        raise RegistryError(
+            f"The champion of {experiment.name} was trained on {card.feature_set} {card.feature_set_hash} at "
+            f"{card.horizon} s, the candidate on {experiment.features} {experiment.feature_set.hash} at "
+            f"{experiment.horizon} s: they cannot be compared. Name the changed experiment otherwise in lobforge.toml."
+        )
+    rows = test.filter(pl.col("ts") >= card.trained_until)
+    p = np.zeros((rows.height, 3))
+    wanted = rows.select("instrument", "ts").with_row_index("at")
+    panel = Stored(root.whole("dataset_panel", experiment.name))
+    for part in panel.parts("instrument", "ts", *card.features):
+        found = part.join(wanted, on=["instrument", "ts"])
+        if found.height:
+            p[found["at"].to_numpy()] = champion.probabilities(found.select(card.features).to_numpy())
     error = metrics.calibration_error(rows["direction"].to_numpy(), p) if rows.height else None
     return Rival(f"champion {registry.champion()}", champion.directions(p), error), rows
 
 
-def _reload_differences(root: DataRoot, model: DirectionModel) -> int:
+def _reload_differences(root: DataRoot, experiment: Experiment, model: TrainedModel) -> int:
     """Panel rows on which the candidate, written and read back once more, predicts otherwise."""
-    rows = read(root.whole("dataset_panel")).collect().tail(1_000).select(model.card.features).to_numpy()
+    panel = Stored(root.whole("dataset_panel", experiment.name))
+    last = [panel.group(number, *model.card.features) for number in range(max(panel.groups - 2, 0), panel.groups)]
+    rows = pl.concat(last).tail(1_000).to_numpy()
     copy = root.staging / f"reload-{model.id}"
     model.save(copy)
     again = load(copy)
@@ -163,8 +187,8 @@ def _reload_differences(root: DataRoot, model: DirectionModel) -> int:
     return int((model.probabilities(rows) != again.probabilities(rows)).any(axis=1).sum())
 
 
-def _predictions_sha256(root: DataRoot) -> str:
-    return manifest(root, "fold_predictions")[str(root.whole("fold_predictions").relative_to(root.root))].sha256
+def _stored(root: DataRoot, table: str, experiment: Experiment) -> Entry:
+    return manifest(root, table)[str(root.whole(table, experiment.name).relative_to(root.root))]
 
 
 def _log(root: DataRoot, registry: Registry, evidence: Evidence, content: dict[str, Any]) -> str:
@@ -175,11 +199,13 @@ def _log(root: DataRoot, registry: Registry, evidence: Evidence, content: dict[s
     bins = metrics.reliability(test["direction"].to_numpy(), walk_forward.probabilities(test))
     values = {gate["name"]: gate["value"] for gate in content["gates"] if gate["value"] is not None}
     values |= {f"mean_{name}": float(scores[name].mean()) for name in scores.columns if name not in ("fold", "rows")}  # type: ignore[arg-type]
-    params = evidence.tuned["params"] | {"rounds": evidence.tuned["rounds"], "trials": evidence.tuned["n_trials"]}
+    assert evidence.tuned  # noqa: S101 - a candidate was tuned
+    params = evidence.tuned.options | {"model": evidence.tuned.model, "trials": evidence.tuned.n_trials}
     tags = {
         "model_id": model_id,
         "dataset_id": content["dataset_id"],
-        "feature_set_hash": BASE.hash,
+        "experiment": evidence.experiment.name,
+        "feature_set_hash": evidence.experiment.feature_set.hash,
         "decision": content["decision"],
     }
     pictures = {"folds.png": plots.folds(scores), "reliability.png": plots.reliability(bins)}

@@ -2,9 +2,9 @@
 
 The only adapter to mlflow.
 
-Here: MLflow under the data root, and the commit order of a decision.
+Here: MLflow under the data root, the commit order of a decision, going back to an earlier version, retiring one.
 Not here: the decision itself (`ml.evaluation.gates`), its record (`ml.storage.decisions`), the model's files
-(`ml.models`).
+(`ml.learning.models`).
 
 Order: record staged, MLflow version with its artefacts, record published, alias moved if it still stands where the
 decision saw it, journal line. A kill between any two steps leaves the journal's head in force: `reconcile` moves the
@@ -12,7 +12,8 @@ alias back to it.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import time_ns
@@ -22,29 +23,58 @@ from filelock import FileLock
 
 from ml.core.addresses import sqlite_url
 from ml.core.errors import ModelRefused, RegistryError
-from ml.core.paths import DataRoot
-from ml.learning.models.lightgbm import DirectionModel, load
+from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
+from ml.learning.models.trained import TrainedModel, fits, load, smoke_test
 from ml.storage import decisions
 
-MODEL = "direction"
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 CANDIDATE = "candidate"
+ALIASES = (CANDIDATE, CHALLENGER, CHAMPION)
 EXPERIMENT = "lobforge"
 
 
-class Registry:
-    """The registry of one data root; creating it creates the store, once, under a lock."""
+@dataclass(frozen=True)
+class Version:
+    """One registered model: number, id of its content, aliases, time of registration (ns UTC), whether retired."""
 
-    def __init__(self, root: DataRoot) -> None:
+    version: str
+    model_id: str
+    aliases: tuple[str, ...]
+    registered_at: int
+    retired: bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """One journal record: what was decided when (ns UTC), by whom and why, and the champion before and after it."""
+
+    at: int
+    decision: str
+    model_id: str | None
+    version: str | None
+    champion_before: str | None
+    champion: str | None
+    who: str
+    why: str
+
+
+class Registry:
+    """The models of one experiment in the registry of a data root; creating it creates the store, once, under a lock.
+
+    Each experiment has versions, aliases and a journal of its own.
+    """
+
+    def __init__(self, root: DataRoot, name: str = DEFAULT_EXPERIMENT) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # else it tells of each of its migrations
         from mlflow import MlflowClient
 
         self.root = root
+        self.name = name
         root.mlflow.mkdir(parents=True, exist_ok=True)
-        root.decisions.mkdir(parents=True, exist_ok=True)
+        root.decisions_of(name).mkdir(parents=True, exist_ok=True)
         self.uri = sqlite_url(root.mlflow / "mlflow.db")
         with self._lock():
             self.client = MlflowClient(self.uri, self.uri)
@@ -53,8 +83,12 @@ class Registry:
             self.experiment = (
                 experiment.experiment_id if experiment else self.client.create_experiment(EXPERIMENT, artefacts)
             )
-            if not self.client.search_registered_models(f"name = '{MODEL}'"):
-                self.client.create_registered_model(MODEL)
+            if not self.client.search_registered_models(f"name = '{name}'"):
+                self.client.create_registered_model(name)
+
+    def of(self, name: str) -> "Registry":
+        """The models of another experiment."""
+        return self if name == self.name else Registry(self.root, name)
 
     def log_run(
         self,
@@ -98,15 +132,76 @@ class Registry:
                     f"The champion is {head}, not {content['champion_before']} as when the gates were evaluated. "
                     "Materialize the decision again."
                 )
+            if content["decision"] == "promote" and content["candidate"] in self._retired():
+                raise RegistryError(
+                    f"Model {content['candidate']} of {self.name} was retired and cannot be promoted. Train another."
+                )
             version = self._version(content["candidate"], run_id) if run_id else None
-            record = decisions.stage(
-                self.root, dict(content) | {"decided_at": time_ns(), "mlflow_version": version, "mlflow_run": run_id}
-            )
-            decisions.publish(self.root, record)
-            if content["decision"] == "promote" and version:
-                self.client.set_registered_model_alias(MODEL, CHAMPION, version)
-            decisions.enter(self.root, record)
+            return self._put_into_force(dict(content) | {"mlflow_version": version, "mlflow_run": run_id})
+
+    def rollback(self, to: str | None, who: str, why: str) -> dict[str, Any]:
+        """Make an earlier version champion again, after it was loaded and has answered; returns the record.
+
+        Args:
+            to: number of the version; None is that of the champion before this one.
+            who: is responsible.
+            why: in a sentence.
+
+        Raises:
+            RegistryError: there is no champion, no such version, or it was retired or is champion already.
+            ModelRefused: its files are damaged, it gives no probabilities, or it is of other features.
+        """
+        with self._lock():
+            self._reconcile()
+            head = self._head()
+            target = self._target(head, to)
+            model = self._load(target.version)
+            fits(model)
+            smoke_test(model)
+            return self._put_into_force(self._by_hand("rollback", target, head, who, why))
+
+    def retire(self, version: str, who: str, why: str) -> dict[str, Any]:
+        """Take a version out of use for good: it can be neither promoted nor rolled back to; returns the record.
+
+        Raises:
+            RegistryError: there is no such version, or it is champion or retired already.
+        """
+        with self._lock():
+            self._reconcile()
+            head = self._head()
+            target = self._known(version)
+            if target.model_id == head:
+                raise RegistryError(
+                    f"Version {version} of {self.name} is champion. Roll back to another version before you retire it."
+                )
+            if target.retired:
+                raise RegistryError(f"Version {version} of {self.name} was retired before. Nothing is left to do.")
+            record = self._put_into_force(self._by_hand("retire", target, head, who, why))
+            self._reconcile()
             return record
+
+    def versions(self) -> list[Version]:
+        """The registered models, newest first."""
+        retired = self._retired()
+        aliases = self.client.get_registered_model(self.name).aliases
+        return [
+            Version(
+                str(one.version),
+                one.tags["model_id"],
+                tuple(name for name in ALIASES if str(aliases.get(name)) == str(one.version)),
+                one.creation_timestamp * 10**6,
+                one.tags["model_id"] in retired,
+            )
+            for one in self.client.search_model_versions(f"name = '{self.name}'")
+        ]
+
+    def history(self) -> list[Change]:
+        """The journal with what its records say, oldest first."""
+        return list(self._history())
+
+    def names(self) -> list[str]:
+        """All names of the registry: experiments on whose models something was decided, and the default one."""
+        return [one.name for one in self.client.search_registered_models(order_by=["name"])]
 
     def decided(self, evidence: str) -> dict[str, Any] | None:
         """The record of a decision on the same evidence, if no other champion came after it; else None.
@@ -116,35 +211,22 @@ class Registry:
         from ml.evaluation.gates import refused_for_time
 
         head = self._head()
-        for line in reversed(decisions.journal(self.root)):
+        for line in reversed(decisions.journal(self.root, self.name)):
             if line.evidence == evidence and line.champion == head:
-                record = decisions.read(self.root, line)
+                record = decisions.read(self.root, line, self.name)
                 return None if refused_for_time(record.get("gates", ())) else record
         return None
 
     def reconcile(self) -> str | None:
         """Make the alias agree with the journal's head; returns what was done, None if nothing was."""
         with self._lock():
-            head = self._head()
-            alias = self._alias_model()
-            if head == alias:
-                return None
-            if head is None:
-                self.client.delete_registered_model_alias(MODEL, CHAMPION)
-                return f"alias {CHAMPION} removed: the journal has no champion"
-            version = self._find_version(head)
-            if version is None:
-                raise RegistryError(
-                    f"The journal's champion {head} has no version in MLflow. Restore mlflow.db from a backup."
-                )
-            self.client.set_registered_model_alias(MODEL, CHAMPION, version)
-            return f"alias {CHAMPION} moved from {alias} to {head}, to match the journal"
+            return self._reconcile()
 
     def champion(self) -> str | None:
         """Model id of the champion by the journal."""
         return self._head()
 
-    def load(self, alias: str = CHAMPION) -> DirectionModel:
+    def load(self, alias: str = CHAMPION) -> TrainedModel:
         """The model of an alias, from its registered files, checked against its id.
 
         Raises:
@@ -153,13 +235,25 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         try:
-            version = self.client.get_model_version_by_alias(MODEL, alias)
+            version = self.client.get_model_version_by_alias(self.name, alias)
         except MlflowException as error:
             raise ModelRefused(
                 f"No model has the alias {alias}: nothing was promoted yet. Run the pipeline first."
             ) from error
+        return self._load(str(version.version))
+
+    def _load(self, number: str) -> TrainedModel:
+        from mlflow.exceptions import MlflowException
+
+        version = self.client.get_model_version(self.name, number)
         with TemporaryDirectory() as folder:  # without a folder, mlflow leaves a copy behind each time
-            model = load(Path(self.client.download_artifacts(str(version.run_id), "model", folder)))
+            try:
+                files = self.client.download_artifacts(str(version.run_id), "model", folder)
+            except (MlflowException, OSError) as error:
+                raise ModelRefused(
+                    f"The files of version {number} of {self.name} are missing: {error}. Restore them from a backup."
+                ) from error
+            model = load(Path(files))
         if model.id != version.tags["model_id"]:
             raise ModelRefused(
                 f"Version {version.version} holds model {model.id}, not {version.tags['model_id']} as registered. "
@@ -167,21 +261,110 @@ class Registry:
             )
         return model
 
+    def _put_into_force(self, content: dict[str, Any]) -> dict[str, Any]:
+        """The second half of the order: record published, aliases moved, journal line. The caller holds the lock."""
+        record = decisions.stage(self.root, content | {"decided_at": time_ns()}, self.name)
+        decisions.publish(self.root, record, self.name)
+        version = content["mlflow_version"]
+        if version and content["decision"] in decisions.TAKES_OVER:
+            self.client.set_registered_model_alias(self.name, CHAMPION, version)
+        if version and content["mlflow_run"]:
+            self.client.set_registered_model_alias(self.name, CANDIDATE, version)
+        decisions.enter(self.root, record, self.name)
+        return record
+
+    def _reconcile(self) -> str | None:
+        retired = [one for one in self.versions() if one.retired and one.aliases]
+        for one in retired:
+            for alias in set(one.aliases) - {CHAMPION}:
+                self.client.delete_registered_model_alias(self.name, alias)
+        head = self._head()
+        alias = self._alias_model()
+        if head == alias:
+            return None
+        if head is None:
+            self.client.delete_registered_model_alias(self.name, CHAMPION)
+            return f"alias {CHAMPION} removed: the journal has no champion"
+        version = self._find_version(head)
+        if version is None:
+            raise RegistryError(
+                f"The journal's champion {head} has no version in MLflow. Restore mlflow.db from a backup."
+            )
+        self.client.set_registered_model_alias(self.name, CHAMPION, version)
+        return f"alias {CHAMPION} moved from {alias} to {head}, to match the journal"
+
+    def _by_hand(self, decision: str, target: Version, head: str | None, who: str, why: str) -> dict[str, Any]:
+        return {
+            "decision": decision,
+            "candidate": target.model_id,
+            "champion_before": head,
+            "approver": who,
+            "reason": why,
+            "evidence": "",  # no gate was asked
+            "mlflow_version": target.version,
+            "mlflow_run": None,
+        }
+
+    def _target(self, head: str | None, to: str | None) -> Version:
+        if head is None:
+            raise RegistryError(f"{self.name} has no champion yet: there is nothing to roll back from.")
+        target = self._known(to) if to else self._champion_before(head)
+        if target.model_id == head:
+            raise RegistryError(
+                f"Version {target.version} of {self.name} is champion already. Choose another with --to."
+            )
+        if target.retired:
+            raise RegistryError(f"Version {target.version} of {self.name} was retired. Choose another with --to.")
+        return target
+
+    def _champion_before(self, head: str) -> Version:
+        known = {one.model_id: one for one in self.versions() if not one.retired}
+        for line in reversed(decisions.journal(self.root, self.name)):
+            if line.champion and line.champion != head and line.champion in known:
+                return known[line.champion]
+        raise RegistryError(f"{self.name} had no other champion that is still in use. Choose a version with --to.")
+
+    def _known(self, number: str) -> Version:
+        found = self.versions()
+        for one in found:
+            if one.version == number:
+                return one
+        available = ", ".join(one.version for one in found) or "none"
+        raise RegistryError(f"{self.name} has no version {number}. Available: {available}.")
+
+    def _history(self) -> Iterator[Change]:
+        for line in decisions.journal(self.root, self.name):
+            record = decisions.read(self.root, line, self.name)
+            yield Change(
+                line.at,
+                line.decision,
+                record["candidate"],
+                record.get("mlflow_version"),
+                record["champion_before"],
+                line.champion,
+                record.get("approver", ""),
+                record.get("reason", ""),
+            )
+
+    def _retired(self) -> set[str]:
+        lines = [line for line in decisions.journal(self.root, self.name) if line.decision == "retire"]
+        return {decisions.read(self.root, line, self.name)["candidate"] for line in lines}
+
     def _lock(self) -> FileLock:
         path = self.root.lock("registry")
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(path, timeout=120)
 
     def _head(self) -> str | None:
-        lines = decisions.journal(self.root)
+        lines = decisions.journal(self.root, self.name)
         return lines[-1].champion if lines else None
 
     def _alias_model(self) -> str | None:
-        aliases = self.client.get_registered_model(MODEL).aliases
-        return self.client.get_model_version(MODEL, aliases[CHAMPION]).tags["model_id"] if CHAMPION in aliases else None
+        version = self.client.get_registered_model(self.name).aliases.get(CHAMPION)
+        return self.client.get_model_version(self.name, version).tags["model_id"] if version else None
 
     def _find_version(self, model_id: str) -> str | None:
-        found = self.client.search_model_versions(f"name = '{MODEL}' and tag.model_id = '{model_id}'")
+        found = self.client.search_model_versions(f"name = '{self.name}' and tag.model_id = '{model_id}'")
         return str(found[0].version) if found else None
 
     def _version(self, model_id: str, run_id: str) -> str:
@@ -189,4 +372,4 @@ class Registry:
         if existing:
             return existing
         source = f"{self.client.get_run(run_id).info.artifact_uri}/model"
-        return str(self.client.create_model_version(MODEL, source, run_id, tags={"model_id": model_id}).version)
+        return str(self.client.create_model_version(self.name, source, run_id, tags={"model_id": model_id}).version)

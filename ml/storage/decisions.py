@@ -4,7 +4,8 @@ This module writes records, and reads and checks the chain. Gates belong to `ml.
 to `ml.promotion.registry`.
 
 A record is a JSON file named by its number and hash; its `prev` is the hash of the previous record. The journal has
-one line per record, appended last: the line makes the decision effective.
+one line per record, appended last: the line makes the decision effective. Each experiment has a chain and a journal of
+its own.
 """
 
 import hashlib
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ml.core.errors import RegistryError
-from ml.core.paths import DataRoot
+from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 from ml.storage.durable import append_line, write_text
 
 GENESIS = "0" * 64
+TAKES_OVER = ("promote", "rollback")
+"""Decisions after which the candidate is champion."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,19 @@ class JournalLine:
     at: int
 
 
-def journal(root: DataRoot) -> list[JournalLine]:
-    """All decisions, oldest first.
+def names(root: DataRoot) -> list[str]:
+    """The experiments that have decisions, the default one first."""
+    others = [path.name for path in root.decisions.iterdir() if path.is_dir()] if root.decisions.exists() else []
+    return [DEFAULT_EXPERIMENT, *sorted(others)]
+
+
+def journal(root: DataRoot, name: str = DEFAULT_EXPERIMENT) -> list[JournalLine]:
+    """All decisions on an experiment's models, oldest first.
 
     Raises:
         RegistryError: a line is none that was ever written; a torn last line never took effect.
     """
-    path = root.decisions / "journal.jsonl"
+    path = root.decisions_of(name) / "journal.jsonl"
     if not path.exists():
         return []
     try:
@@ -47,48 +56,48 @@ def journal(root: DataRoot) -> list[JournalLine]:
         raise RegistryError(f"{path} has a damaged line: {error}. Restore the journal from a backup.") from error
 
 
-def champion_at(root: DataRoot, ts: int) -> str | None:
+def champion_at(root: DataRoot, ts: int, name: str = DEFAULT_EXPERIMENT) -> str | None:
     """Id of the model that was champion at a time (ns UTC)."""
-    lines = [line for line in journal(root) if line.at <= ts]
+    lines = [line for line in journal(root, name) if line.at <= ts]
     return lines[-1].champion if lines else None
 
 
-def stage(root: DataRoot, content: dict[str, Any]) -> dict[str, Any]:
+def stage(root: DataRoot, content: dict[str, Any], name: str = DEFAULT_EXPERIMENT) -> dict[str, Any]:
     """Complete a record with its number, the hash of the one before it and its own."""
-    lines = journal(root)
+    lines = journal(root, name)
     record = content | {"number": len(lines) + 1, "prev": lines[-1].hash if lines else GENESIS}
     return record | {"hash": record_hash(record)}
 
 
-def publish(root: DataRoot, record: dict[str, Any]) -> Path:
+def publish(root: DataRoot, record: dict[str, Any], name: str = DEFAULT_EXPERIMENT) -> Path:
     """Write the record's file; an existing one is never changed.
 
     Raises:
         RegistryError: another record has that number.
     """
-    path = _path(root, record["number"], record["hash"])
-    others = [p for p in root.decisions.glob(f"{record['number']:06d}-*.json") if p != path]
-    if others and any(line.number == record["number"] for line in journal(root)):
+    path = _path(root.decisions_of(name), record["number"], record["hash"])
+    others = [p for p in root.decisions_of(name).glob(f"{record['number']:06d}-*.json") if p != path]
+    if others and any(line.number == record["number"] for line in journal(root, name)):
         raise RegistryError(f"Decision {record['number']} is already {others[0].name}. Materialize the decision again.")
     if not path.exists():
         write_text(path, json.dumps(record, indent=1, sort_keys=True))
     return path
 
 
-def enter(root: DataRoot, record: dict[str, Any]) -> JournalLine:
+def enter(root: DataRoot, record: dict[str, Any], name: str = DEFAULT_EXPERIMENT) -> JournalLine:
     """Append the journal line with which the record takes effect."""
     line = _line(record)
-    append_line(root.decisions / "journal.jsonl", json.dumps(vars(line), sort_keys=True))
+    append_line(root.decisions_of(name) / "journal.jsonl", json.dumps(vars(line), sort_keys=True))
     return line
 
 
-def read(root: DataRoot, line: JournalLine) -> dict[str, Any]:
+def read(root: DataRoot, line: JournalLine, name: str = DEFAULT_EXPERIMENT) -> dict[str, Any]:
     """The record of a journal line.
 
     Raises:
         RegistryError: it is missing, or its content is not what was decided.
     """
-    path = _path(root, line.number, line.hash)
+    path = _path(root.decisions_of(name), line.number, line.hash)
     if not path.exists():
         raise RegistryError(f"Decision record {path.name} is missing. Restore it from a backup.")
     try:
@@ -100,16 +109,16 @@ def read(root: DataRoot, line: JournalLine) -> dict[str, Any]:
     return record
 
 
-def verify(root: DataRoot) -> int:
-    """Check the whole chain and return its length.
+def verify(root: DataRoot, name: str = DEFAULT_EXPERIMENT) -> int:
+    """Check the whole chain of an experiment and return its length.
 
     Raises:
         RegistryError: a record is missing or changed, the journal says otherwise than it, or the chain is broken.
     """
     before = GENESIS
     champion = None
-    for number, line in enumerate(journal(root), start=1):
-        record = read(root, line)
+    for number, line in enumerate(journal(root, name), start=1):
+        record = read(root, line, name)
         if (record["prev"], record["number"], record["champion_before"]) != (before, number, champion):
             raise RegistryError(
                 f"Decision {line.number} does not follow the previous one. Restore the journal from a backup."
@@ -120,7 +129,7 @@ def verify(root: DataRoot) -> int:
             )
         before = line.hash
         champion = line.champion
-    return len(journal(root))
+    return len(journal(root, name))
 
 
 def record_hash(record: dict[str, Any]) -> str:
@@ -130,12 +139,12 @@ def record_hash(record: dict[str, Any]) -> str:
 
 
 def _line(record: dict[str, Any]) -> JournalLine:
-    """What the journal says of a record; the champion is the candidate if it was promoted, else the one before."""
-    champion = record["candidate"] if record["decision"] == "promote" else record["champion_before"]
+    """What the journal says of a record; the champion is the candidate if it took over, else the one before."""
+    champion = record["candidate"] if record["decision"] in TAKES_OVER else record["champion_before"]
     return JournalLine(
         record["number"], record["hash"], record["decision"], champion, record["evidence"], record["decided_at"]
     )
 
 
-def _path(root: DataRoot, number: int, digest: str) -> Path:
-    return root.decisions / f"{number:06d}-{digest[:16]}.json"
+def _path(folder: Path, number: int, digest: str) -> Path:
+    return folder / f"{number:06d}-{digest[:16]}.json"

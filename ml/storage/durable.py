@@ -43,11 +43,16 @@ def replace(staged: Path, path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a small text file in one step."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a small file in one step."""
     make_folder(path.parent)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with staged.open("w", encoding="utf-8") as sink:
-            sink.write(text)
+        with staged.open("wb") as sink:
+            sink.write(content)
             sync(sink)
         replace(staged, path)
     finally:

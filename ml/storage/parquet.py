@@ -77,6 +77,7 @@ class Stored:
             self._file: Any = pq.ParquetFile(pa.OSFile(str(path)), page_checksum_verification=verify)
             self.schema = _frame(pa.Table.from_batches([], self._file.schema_arrow)).schema
         self.groups: int = self._file.metadata.num_row_groups
+        self.rows: int = self._file.metadata.num_rows
 
     def note(self, name: str) -> str:
         """What was stored beside the rows under a name.

@@ -67,7 +67,7 @@ def verify(root: DataRoot, known: Iterable[str] = ()) -> Report:
                 listed = commit.manifest(root, table)
                 report.faults += [fault for path in suspects if (fault := _fault(root, listed[path]))]
     report.faults += _unlisted(root, {*tables(root), *known})
-    report.decisions = _decisions(root, report.faults)
+    report.decisions = sum(_decisions(root, name, report.faults) for name in decisions.names(root))
     return report
 
 
@@ -108,14 +108,16 @@ def _strays(root: DataRoot, folders: set[str]) -> Iterator[str]:
         yield from (path for path in found if path not in listed)
 
 
-def _decisions(root: DataRoot, faults: list[Fault]) -> int:
-    """Check the chain and return its length, 0 if it is broken."""
+def _decisions(root: DataRoot, name: str, faults: list[Fault]) -> int:
+    """Check the chain of an experiment and return its length, 0 if it is broken."""
+    folder = root.decisions_of(name)
     try:
-        length = decisions.verify(root)
+        length = decisions.verify(root, name)
     except LobforgeError as error:
-        faults.append(Fault("decision", "decisions", str(error), "restore the decisions folder from a backup"))
+        place = folder.relative_to(root.root).as_posix()
+        faults.append(Fault("decision", place, str(error), "restore the decisions folder from a backup"))
         return 0
-    for path in sorted(root.decisions.glob("*-*.json")):
+    for path in sorted(folder.glob("*-*.json")):
         if path.name.partition("-")[0] > f"{length:06d}":
             detail = "it has no line in the journal: it never took effect, or the line was lost"
             fix = "restore the journal from a backup, or decide again"

@@ -49,6 +49,11 @@ LOAD = (
     Goal("core seconds a second, 50 symbols", "capture, 5x: core seconds a second", "one core", 1, at_most=True),
     Goal("refused or late, 50 symbols at 5 times the rate", "capture, 5x: share of the rate kept", "one core", 0.99),
 )
+PANEL = tuple(
+    Goal(f"peak memory: {step}", f"{step}, {features} at 10 s, 365 days: peak GB", "four gigabytes", 1, at_most=True)
+    for features in ("base_35", "base_110")
+    for step in ("panel", "train")
+)
 INGEST = (
     Goal("raw .gz to typed events", "raw .gz to events", "hftbacktest convert", 10),
     Goal(

@@ -7,12 +7,13 @@ import polars as pl
 
 from ml.evaluation import gates
 from ml.evaluation.gates import Rival
-from ml.features.sets import BASE
 from ml.features.tick.build import build
 from ml.labels import future
 from ml.learning import dataset as panels
 from ml.learning import walk_forward
-from ml.learning.training_features import PRIMARY, join
+from ml.learning.experiment import DEFAULT
+from ml.learning.rows import Rows
+from ml.learning.training_features import join
 from ml.learning.tuning import tune
 from ml.market.book.sampler import Sampler
 from ml.market.days.tables import samples_frame
@@ -49,16 +50,17 @@ def training_rows(seed: int, ic: float, seconds: int = SECONDS) -> pl.DataFrame:
 def decide(seed: int, ic: float) -> Outcome:
     """Ask the gates that judge a model; those that need stored files are left out."""
     rows = training_rows(seed, ic)
-    block = panels.first_block(rows)
-    panel = panels.build(rows, panels.spec_of(block), BASE)
-    tuned = tune(panel, threads=1)
+    block = panels.first_block(rows, DEFAULT)
+    panel = panels.build(rows, panels.spec_of(block, DEFAULT), DEFAULT)
+    arrays = Rows.of(panel, DEFAULT.feature_set.columns)
+    tuned = tune(arrays, DEFAULT, threads=1)
     assert tuned is not None
-    predictions = walk_forward.panel_predictions(panel, vars(tuned), threads=1)
+    predictions = walk_forward.panel_predictions(arrays, tuned, threads=1)
     test = predictions.filter(pl.col("part") == "test")
     rival = Rival(tuned.baseline, test[tuned.baseline].to_numpy())
     asked = [
         gates.rows(panel.height, [INSTRUMENT.id], {}, ""),
-        gates.improvement(test, rival, first=True, horizon_s=PRIMARY, source=""),
+        gates.improvement(test, rival, first=True, experiment=DEFAULT, source=""),
         gates.train_gap(predictions, ""),
         gates.calibration(test, rival, ""),
     ]

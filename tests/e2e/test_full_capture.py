@@ -15,12 +15,13 @@ from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.feature_store.latest import newest
 from ml.learning.candidate import train
-from ml.learning.models.lightgbm import load
+from ml.learning.experiment import DEFAULT
+from ml.learning.models.trained import load
 from ml.storage.durable import write_text
 from tests.integration.live.test_runner import register
 from tests.support.emulator.running import Running, flows, until
 from tests.support.emulator.server import Emulator
-from tests.support.panels import PARAMS, panel
+from tests.support.panels import rows, tuned
 from tests.support.scenario import chain_of
 
 INSTRUMENT = Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1)
@@ -34,7 +35,7 @@ def serving(tmp_path_factory) -> DataRoot:
     """A data root with a champion, and an instrument of an emulated venue; no code was ever compiled for it."""
     root = DataRoot(tmp_path_factory.mktemp("full") / "data")
     write_text(root.config, config.render(Config(root.captures, date(2025, 3, 3), None, (INSTRUMENT,))))
-    register(root, load(root.model(train(root, panel(2_000), {}, {"params": PARAMS, "rounds": 10}, 1))), "promote")
+    register(root, load(root.model(train(root, rows(2_000), DEFAULT, None, tuned(), 1))), "promote")
     return root
 
 

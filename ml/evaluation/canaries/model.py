@@ -5,19 +5,20 @@ Not here: what a failure means for a promotion (`ml.evaluation.gates`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 
 from ml.core.instruments import Instrument
 from ml.core.time import SECOND
+from ml.evaluation.findings import Canary
 from ml.features.tick.row import feature_row, look_back
 from ml.features.tick.table import FEATURES
 from ml.features.tick.windows import empty_windows
 from ml.labels.classes import directions
 from ml.learning.metrics import auc
-from ml.learning.walk_forward import Rows, Trainer
+from ml.learning.rows import Rows
+from ml.learning.walk_forward import Trainer
 from ml.market.book import layout
 
 TIMES = 200
@@ -26,17 +27,6 @@ NULL_HORIZON = 10
 
 FeatureCode = Callable[[np.ndarray, int], np.ndarray]
 """Computes the feature row of a sample, f64, from samples and its index."""
-
-
-@dataclass(frozen=True)
-class Canary:
-    """One canary: `value` is what was measured, `limit` what it may be at most, `detail` says of what."""
-
-    name: str
-    passed: bool
-    value: float
-    limit: float
-    detail: str
 
 
 def feature_code(instrument: Instrument) -> FeatureCode:
@@ -93,7 +83,7 @@ def null_market(train: Trainer, first_share: float, n_splits: int, seed: int = 1
     scores = list[np.ndarray]()
     positives = list[np.ndarray]()
     for fold in rows.folds(first_share, n_splits):
-        p = train(rows, fold.train).probabilities(rows.features[fold.test])
+        p = train(rows, fold.train).predict_proba(rows.features[fold.test])
         moved = rows.direction[fold.test] != 1
         scores.append((p[:, 2] - p[:, 0])[moved])
         positives.append(rows.direction[fold.test][moved] == 2)

@@ -1,7 +1,7 @@
-"""LightGBM direction models, as text and json.
+"""LightGBM: boosted trees, as text.
 
-Here: training, prediction, and the files of a model.
-Not here: tuning (`ml.tuning`), the registry (`ml.promotion.registry`).
+Here: training, prediction, the search space.
+Not here: the search (`ml.learning.tuning`), the stored artefact (`ml.learning.models.trained`).
 
 The class is the one whose probability gains most on its training share, argmax p_k / prior_k: that is the rule that
 macro-accuracy rewards, while the probabilities stay those of the market.
@@ -9,21 +9,20 @@ macro-accuracy rewards, while the probabilities stay those of the market.
 Trees see float32, as the panel stores it: a model that is served float64 rows gives the answers that it was judged by.
 """
 
-import hashlib
 import json
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ml.core.errors import ModelRefused
-from ml.learning.models.width import check_width
-from ml.storage.durable import write_text
+from ml.core.time import SECOND
+from ml.learning.models.family import CLASSES, option
+from ml.learning.rows import BLOCK, Rows, blocks
 
-CLASSES = 3
 SLOW_SHARE = 0.8
+IN_MEMORY = 1 << 19
+"""More rows are read block by block: the same trees, from less memory."""
 FIXED_PARAMS: dict[str, Any] = {
     "objective": "multiclass",
     "num_class": CLASSES,
@@ -36,152 +35,120 @@ FIXED_PARAMS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class ModelCard:
-    """What must be known to use a model; stored beside its trees.
+class Options:
+    """What an experiment may set; what it leaves out is searched for inside the first training block."""
 
-    `features` are the columns in the order of the feature set; `used` those that the trees may see. `priors` are the
-    class shares of the training rows. Times are ns UTC.
-    """
-
-    features: tuple[str, ...]
-    used: tuple[str, ...]
-    priors: tuple[float, ...]
-    params: dict[str, Any]
-    rounds: int
-    horizon: int
-    feature_set: str
-    feature_set_hash: str
-    code_version: str
-    label_spec: dict[str, Any]
-    panel_sha256: str
-    trained_until: int
-    rows: int
+    rounds: int | None = option("Boosting rounds.")
+    num_leaves: int | None = option("Leaves of a tree.")
+    min_data_in_leaf: int | None = option("Rows that a leaf holds at least.")
+    learning_rate: float | None = option("How much of each tree is added.")
+    feature_fraction: float | None = option("Share of the columns that each tree sees.")
+    bagging_fraction: float | None = option("Share of the rows that each tree sees.")
+    lambda_l2: float | None = option("Penalty on the square of leaf values.")
 
 
-class DirectionModel:
-    """A trained model: class probabilities and directions for feature rows."""
+class Trees:
+    """Fitted trees, the columns they may see, the class shares they were trained on."""
 
-    def __init__(self, booster: Any, card: ModelCard) -> None:
+    def __init__(self, booster: Any, used: tuple[int, ...], priors: np.ndarray) -> None:
         self.booster = booster
-        self.card = card
-        self._columns = [card.features.index(name) for name in card.used]
-        self._priors = np.array(card.priors)
+        self.used = used
+        self.priors = priors
 
-    def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Probabilities f64 (n, 3) of down, neutral, up for features (n, all columns of the set).
-
-        Raises:
-            ModelRefused: the rows are not as wide as the set.
-        """
-        check_width(features, self.card.features, self.card.feature_set)
-        return self.booster.predict(features[:, self._columns].astype(np.float32), num_threads=1)
-
-    def directions(self, probabilities: np.ndarray) -> np.ndarray:
-        """Classes i8 (n) from probabilities: the largest gain on the prior."""
-        return (probabilities / self._priors).argmax(axis=1).astype(np.int8)
-
-    def gains(self) -> dict[str, float]:
-        """Each used feature's share of what all splits gained; 0 for all of a model without splits."""
-        gained = self.booster.feature_importance("gain")
-        return dict(zip(self.card.used, (gained / max(gained.sum(), 1e-300)).tolist(), strict=True))
-
-    def save(self, folder: Path) -> None:
-        """Write model.txt, card.json and the manifest of their hashes."""
-        folder.mkdir(parents=True, exist_ok=True)
-        files = {
-            "model.txt": self.booster.model_to_string(),
-            "card.json": json.dumps(asdict(self.card), sort_keys=True, indent=1),
-        }
-        for name, text in files.items():
-            write_text(folder / name, text)
-        hashes = {name: _sha256(text) for name, text in files.items()}
-        write_text(folder / "manifest.json", json.dumps(hashes, sort_keys=True))
-
-    @cached_property
-    def id(self) -> str:
-        """Hex sha256, 16 digits, over trees and card."""
-        return _sha256(self.booster.model_to_string() + json.dumps(asdict(self.card), sort_keys=True))[:16]
-
-
-def load(folder: Path) -> DirectionModel:
-    """Read a model; only text and json are ever read.
-
-    Raises:
-        ModelRefused: a file is missing or is not the one that was saved.
-    """
-    import lightgbm as lgb
-
-    texts: dict[str, str] = {}
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-        for name, expected in manifest.items():
-            texts[name] = (folder / name).read_text()
-            if _sha256(texts[name]) != expected:
-                raise ModelRefused(f"{folder / name} is not the file that was saved: its hash differs. Promote again.")
-        document = json.loads(texts["card.json"])
-    except (FileNotFoundError, json.JSONDecodeError, KeyError) as error:
-        raise ModelRefused(f"The model in {folder} is incomplete: {error}. Promote again.") from error
-    document |= {name: tuple(document[name]) for name in ("features", "used", "priors")}
-    return DirectionModel(lgb.Booster(model_str=texts["model.txt"]), ModelCard(**document))
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """Trees, the columns they may see, the class shares they were trained on."""
-
-    booster: Any
-    used: tuple[int, ...]
-    priors: np.ndarray
-
-    def probabilities(self, features: np.ndarray) -> np.ndarray:
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Probabilities f64 (n, 3)."""
         return self.booster.predict(features[:, self.used].astype(np.float32), num_threads=1)
 
-    def directions(self, features: np.ndarray) -> np.ndarray:
-        """Classes i8 (n)."""
-        return (self.probabilities(features) / self.priors).argmax(axis=1).astype(np.int8)
+    def save(self) -> dict[str, bytes]:
+        """The trees as LightGBM's text, and what they were trained with as JSON."""
+        told = {"used": self.used, "priors": self.priors.tolist()}
+        return {"model.txt": self.booster.model_to_string().encode(), "model.json": json.dumps(told).encode()}
+
+    def describe(self) -> dict[int, float]:
+        """Each column's share of what all splits gained; 0 for all of a model without splits."""
+        gained = self.booster.feature_importance("gain")
+        return dict(zip(self.used, (gained / max(gained.sum(), 1e-300)).tolist(), strict=True))
 
 
-def fit(
-    features: np.ndarray, direction: np.ndarray, ts: np.ndarray, params: dict[str, Any], rounds: int, threads: int = 1
-) -> Fitted:
-    """Train on rows in order of time; the result does not depend on the number of threads.
+class LightGBM:
+    """The family of LightGBM models."""
 
-    Args:
-        features: f32 or f64 (n, columns).
-        direction: i8 (n), classes 0, 1, 2.
-        ts: i64 ns (n); only to screen out slow features.
-        params: tuned LightGBM parameters.
-        rounds: boosting rounds.
-        threads: threads to train with.
-    """
-    import lightgbm as lgb
+    name = "lightgbm"
+    sentence = "Boosted decision trees of LightGBM; columns that only tell the time of the day are left out."
+    options = Options
 
-    used = quick_features(features, ts)
-    priors = np.maximum(np.bincount(direction, minlength=CLASSES) / len(direction), 1e-6)
-    data = lgb.Dataset(features[:, used].astype(np.float32), direction.astype(np.int32), free_raw_data=True)
-    booster = lgb.train(FIXED_PARAMS | params | {"num_threads": threads}, data, rounds)
-    return Fitted(booster, used, priors)
+    def fit(self, rows: Rows, at: np.ndarray, options: Options, threads: int = 1) -> Trees:
+        """Train on some rows; columns that do not vary within the hour are left out."""
+        import lightgbm as lgb
+
+        given = {name: value for name, value in asdict(options).items() if value is not None}
+        rounds = given.pop("rounds", 100)
+        direction = rows.direction[at]
+        used = quick_features(rows, at)
+        priors = np.maximum(np.bincount(direction, minlength=CLASSES) / len(direction), 1e-6)
+        data = lgb.Dataset(_training_data(rows.features, at, used), direction.astype(np.int32), free_raw_data=True)
+        booster = lgb.train(FIXED_PARAMS | given | {"num_threads": threads}, data, rounds)
+        return Trees(booster, used, priors)
+
+    def load(self, files: Mapping[str, bytes]) -> Trees:
+        """The trees that were saved."""
+        import lightgbm as lgb
+
+        told = json.loads(files["model.json"])
+        booster = lgb.Booster(model_str=files["model.txt"].decode())
+        return Trees(booster, tuple(told["used"]), np.array(told["priors"]))
+
+    def search(self, trial: Any, options: Options) -> Options:
+        """Small trees on many rows: neighbouring labels overlap, so the rows hold far less than they count."""
+        suggested = {
+            "num_leaves": lambda name: trial.suggest_int(name, 3, 6),
+            "min_data_in_leaf": lambda name: trial.suggest_int(name, 400, 1_200, log=True),
+            "learning_rate": lambda name: trial.suggest_float(name, 0.03, 0.07, log=True),
+            "feature_fraction": lambda name: trial.suggest_float(name, 0.4, 0.8),
+            "bagging_fraction": lambda name: trial.suggest_float(name, 0.4, 0.8),
+            "lambda_l2": lambda name: trial.suggest_float(name, 1.0, 100.0, log=True),
+            "rounds": lambda name: trial.suggest_int(name, 40, 80),
+        }
+        left = [name for name in suggested if getattr(options, name) is None]
+        return replace(options, **{name: suggested[name](name) for name in left})
 
 
-def quick_features(features: np.ndarray, ts: np.ndarray) -> tuple[int, ...]:
+def quick_features(rows: Rows, at: np.ndarray) -> tuple[int, ...]:
     """Columns that vary within the hour.
 
     A column whose hourly means carry more than 80 % of its variance (a price level in disguise, say) tells trees what
     time it is, and they memorise what happened then. Judged on the training rows alone.
     """
-    hour = ts // (3600 * 10**9)
-    _, index, counts = np.unique(hour, return_inverse=True, return_counts=True)
-    kept: list[int] = []
-    for column in range(features.shape[1]):
-        values = features[:, column].astype(np.float64)
-        total = values.var()
-        means = np.bincount(index, values) / counts
-        between = float((counts * (means - values.mean()) ** 2).sum() / len(values))
-        if total > 0 and between <= SLOW_SHARE * total:
-            kept.append(column)
-    return tuple(kept)
+    hours, index, counts = np.unique(rows.start[at] // (3600 * SECOND), return_inverse=True, return_counts=True)
+    width = rows.features.shape[1]
+    center = rows.features[at[:1]].astype(np.float64)  # a level would swamp the squares
+    sums = np.zeros((len(hours), width))
+    squares = np.zeros(width)
+    for number, block in enumerate(blocks(at)):
+        hour = index[number * BLOCK : number * BLOCK + len(block)]
+        values = rows.features[block] - center
+        squares += (values**2).sum(axis=0)
+        for column in range(width):
+            sums[:, column] += np.bincount(hour, values[:, column], len(hours))
+    mean = sums.sum(axis=0) / len(at)
+    total = squares / len(at) - mean**2
+    between = (counts[:, None] * (sums / counts[:, None] - mean) ** 2).sum(axis=0) / len(at)
+    return tuple(np.flatnonzero((total > 0) & (between <= SLOW_SHARE * total)).tolist())
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _training_data(features: np.ndarray, at: np.ndarray, used: tuple[int, ...]) -> Any:
+    """The rows and columns that trees are trained on: an array, or what LightGBM reads block by block."""
+    if len(at) <= IN_MEMORY:
+        return features[at][:, used].astype(np.float32)
+    import lightgbm as lgb
+
+    class Blocks(lgb.Sequence):
+        batch_size = BLOCK
+
+        def __getitem__(self, index: Any) -> np.ndarray:
+            return features[at[index]][..., used].astype(np.float64)
+
+        def __len__(self) -> int:
+            return len(at)
+
+    return Blocks()

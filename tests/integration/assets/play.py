@@ -6,7 +6,7 @@ from shutil import copytree
 
 import dagster as dg
 
-from ml.core.paths import DataRoot
+from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 from ml.storage.commit import publish, read
 from tests.support.scenario import INSTRUMENT, listing
 
@@ -28,13 +28,14 @@ def copy_of(root, folder):
     return DataRoot(folder / "data")
 
 
-def make(root, *names, date=DATE, resources=None, **options):
+def make(root, *names, date=DATE, experiment=None, resources=None, **options):
     """Materialize assets, or a job's selection, of one partition or of none, from the inputs that are stored."""
     from pipelines.definitions import resources_of
 
-    key = dg.MultiPartitionKey({"date": date, "instrument": INSTRUMENT.id}) if date else None
+    key = dg.MultiPartitionKey({"date": date, "instrument": INSTRUMENT.id}) if date else experiment
     given = resources_of(root) | (resources or {})
     with listing(INSTRUMENT.id) as instance:
+        instance.add_dynamic_partitions("experiment", [DEFAULT_EXPERIMENT, *filter(None, [experiment])])
         options |= {"selection": _selected(names), "partition_key": key, "resources": given, "instance": instance}
         return dg.materialize(graph(), **options)
 

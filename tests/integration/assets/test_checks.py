@@ -8,7 +8,7 @@ import pytest
 
 from assets.checks import leak_results, rule_results, rule_specs
 from ml.catalog.tables import RULES
-from ml.evaluation.canaries.model import Canary
+from ml.evaluation.findings import Canary
 from tests.integration.assets.play import graph, stored
 
 

@@ -1,16 +1,20 @@
 """The feature store's rows, the label spec and the panel as Dagster materializes them."""
 
+import json
+
 import dagster as dg
 import pytest
 
 from assets.datasets import Dataset
 from ml.core.errors import DatasetError
+from ml.core.time import SECOND
 from ml.core.time import date_of as day
-from ml.features.sets import BASE
 from ml.labels.spec import LabelSpec
 from ml.learning import dataset
+from ml.learning.experiment import DEFAULT
 from ml.storage.commit import read
-from tests.integration.assets.play import DATE, DAY_BEFORE, document, make, shown, spoil, stored
+from ml.storage.durable import write_text
+from tests.integration.assets.play import DATE, DAY_BEFORE, copy_of, document, make, shown, spoil, stored
 from tests.support.scenario import INSTRUMENT
 
 
@@ -54,7 +58,7 @@ def test_the_id_follows_from_the_files(learned):
     """The same files and specs give the id that the metadata shows."""
     root, result = learned
     spec = LabelSpec(**document(root, "label_spec"))
-    expected = dataset.dataset_id(dataset.Selection().sources(root), spec, BASE)
+    expected = dataset.dataset_id(dataset.Selection().sources(root), spec, DEFAULT)
     assert shown(result, "dataset_panel")["dataset id"].value == expected
     assert shown(result, "label_spec")["hash"].value == spec.hash
 
@@ -68,6 +72,23 @@ def test_a_selection_narrows_the_panel(root):
     assert document(root, "label_spec")["fitted_until"] <= rows["ts"].max()
 
 
+def test_another_experiment_is_made_beside_the_default_one(learned, tmp_path):
+    """Its own spec and panel, by two lines in the file; those of the default one stay as they are."""
+    root = copy_of(learned[0], tmp_path)
+    write_text(root.config, root.config.read_text() + "\n[experiments.slow]\nhorizon = 30\nrow_spacing = 5\n")
+    before = root.document("label_spec").read_bytes(), root.whole("dataset_panel").read_bytes()
+    make(root, "label_spec", "dataset_panel", "drift_baseline", date=None, experiment="slow")
+    assert json.loads(root.document("label_spec", "slow").read_text())["horizon"] == 30
+    rows = read(root.whole("dataset_panel", "slow")).collect()
+    assert set(rows["ts"] % (5 * SECOND)) == {0}
+    assert set(rows["label_end"] - rows["ts"]) == {30 * SECOND}
+    assert root.whole("drift_baseline", "slow").exists()
+    assert (document(root, "label_spec"), stored(root, "dataset_panel", date=None).height) == (
+        before[0],
+        before[1].height,
+    )
+
+
 def test_a_selection_of_nothing_says_so(root):
     """No partition matches: the message says to materialize some."""
     with pytest.raises(DatasetError, match="Materialize the partitions first"):
@@ -79,6 +100,6 @@ def test_too_few_rows_give_an_empty_panel(root):
     short = {"label_spec": Dataset(start=DATE), "dataset_panel": Dataset(start=DATE)}
     spoil(root, "training_features", lambda frame: frame.head(60))
     result = make(root, "label_spec", "dataset_panel", date=None, run_config=dg.RunConfig(ops=short))
-    assert document(root, "label_spec") == {}
+    assert document(root, "label_spec") is None
     assert stored(root, "dataset_panel", date=None).is_empty()
     assert shown(result, "label_spec")["label spec"].value.startswith("none")

@@ -4,9 +4,10 @@ import polars as pl
 import pytest
 
 from ml.features.sets import BASE
-from ml.learning.candidate import panel_hash
-from ml.learning.models.lightgbm import load
+from ml.learning.models.trained import load
+from ml.learning.rows import Rows
 from ml.learning.walk_forward import fold_scores
+from ml.storage.parquet import Stored
 from tests.integration.assets.play import document, shown, stored
 
 
@@ -38,6 +39,6 @@ def test_the_candidate_lies_where_its_id_says(learned):
     model_id = document(root, "candidate_model")["model_id"]
     model = load(root.model(model_id))
     assert model.id == model_id == shown(result, "candidate_model")["model"].value
-    assert model.card.panel_sha256 == panel_hash(stored(root, "dataset_panel", date=None))
-    assert (model.card.feature_set_hash, model.card.params) == (BASE.hash, document(root, "tuned_params")["params"])
+    assert model.card.panel_sha256 == Rows.read(Stored(root.whole("dataset_panel")), BASE.columns, root.staging).hash
+    assert (model.card.feature_set_hash, model.card.options) == (BASE.hash, document(root, "tuned_params")["options"])
     assert shown(result, "candidate_model")["gains"].value.startswith("![plot](data:image/png;base64,")

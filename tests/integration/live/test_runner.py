@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from live.runner import Runner, fits, promoted
+from live.runner import Runner, promoted
 from ml.core import config
 from ml.core.config import Config
 from ml.core.errors import ModelRefused
@@ -22,19 +22,20 @@ from ml.feature_store.latest import newest, published
 from ml.features.sets import BASE, WHOLE
 from ml.features.tick.build import build
 from ml.learning.candidate import train
-from ml.learning.models.lightgbm import DirectionModel, load
+from ml.learning.experiment import DEFAULT
+from ml.learning.models.trained import TrainedModel, fits, load
 from ml.market.book import layout
 from ml.market.days.tables import samples_array
-from ml.promotion.registry import CANDIDATE, MODEL, Registry
+from ml.promotion.registry import CANDIDATE, Registry
 from ml.simulation.instrument import INSTRUMENT
 from ml.simulation.plants import Alpha
 from ml.simulation.publish import Outage, frames, write_captures
 from ml.simulation.venue import Market, simulate
 from ml.storage.commit import publish, read
 from ml.storage.durable import write_text
+from tests.support import panels
 from tests.support.command import lobforge
 from tests.support.days import decode_day, raw_day, sample_day
-from tests.support.panels import PARAMS, panel
 from tests.support.scenario import capture, chain_of, diff, snapshot
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((Path(__file__).parents[2] / "schemas" / "live.json").read_text()))
@@ -52,7 +53,7 @@ def captures(tmp_path_factory) -> Path:
     return folder
 
 
-def register(root: DataRoot, model: DirectionModel, decision: str) -> None:
+def register(root: DataRoot, model: TrainedModel, decision: str) -> None:
     """Put a model's files into the registry and decide on it, with no gate asked."""
     registry = Registry(root)
     model.save(root.model(model.id))
@@ -70,12 +71,12 @@ def serving(captures, tmp_path_factory) -> DataRoot:
     """A data root with a small champion, a refused candidate of other code, and the stored features of the captures."""
     root = DataRoot(tmp_path_factory.mktemp("serving") / "data")
     write_text(root.config, config.render(Config(captures, date(2025, 3, 3), date(2025, 3, 3), (INSTRUMENT,))))
-    champion = load(root.model(train(root, panel(2_000), {}, {"params": PARAMS, "rounds": 10}, 1)))
+    champion = load(root.model(train(root, panels.rows(2_000), DEFAULT, None, panels.tuned(), 1)))
     register(root, champion, "promote")
-    stranger = DirectionModel(champion.booster, replace(champion.card, code_version="kernel 0"))
+    stranger = TrainedModel(champion.model, replace(champion.card, code_version="kernel 0"))
     register(root, stranger, "refuse")
     registry = Registry(root)
-    registry.client.set_registered_model_alias(MODEL, CANDIDATE, registry._find_version(stranger.id))
+    registry.client.set_registered_model_alias(registry.name, CANDIDATE, registry._find_version(stranger.id))
     raw = raw_day(chain_of(captures), INSTRUMENT, DATE)
     decoded = decode_day(raw, INSTRUMENT, DATE)
     samples = sample_day(raw, decoded.book_events, decoded.trades, decoded.validity, INSTRUMENT, DATE)
@@ -196,7 +197,7 @@ def test_without_a_champion_every_row_is_withheld(live, captures, root, serving)
 )
 def test_a_model_of_other_features_or_other_code_is_refused(champion, change, says):
     """Another hash, another kernel, another column or another order: the error says what differs."""
-    other = DirectionModel(champion.booster, champion.card)
+    other = TrainedModel(champion.model, champion.card)
     other.card = replace(champion.card, **change)
     with pytest.raises(ModelRefused, match=says):
         fits(other)

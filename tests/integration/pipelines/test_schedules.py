@@ -6,6 +6,9 @@ from itertools import islice, pairwise
 import dagster as dg
 from dagster._utils.schedules import schedule_execution_time_iterator
 
+from ml.core.config import render
+from ml.storage.durable import write_text
+from pipelines.demo import default_config
 from pipelines.schedules import weekly_retraining
 
 
@@ -18,9 +21,17 @@ def test_each_sunday_at_midnight_utc():
     assert {later - tick for tick, later in pairwise(ticks)} == {timedelta(days=7)}
 
 
-def test_a_tick_asks_for_the_learning_job(defs):
-    """One run, of everything that learns."""
-    context = dg.build_schedule_context(scheduled_execution_time=datetime(2025, 3, 9, tzinfo=UTC))
-    schedule = defs.resolve_schedule_def("weekly_retraining")
-    assert schedule.job_name == "learn"
-    assert len(schedule.evaluate_tick(context).run_requests) == 1
+def test_a_tick_asks_for_the_learning_job_of_each_experiment(defs, root):
+    """Also of one that was listed since the definitions were loaded."""
+    write_text(root.config, render(default_config()) + "\n[experiments.slow]\nhorizon = 30\n")
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=datetime(2025, 3, 9, tzinfo=UTC), resources={"data_root": root}
+        )
+        asked = list(weekly_retraining(context))
+        assert instance.get_dynamic_partitions("experiment") == ["base_35_10s", "slow"]
+    assert [(one.partition_key, one.run_key) for one in asked] == [
+        ("base_35_10s", "base_35_10s|2025-03-09"),
+        ("slow", "slow|2025-03-09"),
+    ]
+    assert defs.resolve_schedule_def("weekly_retraining").job_name == "learn"

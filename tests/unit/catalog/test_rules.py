@@ -8,8 +8,8 @@ from ml.core import config
 from ml.core.paths import FEATURE_GROUP
 from ml.core.time import SECOND
 from ml.features.legacy.table import ABSENT, LEGACY_SETS
-from ml.features.sets import BASE
 from ml.learning import dataset
+from ml.learning.experiment import DEFAULT
 from ml.storage.commit import read
 from ml.tables.rules import evaluate
 from ml.tables.schemas import SCHEMAS
@@ -25,9 +25,9 @@ def stored(ingested):
     """The tables of a simulated day without a gap."""
     tables = {t: read(ingested.partition(t, DATE, INSTRUMENT.id)).collect() for t in RULES if t not in NOT_INGESTED}
     sources = dataset.Selection().sources(ingested)
-    spec = dataset.fit_spec(ingested, sources)
+    spec = dataset.fit_spec(ingested, sources, DEFAULT)
     archives = pl.DataFrame({"state": ["fetched"]}, schema_overrides=SCHEMAS["archive_files"])
-    built = pl.concat(dataset.panel(ingested, config.load(ingested), sources, spec, BASE).frames)
+    built = pl.concat(dataset.panel(ingested, config.load(ingested), sources, spec, DEFAULT).frames)
     return tables | {"dataset_panel": built, "archive_files": archives}
 
 

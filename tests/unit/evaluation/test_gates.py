@@ -1,6 +1,7 @@
 """Each gate passes, fails or lacks data exactly at its bar, and the decision follows from the required ones."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -9,13 +10,14 @@ import pytest
 from ml.core.time import DAY_NS as DAY
 from ml.core.time import SECOND
 from ml.evaluation import gates
-from ml.evaluation.canaries.model import Canary
+from ml.evaluation.findings import Canary, ParityReport
 from ml.evaluation.gates import Gate, Rival
+from ml.learning.experiment import DEFAULT
 
 PASS = "pass"  # noqa: S105
 FAIL = "fail"
 INSUFFICIENT = "insufficient"
-COUNTS = {"rows": 9, "rows_with_values": 9, "mismatches": 0}
+COUNTS = ParityReport(9, 9, 0, "")
 
 
 @pytest.mark.parametrize(
@@ -31,10 +33,10 @@ COUNTS = {"rows": 9, "rows_with_values": 9, "mismatches": 0}
         (gates.canaries, ([Canary("x", True, 0, 0, ""), Canary("y", False, 3, 0, "")],), FAIL),
         (gates.canaries, ([],), INSUFFICIENT),
         (gates.parity, (COUNTS,), PASS),
-        (gates.parity, (COUNTS | {"mismatches": 1},), FAIL),
-        (gates.parity, (COUNTS | {"rows": 0, "rows_with_values": 0},), INSUFFICIENT),
-        (gates.parity, (COUNTS | {"rows_with_values": 0},), INSUFFICIENT),
-        (gates.parity, (COUNTS | {"rows_with_values": 0, "mismatches": 1},), FAIL),
+        (gates.parity, (replace(COUNTS, mismatches=1),), FAIL),
+        (gates.parity, (replace(COUNTS, rows=0, rows_with_values=0),), INSUFFICIENT),
+        (gates.parity, (replace(COUNTS, rows_with_values=0),), INSUFFICIENT),
+        (gates.parity, (replace(COUNTS, rows_with_values=0, mismatches=1),), FAIL),
         (gates.latency, (4.999, 90.0), PASS),
         (gates.latency, (5.0, 4.0), FAIL),
         (gates.latency, (float("nan"), 1.0), FAIL),
@@ -113,7 +115,7 @@ def better_in(share_in_thousand, n=30_000):
 def test_a_sure_gain_must_be_two_points(share, outcome):
     """More than nothing for certain is not enough; two points are."""
     test, rival = better_in(share)
-    found = gates.improvement(test, Rival("majority", rival), True, 10, "")
+    found = gates.improvement(test, Rival("majority", rival), True, DEFAULT, "")
     assert found.outcome == outcome
     assert found.value == pytest.approx(share / 1_000)
 
@@ -129,7 +131,7 @@ def test_a_gain_that_chance_may_have_made_is_insufficient(n, gain, outcome):
         np.where(rng.random(n) < share, direction, (direction + rng.integers(1, 3, n)) % 3)
         for share in (0.4 + gain, 0.4)
     )
-    found = gates.improvement(judged(one, direction, seconds=10), Rival("last", other), True, 10, "")
+    found = gates.improvement(judged(one, direction, seconds=10), Rival("last", other), True, DEFAULT, "")
     assert found.outcome == outcome
     assert ("independent labels" in found.detail) == (outcome != PASS)
 
@@ -143,7 +145,7 @@ def test_the_first_model_meets_a_stricter_bound_than_its_successors():
         one, other = (np.where(rng.random(3_000) < share, direction, (direction + 1) % 3) for share in (0.53, 0.5))
         test = judged(one, direction, seconds=10)
         outcomes.add(
-            tuple(gates.improvement(test, Rival("x", other), first, 10, "").outcome for first in (True, False))
+            tuple(gates.improvement(test, Rival("x", other), first, DEFAULT, "").outcome for first in (True, False))
         )
     assert (INSUFFICIENT, PASS) in outcomes
     assert (PASS, INSUFFICIENT) not in outcomes
@@ -198,12 +200,17 @@ def test_the_worst_slice_is_named(lost, outcome):
     evening = np.arange(n) >= 3 * 6 * 3_600
     wrong = (direction + 1) % 3
     predicted = np.where(evening & (np.arange(n) // 3 % 100 < 100 * lost), wrong, direction)
-    found = gates.slices(judged(predicted, direction), Rival("r", direction), 10, "")
+    found = gates.slices(judged(predicted, direction), Rival("r", direction), DEFAULT, "")
     assert (found.outcome, found.required, found.detail) == (outcome, False, "sim.X 18-24 UTC")
     assert found.value == pytest.approx(-lost, abs=1e-3)
-    few = gates.slices(judged(predicted, direction).head(4_999), Rival("r", direction[:4_999]), 10, "")
+    few = gates.slices(judged(predicted, direction).head(4_999), Rival("r", direction[:4_999]), DEFAULT, "")
     assert few.outcome == INSUFFICIENT
-    assert gates.slices(judged(direction, direction).head(5_000), Rival("r", direction[:5_000]), 10, "").outcome == PASS
+    assert (
+        gates.slices(judged(direction, direction).head(5_000), Rival("r", direction[:5_000]), DEFAULT, "").outcome
+        == PASS
+    )
+    far = replace(DEFAULT, row_spacing=10)  # each row is a label of its own
+    assert gates.slices(judged(direction, direction).head(500), Rival("r", direction[:500]), far, "").outcome == PASS
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import pytest
 from ml.evaluation import latency
 from ml.evaluation.latency import MEASURED, WARM_UP, decision_times, measure
 from ml.learning.candidate import train
-from ml.learning.models.lightgbm import load
+from ml.learning.experiment import DEFAULT
+from ml.learning.models.trained import load
 from ml.simulation.instrument import INSTRUMENT
-from tests.support.panels import PARAMS, panel
+from tests.support.panels import rows, tuned
 from tests.support.samples import random_samples
 
 
@@ -33,7 +34,7 @@ class Watched:
 
 @pytest.fixture
 def model(root):
-    return Watched(load(root.model(train(root, panel(2_000), {}, {"params": PARAMS, "rounds": 10}, 1))))
+    return Watched(load(root.model(train(root, rows(2_000), DEFAULT, None, tuned(), 1))))
 
 
 @pytest.mark.parametrize("rows", [3_000, 100])

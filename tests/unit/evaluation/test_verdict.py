@@ -12,7 +12,7 @@ from ml.core import config
 from ml.core.config import Config
 from ml.core.paths import FEATURE_GROUP, DataRoot
 from ml.evaluation import gates, verdict
-from ml.evaluation.canaries.model import Canary
+from ml.evaluation.findings import Canary
 from ml.features.sets import BASE
 from ml.features.tick.build import build
 from ml.labels import future

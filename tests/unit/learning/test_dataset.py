@@ -1,6 +1,7 @@
 """Which rows may train, the id that follows from their content, and the record that lies in the panel."""
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,10 +10,11 @@ import pytest
 from ml.core.config import Config
 from ml.core.errors import DatasetError, StoreError
 from ml.core.paths import FEATURE_GROUP
-from ml.features.sets import BASE
+from ml.features.sets import BASE, WHOLE
 from ml.labels.spec import LabelSpec
 from ml.learning import dataset
 from ml.learning.dataset import SECOND, PanelRecord, Selection
+from ml.learning.experiment import DEFAULT, Experiment
 from ml.storage.commit import publish, read
 from ml.storage.parquet import Stored
 
@@ -39,7 +41,7 @@ def stored(root, date="2025-01-01", instrument="sim.X", n=200, seed=0, first=0):
 def made(root, spec=SPEC, selection=ALL, row_spacing=1):
     """The stored panel of a selection and its record."""
     path = root.whole("dataset_panel")
-    panel = dataset.panel(root, CONFIG, selection.sources(root), spec, BASE, row_spacing)
+    panel = dataset.panel(root, CONFIG, selection.sources(root), spec, replace(DEFAULT, row_spacing=row_spacing))
     publish(root, "dataset_panel", path, panel, "")
     return read(path).collect(), PanelRecord.of(Stored(path))
 
@@ -76,7 +78,7 @@ def test_rows_may_lie_further_apart(root):
     assert rows["movement_10s"].count() == 0
     built, record = made(root, row_spacing=4)
     assert built["ts"].unique().to_list() == [k * SECOND for k in range(0, 200, 4) if k % 10]
-    assert record.row_spacing == 4
+    assert record.experiment.row_spacing == 4
     assert record.dataset_id != made(root)[1].dataset_id
 
 
@@ -98,7 +100,7 @@ def test_a_file_that_is_replaced_while_the_panel_is_made_is_an_error(root):
     sources = ALL.sources(root)
     stored(root, seed=1)
     with pytest.raises(StoreError, match=r"features_sim\.X\.parquet was replaced"):
-        list(dataset.panel(root, CONFIG, sources, SPEC, BASE).frames)
+        list(dataset.panel(root, CONFIG, sources, SPEC, DEFAULT).frames)
 
 
 def test_the_record_lies_in_the_panel(root):
@@ -113,7 +115,7 @@ def test_the_record_lies_in_the_panel(root):
     assert (found.sources, found.label_spec, found.dataset_id) == (
         sources,
         SPEC,
-        dataset.dataset_id(sources, SPEC, BASE),
+        dataset.dataset_id(sources, SPEC, DEFAULT),
     )
     assert found.label_coverage == {"2025-01-01|sim.X": (0.9, 200)}
     publish(root, "dataset_panel", root.whole("dataset_panel"), pl.DataFrame({"ts": [1]}), "")
@@ -125,13 +127,13 @@ def test_the_id_follows_from_content_and_specs_alone(root):
     """The same files and specs give the same id; another byte, spec or file gives another."""
     stored(root)
     sources = ALL.sources(root)
-    name = dataset.dataset_id(sources, SPEC, BASE)
-    assert dataset.dataset_id(ALL.sources(root), SPEC, BASE) == name
-    assert dataset.dataset_id(sources, LabelSpec(10, 1.0, 0.6, 0.45, 100, 5), BASE) != name
+    name = dataset.dataset_id(sources, SPEC, DEFAULT)
+    assert dataset.dataset_id(ALL.sources(root), SPEC, DEFAULT) == name
+    assert dataset.dataset_id(sources, LabelSpec(10, 1.0, 0.6, 0.45, 100, 5), DEFAULT) != name
     stored(root, date="2025-01-02")
-    assert dataset.dataset_id(ALL.sources(root), SPEC, BASE) != name
+    assert dataset.dataset_id(ALL.sources(root), SPEC, DEFAULT) != name
     stored(root, seed=1)
-    assert dataset.dataset_id(Selection(end="2025-01-01").sources(root), SPEC, BASE) != name
+    assert dataset.dataset_id(Selection(end="2025-01-01").sources(root), SPEC, DEFAULT) != name
 
 
 def test_a_selection_picks_dates_and_instruments(root):
@@ -147,10 +149,50 @@ def test_a_selection_picks_dates_and_instruments(root):
         Selection("2026-01-01").sources(root)
 
 
+def test_a_window_slides_with_the_last_stored_date(root):
+    """The last two dates that are stored, those of each instrument; a run may narrow it further."""
+    for day in (1, 3, 4):
+        stored(root, f"2025-01-0{day}", n=1)
+    stored(root, "2025-01-02", "sim.Y", n=1)
+    two = replace(DEFAULT, window_days=2)
+    assert [s.date for s in Selection.of(two).sources(root)] == ["2025-01-03", "2025-01-04"]
+    assert [s.date for s in Selection.of(two, Selection(end="2025-01-03")).sources(root)] == [
+        "2025-01-02",
+        "2025-01-03",
+    ]
+    stored(root, "2025-01-05", n=1)
+    assert [s.date for s in Selection.of(two).sources(root)] == ["2025-01-04", "2025-01-05"]
+    of_y = replace(DEFAULT, instruments=("sim.Y",))
+    assert [s.instrument for s in Selection.of(of_y).sources(root)] == ["sim.Y"]
+
+
+def test_another_experiment_has_other_columns_labels_and_rows(root):
+    """All features, the movement at its horizon, and its definition in the record."""
+    rows = stored(root)
+    other = [name for name in WHOLE.columns if name not in rows.columns]
+    rows = rows.with_columns(pl.lit(1.0).alias(name) for name in other).with_columns(
+        movement_30s=-pl.col("movement_10s"), sigma_30s=pl.lit(1e-4), label_end_30s=pl.col("ts") + 30 * SECOND
+    )
+    publish(root, FEATURE_GROUP, root.partition(FEATURE_GROUP, "2025-01-01", "sim.X"), rows, "")
+    wide = Experiment("wide", "base_110", horizon=30, row_spacing=3)
+    sources = Selection.of(wide).sources(root)
+    path = root.whole("dataset_panel", wide.name)
+    publish(root, "dataset_panel", path, dataset.panel(root, CONFIG, sources, SPEC, wide), "")
+    narrow, _ = made(root)
+    built = read(path).collect()
+    assert built.select(WHOLE.columns).width == 110
+    both = built.join(narrow, on="ts", suffix="_10")
+    assert both.height == built.height == 60
+    assert (both["movement"] == -both["movement_10"]).all()
+    assert (both["label_end"] - both["ts"]).unique().to_list() == [30 * SECOND]
+    assert PanelRecord.of(Stored(path)).experiment == wide
+    assert PanelRecord.of(Stored(root.whole("dataset_panel"))).experiment == DEFAULT
+
+
 def test_the_first_block_is_the_first_share_of_labelled_rows(root):
     """By time; rows without label do not count."""
     rows = stored(root)
-    block = dataset.first_block(rows, 0.5)
+    block = dataset.first_block(rows, DEFAULT, 0.5)
     assert block.height == 90
     assert block["ts"].max() < rows.drop_nulls("movement_10s")["ts"][90]
 
@@ -158,6 +200,6 @@ def test_the_first_block_is_the_first_share_of_labelled_rows(root):
 def test_a_spec_needs_enough_rows(root):
     """A threshold from a handful of rows would be noise."""
     stored(root, n=100)
-    assert dataset.fit_spec(root, ALL.sources(root)) is None
+    assert dataset.fit_spec(root, ALL.sources(root), DEFAULT) is None
     stored(root, n=2_000)
-    assert dataset.fit_spec(root, ALL.sources(root)).rows == pytest.approx(720, abs=2)
+    assert dataset.fit_spec(root, ALL.sources(root), DEFAULT).rows == pytest.approx(720, abs=2)

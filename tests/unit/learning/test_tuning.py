@@ -7,9 +7,11 @@ import pytest
 
 from ml.core.errors import DatasetError
 from ml.learning.dataset import FIRST_SHARE, MIN_ROWS
+from ml.learning.experiment import DEFAULT
 from ml.learning.models import baselines
+from ml.learning.rows import EMBARGO_NS, Rows
 from ml.learning.tuning import N_TRIALS, cut, search, tune
-from ml.learning.walk_forward import EMBARGO_NS, best_baseline
+from ml.learning.walk_forward import best_baseline
 from tests.support.panels import panel, rows
 
 BLOCK = np.arange(3_000)
@@ -22,14 +24,14 @@ def data():
 
 @pytest.fixture(scope="module")
 def tuned(data):
-    return search(data, BLOCK, threads=1, n_trials=3)
+    return search(data, BLOCK, DEFAULT, threads=1, n_trials=3)
 
 
 def test_the_same_seed_gives_the_same_result(data, tuned):
     """On one thread as on two; another seed searches elsewhere."""
-    assert search(data, BLOCK, threads=1, n_trials=3) == tuned
-    assert search(data, BLOCK, threads=2, n_trials=1).trials == tuned.trials[:1]
-    assert search(data, BLOCK, threads=1, n_trials=3, seed=2).trials != tuned.trials
+    assert search(data, BLOCK, DEFAULT, threads=1, n_trials=3) == tuned
+    assert search(data, BLOCK, DEFAULT, threads=2, n_trials=1).trials == tuned.trials[:1]
+    assert search(data, BLOCK, DEFAULT, threads=1, n_trials=3, seed=2).trials != tuned.trials
 
 
 def test_rows_outside_the_block_are_never_seen(data, tuned):
@@ -38,7 +40,7 @@ def test_rows_outside_the_block_are_never_seen(data, tuned):
     changed = replace(data, features=data.features.copy(), direction=data.direction.copy())
     changed.features[later] = np.nan
     changed.direction[later] = 2 - changed.direction[later]
-    assert search(changed, BLOCK, threads=1, n_trials=3) == tuned
+    assert search(changed, BLOCK, DEFAULT, threads=1, n_trials=3) == tuned
 
 
 def test_rows_inside_the_block_are(data, tuned):
@@ -46,13 +48,14 @@ def test_rows_inside_the_block_are(data, tuned):
     for part in cut(data, BLOCK):
         changed = replace(data, direction=data.direction.copy())
         changed.direction[part] = 2 - changed.direction[part]
-        assert search(changed, BLOCK, threads=1, n_trials=3).trials[0]["log_loss"] != tuned.trials[0]["log_loss"]
+        found = search(changed, BLOCK, DEFAULT, threads=1, n_trials=3)
+        assert found.trials[0]["log_loss"] != tuned.trials[0]["log_loss"]
 
 
 def test_the_best_of_its_trials_and_their_count(tuned):
     """What is returned is the trial with the smallest log loss; all are kept."""
     best = min(tuned.trials, key=lambda trial: trial["log_loss"])
-    assert (tuned.params | {"rounds": tuned.rounds}, tuned.log_loss) == (best["params"], best["log_loss"])
+    assert (tuned.options, tuned.log_loss) == (best["params"], best["log_loss"])
     assert (tuned.n_trials, len(tuned.trials)) == (3, 3)
     assert tuned.baseline in baselines.NAMES
 
@@ -77,14 +80,24 @@ def test_the_baseline_is_chosen_on_the_judging_rows(data):
     features[:, data.names.index("qi_1")] = direction - 1 + rng.normal(0, 1.0, len(direction))
     changed = replace(data, direction=direction, features=features)
     assert best_baseline(changed, train, train) == "last_direction"
-    assert search(changed, BLOCK, threads=1, n_trials=1).baseline == "logistic_imbalance"
+    assert search(changed, BLOCK, DEFAULT, threads=1, n_trials=1).baseline == "logistic_imbalance"
+
+
+def test_what_the_experiment_sets_is_not_searched_for(data):
+    """The others are; where nothing is left to search for, one trial says all."""
+    some = replace(DEFAULT, options={"num_leaves": 8, "rounds": 5})
+    found = search(data, BLOCK, some, threads=1, n_trials=2)
+    assert (found.options["num_leaves"], found.options["rounds"], found.n_trials) == (8, 5, 2)
+    assert all(trial["params"].keys() == found.options.keys() - some.options.keys() for trial in found.trials)
+    constant = search(data, BLOCK, replace(DEFAULT, model="majority"), threads=1)
+    assert (constant.model, constant.options, constant.n_trials) == ("majority", {}, 1)
 
 
 @pytest.mark.parametrize("block", [np.arange(0), np.arange(60), np.array([5])])
 def test_a_block_that_is_too_small_is_an_error(data, block):
     """Nothing to judge on, or nothing left to train on."""
     with pytest.raises(DatasetError, match="more data"):
-        search(data, block, threads=1)
+        search(data, block, DEFAULT, threads=1)
 
 
 def test_a_block_that_lacks_a_class_is_an_error(data):
@@ -94,12 +107,16 @@ def test_a_block_that_lacks_a_class_is_an_error(data):
         cut(one_way, BLOCK)
 
 
+def arrays(frame):
+    return Rows.of(frame, DEFAULT.feature_set.columns)
+
+
 def test_a_panel_is_tuned_on_its_first_block_alone():
     """All trials on the rows before the first test block; a panel one row too short is not tuned at all."""
     whole = panel(MIN_ROWS)
-    assert tune(whole.head(MIN_ROWS - 1), threads=1) is None
-    found = tune(whole, threads=1)
+    assert tune(arrays(whole.head(MIN_ROWS - 1)), DEFAULT, threads=1) is None
+    found = tune(arrays(whole), DEFAULT, threads=1)
     assert found.n_trials == N_TRIALS
     first = int(FIRST_SHARE * MIN_ROWS)
     other = whole.head(first).vstack(panel(MIN_ROWS, seed=9).tail(MIN_ROWS - first))
-    assert tune(other, threads=1) == found
+    assert tune(arrays(other), DEFAULT, threads=1) == found

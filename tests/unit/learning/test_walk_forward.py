@@ -11,8 +11,9 @@ from ml.features.sets import BASE
 from ml.learning import walk_forward
 from ml.learning.dataset import FIRST_SHARE, N_SPLITS
 from ml.learning.models import baselines
-from ml.learning.walk_forward import EMBARGO_NS, Rows, best_baseline, fold_scores, panel_predictions, predict, trainer
-from tests.support.panels import PARAMS, panel, rows
+from ml.learning.rows import EMBARGO_NS, Rows
+from ml.learning.walk_forward import best_baseline, fold_scores, panel_predictions, predict, trainer
+from tests.support.panels import PARAMS, panel, rows, tuned
 
 N = 3_000
 ANSWERS = ["p_down", "p_neutral", "p_up", "predicted", "majority", "logistic_imbalance"]
@@ -31,7 +32,7 @@ def folds(data):
 def run(data, folds):
     """Predictions, and the trees of each fold."""
     trees = []
-    honest = trainer(PARAMS, 10, 1)
+    honest = trainer("lightgbm", PARAMS | {"rounds": 10}, 1)
 
     def watched(rows, at):
         fitted = honest(rows, at)
@@ -131,7 +132,7 @@ def test_scores_are_those_of_the_test_rows(honest):
 
 def test_too_few_rows_give_an_empty_table_of_the_same_columns(honest):
     """What reads the table need not know why it is empty."""
-    empty = panel_predictions(panel(50), {}, 1)
+    empty = panel_predictions(rows(50), None, 1)
     assert empty.is_empty()
     assert empty.schema == honest[0].schema
     assert fold_scores(empty).schema == fold_scores(honest[0]).schema
@@ -139,7 +140,8 @@ def test_too_few_rows_give_an_empty_table_of_the_same_columns(honest):
 
 def test_a_panel_is_predicted_with_the_tuned_parameters(data, folds, honest):
     """The asset's way gives the same rows."""
-    found = panel_predictions(panel(N).sample(fraction=1.0, shuffle=True, seed=1), {"params": PARAMS, "rounds": 10}, 1)
+    shuffled = panel(N).sample(fraction=1.0, shuffle=True, seed=1)
+    found = panel_predictions(Rows.of(shuffled, BASE.columns), tuned(), 1)
     assert found.equals(honest[0])
 
 

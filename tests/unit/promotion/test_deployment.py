@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from shutil import copytree
@@ -18,14 +18,17 @@ from ml.core.config import HORIZONS, Config
 from ml.core.errors import DatasetError
 from ml.core.paths import FEATURE_GROUP, DataRoot
 from ml.evaluation import gates
-from ml.evaluation.canaries.model import Canary
+from ml.evaluation.findings import Canary, ParityReport
 from ml.evaluation.latency import Latency
 from ml.features.sets import BASE
 from ml.labels.spec import LabelSpec
 from ml.learning import walk_forward
-from ml.learning.candidate import train
+from ml.learning.candidate import Candidate, train
 from ml.learning.dataset import PanelRecord, Selection, dataset_id
-from ml.learning.models.lightgbm import DirectionModel
+from ml.learning.experiment import DEFAULT
+from ml.learning.models.lightgbm import Trees
+from ml.learning.models.trained import TrainedModel
+from ml.learning.rows import Rows
 from ml.market.book import layout
 from ml.market.days.tables import samples_frame
 from ml.promotion import deployment
@@ -35,17 +38,16 @@ from ml.simulation.instrument import INSTRUMENT
 from ml.storage import decisions
 from ml.storage.commit import publish
 from ml.storage.parquet import Parts
+from tests.support.panels import tuned
 
 DATE = "2025-03-03"
 ROWS = 12_000
 SECOND = 10**9
 START = 1_741_000_000 * SECOND
 LISTED = Config(Path(), date(2025, 3, 3), date(2025, 3, 3), (INSTRUMENT,))
-TUNED = {"params": {"num_leaves": 4, "min_data_in_leaf": 200, "learning_rate": 0.2}, "rounds": 12}
-TUNED |= {"n_trials": 8, "baseline": "logistic_imbalance"}
+TUNED = tuned(12, num_leaves=4, min_data_in_leaf=200, learning_rate=0.2)
 LABEL_SPEC = LabelSpec(10, 1.0, 0.5, 0.45, 4_000, START + 4_000 * SECOND)
-SPEC = asdict(LABEL_SPEC)
-PARITY = {"rows": ROWS, "rows_with_values": ROWS, "mismatches": 0, "first_mismatch": ""}
+PARITY = ParityReport(ROWS, ROWS, 0, "")
 
 
 def panel(skill):
@@ -61,6 +63,10 @@ def panel(skill):
     return pl.DataFrame({"instrument": [INSTRUMENT.id] * ROWS, "ts": ts} | columns | given)
 
 
+def arrays(frame):
+    return Rows.of(frame, BASE.columns)
+
+
 def made(root: DataRoot, skill: float) -> Evidence:
     """Everything that a decision reads, stored below the root, and the evidence for its candidate."""
     rows = panel(skill)
@@ -69,14 +75,15 @@ def made(root: DataRoot, skill: float) -> Evidence:
     samples = samples_frame(np.zeros((1, layout.COLUMNS), np.int64))
     publish(root, "book_samples", root.partition("book_samples", DATE, INSTRUMENT.id), samples, "")
     sources = tuple(Selection().sources(root))
-    identity = dataset_id(sources, LABEL_SPEC, BASE)
+    identity = dataset_id(sources, LABEL_SPEC, DEFAULT)
     shares = {f"{DATE}|{INSTRUMENT.id}": (1.0, ROWS)}
-    record = PanelRecord(identity, sources, LABEL_SPEC, BASE.hash, 1, shares, {})
-    predictions = walk_forward.panel_predictions(rows, TUNED, 1)
+    record = PanelRecord(identity, sources, LABEL_SPEC, DEFAULT, BASE.hash, shares, {})
+    predictions = walk_forward.panel_predictions(arrays(rows), TUNED, 1)
     publish(root, "dataset_panel", root.whole("dataset_panel"), Parts(rows.schema, [rows], notes=record.note()), "")
     publish(root, "fold_predictions", root.whole("fold_predictions"), predictions, "")
-    canary = vars(Canary("truncation", True, 0.0, 0.0, ""))
-    return Evidence(record, TUNED, predictions, train(root, rows, SPEC, TUNED, 1), identity, [canary], PARITY)
+    canary = Canary("truncation", True, 0.0, 0.0, "")
+    candidate = Candidate(train(root, arrays(rows), DEFAULT, LABEL_SPEC, TUNED, 1), identity)
+    return Evidence(record, TUNED, predictions, candidate, [canary], PARITY)
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +123,8 @@ def test_skill_is_promoted_and_the_record_says_on_what(skilled):
     root, registry, evidence = skilled
     record = decide(root, LISTED, registry, evidence)
     assert {gate["outcome"] for gate in record["gates"] if gate["required"]} == {"pass"}
-    assert (record["decision"], registry.champion()) == ("promote", evidence.model_id)
-    assert (record["candidate"], record["champion_before"], record["trials"]) == (evidence.model_id, None, 8)
+    assert (record["decision"], registry.champion()) == ("promote", evidence.candidate.model_id)
+    assert (record["candidate"], record["champion_before"], record["trials"]) == (evidence.candidate.model_id, None, 8)
     assert (record["feature_set"]["hash"], record["code_version"]) == (BASE.hash, BASE.code_version)
     assert decisions.verify(root) == 1
     run = registry.client.get_run(record["mlflow_run"])
@@ -134,7 +141,7 @@ def test_a_backfill_after_the_panel_changes_nothing_in_the_record(skilled):
     for day in (DATE, "2025-03-09"):
         publish(root, FEATURE_GROUP, root.partition(FEATURE_GROUP, day, INSTRUMENT.id), few, "")
     record = decide(root, LISTED, registry, evidence)
-    assert record["dataset_id"] == before.dataset_id != dataset_id(Selection().sources(root), LABEL_SPEC, BASE)
+    assert record["dataset_id"] == before.dataset_id != dataset_id(Selection().sources(root), LABEL_SPEC, DEFAULT)
     (coverage,) = [gate for gate in record["gates"] if gate["name"] == "coverage"]
     assert (coverage["value"], coverage["detail"]) == (1.0, f"lowest: {DATE}|{INSTRUMENT.id}, {ROWS} rows")
     assert record["decision"] == "promote"
@@ -156,10 +163,10 @@ def test_no_skill_is_not_promoted(prepared, tmp_path, made_store):
     assert (record["decision"] != "promote", registry.champion()) == (True, None)
 
 
-DEAD = [vars(Canary("null_market", False, 0.6, 0.05, ""))]
+DEAD = [Canary("null_market", False, 0.6, 0.05, "")]
 CHANGES = {
     "canaries": ({"canaries": DEAD}, "refuse"),
-    "parity": ({"parity": PARITY | {"mismatches": 1}}, "refuse"),
+    "parity": ({"parity": replace(PARITY, mismatches=1)}, "refuse"),
     "rows": ({}, "insufficient"),
     "coverage": ({}, "refuse"),
     "latency": ({}, "refuse"),
@@ -186,12 +193,9 @@ def test_one_gate_that_does_not_pass_holds_back_a_skilled_model(skilled, monkeyp
 def test_without_a_candidate_every_question_about_it_is_insufficient(skilled):
     """Too few rows to train: an honest record, and no run."""
     root, registry, evidence = skilled
-    record = decide(
-        root,
-        LISTED,
-        registry,
-        replace(evidence, model_id=None, tuned={}, panel=replace(evidence.panel, label_spec=None)),
-    )
+    none = Candidate(None, evidence.panel.dataset_id)
+    panel_of_few = replace(evidence.panel, label_spec=None)
+    record = decide(root, LISTED, registry, replace(evidence, candidate=none, tuned=None, panel=panel_of_few))
     assert [outcomes(record)[name] for name in gates.MODEL_BARS] == ["insufficient"] * 5
     assert {gate["name"]: gate["threshold"] for gate in record["gates"]}.items() >= gates.MODEL_BARS.items()
     assert (record["decision"], record["candidate"], record["mlflow_run"]) == ("insufficient", None, None)
@@ -216,7 +220,7 @@ def test_a_refusal_for_time_alone_is_measured_again(skilled, monkeypatch):
         refused.append(decide(root, LISTED, registry, evidence))
     assert [record["decision"] for record in refused] == ["refuse", "promote"]
     assert refused[0]["evidence"] == refused[1]["evidence"]
-    assert (decisions.verify(root), registry.champion()) == (2, evidence.model_id)
+    assert (decisions.verify(root), registry.champion()) == (2, evidence.candidate.model_id)
 
 
 def test_a_refusal_for_time_and_for_another_reason_stands(skilled, monkeypatch):
@@ -246,12 +250,12 @@ def test_on_a_busy_machine_more_work_fails_and_the_same_work_passes(skilled, mon
     Eight times the work against a threshold of 2.5 leaves room for what other processes cost.
     """
     root, registry, evidence = skilled
-    model = deployment.load(root.model(evidence.model_id))
+    model = deployment.load(root.model(evidence.candidate.model_id))
     samples = np.zeros((1, layout.COLUMNS), np.int64)
     monkeypatch.setattr(deployment.latency, "measure", MEASURE)
     usual = MEASURE(model, samples, INSTRUMENT).processor_ms
     monkeypatch.setattr(deployment.gates, "MAX_P99_MS", 2.5 * usual)
-    once = DirectionModel.probabilities
+    once = TrainedModel.probabilities
 
     def slower(model, features):
         for _ in range(7):
@@ -259,7 +263,7 @@ def test_on_a_busy_machine_more_work_fails_and_the_same_work_passes(skilled, mon
         return once(model, features)
 
     with monkeypatch.context() as patch:
-        patch.setattr(DirectionModel, "probabilities", slower)
+        patch.setattr(TrainedModel, "probabilities", slower)
         slow = decide(root, LISTED, registry, evidence)
     assert [gate["name"] for gate in slow["gates"] if gate["outcome"] == "fail"] == ["latency"]
     assert slow["decision"] == "refuse"
@@ -270,10 +274,10 @@ def test_the_rival_of_a_later_model_is_the_champion_on_rows_it_never_saw(skilled
     """The champion is judged on the test rows from its last label's end on, and on no other."""
     root, registry, evidence = skilled
     early = panel(2.0).head(9_000)
-    champion = train(root, early, SPEC, TUNED, 1)
-    decide(root, LISTED, registry, replace(evidence, model_id=champion))
+    champion = train(root, arrays(early), DEFAULT, LABEL_SPEC, TUNED, 1)
+    decide(root, LISTED, registry, replace(evidence, candidate=replace(evidence.candidate, model_id=champion)))
     test = evidence.predictions.filter(pl.col("part") == "test")
-    rival, rows = deployment._rival(root, registry, test)
+    rival, rows = deployment._rival(root, registry, DEFAULT, test)
     assert rows["ts"].min() == early["label_end"].max()
     assert rival.name == f"champion {champion}"
     assert len(rival.predicted) == rows.height
@@ -285,8 +289,8 @@ def test_the_rival_of_a_later_model_is_the_champion_on_rows_it_never_saw(skilled
 def test_a_model_as_good_as_the_champion_does_not_replace_it(skilled):
     """The newest never wins by being newest: equal answers are no gain."""
     root, registry, evidence = skilled
-    champion = train(root, panel(2.0).head(9_000), SPEC, TUNED, 1)
-    decide(root, LISTED, registry, replace(evidence, model_id=champion))
+    champion = train(root, arrays(panel(2.0).head(9_000)), DEFAULT, LABEL_SPEC, TUNED, 1)
+    decide(root, LISTED, registry, replace(evidence, candidate=replace(evidence.candidate, model_id=champion)))
     record = decide(root, LISTED, registry, evidence)
     assert record["champion_before"] == champion == registry.champion()
     assert outcomes(record)["improvement"] != "pass"
@@ -321,7 +325,7 @@ def known(evidence, train=(0.57, 0.57), test=(0.55, 0.55), shares=SHARES, chosen
         if part == "test":
             columns |= {name: answers(direction, share) for name, share in shares.items()}
         parts.append(rows.with_columns(**{name: pl.Series(values) for name, values in columns.items()}))
-    return replace(evidence, predictions=pl.concat(parts), tuned=evidence.tuned | {"baseline": chosen})
+    return replace(evidence, predictions=pl.concat(parts), tuned=replace(evidence.tuned, baseline=chosen))
 
 
 def calibration_error(rows):
@@ -346,9 +350,9 @@ def numbers(evidence):
     return {
         "coverage": 1.0,
         "rows": ROWS,
-        "canaries": sum(not canary["passed"] for canary in evidence.canaries),
-        "parity": evidence.parity["mismatches"],
-        "improvement": accuracy(test) - accuracy(test, evidence.tuned["baseline"]),
+        "canaries": sum(not canary.passed for canary in evidence.canaries),
+        "parity": evidence.parity.mismatches,
+        "improvement": accuracy(test) - accuracy(test, evidence.tuned.baseline),
         "train_val_gap": np.mean(gaps),
         "calibration": calibration_error(test),
         "latency": 1.0,
@@ -392,13 +396,14 @@ def test_each_gate_has_the_number_of_its_own_input(skilled, broken):
 def lossy_save(monkeypatch, skilled):
     """Saving a model changes one leaf of its first tree; returns how many of the last rows of the panel reach it."""
     root, _, evidence = skilled
-    model = deployment.load(root.model(evidence.model_id))
-    save = DirectionModel.save
-    text = model.booster.model_to_string()
+    model = deployment.load(root.model(evidence.candidate.model_id))
+    save = TrainedModel.save
+    text = model.model.booster.model_to_string()
     found = re.search(r"leaf_value=\S*?([1-9])", text)
     digit = str(int(found[1]) % 9 + 1)
-    other = DirectionModel(lgb.Booster(model_str=text[: found.start(1)] + digit + text[found.end(1) :]), model.card)
-    monkeypatch.setattr(DirectionModel, "save", lambda _, folder: save(other, folder))
+    trees = lgb.Booster(model_str=text[: found.start(1)] + digit + text[found.end(1) :])
+    other = TrainedModel(Trees(trees, model.model.used, model.model.priors), model.card)
+    monkeypatch.setattr(TrainedModel, "save", lambda _, folder: save(other, folder))
     rows = panel(2.0).tail(1_000).select(BASE.columns).to_numpy()
     return int((model.probabilities(rows) != other.probabilities(rows)).any(axis=1).sum())
 
@@ -414,7 +419,7 @@ def test_a_model_that_reads_back_otherwise_is_refused_with_the_number_of_rows(sk
 
 def champion_of(root, evidence):
     """A model that was trained before the first test row, and its probabilities and answers in the test rows."""
-    model = deployment.load(root.model(train(root, panel(2.0).head(4_700), SPEC, TUNED, 1)))
+    model = deployment.load(root.model(train(root, arrays(panel(2.0).head(4_700)), DEFAULT, LABEL_SPEC, TUNED, 1)))
     test = evidence.predictions.filter(part="test")
     p = model.probabilities(panel(2.0)[-test.height :].select(BASE.columns).to_numpy())
     said = dict(zip(("p_down", "p_neutral", "p_up"), p.T, strict=True))
@@ -426,7 +431,7 @@ def test_a_later_model_is_calibrated_against_the_champion(skilled, above):
     """At most one point worse than the champion on the same rows, whatever the first model may be."""
     root, registry, evidence = skilled
     champion, served = champion_of(root, evidence)
-    decide(root, LISTED, registry, replace(known(evidence), model_id=champion))
+    decide(root, LISTED, registry, replace(known(evidence), candidate=replace(evidence.candidate, model_id=champion)))
     limit = calibration_error(served) + 0.01
     errors = {
         sure: calibration_error(known(evidence, test=(0.55, sure)).predictions.filter(part="test"))
@@ -477,7 +482,7 @@ def test_the_first_model_is_judged_by_the_stricter_bound(skilled):
     test_rows = served.with_columns(predicted=pl.Series(predicted), logistic_imbalance=pl.Series(other))
     given = replace(evidence, predictions=pl.concat([train_rows, test_rows]))
     first = required(decide(root, LISTED, registry, given))["improvement"]
-    decide(root, LISTED, registry, replace(known(evidence), model_id=champion))
+    decide(root, LISTED, registry, replace(known(evidence), candidate=replace(evidence.candidate, model_id=champion)))
     later = required(decide(root, LISTED, registry, given))["improvement"]
     for asked, share, outcome in ((first, 0.995, "insufficient"), (later, 0.975, "pass")):
         found = re.search(r"([\d.]+) % bounds ([-+.\d]+) to ([-+.\d]+) pp", asked["detail"])
@@ -491,9 +496,9 @@ def test_the_first_model_is_judged_by_the_stricter_bound(skilled):
 def test_a_candidate_that_reads_back_otherwise_is_counted(skilled, monkeypatch):
     """Rows on which the stored model answers otherwise; nothing stays in the staging folder."""
     root, _, evidence = skilled
-    model = deployment.load(root.model(evidence.model_id))
-    assert deployment._reload_differences(root, model) == 0
-    other = deployment.load(root.model(train(root, panel(0.0), SPEC, TUNED, 1)))
+    model = deployment.load(root.model(evidence.candidate.model_id))
+    assert deployment._reload_differences(root, DEFAULT, model) == 0
+    other = deployment.load(root.model(train(root, arrays(panel(0.0)), DEFAULT, LABEL_SPEC, TUNED, 1)))
     monkeypatch.setattr(deployment, "load", lambda _: other)
-    assert deployment._reload_differences(root, model) == 1_000
+    assert deployment._reload_differences(root, DEFAULT, model) == 1_000
     assert list(root.staging.glob("reload-*")) == []

@@ -88,18 +88,21 @@ def test_a_regression_on_imbalance_gains_next_to_nothing_and_trees_find_it():
     from ml.labels import future, spec
     from ml.learning.dataset import FIRST_SHARE, N_SPLITS, first_block
     from ml.learning.dataset import build as panel_of
+    from ml.learning.experiment import DEFAULT
+    from ml.learning.rows import Rows
     from ml.learning.training_features import join
-    from ml.learning.walk_forward import Rows, fold_scores, predict, trainer
+    from ml.learning.walk_forward import fold_scores, predict, trainer
     from ml.market.days.tables import samples_frame
 
     no_tail = np.zeros((0, layout.COLUMNS), np.int64)
     _, samples = sampled(0.25, seed=7, seconds=12 * 3600, flows=True)
     labels = future.label(samples_frame(samples), no_tail, "2025-03-03")
     rows = join(build(samples, no_tail, INSTRUMENT), labels, INSTRUMENT.id)
-    block = first_block(rows).select("ts", "half_spread", movement="movement_10s", sigma="sigma_10s")
-    data = Rows.of(panel_of(rows, spec.fit(block, 10), BASE), BASE.columns)
-    params = {"num_leaves": 5, "min_data_in_leaf": 600, "learning_rate": 0.05, "feature_fraction": 0.6}
-    scores = fold_scores(predict(data, data.folds(FIRST_SHARE, N_SPLITS), trainer(params, 60, 1))).mean().to_dicts()[0]
+    block = first_block(rows, DEFAULT).select("ts", "half_spread", movement="movement_10s", sigma="sigma_10s")
+    data = Rows.of(panel_of(rows, spec.fit(block, 10), DEFAULT), BASE.columns)
+    params = {"num_leaves": 5, "min_data_in_leaf": 600, "learning_rate": 0.05, "feature_fraction": 0.6, "rounds": 60}
+    predictions = predict(data, data.folds(FIRST_SHARE, N_SPLITS), trainer("lightgbm", params, 1))
+    scores = fold_scores(predictions).mean().to_dicts()[0]
     naive = max(scores["majority"], scores["last_direction"])
     assert scores["logistic_imbalance"] - naive < 0.01
     assert scores["test"] - naive > 0.03

@@ -6,7 +6,6 @@ import threading
 from contextlib import closing
 from shutil import rmtree
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -14,11 +13,11 @@ from ml.core import config
 from ml.core.config import Config
 from ml.core.errors import StoreError
 from ml.core.paths import DataRoot
-from ml.learning.models.lightgbm import DirectionModel, ModelCard, fit
 from ml.promotion.registry import Registry
 from ml.storage import commit, decisions, durable
 from ml.storage.backup import BESIDE, INDEX, backup, restore
 from ml.storage.verify import verify
+from tests.support.panels import small_model
 from tests.support.scenario import INSTRUMENT
 
 FRAME = pl.DataFrame({"ts": [1, 2, 3]})
@@ -204,13 +203,7 @@ def test_nothing_is_written_over(full, tmp_path):
 def test_a_promoted_model_is_loaded_from_the_restored_store(registry, tmp_path):
     """The model store's addresses name the data root: restored elsewhere they name the new one."""
     root = registry.root
-    rng = np.random.default_rng(1)
-    fitted = fit(
-        rng.normal(size=(600, 3)), rng.integers(0, 3, 600).astype(np.int8), np.arange(600), {"num_leaves": 3}, 2
-    )
-    names = tuple("abc")
-    card = ModelCard(names, names, (0.3, 0.4, 0.3), {}, 2, 10, "s", "h", "f", {}, "p", 5, 600)
-    model = DirectionModel(fitted.booster, card)
+    model = small_model()
     model.save(root.model(model.id))
     run = registry.log_run(root.model(model.id), {}, {}, {"model_id": model.id}, {})
     evidence = {"decision": "promote", "candidate": model.id, "champion_before": None, "evidence": "e"}

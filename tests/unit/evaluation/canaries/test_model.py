@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from ml.evaluation.canaries import model
-from ml.evaluation.verdict import STRONG, STRONG_ROUNDS
-from ml.learning.walk_forward import Rows, trainer
+from ml.evaluation.verdict import STRONG, STRONG_MODEL, STRONG_ROUNDS
+from ml.learning.rows import Rows
+from ml.learning.walk_forward import trainer
 from ml.market.book import layout
 from ml.market.book.sampler import Sampler
 from ml.simulation.instrument import INSTRUMENT
@@ -14,7 +15,7 @@ from ml.simulation.publish import streams
 from ml.simulation.venue import Market, simulate
 
 CODE = model.feature_code(INSTRUMENT)
-STRONG_TRAINER = trainer(STRONG, STRONG_ROUNDS, 1)
+STRONG_TRAINER = trainer(STRONG_MODEL, STRONG | {"rounds": STRONG_ROUNDS}, 1)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
-"""Three baselines."""
+"""Three baselines, two of which are models like any other."""
 
 import numpy as np
 
 from ml.learning.models import baselines
+from tests.support.panels import rows_of
 
 
 def test_the_last_direction_is_that_of_the_horizon_that_has_just_ended():
@@ -14,17 +15,45 @@ def test_the_last_direction_is_that_of_the_horizon_that_has_just_ended():
     assert baselines.last_directions(direction, start, end, group).tolist() == [1, 1, 1, 2, 0, 0, 2]
 
 
+def data(direction_of):
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(3_000, 3)).astype(np.float32)
+    direction = direction_of(features).astype(np.int8)
+    found = rows_of(features, direction, np.arange(3_000))
+    found.names[:] = ["other", "qi_1", "qi_5"]
+    return found
+
+
 def test_majority_and_imbalance():
     """The most frequent class; and a linear view of the imbalances alone."""
-    rng = np.random.default_rng(1)
-    features = rng.normal(size=(3_000, 3))
-    direction = np.clip(np.round(features[:, 1] * 1.5), -1, 1).astype(np.int8) + 1
-    fitted = baselines.fit(features, direction, ["other", "qi_1", "qi_5"])
+    rows = data(lambda f: np.clip(np.round(f[:, 1] * 1.5), -1, 1) + 1)
+    every = np.arange(3_000)
     none = np.ones(3_000, np.int8)
-    assert set(fitted["majority"].directions(features, none)) == {np.bincount(direction).argmax()}
-    seen = fitted["logistic_imbalance"].directions(features, none)
-    assert (seen == direction).mean() > 0.75
-    blind = features.copy()
+    found = baselines.answers(baselines.fit(rows, every), rows.features, none)
+    assert tuple(found) == baselines.NAMES
+    assert set(found["majority"]) == {np.bincount(rows.direction).argmax()}
+    assert (found["logistic_imbalance"] == rows.direction).mean() > 0.75
+    blind = rows.features.copy()
     blind[:, 0] = 0
-    np.testing.assert_array_equal(fitted["logistic_imbalance"].directions(blind, none), seen)
-    assert fitted["last_direction"].directions(features, none).tolist() == none.tolist()
+    again = baselines.answers(baselines.fit(rows, every), blind, none)
+    np.testing.assert_array_equal(again["logistic_imbalance"], found["logistic_imbalance"])
+    assert found["last_direction"].tolist() == none.tolist()
+
+
+def test_the_regression_is_that_of_scikit_learn():
+    """The same probabilities from the numbers alone, also where the training rows have two classes."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    for direction_of in (lambda f: np.clip(np.round(f[:, 1]), -1, 1) + 1, lambda f: np.where(f[:, 1] > 0, 2, 0)):
+        rows = data(direction_of)
+        model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=500))
+        model.fit(rows.features[:, 1:], rows.direction)
+        p = (
+            baselines.LogisticImbalance()
+            .fit(rows, np.arange(3_000), baselines.NoOptions())
+            .predict_proba(rows.features)
+        )
+        np.testing.assert_allclose(p[:, model.classes_], model.predict_proba(rows.features[:, 1:]), atol=1e-5)
+        assert np.allclose(p.sum(axis=1), 1)

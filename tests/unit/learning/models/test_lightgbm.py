@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 
 from ml.core.errors import ModelRefused
-from ml.learning.models.lightgbm import DirectionModel, ModelCard, fit, load, quick_features
+from ml.learning.models.family import directions
+from ml.learning.models.lightgbm import LightGBM, Options, quick_features
+from ml.learning.models.trained import ModelCard, TrainedModel, load
+from tests.support.panels import rows_of
 
-PARAMS = {
-    "num_leaves": 4,
-    "min_data_in_leaf": 50,
-    "learning_rate": 0.1,
-    "bagging_fraction": 0.7,
-    "feature_fraction": 0.7,
-}
+PARAMS = Options(
+    num_leaves=4, min_data_in_leaf=50, learning_rate=0.1, bagging_fraction=0.7, feature_fraction=0.7, rounds=20
+)
 HOUR = 3600 * 10**9
+
+
+def fit(features, direction, ts, threads=1):
+    return LightGBM().fit(rows_of(features, direction, ts), np.arange(len(ts)), PARAMS, threads)
 
 
 @pytest.fixture(scope="module")
@@ -28,29 +31,13 @@ def rows():
 
 @pytest.fixture
 def model(rows):
-    fitted = fit(*rows, PARAMS, 20)
-    names = tuple("abcde")
-    card = ModelCard(
-        names,
-        tuple(names[k] for k in fitted.used),
-        tuple(fitted.priors.tolist()),
-        PARAMS,
-        20,
-        10,
-        "s",
-        "h",
-        "f",
-        {},
-        "p",
-        5,
-        4_000,
-    )
-    return DirectionModel(fitted.booster, card)
+    card = ModelCard("x", "lightgbm", {}, tuple("abcde"), 10, "s", "h", "f", {}, "p", 5, 4_000)
+    return TrainedModel(fit(*rows), card)
 
 
 def test_the_same_rows_give_the_same_trees_on_one_thread_or_two(rows):
     """Training depends on data, parameters and seed alone."""
-    one, two = (fit(*rows, PARAMS, 20, threads).booster.model_to_string().split("parameters:")[0] for threads in (1, 2))
+    one, two = (fit(*rows, threads).booster.model_to_string().split("parameters:")[0] for threads in (1, 2))
     assert one == two
 
 
@@ -71,7 +58,7 @@ def test_a_model_read_back_predicts_the_same_bits(model, rows, tmp_path):
     assert {p.suffix for p in tmp_path.iterdir()} == {".txt", ".json"}
 
 
-@pytest.mark.parametrize("name", ["model.txt", "card.json", "manifest.json"])
+@pytest.mark.parametrize("name", ["model.txt", "model.json", "card.json", "manifest.json"])
 @pytest.mark.parametrize(
     "damage",
     [
@@ -98,7 +85,7 @@ def test_no_pickle_is_read(model, tmp_path):
 
 def test_the_direction_is_the_class_that_gains_most_on_its_prior(model):
     """A rare class wins with less than half of the probability."""
-    model._priors = np.array([0.1, 0.8, 0.1])
+    model.model.priors = np.array([0.1, 0.8, 0.1])
     assert model.directions(np.array([[0.2, 0.6, 0.2], [0.05, 0.9, 0.05], [0.1, 0.7, 0.2]])).tolist() == [0, 1, 2]
 
 
@@ -106,12 +93,12 @@ def test_the_priors_are_the_class_shares_of_the_training_rows(rows):
     """And a fitted model's directions are gains on them."""
     features, direction, ts = rows
     kept = np.flatnonzero((direction == 1) | (np.arange(len(direction)) % 3 == 0))
-    fitted = fit(features[kept], direction[kept], ts[kept], PARAMS, 20)
+    fitted = fit(features[kept], direction[kept], ts[kept])
     shares = np.array([(direction[kept] == k).mean() for k in range(3)])
     assert fitted.priors == pytest.approx(shares)
-    p = fitted.probabilities(features)
-    np.testing.assert_array_equal(fitted.directions(features), (p / shares).argmax(axis=1))
-    assert (fitted.directions(features) != p.argmax(axis=1)).any()
+    p = fitted.predict_proba(features)
+    np.testing.assert_array_equal(directions(p, fitted.priors), (p / shares).argmax(axis=1))
+    assert (directions(p, fitted.priors) != p.argmax(axis=1)).any()
 
 
 def test_a_price_in_disguise_is_screened_out():
@@ -122,17 +109,18 @@ def test_a_price_in_disguise_is_screened_out():
     features = np.column_stack(
         [drift, rng.normal(size=len(ts)), np.ones(len(ts)), (ts // HOUR) + rng.normal(0, 0.1, len(ts))]
     )
-    assert quick_features(features, ts) == (1,)
+    rows = rows_of(features, np.zeros(len(ts), np.int8), ts)
+    assert quick_features(rows, np.arange(len(ts))) == (1,)
 
 
 def test_a_model_without_a_column_never_sees_it(rows):
     """Screening is decided on the training rows and used at prediction."""
     features = np.column_stack([rows[0], rows[2] // HOUR])
-    fitted = fit(features, rows[1], rows[2], PARAMS, 5)
+    fitted = fit(features, rows[1], rows[2])
     assert 5 not in fitted.used
     changed = features.copy()
     changed[:, 5] += 99
-    np.testing.assert_array_equal(fitted.probabilities(features), fitted.probabilities(changed))
+    np.testing.assert_array_equal(fitted.predict_proba(features), fitted.predict_proba(changed))
 
 
 def test_the_card_is_json(model, tmp_path):
@@ -143,8 +131,8 @@ def test_the_card_is_json(model, tmp_path):
 
 def test_gains_tell_what_a_model_looks_at(model, tmp_path):
     """Shares of one whole, the largest that of the column that decides; the same once read back."""
-    shares = model.gains()
+    shares = model.describe()
     assert sum(shares.values()) == pytest.approx(1)
     assert max(shares, key=shares.__getitem__) == "a"
     model.save(tmp_path)
-    assert load(tmp_path).gains() == shares
+    assert load(tmp_path).describe() == shares

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.core.errors import ModelRefused
-from ml.learning.models.width import check_width
+from ml.learning.models.trained import check_width
 
 COLUMNS = ("qi_1", "qi_5", "vpin")
 

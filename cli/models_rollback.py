@@ -1,0 +1,34 @@
+"""`lobforge models rollback`: an earlier version takes over.
+
+Here: the command and its outputs.
+Not here: how it takes effect (`ml.promotion.registry`).
+"""
+
+import json
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson, ModelName, Who, Why, registry_of, user
+
+
+def main(
+    name: ModelName,
+    to: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Which version; the champion before this one if left out.")
+    ] = None,
+    who: Who = None,
+    why: Why = "",
+    as_json: AsJson = False,
+) -> int:
+    """Make an earlier version champion again, once it has loaded and answered.
+
+    Returns 0, or 2 if nothing was changed: the version is unknown, retired, damaged or champion already.
+    """
+    record = registry_of(name).rollback(to, who or user(), why)
+    told = {"model": name, "version": record["mlflow_version"], "champion": record["candidate"]}
+    if as_json:
+        print(json.dumps(told | {"champion_before": record["champion_before"], "record": record["hash"]}))
+    else:
+        print(f"{name}: version {told['version']} (model {told['champion']}) is champion, record {record['hash'][:16]}")
+    return 0
