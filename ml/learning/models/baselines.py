@@ -112,7 +112,7 @@ class LogisticImbalance:
         used = tuple(k for k, name in enumerate(rows.names) if name.startswith(IMBALANCE_PREFIX))
         scaler = StandardScaler()
         regression = LogisticRegression(class_weight="balanced", max_iter=500)
-        regression.fit(scaler.fit_transform(rows.features[np.ix_(at, used)]), rows.direction[at])
+        regression.fit(scaler.fit_transform(rows.features[np.ix_(at, np.array(used))]), rows.direction[at])
         return Linear(used, scaler.mean_, scaler.scale_, *_of_all_classes(regression))
 
     def load(self, files: Mapping[str, bytes]) -> Linear:

@@ -20,6 +20,16 @@ from ml.core.time import SECOND
 from ml.learning.models.family import CLASSES, option
 from ml.learning.rows import BLOCK, Rows, blocks
 
+SEARCHED = {
+    "num_leaves": (3, 6, False),
+    "min_data_in_leaf": (400, 1_200, True),
+    "learning_rate": (0.03, 0.07, True),
+    "feature_fraction": (0.4, 0.8, False),
+    "bagging_fraction": (0.4, 0.8, False),
+    "lambda_l2": (1.0, 100.0, True),
+    "rounds": (40, 80, False),
+}
+"""Least, most, and whether on a logarithmic scale; trials draw them in this order."""
 SLOW_SHARE = 0.8
 IN_MEMORY = 1 << 19
 """More rows are read block by block: the same trees, from less memory."""
@@ -100,17 +110,14 @@ class LightGBM:
 
     def search(self, trial: Any, options: Options) -> Options:
         """Small trees on many rows: neighbouring labels overlap, so the rows hold far less than they count."""
-        suggested = {
-            "num_leaves": lambda name: trial.suggest_int(name, 3, 6),
-            "min_data_in_leaf": lambda name: trial.suggest_int(name, 400, 1_200, log=True),
-            "learning_rate": lambda name: trial.suggest_float(name, 0.03, 0.07, log=True),
-            "feature_fraction": lambda name: trial.suggest_float(name, 0.4, 0.8),
-            "bagging_fraction": lambda name: trial.suggest_float(name, 0.4, 0.8),
-            "lambda_l2": lambda name: trial.suggest_float(name, 1.0, 100.0, log=True),
-            "rounds": lambda name: trial.suggest_int(name, 40, 80),
+        found = {
+            name: trial.suggest_int(name, low, high, log=log)
+            if isinstance(low, int)
+            else trial.suggest_float(name, low, high, log=log)
+            for name, (low, high, log) in SEARCHED.items()
+            if getattr(options, name) is None
         }
-        left = [name for name in suggested if getattr(options, name) is None]
-        return replace(options, **{name: suggested[name](name) for name in left})
+        return replace(options, **found)
 
 
 def quick_features(rows: Rows, at: np.ndarray) -> tuple[int, ...]:
