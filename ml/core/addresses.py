@@ -44,18 +44,19 @@ def read_only(database: Path) -> sqlite3.Connection:
 
 
 def addressable(folder: Path) -> Path:
-    """A folder under a name that may stand in SQLAlchemy's addresses: itself, or a link to it.
+    """A folder under a name that may stand in SQLAlchemy's addresses and is no pattern: itself, or a link to it.
 
-    There a `?` ends the path, and nothing can be written in its place.
+    In an address a `?` ends the path, and Dagster takes the path of its configuration for a pattern: of a folder with
+    brackets it would read none, and use its own settings. Nothing can be written in their place.
 
     Raises:
         StoreError: such a link is needed, and there is no temporary folder for it.
     """
-    if "?" not in str(folder):
+    if not IN_PATTERNS.search(str(folder)):
         return folder
     temporary = private_temporary()
-    if temporary is None or "?" in str(temporary):
-        raise StoreError(f"{folder}: a path with a question mark needs a temporary folder. Set TMPDIR to one.")
+    if temporary is None or IN_PATTERNS.search(str(temporary)):
+        raise StoreError(f"{folder}: a path with *, ? or [ in it needs a temporary folder. Set TMPDIR to one.")
     link = temporary / "links" / sha256(os.fsencode(folder)).hexdigest()[:16]
     link.parent.mkdir(exist_ok=True)
     if not link.is_symlink():

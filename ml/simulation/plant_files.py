@@ -17,6 +17,7 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
+from ml.core import addresses
 from ml.core.errors import CaptureError
 from ml.core.instruments import Instrument
 from ml.core.time import SECOND
@@ -386,7 +387,7 @@ def _line(like: bytes, now: bytes, doc: Doc) -> bytes:
 
 
 def _write_table(source: Path, target: Path, changes: _Changes) -> None:
-    rows = pl.read_parquet(source)
+    rows = addresses.scan(source).collect()
     found: list[dict[str, Any]] = []
     conns = rows["conn"].to_list()
     for offset, row in enumerate(rows.iter_rows(named=True)):

@@ -5,7 +5,9 @@ import shlex
 import sqlite3
 import subprocess
 from contextlib import closing
+from pathlib import Path
 
+import dagster as dg
 import pytest
 import sqlalchemy
 from hypothesis import given
@@ -35,9 +37,20 @@ def test_sqlalchemy_and_sqlite_open_the_very_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [ODD]
 
 
-def test_only_a_question_mark_needs_a_link(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["x [y]", "x*", "x?y", ODD])
+def test_dagster_reads_its_configuration_in_any_folder(tmp_path, name):
+    """It takes the path for a pattern: without a link it would send statistics and launch runs its own way."""
+    home = tmp_path / name
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    with dg.DagsterInstance.from_config(str(addressable(home))) as instance:
+        assert not instance.telemetry_enabled
+        assert Path(instance.root_directory).resolve() == home
+
+
+def test_only_a_pattern_needs_a_link(tmp_path, monkeypatch):
     """The link is the same each time; without a place for it the error says what to set."""
-    assert addressable(tmp_path / "x [y]#%") == tmp_path / "x [y]#%"
+    assert addressable(tmp_path / "x y]#%") == tmp_path / "x y]#%"
     odd = tmp_path / ODD
     assert addressable(odd) == addressable(odd) != addressable(tmp_path / "?")
     assert addressable(odd).resolve() == odd
