@@ -10,6 +10,11 @@ COMMANDS = {
     "scan": Entry("cli.layering_scan", "Find cues of layering in capture files, without a data root."),
     "benchmark": Entry("cli.layering_benchmark", "Measure how well cues are found, on simulated markets."),
     "build": Entry("cli.layering_build", "Train the scorer that ships, on the simulated market alone."),
+    "label": Entry(
+        "cli.layering_label", "Vote on a cue, or take a vote back: accept, reject, unsure, undo.", attribute="label"
+    ),
+    "export": Entry("cli.layering_label", "Write every vote on cues as CSV.", attribute="export"),
+    "import": Entry("cli.layering_label", "Add the votes of a CSV; invalid rows are told by line.", attribute="load"),
     "plant": Entry("cli.layering_plant", "Write a copy of a capture file with planted episodes, and what was planted."),
     "facts": Entry(
         "cli.layering_facts",

@@ -128,6 +128,11 @@ class DataRoot:
         return self.root / "models"
 
     @property
+    def layering(self) -> Path:
+        """What people say of cues of layering: `labels.db`."""
+        return self.root / "layering"
+
+    @property
     def meta(self) -> Path:
         """Manifests, locks and what is kept about capture files."""
         return self.root / "_meta"

@@ -72,7 +72,8 @@ def backup(root: DataRoot, folder: Path, captures: bool = False) -> Summary:
     for table in verify.tables(root):
         if captures or table != CAPTURES:
             copy.table(table)
-    copy.databases(root.dagster_home)
+    for place in (root.dagster_home, root.layering):
+        copy.databases(place)
     for place in (root.mlflow, root.dagster_home, root.documents, root.models, root.quarantine):
         copy.tree(place)
     if captures:
