@@ -8,8 +8,13 @@ from cli.lazy import Entry, group
 
 COMMANDS = {
     "scan": Entry("cli.layering_scan", "Find cues of layering in capture files, without a data root."),
-    "benchmark": Entry("cli.layering_benchmark", "Measure how well cues are found, on simulated markets."),
-    "build": Entry("cli.layering_build", "Train the scorer that ships, on the simulated market alone."),
+    "benchmark": Entry(
+        "cli.layering_benchmark", "Measure recall, false alarms, precision and delay on simulated markets."
+    ),
+    "build": Entry(
+        "cli.layering_build",
+        "Train the scorer that ships, on the simulated market alone; the same arguments give the same files.",
+    ),
     "label": Entry(
         "cli.layering_label", "Vote on a cue, or take a vote back: accept, reject, unsure, undo.", attribute="label"
     ),

@@ -4,7 +4,7 @@ Here: the three commands.
 Not here: the log of votes (`ml.layering.labels`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -60,7 +60,7 @@ def label(
         else:
             log.vote(cue, VERDICTS[verdict.value], labeller, time_ns(), note)
         labels = log.labels().filter(cue_id=cue).to_dicts()
-    now = labels[0] if labels else {"cue_id": cue, "label": None, "tier": None, "conflict": False}
+    now: dict[str, Any] = labels[0] if labels else {"cue_id": cue, "label": None, "tier": None, "conflict": False}
     if as_json:
         print(orjson.dumps(now).decode())
         return 0
@@ -115,7 +115,7 @@ def load(
 
 
 @contextmanager
-def _log(cues: Path | None) -> "Iterator[LabelLog]":
+def _log(cues: Path | None) -> "Generator[LabelLog]":
     """The data root's log, in which the stored cues and those of a file are known."""
     import polars as pl
 

@@ -14,7 +14,7 @@ without such a majority leave a cue without a label, as a conflict.
 import csv
 import io
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -224,7 +224,7 @@ class LabelLog:
         return Imported(added, known, tuple(bad))
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Generator[sqlite3.Connection]:
         self.connection.execute("begin immediate")
         try:
             yield self.connection
