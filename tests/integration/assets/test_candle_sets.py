@@ -6,11 +6,14 @@ import pytest
 
 from ml.candles.months import bounds
 from ml.catalog.tables import TABLES
+from ml.core.config import render
 from ml.core.paths import DataRoot
 from ml.features.candle.table import UNIFIED
 from ml.storage.commit import manifest, publish, read
+from ml.storage.durable import write_text
 from ml.tables.schemas import SCHEMAS, NullReason
 from ml.tables.spec import conform
+from pipelines.demo import default_config
 from tests.integration.assets.play import checks, drawn, graph, lines, shown
 from tests.support.candles import candle_frame
 from tests.support.scenario import INSTRUMENT, listing
@@ -45,6 +48,7 @@ def store_venue(root, candles):
 def made(tmp_path_factory):
     """A root with twelve days before the month, the month but two candles, and a day after it; and the run's result."""
     root = DataRoot(tmp_path_factory.mktemp("months"))
+    write_text(root.config, render(default_config()))
     candles = candle_frame((END - FIRST) // QUARTER + 96, first=FIRST)
     store_venue(root, pl.concat([candles[:2_400], candles[2_402:]]))
     return root, make(root, "candle_features", "candle_targets")
