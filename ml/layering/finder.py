@@ -36,7 +36,7 @@ class Found(NamedTuple):
 
     def rows(self, keep: I64 | slice) -> "Found":
         """Some of them."""
-        return self._make(column[keep] for column in self)
+        return Found(*(column[keep] for column in self))
 
     def frame(self) -> pl.DataFrame:
         """As a table: time of judgement, side, start, pulls, volume, S and the features."""
@@ -55,7 +55,7 @@ class Found(NamedTuple):
 
 def joined(parts: list[Found]) -> Found:
     """Clusters one part after the other."""
-    return Found._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 class Flow(NamedTuple):
