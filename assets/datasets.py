@@ -15,7 +15,7 @@ from pydantic import Field
 from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import image
-from assets.partitions import date_and_instrument, experiment_name, experiments, instrument_day
+from assets.partitions import date_and_instrument, experiments, instrument_day
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import DATASET, TRAINING_FEATURES, code_version
@@ -78,7 +78,7 @@ def label_spec(
     context: dg.AssetExecutionContext, config: Dataset, data_root: dg.ResourceParam[DataRoot]
 ) -> dg.MaterializeResult[LabelSpec | None]:
     """The class threshold, fitted once on the first training block and the same in every fold."""
-    wanted = experiment.named(data_root, experiment_name(context))
+    wanted = experiment.named(data_root, context.partition_key)
     spec = dataset.fit_spec(data_root, config.sources(data_root, wanted), wanted)
     if spec is None:
         return dg.MaterializeResult(value=None, metadata={"label spec": "none: too few rows"})
@@ -105,7 +105,7 @@ def dataset_panel(
     """The rows that a model may be trained and judged on, with their class; what it was made of lies in its file."""
     from ml.plotting import plots
 
-    wanted = experiment.named(data_root, experiment_name(context))
+    wanted = experiment.named(data_root, context.partition_key)
     sources = config.sources(data_root, wanted)
     panel = dataset.panel(data_root, listed, sources, label_spec, wanted)
     classes = list[pl.DataFrame]()

@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 
 from assets.checks import rule_results, rule_specs
+from assets.conditions import ON_FRESH_INPUT
 from assets.partitions import DAYS, date_and_instrument, instrument_day
 from ml.core.config import Config
 from ml.core.prefetch import prefetch
@@ -23,6 +24,7 @@ from ml.storage.parquet import Stored
     io_manager_key="parquet",
     pool=DAYS,
     code_version=code_version(LAYERING),
+    automation_condition=ON_FRESH_INPUT,
     check_specs=rule_specs("layering_cues"),
 )
 def layering_cues(

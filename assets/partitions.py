@@ -14,7 +14,6 @@ import dagster as dg
 
 from ml.core.config import Config
 from ml.core.instruments import Instrument
-from ml.core.paths import DEFAULT_EXPERIMENT
 
 DAYS = "days"
 """The pool of what reads a whole day: how many run at once is a matter of memory (`dagster.yaml`)."""
@@ -58,11 +57,6 @@ with warnings.catch_warnings():
 
 experiments = dg.DynamicPartitionsDefinition(name="experiment")
 """The experiments of `lobforge.toml`: what is trained and decided side by side."""
-
-
-def experiment_name(context: dg.AssetExecutionContext) -> str:
-    """The experiment that is being made; the default one in a run without partition."""
-    return context.partition_key if context.has_partition_key else DEFAULT_EXPERIMENT
 
 
 def dated(spec: dg.AssetSpec, listed: Config) -> dg.AssetSpec:

@@ -22,7 +22,7 @@ from ml.storage.parquet import Parts, Stored
 
 
 def experiment_of(context: dg.OutputContext | dg.InputContext) -> str:
-    """The experiment that an asset without dates is of; the default one in a run without partition."""
+    """The experiment that an asset without dates is of; the default one if it has no partitions."""
     return context.asset_partition_key if context.has_asset_partitions else DEFAULT_EXPERIMENT
 
 

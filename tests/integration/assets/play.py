@@ -28,14 +28,14 @@ def copy_of(root, folder):
     return DataRoot(folder / "data")
 
 
-def make(root, *names, date=DATE, experiment=None, resources=None, **options):
-    """Materialize assets, or a job's selection, of one partition or of none, from the inputs that are stored."""
+def make(root, *names, date=DATE, experiment=DEFAULT_EXPERIMENT, resources=None, **options):
+    """Materialize assets, or a job's selection, of a day, of an experiment or of no partition."""
     from pipelines.definitions import resources_of
 
     key = dg.MultiPartitionKey({"date": date, "instrument": INSTRUMENT.id}) if date else experiment
     given = resources_of(root) | (resources or {})
     with listing(INSTRUMENT.id) as instance:
-        instance.add_dynamic_partitions("experiment", [DEFAULT_EXPERIMENT, *filter(None, [experiment])])
+        instance.add_dynamic_partitions("experiment", list({DEFAULT_EXPERIMENT, experiment or DEFAULT_EXPERIMENT}))
         options |= {"selection": _selected(names), "partition_key": key, "resources": given, "instance": instance}
         return dg.materialize(graph(), **options)
 

@@ -100,7 +100,7 @@ def test_a_person_sees_coverage_and_a_picture(made):
         png, inline = drawn(result, table, "by day")
         assert png.startswith(b"\x89PNG")
         assert inline < 25_000
-    assert any("warm_up" in found.values() for found in lines(result, "candle_features", "coverage"))
+    assert any("warm_up" in found["reasons"] for found in lines(result, "candle_features", "coverage"))
     assert any("direction_4h" in found.values() for found in lines(result, "candle_targets", "classes"))
 
 

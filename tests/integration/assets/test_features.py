@@ -54,8 +54,7 @@ def test_a_person_sees_how_much_of_each_feature_there_is(rebuilt):
     metadata = shown(result, "features")
     rows = stored(root, "features")
     assert drawn(result, "features", "coverage by feature")[0].startswith(b"\x89PNG")
-    lines = [line.strip("|").split("|") for line in metadata["coverage"].value.splitlines()[2:]]
-    assert [cells[0].strip() for cells in lines] == WHOLE.columns
+    assert [line["feature"] for line in lines(result, "features", "coverage")] == WHOLE.columns
     for name, chosen in SETS.items():
         whole = rows.select(chosen.columns).drop_nulls().height / rows.height
         assert metadata[f"share of whole rows, {name}"].value == whole

@@ -53,7 +53,7 @@ def test_rules_and_canaries_hold(both):
 
 def test_a_person_sees_what_is_known(both):
     """A line per family."""
-    assert {line["family"] for line in lines(both[1], "legacy_112", "coverage")} == set(FAMILIES)
+    assert {line["of"] for line in lines(both[1], "legacy_112", "coverage")} == set(FAMILIES)
 
 
 def test_made_anew_it_has_the_same_bytes(both):
