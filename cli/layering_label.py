@@ -117,15 +117,14 @@ def load(
 @contextmanager
 def _log(cues: Path | None) -> "Generator[LabelLog]":
     """The data root's log, in which the stored cues and those of a file are known."""
-    import polars as pl
-
+    from ml.core.addresses import scan
     from ml.layering.labels import LabelLog
     from ml.layering.tables import CUES
 
     root = DataRoot(settings.load().data_root)
     with LabelLog(root.layering / FILE) as log:
         for path in sorted(root.table(CUES.name).rglob("*.parquet")):
-            log.add_cues(pl.read_parquet(path, columns=["id"])["id"])
+            log.add_cues(scan(path).select("id").collect()["id"])
         if cues is not None:
             log.add_cues(_ids(cues))
         yield log

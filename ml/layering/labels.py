@@ -226,12 +226,8 @@ class LabelLog:
     @contextmanager
     def _writing(self) -> Generator[sqlite3.Connection]:
         self.connection.execute("begin immediate")
-        try:
+        with self.connection:  # commits, or rolls back if there was an error
             yield self.connection
-        except BaseException:
-            self.connection.execute("rollback")
-            raise
-        self.connection.execute("commit")
 
 
 def resolve(votes: pl.DataFrame) -> pl.DataFrame:

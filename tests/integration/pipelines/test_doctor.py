@@ -50,7 +50,7 @@ def test_a_sound_root_has_no_finding(root):
     ("spoil", "what", "fix", "fatal"),
     [
         (lambda r: r.config.unlink(), "lobforge.toml is missing", "lobforge init", True),
-        (lambda r: r.config.write_text("captures = "), "cannot be read", "by hand", True),
+        (lambda r: r.config.write_text("captures = "), "Correct the file", "by hand", True),
         (lambda r: next(r.captures.rglob("*.log")).unlink(), "contains no capture file", "point `captures`", False),
         (lambda r: (r.mlflow / "mlflow.db").unlink(), "model store", "lobforge init", True),
         (lambda r: (r.dagster_home / "dagster.yaml").unlink(), "Dagster instance", "lobforge init", True),

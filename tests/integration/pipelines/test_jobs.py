@@ -2,8 +2,8 @@
 
 import pytest
 
-PER_PARTITION = ("fetch", "ingest", "candle_sets", "legacy_sets", "layering", "watch")
-AT_ONCE = ("index_captures", "learn", "migrate")
+PER_PARTITION = ("fetch", "ingest", "candle_sets", "legacy_sets", "layering", "learn", "watch")
+AT_ONCE = ("index_captures", "migrate")
 JOBS = dict.fromkeys(PER_PARTITION, True) | dict.fromkeys(AT_ONCE, False)
 """Whether each runs per partition."""
 

@@ -29,7 +29,7 @@ def test_many_first_starts_at_once_all_succeed(tmp_path):
     answers = [process.communicate() for process in started]
     assert [process.returncode for process in started] == [0] * 2, answers
     done = [line for out, _ in answers for line in json.loads(out)["done"]]
-    assert sorted(line.split(" ")[0] for line in done) == ["created", "created", "wrote"]
+    assert sorted(line.split(" ")[0] for line in done) == ["added", "created", "created", "wrote"]
     for database in (tmp_path / "data").rglob("*.db"):
         with sqlite3.connect(database) as connection:
             assert connection.execute("pragma quick_check").fetchone() == ("ok",)
@@ -38,7 +38,7 @@ def test_many_first_starts_at_once_all_succeed(tmp_path):
 def test_everything_is_made_below_the_data_root(created):
     """Configuration, instance without telemetry, model store; the file says what was asked for."""
     root, done = created
-    assert [line.split(" ")[0] for line in done] == ["wrote", "created", "created"]
+    assert [line.split(" ")[0] for line in done] == ["wrote", "created", "added", "created"]
     assert config.load(root).instruments == default_config().instruments
     assert (root.dagster_home / "dagster.yaml").read_text().endswith((PROJECT / "dagster.yaml").read_text())
     assert (root.mlflow / "mlflow.db").exists()

@@ -80,16 +80,16 @@ def test_a_crossed_book_of_a_stream_is_unknown_after_two_messages():
 @pytest.mark.promise("A9")
 @pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"\xff\xfe"])
 def test_garbage_breaks_nothing(watch, payload):
-    """It is counted; the decoder will quarantine it with its reason."""
+    """It is no message of any book; the index quarantines it with its reason."""
     assert watch.take(payload, USDM, RECV) == (None, None)
-    assert watch.unreadable == 1
+    assert watch.breaks == 0
 
 
 def test_other_symbols_and_answers_are_not_followed(watch):
     """An acknowledgement, a symbol that was not asked for."""
     assert watch.take(text({"result": None, "id": 1}), USDM, RECV) == (None, None)
     assert watch.take(text(diff(2, 1, T, symbol="ETHUSDT")), USDM, RECV) == (None, None)
-    assert watch.unreadable == 0
+    assert watch.breaks == 0
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,6 @@ def test_what_the_decoder_will_set_aside_is_not_followed(watch, spoilt):
     bad = diff(13, 12, T)
     bad["data"] |= spoilt
     assert watch.take(text(bad), USDM, RECV) == ("BTCUSDT", bad)
-    assert watch.unreadable == 1
     watch.take(text(diff(14, 13, T)), USDM, RECV)
     assert watch.breaks == 1
 

@@ -17,7 +17,7 @@ from tests.support.scenario import INSTRUMENT
 
 DATE = "2025-03-04"
 OF_CANDLES = ("candle_features", "candle_targets")
-NOT_INGESTED = ("archive_files", "dataset_panel", *OF_CANDLES, *LEGACY_SETS)
+NOT_INGESTED = ("archive_files", "dataset_panel", "layering_cues", *OF_CANDLES, *LEGACY_SETS)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,9 @@ def stored(ingested):
     spec = dataset.fit_spec(ingested, sources, DEFAULT)
     archives = pl.DataFrame({"state": ["fetched"]}, schema_overrides=SCHEMAS["archive_files"])
     built = pl.concat(dataset.panel(ingested, config.load(ingested), sources, spec, DEFAULT).frames)
-    return tables | {"dataset_panel": built, "archive_files": archives}
+    cues = {"ts": [4, 5], "start": [1, 1], "first_pull": [2, 2], "last_pull": [3, 3]}
+    scored = pl.DataFrame(cues | {"score_high": [0.9, 0.9], "threshold": [0.8, 0.8]})
+    return tables | {"dataset_panel": built, "archive_files": archives, "layering_cues": scored}
 
 
 def set_row(frame, row, **values):
@@ -72,6 +74,9 @@ CHANGES = [
     ("trade_validity", "intervals_ascend", lambda f: pl.concat([f, f])),
     ("trade_validity", "trades_captured", lambda f: set_row(f, 0, end_reason="no_trades_captured")),
     ("quarantine", "nothing_quarantined", lambda f: pl.DataFrame({n: [None] for n in f.columns}, schema=f.schema)),
+    ("layering_cues", "cues_ascend", shuffled),
+    ("layering_cues", "pulled_after_placed", lambda f: set_row(f, 0, start=9)),
+    ("layering_cues", "above_threshold", lambda f: set_row(f, 0, threshold=1.0)),
     ("candles", "one_row_per_minute", lambda f: pl.concat([f.head(9), f.slice(10)])),
     ("candles", "prices_in_order", lambda f: set_row(f, 9, high=f["close"][9] - 1)),
     ("candles", "prices_in_order", lambda f: set_row(f, 9, low=f["open"][9] + 1)),

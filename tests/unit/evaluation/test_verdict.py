@@ -12,12 +12,11 @@ from ml.core import config
 from ml.core.config import Config
 from ml.core.paths import FEATURE_GROUP, DataRoot
 from ml.evaluation import gates, verdict
-from ml.evaluation.findings import Canary
-from ml.features.sets import BASE
 from ml.features.tick.build import build
 from ml.labels import future
 from ml.learning import dataset
 from ml.learning.dataset import PanelRecord, Selection
+from ml.learning.experiment import DEFAULT
 from ml.learning.training_features import join
 from ml.market.book import layout
 from ml.market.days.tables import samples_frame
@@ -49,11 +48,11 @@ def test_partitions_are_ordered_by_instrument_then_date(ingested):
 
 
 def test_all_canaries_sing_on_the_largest_partition(ingested, monkeypatch):
-    """As plain dictionaries, from which the gate's canaries can be made again; a small model is quick."""
+    """As the gate takes them; a small model is quick."""
     monkeypatch.setattr(verdict, "STRONG_ROUNDS", 5)
     found = verdict.run_canaries(ingested, config.load(ingested), ALL.sources(ingested))
-    assert gates.canaries([Canary(**entry) for entry in found], "").outcome == "pass"
-    assert [entry["name"] for entry in found] == ["truncation", "future_scramble", "planted_leak", "null_market"]
+    assert gates.canaries(found, "").outcome == "pass"
+    assert [canary.name for canary in found] == ["truncation", "future_scramble", "planted_leak", "null_market"]
 
 
 def test_parity_covers_every_row_and_finds_the_one_that_was_changed(ingested, damaged):
@@ -61,19 +60,19 @@ def test_parity_covers_every_row_and_finds_the_one_that_was_changed(ingested, da
     second = Selection(start=DAYS[1]).sources(damaged)
     found = verdict.run_parity(damaged, config.load(damaged), second)
     ts = read(damaged.partition("features", DAYS[1], INSTRUMENT.id)).collect()["ts"][1_000]
-    assert found["mismatches"] == 1
-    assert found["rows"] == sum(source.rows for source in second)
-    assert found["first_mismatch"].startswith(f"{ts} qi_5: batch 0.125, live ")
+    assert found.mismatches == 1
+    assert found.rows == sum(source.rows for source in second)
+    assert found.first_mismatch.startswith(f"{ts} qi_5: batch 0.125, live ")
     assert gates.parity(found, "").outcome == "fail"
     sound = verdict.run_parity(ingested, config.load(ingested), second)
-    assert (sound["mismatches"], gates.parity(sound, "").outcome) == (0, "pass")
+    assert (sound.mismatches, gates.parity(sound, "").outcome) == (0, "pass")
 
 
 def made_of(root, config, spec=None):
     """The record of a panel that is made of all that is stored."""
     sources = ALL.sources(root)
     path = root.whole("dataset_panel")
-    publish(root, "dataset_panel", path, dataset.panel(root, config, sources, spec, BASE), "")
+    publish(root, "dataset_panel", path, dataset.panel(root, config, sources, spec, DEFAULT), "")
     return PanelRecord.of(Stored(path))
 
 

@@ -9,11 +9,11 @@ SECOND = 10**9
 
 
 def played(sizes, settings=None, traded=2_000):
-    """Scores of bids that appear one per second at one price each, while others vanish, and then stand still."""
+    """Alerts on bids: each second one more than before, at lower prices, and those of the second before are gone."""
     rule = LegacyRule(INSTRUMENT, settings or LegacySettings())
     found = []
     for k in range(len(sizes) + 1):
-        view = {1: {10_000 - i: size for i, size in enumerate(sizes[:k], start=k)} | {9_000: 1}, -1: {10_001: 5}}
+        view = {1: {10_000 - i: size for i, size in enumerate(sizes[:k], start=5 * k)} | {9_000: 1}, -1: {10_001: 5}}
         rule.trade(START + k * SECOND, 1, traded)
         found += list(rule.update(START + k * SECOND, view))
     return [alert for alert in found if alert.side == 1]
