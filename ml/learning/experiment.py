@@ -89,7 +89,7 @@ def named(root: DataRoot, name: str) -> Experiment:
 
 def as_dict(experiment: Experiment) -> dict[str, Any]:
     """The experiment as it is stored in JSON."""
-    return asdict(experiment)
+    return asdict(experiment) | {"instruments": list(experiment.instruments)}
 
 
 def of_dict(content: Mapping[str, Any]) -> Experiment:
