@@ -36,7 +36,7 @@ class Found(NamedTuple):
 
     def rows(self, keep: I64 | slice) -> "Found":
         """Some of them."""
-        return Found(*(column[keep] for column in self))
+        return Found(self.header[keep], self.layers[keep], self.values[keep], self.band[keep])
 
     def frame(self) -> pl.DataFrame:
         """As a table: time of judgement, side, start, pulls, volume, S and the features."""
@@ -55,7 +55,12 @@ class Found(NamedTuple):
 
 def joined(parts: list[Found]) -> Found:
     """Clusters one part after the other."""
-    return Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return Found(
+        np.concatenate([part.header for part in parts]),
+        np.concatenate([part.layers for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.band for part in parts]),
+    )
 
 
 class Flow(NamedTuple):
