@@ -22,7 +22,8 @@ def main(
         float, typer.Option(min=0.1, help="Unplanted market on which false alarms are counted; 0.5 is the short form.")
     ] = 24.0,
     captures: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Captures to overlay episodes on; may be repeated.")
+        list[Path] | None,
+        typer.Option(metavar="FILE...", help="Captures to overlay episodes on, or directories of them."),
     ] = None,
     streams: Annotated[int, typer.Option(min=1, help="Streams with episodes to train on.")] = 4,
     quiet: Annotated[int, typer.Option(min=1, help="Streams without episodes that fix the thresholds.")] = 4,

@@ -23,7 +23,7 @@ def main(
     files: Files,
     calibrate: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Captures of ordinary flow of the same instrument; may be repeated."),
+        typer.Option(metavar="FILE...", help="Captures of ordinary flow of the same instrument, or directories."),
     ] = None,
     budget: Annotated[
         float | None, typer.Option(metavar="N", help="False alarms an hour to allow; 2 if left out.")
@@ -35,7 +35,7 @@ def main(
     Large orders that are placed together on one side and pulled together are scored; a cue says that they look like
     layering, never what their owner meant. Without --calibrate the threshold is the simulator's.
 
-    Returns 0, 1 if some instrument cannot be judged, 2 if nothing could be read.
+    Returns 0, 1 if some instrument cannot be judged or frames were quarantined, 2 if nothing could be read.
     """
     from ml.layering.scan import scan  # compiled code is loaded only when there is work for it
 
@@ -49,7 +49,8 @@ def main(
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
         _show(report["instruments"])
-    return 1 if any(found["not_judged"] for found in report["instruments"].values()) else 0
+    found = report["instruments"].values()
+    return 1 if report["quarantined"] or any(one["not_judged"] or one["quarantined"] for one in found) else 0
 
 
 def _show(instruments: dict[str, Any]) -> None:
@@ -81,6 +82,8 @@ def _show(instruments: dict[str, Any]) -> None:
             if told["bound"] is None
             else f"; its {told['hours']:.2f} h exclude more than {told['bound']:.1f} an hour"
         )
+        if found["quarantined"]:
+            print("quarantined: " + ", ".join(f"{count} {why}" for why, count in found["quarantined"].items()))
         print(
             f"threshold {told['threshold']:.3f} from {told['source']} "
             f"for {told['budget']:g} false alarms an hour{bound}"

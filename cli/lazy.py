@@ -37,7 +37,28 @@ class Entry:
 
 
 class Command(TyperCommand):
-    """A function that returns its return code; an error of ours is printed and becomes 2."""
+    """A function that returns its return code; an error of ours is printed and becomes 2.
+
+    An option of files that is shown as `FILE...` takes every word up to the next option.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat such an option before each of its words, which is how it is declared."""
+        many = {
+            name
+            for one in self.params
+            if getattr(one, "multiple", False) and str(one.metavar).endswith("...")
+            for name in one.opts
+        }
+        repeated = list[str]()
+        option = ""
+        for word in args:
+            if word.startswith("-"):
+                option = word if word in many else ""
+            elif option and repeated[-1] != option:
+                repeated.append(option)
+            repeated.append(word)
+        return super().parse_args(ctx, repeated)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the function and leave with its return code."""

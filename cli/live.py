@@ -27,9 +27,6 @@ from ml.market.files.capture_sequence import CaptureSequence, link
 
 def main(
     replay: Annotated[list[Path], typer.Option(metavar="FILE...", help="Capture files, or directories of them.")],
-    more: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE", help="Further capture files, or directories of them.")
-    ] = None,
     name: Annotated[
         str, typer.Option("--experiment", help="The experiment whose model predicts.")
     ] = DEFAULT_EXPERIMENT,
@@ -45,7 +42,7 @@ def main(
     root = DataRoot(settings.load().data_root)
     listed = config.load(root)
     say(kernel_cache.notice())
-    chain = link(captures.expand([*replay, *(more or ())]), partial(index.load, root))
+    chain = link(captures.expand(replay), partial(index.load, root))
     model = promoted(root, alias, experiment.named(root, name).name)
     summary = _replay(root, listed, chain, model, show=as_json and not only_summary)
     print(orjson.dumps(summary).decode() if as_json else _text(summary))

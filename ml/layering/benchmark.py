@@ -15,7 +15,6 @@ import polars as pl
 
 from ml.layering import layout
 from ml.layering.calibration import kept, poisson_interval
-from ml.layering.features import NAMES
 from ml.layering.finder import Flow, Found
 from ml.layering.layout import F64
 from ml.layering.legacy_rule import LegacySettings, alerts
@@ -37,7 +36,6 @@ from ml.layering.training import (
     thresholds,
     train,
 )
-from ml.market.book.layout import I64
 from ml.simulation import overlay
 from ml.simulation.episodes import LAYERING, M_GRID
 from ml.simulation.streams import TEST, TRAIN, planted, unplanted
@@ -248,10 +246,3 @@ def _legacy_figures(given: Flow, flow: Flow, truth: pl.DataFrame) -> dict[str, A
         "false_alarms_per_hour": len(false_rows) / hours,
         "hours": hours,
     }
-
-
-def top_features(booster: Any, count: int = 10) -> dict[str, float]:
-    """The features by their share of what all splits gained."""
-    gains: I64 = booster.feature_importance("gain")
-    order = np.argsort(-gains)[:count]
-    return {NAMES[k]: float(gains[k] / max(gains.sum(), 1e-300)) for k in order.tolist()}

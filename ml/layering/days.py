@@ -9,10 +9,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import polars as pl
 
-from ml.core.errors import ModelRefused
 from ml.core.instruments import Instrument
 from ml.layering.detector import Cue, shipped_detector
-from ml.layering.model import SHIPPED
 from ml.layering.tables import CUES
 from ml.market.book import layout as at
 from ml.market.days.samples import whole_messages
@@ -29,24 +27,19 @@ def cues_of_day(
         trades: the table.
         before: samples of the hour before the day (`ml.market.days.samples.tail`): S reaches back into it.
         instrument: whose day it is.
-
-    Raises:
-        ModelRefused: no scorer was built.
     """
     detector = shipped_detector(instrument)
-    if detector is None:
-        raise ModelRefused(f"No scorer of clusters is in {SHIPPED}. Build it: lobforge layering build --to {SHIPPED}")
     invalid = np.flatnonzero(before[:, at.VALID] == 0)
     known = before[invalid[-1] + 1 :] if len(invalid) else before
     detector.finder.seed(known[:, [at.BID_SIZE, at.ASK_SIZE]])
-    prints = trade_stream(trades)._replace(ts=trades["event_ts"].to_numpy())
+    left = trade_stream(trades)._replace(ts=trades["event_ts"].to_numpy())
     cues = list[Cue]()
     for part in whole_messages(book_events, with_opening=True):
         books = book_stream(part)
-        now = int(np.searchsorted(prints.arrival, books.arrival[-1], "right"))
-        cues += detector.take(books, prints.part(slice(now)))
-        prints = prints.part(slice(now, None))
-    cues += detector.take(trades=prints)
+        now = int(np.searchsorted(left.arrival, books.arrival[-1], "right"))
+        cues += detector.take(books, left.part(slice(now)))
+        left = left.part(slice(now, None))
+    cues += detector.take(trades=left)
     return cue_frame(cues, detector.calibration.threshold)
 
 

@@ -18,7 +18,7 @@ from ml.layering.calibration import SUPPRESSED_NS, Calibration
 from ml.layering.features import NAMES
 from ml.layering.finder import Finder, Found
 from ml.layering.layout import F64
-from ml.layering.model import SHIPPED, CueModel, load
+from ml.layering.model import CueModel, load
 from ml.layering.tables import FIRM, INDETERMINATE
 from ml.market.book.layout import BookStream, TradeStream
 from ml.market.book.sampler import NO_BOOKS, NO_TRADES
@@ -119,13 +119,8 @@ class Detector:
                 yield cue_of(self.instrument, found, row, scores[row], threshold)
 
 
-def shipped_detector(instrument: Instrument) -> Detector | None:
-    """The detector that needs nothing but the instrument: the shipped scorer at the simulator's threshold.
-
-    None where no scorer was built.
-    """
-    if not SHIPPED.is_dir():
-        return None
+def shipped_detector(instrument: Instrument) -> Detector:
+    """The detector that needs nothing but the instrument: the shipped scorer at the simulator's threshold."""
     model = load()
     budget = model.card.budget
     return Detector(instrument, model, Calibration(model.card.threshold_at(budget), budget, "simulator"))

@@ -99,7 +99,9 @@ class Finder:
                 parts.append(self._taken())
             else:
                 self.lots = roomier(self.lots, need, books, position)
-        return joined([*parts, self._taken()])
+        if self.memory.meta[layout.N_FOUND] or not parts:
+            parts.append(self._taken())
+        return parts[0] if len(parts) == 1 else joined(parts)
 
     def seed(self, sizes: I64) -> None:
         """Take best sizes i64 (seconds, 2) of the time before the first event: S is known from the start."""

@@ -59,10 +59,9 @@ SEC_BUY, SEC_SELL, SEC_FOUND = range(3)
     D_MOVED,
     D_LOT,
     D_GONE,
-    D_HIDDEN,
     D_SURE_FILLED,
-) = range(12)
-"""Columns of `deaths`. GONE: it was moved, or traded after all. HIDDEN: unexplained trades at its price."""
+) = range(11)
+"""Columns of `deaths`. GONE: it was moved, or traded after all."""
 (C_TS, C_SIDE, C_START, C_FIRST_PULL, C_LAST_PULL, C_LAYERS, C_VOLUME, C_SCALE, C_LATEST_BIRTH) = range(9)
 HEADER = 9
 """Columns of `found`: times in ns, sizes in units of the instrument."""
@@ -132,7 +131,7 @@ def empty_clusters(room: int = 1 << 10) -> Clusters:
         ring=np.zeros(2 * SCALE_SECONDS, np.int64),
         steps=np.zeros((STEPS, 4), np.int64),
         seconds=np.zeros((SCALE_SECONDS, 3), np.int64),
-        deaths=np.zeros((2, DEATHS, 12), np.int64),
+        deaths=np.zeros((2, DEATHS, 11), np.int64),
         births=np.zeros((2, BIRTHS, 3), np.int64),
         past=np.zeros((PAST, 3), np.int64),
         found=np.zeros((room, HEADER), np.int64),

@@ -4,9 +4,11 @@ Here: from files to one document per instrument, with what cannot be judged and 
 Not here: the command (`cli.layering_scan`), the detector (`ml.layering.detector`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,14 +31,14 @@ from ml.market.files.index import scan as indexed
 Tell = Callable[[str], None]
 
 
-def events(chain: CaptureSequence, instrument: Instrument) -> Iterator[EventLog]:
-    """The events of an instrument in a chain, in parts; frames that cannot be read are left out."""
+def events(chain: CaptureSequence, instrument: Instrument, quarantined: Counter[str]) -> Iterator[EventLog]:
+    """The events of an instrument in a chain, in parts; frames that cannot be decoded are counted by reason."""
     stream = Stream.of(instrument, forget=True)
     count = 0
     for run in chain.runs(instrument.id, instrument.decimals):
         log = EventLog()
-        for _ in stream.decode(run.frames, arrivals(count, run.length), log, run.read):
-            pass
+        for _, error in stream.decode(run.frames, arrivals(count, run.length), log, run.read):
+            quarantined[error.reason] += 1
         count += run.length
         yield log
 
@@ -47,7 +49,7 @@ def flows_of(paths: Sequence[Path]) -> list[Flow]:
     flows = list[Flow]()
     for name in chain.instruments():
         instrument = infer_instrument(chain, name)
-        logs = list(events(chain, instrument))
+        logs = list(events(chain, instrument, Counter()))
         books, trades = zip(*((log.streams()[0], log.timed_trades()) for log in logs), strict=True)
         rows = np.cumsum([0, *(len(part.side) for part in books)])
         ends = [part.end + offset for part, offset in zip(books, rows.tolist(), strict=False)]
@@ -85,30 +87,30 @@ def scan(
             f"The files to calibrate with hold {', '.join(quiet.instruments())}, none of "
             f"{', '.join(chain.instruments())}. Name captures of the same instrument."
         )
-    return {"instruments": {name: _scanned(name, chain, quiet, scorer, aim, tell) for name in chain.instruments()}}
+    found = {name: _scanned(name, chain, quiet, scorer, aim, tell) for name in chain.instruments()}
+    return {"instruments": found, "quarantined": chain.quarantined()}
 
 
 def _scanned(
     name: str, chain: CaptureSequence, quiet: CaptureSequence | None, model: CueModel, budget: float, tell: Tell
 ) -> dict[str, Any]:
+    calibration = Calibration(model.card.threshold_at(budget), budget, "simulator")
     try:
         instrument = infer_instrument(chain, name)
-    except InstrumentError:
-        return _document(
-            Calibration(model.card.threshold_at(budget), budget, "simulator"), reason="the captures hold no price of it"
-        )
-    calibration = Calibration(model.card.threshold_at(budget), budget, "simulator")
+    except InstrumentError as error:
+        return _document(calibration, reason=str(error))
+    quarantined = Counter[str]()
     if quiet is not None and name in quiet.instruments():
         tell(f"{name}: calibrating")
         flow = Finder(instrument)
-        found = joined([flow.take(log) for log in events(quiet, instrument)])
+        found = joined([flow.take(log) for log in events(quiet, instrument, quarantined)])
         scores = model.scores(found)[:, 1]
         ts, side = found.header[:, layout.C_TS], found.header[:, layout.C_SIDE]
         calibration = calibrated(ts, side, scores, flow.hours, budget, calibration.threshold)
     detector = Detector(instrument, model, calibration)
     cues = list[Cue]()
     judged = 0
-    for log in events(chain, instrument):
+    for log in events(chain, instrument, quarantined):
         found = detector.finder.take(log)
         judged += len(found)
         cues += detector.judge(found)
@@ -120,6 +122,7 @@ def _scanned(
         0.0 if reason else detector.finder.hours,
         0 if reason else judged,
         reason,
+        quarantined,
     )
 
 
@@ -145,6 +148,7 @@ def _document(
     hours: float = 0.0,
     clusters: int = 0,
     reason: str | None = None,
+    quarantined: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
     return {
         "cues": list(cues),
@@ -152,6 +156,7 @@ def _document(
         "clusters": clusters,
         "calibration": asdict(calibration),
         "not_judged": reason,
+        "quarantined": dict(quarantined),
     }
 
 

@@ -82,6 +82,28 @@ def test_calibrating_with_flow_says_what_its_hours_support(capsys, tmp_path):
     assert told["bound"] >= 3 / told["hours"] * 0.99
 
 
+def test_every_file_after_calibrate_calibrates(capsys, tmp_path):
+    """None of them is scanned; more flow supports more."""
+    path = write(tmp_path / "sim__simusdt.jsonl", frames(busy()))
+    quiet = Script(90, seed=1, start=START + 200 * 10**9)
+    quiet.trade(1_000, 1, ASK, 1)
+    more = write(tmp_path / "sim__simusdt_later.jsonl", frames(quiet))
+    one, two = (run(capsys, path, "--calibrate", *given)[1]["instruments"][SIM] for given in ([path], [path, more]))
+    assert two["calibration"]["hours"] > one["calibration"]["hours"]
+    assert two["hours"] == one["hours"]
+
+
+def test_frames_that_cannot_be_read_are_counted(capsys, tmp_path):
+    """By file where they belong to no instrument; the return code tells a script."""
+    path = write(tmp_path / "sim__simusdt.jsonl", frames(busy()))
+    with path.open("ab") as sink:
+        sink.write(b'{"cut off\n')
+    code, report = run(capsys, path)
+    assert code == 1
+    assert sum(report["quarantined"][path.name].values()) == 1
+    assert len(report["instruments"][SIM]["cues"]) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [({"trades": False}, "no trades"), ({"diffs": False}, "snapshot")],

@@ -54,7 +54,6 @@ def test_live_batch_and_stored_day_agree_in_every_field(tmp_path, monkeypatch, s
         counts.take(row)
     assert counts.cues == len(batch)
 
-    monkeypatch.setattr("ml.layering.detector.SHIPPED", tmp_path)
     monkeypatch.setattr("ml.layering.detector.load", lambda: MODEL)
     raw = list(raw_day(chain, instrument, "2025-03-03"))
     decoding = Decoding(raw, instrument, "2025-03-03")
