@@ -64,12 +64,12 @@ class Trial(NamedTuple):
 class Fold(NamedTuple):
     """Trees that never saw some variants, and their thresholds by budget."""
 
-    booster: Any
+    model: CueModel
     thresholds: dict[float, float]
 
     def scores(self, found: Found) -> F64:
         """Scores of clusters."""
-        return CueModel(self.booster, EMPTY).predict(found.values)
+        return self.model.predict(found.values)
 
 
 def benchmark(
@@ -120,8 +120,8 @@ def overlay_figures(flow: Flow, folds: dict[str, Fold], whole: Fold, tell: Tell)
 
 def fold(given: Examples, calm: Quiet, without: Sequence[str]) -> Fold:
     """Trees that never saw some variants."""
-    booster = train(given.without(without))
-    return Fold(booster, dict(thresholds(booster, calm)))
+    model = CueModel.of(train(given.without(without)), EMPTY)
+    return Fold(model, dict(thresholds(model, calm)))
 
 
 def test_trials(seconds: int, tell: Tell) -> list[Trial]:

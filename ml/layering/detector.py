@@ -99,8 +99,7 @@ class Detector:
 
     def prepare(self) -> None:
         """Have what an event needs compiled and loaded."""
-        self.take()
-        self.model.predict(np.zeros((1, len(NAMES))))
+        self.model.scores(self.finder.run())
 
     def take(self, books: BookStream = NO_BOOKS, trades: TradeStream = NO_TRADES) -> list[Cue]:
         """The cues of messages and trades, by arrival; trades carry their own times."""

@@ -1,27 +1,29 @@
 """The scorer: LightGBM trees over the features of a cluster, as text and json; one ships with the package.
 
 Here: scores, files, training.
-Not here: what it is trained on (`ml.layering.training`), thresholds on an instrument (`ml.layering.calibration`).
+Not here: the trees' evaluation (`ml.layering.trees`), what they are trained on (`ml.layering.training`), thresholds on
+an instrument (`ml.layering.calibration`).
 """
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from ml.core.errors import ModelRefused
+from ml.layering import trees
 from ml.layering.features import NAMES
 from ml.layering.finder import Found
 from ml.layering.layout import F64
+from ml.layering.trees import Trees
 from ml.market.book.layout import I64
 from ml.storage.durable import write_text
 
 SHIPPED = Path(__file__).parent / "shipped"
 ROUNDS = 150
-FILLED = NAMES.index("filled")
 PARAMS: dict[str, Any] = {
     "objective": "binary",
     "num_leaves": 15,
@@ -70,34 +72,36 @@ class CueCard:
 
 
 class CueModel:
-    """A scorer of clusters."""
+    """A scorer of clusters: trees, the text that they were read from, and what must be known to use them."""
 
-    def __init__(self, booster: Any, card: CueCard) -> None:
-        self.booster = booster
+    def __init__(self, trees: Trees, card: CueCard, text: str) -> None:
+        self.trees = trees
         self.card = card
+        self.text = text
+
+    @classmethod
+    def of(cls, booster: Any, card: CueCard) -> Self:
+        """The scorer of a trained LightGBM model."""
+        text = booster.model_to_string()
+        return cls(trees.read(text), card, text)
 
     def scores(self, found: Found) -> F64:
         """Scores f64 (n, 3): least, as attributed and largest, over what the lots may have been traded."""
-        middle = self.predict(found.values)
-        scores = np.repeat(middle[:, None], 3, axis=1)
-        for column, edge in ((0, 1), (2, 0)):
-            differs = np.flatnonzero(found.band[:, edge] != found.values[:, FILLED])
-            values = found.values[differs]
-            values[:, FILLED] = found.band[differs, edge]
-            scores[differs, column] = self.predict(values)
-        return np.stack([scores.min(axis=1), middle, scores.max(axis=1)], axis=1)
+        scores = np.empty((len(found), 3))
+        trees.predict_band(self.trees, found.values, found.band, scores)
+        return scores
 
     def predict(self, values: F64) -> F64:
         """Score f64 (n), 0 to 1, of feature rows f64 (n, features)."""
-        if not len(values):
-            return np.zeros(0)
-        return self.booster.predict(values, num_threads=1)
+        scores = np.empty(len(values))
+        trees.predict(self.trees, values, scores)
+        return scores
 
     def save(self, folder: Path) -> None:
         """Write model.txt, card.json and the manifest of their hashes."""
         folder.mkdir(parents=True, exist_ok=True)
         texts = {
-            "model.txt": self.booster.model_to_string(),
+            "model.txt": self.text,
             "card.json": json.dumps(asdict(self.card), sort_keys=True, indent=1) + "\n",
         }
         for name, text in texts.items():
@@ -112,8 +116,6 @@ def load(folder: Path = SHIPPED) -> CueModel:
     Raises:
         ModelRefused: a file is missing or is not the one that was saved, or the features are not the running ones.
     """
-    import lightgbm as lgb
-
     try:
         texts = {name: (folder / name).read_text() for name in ("model.txt", "card.json", "manifest.json")}
         manifest = json.loads(texts["manifest.json"])
@@ -130,7 +132,7 @@ def load(folder: Path = SHIPPED) -> CueModel:
         raise ModelRefused(
             f"The scorer in {folder} has other features ({differs or 'in another order'}). Build it again."
         )
-    return CueModel(lgb.Booster(model_str=texts["model.txt"]), card)
+    return CueModel(trees.read(texts["model.txt"]), card, texts["model.txt"])
 
 
 def fit(values: F64, labels: I64, weights: F64 | None = None, rounds: int = ROUNDS) -> Any:

@@ -112,9 +112,9 @@ def quiet(family: Family, numbers: Sequence[int], seconds: int, tell: Tell) -> Q
     return Quiet(np.concatenate(times), found.header[:, layout.C_SIDE], found, hours)
 
 
-def thresholds(booster: Any, flow: Quiet) -> tuple[tuple[float, float], ...]:
+def thresholds(model: CueModel, flow: Quiet) -> tuple[tuple[float, float], ...]:
     """The threshold for each budget that the hours of unplanted market support."""
-    scores = CueModel(booster, EMPTY).predict(flow.found.values)
+    scores = model.predict(flow.found.values)
     return tuple((budget, threshold_for(flow.ts, flow.side, scores, int(budget * flow.hours))) for budget in BUDGETS)
 
 
@@ -135,11 +135,11 @@ def shipped(streams: int, quiet_streams: int, seconds: int, tell: Tell) -> CueMo
     flow = quiet(TRAIN, range(quiet_streams), seconds, tell)
     card = CueCard(
         features=NAMES,
-        thresholds=thresholds(booster, flow),
+        thresholds=thresholds(CueModel.of(booster, EMPTY), flow),
         budget=BUDGET,
         hours=round(flow.hours, 3),
         rows=len(given.labels),
         positives=int(given.labels.sum()),
         trained_on=f"simulated market, family train, {streams} x {seconds} s with every variant planted",
     )
-    return CueModel(booster, card)
+    return CueModel.of(booster, card)

@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from ml.core.instruments import Instrument
+from ml.layering.features import NAMES
+from ml.layering.model import CueCard, CueModel
+from ml.layering.trees import Trees
 from ml.market.book.layout import BookStream, TradeStream
 from ml.market.decode.events import CLEAR, SNAPSHOT
 
@@ -15,6 +18,21 @@ TOUCH = 100
 """Size at the best prices, hence S."""
 BID, ASK = 10_000, 10_001
 STEP_MS = 50
+
+
+CARD = CueCard(NAMES, ((2.0, 0.5), (1.0, 0.7)), 2.0, 1.0, 1, 1, "nothing")
+
+
+def stump(feature: str, threshold: float, small: float, large: float) -> CueModel:
+    """A scorer that looks at one feature alone; its sums are `small` up to the threshold and `large` beyond."""
+    trees = Trees(
+        feature=np.array([NAMES.index(feature)]),
+        threshold=np.array([threshold]),
+        children=np.array([[~0, ~1]]),
+        leaves=np.array([small, large]),
+        roots=np.array([0]),
+    )
+    return CueModel(trees, CARD, "")
 
 
 class Script:

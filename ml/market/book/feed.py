@@ -85,7 +85,7 @@ class Feed:
         refused: list[FrameError] = []
         for event in self.events(self.arrival, recv_ts, doc):
             if isinstance(event, BookEvent):
-                books = one_message(event.message, event.flags, self.arrival)
+                books = layout.constant(one_message(event.message, event.flags, self.arrival))
                 self.sampler.run(books=books)
                 if self.listener is not None:
                     self.listener(books, NO_TRADES)

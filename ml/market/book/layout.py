@@ -134,6 +134,10 @@ Given = TypeVar("Given", BookStream, TradeStream)
 
 def constant(stream: Given) -> Given:
     """The same arrays as views that cannot be written: the kernel is compiled once, for such as a table lends."""
+    if not any(column.flags.writeable for column in stream):
+        return stream
+    if not any(column.flags.writeable for column in stream):
+        return stream
     columns = [column.view() for column in stream]
     for column in columns:
         column.flags.writeable = False

@@ -14,8 +14,8 @@ from ml.market.decode.events import BookMessage
 
 _NONE = np.zeros(0, np.int64)
 _NO_SIDE = np.zeros(0, np.int8)
-NO_BOOKS = BookStream(_NONE, _NONE, _NONE, _NONE, _NO_SIDE, _NONE, _NONE)
-NO_TRADES = TradeStream(_NONE, _NONE, np.zeros(0, np.uint8), _NO_SIDE, _NONE, _NONE)
+NO_BOOKS = layout.constant(BookStream(_NONE, _NONE, _NONE, _NONE, _NO_SIDE, _NONE, _NONE))
+NO_TRADES = layout.constant(TradeStream(_NONE, _NONE, np.zeros(0, np.uint8), _NO_SIDE, _NONE, _NONE))
 
 
 class Sampler:

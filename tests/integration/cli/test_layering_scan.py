@@ -6,26 +6,17 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from ml.layering.features import NAMES
-from ml.layering.model import CueCard, CueModel
 from tests.support.command import lobforge
-from tests.support.layered import ASK, BID, MS, START, Script, frames, layered, write
+from tests.support.layered import ASK, BID, MS, START, Script, frames, layered, stump, write
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "layering_scan.json").read_text())
 SIM = "sim.SIMUSDT"
 
 
-class Large:
-    """Trees for which every cluster of two prices or more is a cue: what is scored how is not the command's matter."""
-
-    def predict(self, values, num_threads=1):
-        return (values[:, NAMES.index("layers")] >= 2).astype(float)
-
-
 @pytest.fixture(autouse=True)
 def scorer(monkeypatch):
-    model = CueModel(Large(), CueCard(NAMES, ((2.0, 0.5),), 2.0, 1.0, 1, 1, "nothing"))
-    monkeypatch.setattr("ml.layering.scan.load", lambda: model)
+    """Every cluster of two prices or more is a cue: what is scored how is not the command's matter."""
+    monkeypatch.setattr("ml.layering.scan.load", lambda: stump("layers", 1.5, -50, 50))
 
 
 def run(capsys, *arguments):

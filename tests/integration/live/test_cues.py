@@ -8,24 +8,16 @@ from ml.layering import days
 from ml.layering.calibration import Calibration
 from ml.layering.detector import Detector
 from ml.layering.features import NAMES
-from ml.layering.model import CueCard, CueModel
 from ml.layering.scan import scan
 from ml.market.days.day import Decoding
 from ml.market.days.infer_instrument import infer_instrument
 from ml.market.days.raw import raw_day
 from ml.market.days.samples import tail
-from tests.support.layered import ASK, BID, START, frames, layered, write
+from tests.support.layered import ASK, BID, START, frames, layered, stump, write
 from tests.support.scenario import chain_of
 
-
-class Large:
-    """Trees for which every cluster of two lots or more is a cue."""
-
-    def predict(self, values, num_threads=1):
-        return (values[:, NAMES.index("layers")] >= 2).astype(float)
-
-
-MODEL = CueModel(Large(), CueCard(NAMES, ((2.0, 0.5),), 2.0, 1.0, 1, 1, "nothing"))
+MODEL = stump("layers", 1.5, -50, 50)
+"""Every cluster of two lots or more is a cue."""
 
 
 def capture(folder, start):

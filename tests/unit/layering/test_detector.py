@@ -8,24 +8,16 @@ from ml.core.errors import ModelRefused
 from ml.layering.calibration import Calibration
 from ml.layering.detector import Detector
 from ml.layering.features import NAMES
-from ml.layering.finder import Finder
+from ml.layering.finder import Finder, Found
 from ml.layering.matching import NONE, hits, labels
-from ml.layering.model import CueCard, CueModel, fit, load
-from tests.support.layered import BID, INSTRUMENT, MS, START, layered
-
-
-class Filled:
-    """Trees that look at the filled share alone: less filled, more suspicious."""
-
-    def predict(self, values, num_threads=1):
-        return 1 - values[:, NAMES.index("filled")]
-
-
-CARD = CueCard(NAMES, ((2.0, 0.5), (1.0, 0.7)), 2.0, 1.0, 1, 1, "nothing")
+from ml.layering.model import CueModel, fit, load
+from ml.layering.trees import FILLED
+from tests.support.layered import BID, CARD, INSTRUMENT, MS, START, layered, stump
 
 
 def cues(script, threshold=0.9):
-    model = CueModel(Filled(), CARD)
+    """The less of the lots was filled, the more suspicious."""
+    model = stump("filled", 0.1, 50, -50)
     return Detector(INSTRUMENT, model, Calibration(threshold, 2, "simulator")).take(*script.streams())
 
 
@@ -50,6 +42,37 @@ def test_trades_that_may_have_taken_the_lots_make_the_verdict_indeterminate():
     assert "not certain" in cue.reason
 
 
+@pytest.mark.parametrize("rows", [60, 400], ids=["nothing to split", "splits"])
+def test_scores_are_those_of_lightgbm(rows):
+    """Of rows beyond those it was trained on, too; the band holds the score."""
+    rng = np.random.default_rng(1)
+    values = rng.lognormal(0, 2, (rows, len(NAMES))) * rng.choice([-1, 0, 1], (rows, len(NAMES)))
+    booster = fit(values, (values[:, 0] + values[:, FILLED] > 0).astype(np.int64))
+    model = CueModel.of(booster, CARD)
+    new = 2 * rng.permutation(values.ravel()).reshape(values.shape)
+    np.testing.assert_array_equal(model.predict(new), booster.predict(new, num_threads=1))
+
+    band = rng.lognormal(0, 2, (rows, 2))
+    band[::3] = new[::3, [FILLED, FILLED]]
+    found = Found(np.zeros((rows, 9), np.int64), np.zeros((rows, 32), np.int64), new.copy(), band)
+    scores = model.scores(found)
+    three = []
+    for filled in (band[:, 0], new[:, FILLED], band[:, 1]):
+        changed = new.copy()
+        changed[:, FILLED] = filled
+        three.append(booster.predict(changed, num_threads=1))
+    np.testing.assert_array_equal(scores, np.stack([np.min(three, axis=0), three[1], np.max(three, axis=0)], axis=1))
+    np.testing.assert_array_equal(found.values, new)
+
+
+def test_trees_that_treat_missing_values_apart_are_refused():
+    values = np.random.default_rng(0).normal(size=(400, len(NAMES)))
+    label = (values[:, 0] > 0).astype(np.int64)
+    values[::5, 0] = np.nan
+    with pytest.raises(ModelRefused, match="missing"):
+        CueModel.of(fit(values, label, rounds=2), CARD)
+
+
 def test_the_threshold_of_a_budget_is_the_largest_that_is_on_record():
     assert CARD.threshold_at(2) == 0.5
     assert CARD.threshold_at(1.5) == 0.7
@@ -61,7 +84,7 @@ def test_the_same_rows_give_the_same_trees(tmp_path):
     rng = np.random.default_rng(0)
     values = rng.normal(size=(400, len(NAMES)))
     label = (values[:, 0] > 0).astype(np.int64)
-    models = [CueModel(fit(values, label, rounds=5), CARD) for _ in range(2)]
+    models = [CueModel.of(fit(values, label, rounds=5), CARD) for _ in range(2)]
     for number, model in enumerate(models):
         model.save(tmp_path / str(number))
     texts = [(tmp_path / str(number) / "model.txt").read_text() for number in range(2)]

@@ -13,6 +13,7 @@ from ml.layering.finder import Found
 from ml.layering.training import BUDGETS, Examples, Quiet, train
 from ml.simulation.episodes import LAYERING
 from ml.simulation.streams import TEST, TRAIN
+from tests.support.layered import stump
 
 SECOND = 10**9
 
@@ -33,13 +34,6 @@ def test_one_kind_of_clusters_teaches_nothing():
         train(Examples(np.zeros((3, 24)), np.zeros(3, np.int64), np.array(["", "", ""])))
 
 
-class Trees:
-    """The score is the number of layers / 10."""
-
-    def predict(self, values, num_threads=1):
-        return values[:, NAMES.index("layers")] / 10
-
-
 def found(ts, layers):
     """Bid clusters at times (s)."""
     header = np.zeros((len(ts), layout.HEADER), np.int64)
@@ -58,7 +52,7 @@ def truth(variant, seconds, sizes, label=1):
 
 def test_recall_false_alarms_and_precision_are_counted():
     """Three episodes of which two are found, three alarms in six hours, and a negative that becomes a cue."""
-    fold = Fold(Trees(), dict.fromkeys(BUDGETS, 0.45))
+    fold = Fold(stump("layers", 4.5, -50, 50), dict.fromkeys(BUDGETS, 0.45))
     calm = found([10, 100, 200, 300], [5, 4, 6, 7])
     tests = Quiet(calm.header[:, layout.C_TS], calm.header[:, layout.C_SIDE], calm, 6.0)
     trials = [
