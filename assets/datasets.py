@@ -14,7 +14,7 @@ from pydantic import Field
 
 from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
-from assets.metadata import image
+from assets.metadata import picture
 from assets.partitions import date_and_instrument, experiments, instrument_day
 from ml.core.config import Config
 from ml.core.paths import DataRoot
@@ -115,7 +115,8 @@ def dataset_panel(
         for rows in panel.frames:
             classes.append(rows.select("direction"))
             yield rows
-        shown["classes"] = image(plots.class_shares(pl.concat(classes)))
+        drawn = plots.class_shares(pl.concat(classes))
+        shown["classes"] = picture(data_root, "dataset_panel", context.partition_key, drawn)
 
     metadata = {"dataset id": dataset.dataset_id(sources, label_spec, wanted), "partitions": len(sources)}
     yield dg.MaterializeResult(value=Parts(panel.schema, passing(), shown, panel.notes), metadata=metadata)

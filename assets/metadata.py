@@ -15,11 +15,6 @@ from ml.storage.parquet import Stored
 from ml.tables.spec import TableSpec
 
 
-def image(png: bytes) -> dg.MarkdownMetadataValue:
-    """A PNG, embedded; keep it below 100 kB, since the event log keeps it for ever."""
-    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
-
-
 def picture(root: DataRoot, table: str, partition: str | None, png: bytes) -> dg.MarkdownMetadataValue:
     """A small copy of a plot, and the path of the plot itself: the event log keeps what stands in it for ever."""
     path = root.picture(table, partition)

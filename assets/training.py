@@ -7,7 +7,7 @@ The candidate is trained on all rows; the predictions come from walk-forward fol
 import dagster as dg
 import polars as pl
 
-from assets.metadata import image, table
+from assets.metadata import picture, table
 from assets.partitions import experiments
 from ml.core.paths import DataRoot
 from ml.core.settings import Settings
@@ -27,6 +27,7 @@ from ml.storage.parquet import Stored
     code_version=code_version(LEARNING),
 )
 def fold_predictions(
+    context: dg.AssetExecutionContext,
     dataset_panel: Stored,
     tuned_params: Tuned | None,
     data_root: dg.ResourceParam[DataRoot],
@@ -41,10 +42,9 @@ def fold_predictions(
     scores = walk_forward.fold_scores(rows)
     test = rows.filter(pl.col("part") == "test")
     bins = metrics.reliability(test["direction"].to_numpy(), walk_forward.probabilities(test))
-    plotted = (
-        {"folds": image(plots.folds(scores)), "reliability": image(plots.reliability(bins))} if rows.height else {}
-    )
-    return dg.MaterializeResult(value=rows, metadata={"scores": table(scores), **plotted})
+    drawn = {"folds": plots.folds(scores), "reliability": plots.reliability(bins)} if rows.height else {}
+    shown = {name: picture(data_root, name, context.partition_key, png) for name, png in drawn.items()}
+    return dg.MaterializeResult(value=rows, metadata={"scores": table(scores), **shown})
 
 
 @dg.asset(
@@ -56,6 +56,7 @@ def fold_predictions(
     code_version=code_version(LEARNING),
 )
 def candidate_model(
+    context: dg.AssetExecutionContext,
     dataset_panel: Stored,
     label_spec: LabelSpec | None,
     tuned_params: Tuned | None,
@@ -71,8 +72,9 @@ def candidate_model(
     record = PanelRecord.of(dataset_panel)
     rows = rows_of(dataset_panel, data_root)
     model = candidate.train(data_root, rows, record.experiment, label_spec, tuned_params, settings.threads)
-    plotted = {"gains": image(plots.gains(load(data_root.model(model)).describe()))} if model else {}
+    drawn = {"gains": plots.gains(load(data_root.model(model)).describe())} if model else {}
+    shown = {name: picture(data_root, name, context.partition_key, png) for name, png in drawn.items()}
     return dg.MaterializeResult(
         value=Candidate(model, record.dataset_id),
-        metadata={"model": model or "none: too few rows"} | plotted,
+        metadata={"model": model or "none: too few rows"} | shown,
     )

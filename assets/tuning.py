@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.metadata import image
+from assets.metadata import picture
 from assets.partitions import experiments
 from ml.core.paths import DataRoot
 from ml.core.settings import Settings
@@ -20,7 +20,10 @@ from ml.storage.parquet import Stored
     code_version=code_version(LEARNING),
 )
 def tuned_params(
-    dataset_panel: Stored, data_root: dg.ResourceParam[DataRoot], settings: dg.ResourceParam[Settings]
+    context: dg.AssetExecutionContext,
+    dataset_panel: Stored,
+    data_root: dg.ResourceParam[DataRoot],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[Tuned | None]:
     """The best parameters of a few seeded trials inside the first training block; none where the rows are too few."""
     from ml.learning.dataset import PanelRecord, rows_of
@@ -31,6 +34,7 @@ def tuned_params(
     tuned = tune(rows_of(dataset_panel, data_root), experiment, settings.threads)
     if tuned is None:
         return dg.MaterializeResult(value=None, metadata={"candidate": "none: too few rows"})
-    picture = image(plots.trials([trial["log_loss"] for trial in tuned.trials]))
-    metadata = {"trials": tuned.n_trials, "log loss": tuned.log_loss, "by trial": picture}
+    trials = plots.trials([trial["log_loss"] for trial in tuned.trials])
+    drawn = picture(data_root, "tuned_params", context.partition_key, trials)
+    metadata = {"trials": tuned.n_trials, "log loss": tuned.log_loss, "by trial": drawn}
     return dg.MaterializeResult(value=tuned, metadata=metadata | tuned.options)

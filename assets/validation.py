@@ -9,7 +9,7 @@ from dataclasses import asdict
 import dagster as dg
 import polars as pl
 
-from assets.metadata import image, table
+from assets.metadata import picture, table
 from assets.partitions import experiments
 from ml.core.config import Config
 from ml.core.paths import DataRoot
@@ -48,7 +48,10 @@ def canary_report(
     check_specs=[dg.AssetCheckSpec("parity", asset="parity_report", description="Batch = live in every row.")],
 )
 def parity_report(
-    dataset_panel: Stored, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    context: dg.AssetExecutionContext,
+    dataset_panel: Stored,
+    data_root: dg.ResourceParam[DataRoot],
+    listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[ParityReport] | dg.AssetCheckResult]:
     """Every stored feature row against the row that the live path gives for the same frames, bit for bit.
 
@@ -59,6 +62,7 @@ def parity_report(
 
     report = run_parity(data_root, listed, PanelRecord.of(dataset_panel).sources)
     equal = report.rows - report.mismatches
-    picture = image(plots.fates({"compared": report.rows, "equal": equal, "different": report.mismatches}))
-    yield dg.MaterializeResult(value=report, metadata=asdict(report) | {"rows by verdict": picture})
+    fates = plots.fates({"compared": report.rows, "equal": equal, "different": report.mismatches})
+    drawn = picture(data_root, "parity_report", context.partition_key, fates)
+    yield dg.MaterializeResult(value=report, metadata=asdict(report) | {"rows by verdict": drawn})
     yield dg.AssetCheckResult(check_name="parity", passed=report.mismatches == 0, metadata=asdict(report))

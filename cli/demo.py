@@ -31,8 +31,9 @@ def main(
     Returns 0, also if the decision is `refuse` or `insufficient`, 1 if frames were quarantined, 2 if nothing could be
     run.
     """
-    root, keys = demo.prepare(demo.Demo(captures, alpha, seed, hours), say)
-    report = demo.run(root, keys, say)
+    with demo.compiling(say):
+        root, keys = demo.prepare(demo.Demo(captures, alpha, seed, hours), say)
+        report = demo.run(root, keys, say)
     if as_json:
         print(json.dumps(report))
     else:

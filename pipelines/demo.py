@@ -8,7 +8,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -55,6 +56,22 @@ class Demo:
         return DataRoot(base / "variants" / f"{self.captures.name}-{sha256(where.encode()).hexdigest()[:8]}")
 
 
+@contextmanager
+def compiling(say: Any) -> Generator[None]:
+    """Where nothing is compiled yet, a second process compiles for later steps while the first ones run."""
+    notice = kernel_cache.notice()
+    if notice:
+        say(notice)
+    if not notice or kernel_cache.folder() is None:
+        yield
+        return
+    with subprocess.Popen([sys.executable, "-m", "live.precompile"]) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
 def prepare(demo: Demo, say: Any) -> tuple[DataRoot, list[str]]:
     """Create the data root with its configuration and captures; returns it and the partition keys to run.
 
@@ -62,8 +79,6 @@ def prepare(demo: Demo, say: Any) -> tuple[DataRoot, list[str]]:
         CaptureError: the user's directory holds nothing to read.
     """
     root = demo.root()
-    if notice := kernel_cache.notice():
-        say(notice)
     config, keys = _recorded(root, demo.captures) if demo.captures else _simulated(root, demo, say)
     for line in initialise(root, config):
         say(line)

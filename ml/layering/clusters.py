@@ -121,7 +121,7 @@ def _sample(lots: State, finder: Clusters, ts: int) -> None:
         row = finder.seconds[(meta[at.NEXT_SECOND] // SECOND) % at.SCALE_SECONDS]
         row[at.SEC_BUY] = meta[at.BUY]
         row[at.SEC_SELL] = meta[at.SELL]
-        row[at.SEC_FOUND] = meta[at.N_PAST]
+        row[at.SEC_FOUND] = meta[at.PAST_BID] + meta[at.PAST_ASK]
         meta[at.N_SECONDS] += 1
         meta[at.NEXT_SECOND] += SECOND
         if bid > 0 and ask > 0:
@@ -271,7 +271,9 @@ def _forget_flow(finder: Clusters) -> None:
     meta = finder.meta
     for slot in (at.NEXT_STEP, at.NEXT_SECOND, at.DIED_BID, at.DIED_ASK, at.BORN_BID, at.BORN_ASK):
         meta[slot] = 0
-    for slot in (at.DUE_BID, at.DUE_ASK, at.TOP_BID, at.TOP_ASK, at.N_PAST, at.LAST_BUY, at.LAST_SELL):
+    for slot in (at.DUE_BID, at.DUE_ASK, at.TOP_BID, at.TOP_ASK, at.LAST_BUY, at.LAST_SELL):
+        meta[slot] = 0
+    for slot in (at.PAST_BID, at.PAST_ASK, at.SAME_BID, at.SAME_ASK):
         meta[slot] = 0
     meta[at.RESETS] += 1
 
@@ -328,45 +330,45 @@ def _choose(lots: State, finder: Clusters, side: int, within: int) -> int:
     deaths = finder.deaths[side]
     mid2 = finder.meta[at.TOP_BID] + finder.meta[at.TOP_ASK]
     last = deaths[(n - 1) & (at.DEATHS - 1), at.D_TS]
+    row = finder.near[at.N_ROW]
+    size = finder.near[at.N_SIZE]
+    born = finder.near[at.N_BORN]
+    new = finder.near[at.N_NEW]
     seen = 0
-    chosen = finder.chosen
     k = n - 1
     while k >= max(n - at.DEATHS, 0) and seen < at.LOOKED_AT:
         death = deaths[k & (at.DEATHS - 1)]
         if death[at.D_TS] < last - within:
             break
         if death[at.D_GONE] == 0 and 1e4 * abs(2 * death[at.D_PRICE] - mid2) <= at.ZONE_BPS * mid2:
-            chosen[seen] = k & (at.DEATHS - 1)
+            row[seen] = k & (at.DEATHS - 1)
+            size[seen] = death[at.D_SIZE]
+            born[seen] = death[at.D_BORN]
+            new[seen] = death[at.D_TS] == last
             seen += 1
         k -= 1
     most = 0
     smallest = -1
     for i in range(seen):
         volume = 0
-        is_new = False
-        for j in range(seen):
-            if _belongs(deaths[chosen[i]], deaths[chosen[j]]):
-                volume += deaths[chosen[j], at.D_SIZE]
-                is_new = is_new or deaths[chosen[j], at.D_TS] == last
-        if is_new and volume > most:
+        news = 0
+        largest = int(at.SIZE_FACTOR * size[i])
+        for j in range(seen):  # without branches it becomes vector code
+            belongs = (size[i] <= size[j]) & (size[j] <= largest) & (abs(born[j] - born[i]) <= at.BIRTHS_NS)
+            volume += size[j] * belongs
+            news += new[j] * belongs
+        if news > 0 and volume > most:
             most = volume
             smallest = i
     if most < at.LEAST_VOLUME * finder.meta[at.SCALE]:
         return 0
     count = 0
+    largest = int(at.SIZE_FACTOR * size[smallest])
     for j in range(seen):
-        if _belongs(deaths[chosen[smallest]], deaths[chosen[j]]):
-            finder.best[count] = chosen[j]
+        if size[smallest] <= size[j] <= largest and abs(born[j] - born[smallest]) <= at.BIRTHS_NS:
+            finder.best[count] = row[j]
             count += 1
     return count
-
-
-@njit_inline
-def _belongs(smallest: I64, other: I64) -> bool:
-    return (
-        smallest[at.D_SIZE] <= other[at.D_SIZE] <= at.SIZE_FACTOR * smallest[at.D_SIZE]
-        and abs(other[at.D_BORN] - smallest[at.D_BORN]) <= at.BIRTHS_NS
-    )
 
 
 @njit_no_alloc
@@ -486,11 +488,10 @@ def _tell(lots: State, finder: Clusters, side: int, count: int) -> None:
     header[at.C_SCALE] = meta[at.SCALE]
     header[at.C_LATEST_BIRTH] = last_birth
     meta[at.N_FOUND] = row + 1
-    past = finder.past[meta[at.N_PAST] & (at.PAST - 1)]
-    past[0] = now
-    past[1] = side
-    past[2] = int(mean)
-    meta[at.N_PAST] += 1
+    n = meta[at.PAST_BID + side]
+    finder.past_ts[side, n & (at.PAST - 1)] = now
+    finder.past_lot[side, n & (at.PAST - 1)] = mean
+    meta[at.PAST_BID + side] = n + 1
 
 
 @njit_no_alloc
@@ -583,13 +584,23 @@ def _burst(finder: Clusters, volume: int, side: int) -> float:
 
 @njit_no_alloc
 def _repeats(finder: Clusters, now: int, side: int, mean: float) -> int:
+    meta = finder.meta
+    ts = finder.past_ts[side]
+    lot_size = finder.past_lot[side]
+    end = meta[at.PAST_BID + side]
+    first = max(meta[at.SAME_BID + side], end - at.PAST)
+    while first < end and ts[first & (at.PAST - 1)] < now - REPEATS_NS:
+        first += 1
+    meta[at.SAME_BID + side] = first
+    while end > first and ts[(end - 1) & (at.PAST - 1)] >= now - SAME_NS:
+        end -= 1
     found = 0
-    n = finder.meta[at.N_PAST]
-    for k in range(n - 1, max(n - at.PAST, 0) - 1, -1):
-        past = finder.past[k & (at.PAST - 1)]
-        if past[0] < now - REPEATS_NS:
-            break
-        found += past[0] < now - SAME_NS and past[1] == side and abs(past[2] - mean) <= 0.02 * mean
+    while first < end:  # up to the end of the ring, then from its beginning
+        start = first & (at.PAST - 1)
+        stop = min(start + end - first, at.PAST)
+        for k in range(start, stop):
+            found += abs(lot_size[k] - mean) <= 0.02 * mean
+        first += stop - start
     return found
 
 
@@ -602,4 +613,4 @@ def _cluster_rate(finder: Clusters, now: int) -> float:
         return 0.0
     newest = meta[at.NEXT_SECOND] // SECOND - 1
     before = finder.seconds[(newest - count) % at.SCALE_SECONDS, at.SEC_FOUND]
-    return 60.0 * (meta[at.N_PAST] - before) / count
+    return 60.0 * (meta[at.PAST_BID] + meta[at.PAST_ASK] - before) / count

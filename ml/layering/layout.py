@@ -40,7 +40,9 @@ DEATHS = 1024
 BIRTHS = 1024
 PAST = 4096
 LOOKED_AT = 64
-"""Cancellations of large lots that one cluster is chosen from: the newest."""
+N_ROW, N_SIZE, N_BORN, N_NEW = range(4)
+"""Cancellations of large lots that one cluster is chosen from: the newest. Rows of `near`: the row of `deaths`, its
+size and birth, and whether the last message cancelled it."""
 LAYERS = 32
 FEWEST_LEVELS = 2
 
@@ -79,7 +81,10 @@ HEADER = 9
     DUE_ASK,
     BORN_BID,
     BORN_ASK,
-    N_PAST,
+    PAST_BID,
+    PAST_ASK,
+    SAME_BID,
+    SAME_ASK,
     N_FOUND,
     LAST_BUY,
     LAST_SELL,
@@ -92,20 +97,21 @@ HEADER = 9
     STARTED,
     SCALE,
     LAST_MESSAGE,
-) = range(26)
+) = range(29)
 """Slots of `meta`. NEXT_STEP and NEXT_SECOND: times (ns) of the next sample. DUE: whether large lots were cancelled by
-the last message. WATCHED: ns during which clusters could be found. SCALE: S, 0 while it is unknown."""
+the last message. PAST: clusters found; SAME: the first of them that is recent enough to be repeated. WATCHED: ns during
+which clusters could be found. SCALE: S, 0 while it is unknown."""
 
 
 class Clusters(NamedTuple):
     """Everything that the finder remembers beside attribution, as arrays only.
 
-    `histogram` i64 (BINS) and `ring` i64 (2 x SCALE_SECONDS): best sizes of the last 30 min. `steps` i64 (STEPS, 4),
-    `seconds` i64 (SCALE_SECONDS, 3): what is looked up in the past. `deaths` i64 (2, DEATHS, 12), `births` i64
-    (2, BIRTHS, 3): large lots cancelled and added, by side. `past` i64 (PAST, 3): time, side and mean lot of clusters.
-    `found` i64 (room, HEADER), `layers` i64 (room, LAYERS), `values` f64 (room, features), `band` f64 (room, 2): the
-    clusters, their prices, their features, and the least and largest share of their lots that may have been traded.
-    `chosen`, `best` i64 (LOOKED_AT): scratch.
+    `histogram` i64 (BINS) and `ring` i64 (2 x SCALE_SECONDS): best sizes of the last 30 min. `steps` i64 (STEPS,
+    4), `seconds` i64 (SCALE_SECONDS, 3): what is looked up in the past. `deaths` i64 (2, DEATHS, 11), `births` i64
+    (2, BIRTHS, 3): large lots cancelled and added, by side. `past_ts` i64 and `past_lot` f64 (2, PAST): time and
+    mean lot of clusters, by side. `found` i64 (room, HEADER), `layers` i64 (room, LAYERS), `values` f64 (room,
+    features), `band` f64 (room, 2): the clusters, their prices, their features, and the least and largest share of
+    their lots that may have been traded. `near` i64 (4, LOOKED_AT), `best` i64 (LOOKED_AT): scratch.
     """
 
     histogram: I64
@@ -114,12 +120,13 @@ class Clusters(NamedTuple):
     seconds: I64
     deaths: I64
     births: I64
-    past: I64
+    past_ts: I64
+    past_lot: F64
     found: I64
     layers: I64
     values: F64
     band: F64
-    chosen: I64
+    near: I64
     best: I64
     meta: I64
 
@@ -133,12 +140,13 @@ def empty_clusters(room: int = 1 << 10) -> Clusters:
         seconds=np.zeros((SCALE_SECONDS, 3), np.int64),
         deaths=np.zeros((2, DEATHS, 11), np.int64),
         births=np.zeros((2, BIRTHS, 3), np.int64),
-        past=np.zeros((PAST, 3), np.int64),
+        past_ts=np.zeros((2, PAST), np.int64),
+        past_lot=np.zeros((2, PAST)),
         found=np.zeros((room, HEADER), np.int64),
         layers=np.zeros((room, LAYERS), np.int64),
         values=np.zeros((room, len(NAMES))),
         band=np.zeros((room, 2)),
-        chosen=np.zeros(LOOKED_AT, np.int64),
+        near=np.zeros((4, LOOKED_AT), np.int64),
         best=np.zeros(LOOKED_AT, np.int64),
         meta=np.zeros(32, np.int64),
     )

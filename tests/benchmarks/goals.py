@@ -42,7 +42,7 @@ LABELS = (
 )
 FEATURES = (Goal("all features of a sample", "compiled row, 110 features", "slow row, 110 features", 5_000),)
 READ = (Goal("newest row, to another program", "the same, p99", "ten milliseconds", 1, at_most=True),)
-CANDLES = (Goal("candle features, per value", "unified_240", "Qlib Alpha158", 2),)
+CANDLES = (Goal("candle features, per value", "unified_240", "Qlib Alpha158", 20),)
 STARTUP = (Goal("time to load", "load the definitions", "import dagster", 2, at_most=True),)
 CAPTURE = (Goal("frames recorded by one core", "capture, to the journal", "ccxt, to its book", 6),)
 LOAD = (

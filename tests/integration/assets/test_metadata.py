@@ -1,19 +1,10 @@
 """Pictures and tables as metadata."""
 
-import base64
-
 import polars as pl
 
-from assets.metadata import image, picture, table
+from assets.metadata import picture, table
 from ml.core.paths import DataRoot
 from ml.plotting.figures import empty, png
-
-
-def test_a_picture_reads_back():
-    """The Markdown carries the very bytes."""
-    shown = image(b"\x89PNG any bytes").md_str
-    assert shown.startswith("![")
-    assert base64.b64decode(shown.rsplit("base64,")[1].rstrip(")")) == b"\x89PNG any bytes"
 
 
 def test_a_picture_of_a_partition_is_a_file(tmp_path):
