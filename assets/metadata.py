@@ -86,7 +86,7 @@ def feature_coverage(root: DataRoot, partition: str, rows: pl.DataFrame) -> dict
     shares = coverage(rows)
     whole = {f"share of whole rows, {name}": whole_rows(rows, chosen.columns) for name, chosen in SETS.items()}
     drawn = picture(root, "features", partition, plots.known_features(shares))
-    shown = {"coverage by feature": drawn, "coverage": table(shares)}
+    shown = {"coverage by feature": drawn, "least coverage": table(shares.sort("share", maintain_order=True).head(10))}
     return {"rows by null reason": table(null_counts(rows))} | whole | shown
 
 

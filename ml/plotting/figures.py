@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 80
-WIDTH = 480
-"""Pixels of a small copy."""
+WIDTHS = (480, 320, 240)
+"""Pixels of a small copy; a narrower one is taken where a wider one is too large."""
+SMALL = 4_000
+"""Bytes of a small copy."""
 
 
 def empty(width: float, height: float) -> tuple["Figure", Any]:
@@ -33,11 +35,16 @@ def png(figure: "Figure") -> bytes:
 
 
 def thumbnail(picture: bytes) -> bytes:
-    """A smaller copy of a PNG as WebP, 2 to 17 kB for what is drawn here."""
+    """A smaller copy of a PNG as WebP: at most `SMALL` bytes, or the narrowest."""
     from PIL import Image
 
-    sink = io.BytesIO()
     whole = Image.open(io.BytesIO(picture)).convert("RGB")
-    small = whole.resize((WIDTH, round(whole.height * WIDTH / whole.width)), Image.Resampling.LANCZOS)
-    small.save(sink, "WEBP", quality=20)
-    return sink.getvalue()
+    copy = b""
+    for width in WIDTHS:
+        sink = io.BytesIO()
+        small = whole.resize((width, round(whole.height * width / whole.width)), Image.Resampling.LANCZOS)
+        small.save(sink, "WEBP", quality=20)
+        copy = sink.getvalue()
+        if len(copy) <= SMALL:
+            break
+    return copy

@@ -33,7 +33,6 @@ class Goal:
 
 REPLAY = (
     Goal("replay, best 20 levels every 100 ms", "kernel, book only", "hftbacktest ROI", 8),
-    Goal("replay, best 20 levels every 100 ms", "kernel, book only", "ccxt order book", 150),
     Goal("the same with all flow accumulators", "kernel, all flows", "hftbacktest ROI", 2),
 )
 LABELS = (

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import polars as pl
+import pytest
 
 from ml.features.sets import SETS, WHOLE
 from ml.features.tick.table import FAMILIES
@@ -49,12 +50,15 @@ def test_impossible_values_stop_what_depends_on_them(root):
 
 
 def test_a_person_sees_how_much_of_each_feature_there_is(rebuilt):
-    """A plot, a line per feature, and for each set the share of rows that are whole."""
+    """A plot, the ten features with the least, and for each set the share of rows that are whole."""
     root, result = rebuilt
     metadata = shown(result, "features")
     rows = stored(root, "features")
     assert drawn(result, "features", "coverage by feature")[0].startswith(b"\x89PNG")
-    assert [line["feature"] for line in lines(result, "features", "coverage")] == WHOLE.columns
+    least = lines(result, "features", "least coverage")
+    known = {name: 1 - rows[name].null_count() / rows.height for name in WHOLE.columns}
+    assert [line["share"] for line in least] == pytest.approx(sorted(known.values())[:10], rel=1e-3)
+    assert all(known[line["feature"]] == pytest.approx(line["share"], rel=1e-3) for line in least)
     for name, chosen in SETS.items():
         whole = rows.select(chosen.columns).drop_nulls().height / rows.height
         assert metadata[f"share of whole rows, {name}"].value == whole

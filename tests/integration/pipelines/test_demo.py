@@ -154,4 +154,4 @@ def test_the_event_log_stays_small(demonstrated):
     with opened(root) as instance:
         (run,) = [run for run in instance.get_runs() if run.job_name == "ingest"]
         written = sum(len(serialize_value(entry)) for entry in instance.all_logs(run.run_id))
-    assert written < 400_000
+    assert written < 330_000
