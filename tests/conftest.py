@@ -15,6 +15,7 @@ from ml.core import settings
 from ml.core.config import Config, render
 from ml.core.paths import DataRoot
 from ml.storage.durable import write_text
+from tests.support.precompile import precompile
 from tests.support.shared import made_once
 
 PROJECT = Path(__file__).parents[1]
@@ -37,6 +38,8 @@ def pytest_configure(config):
 
         config.pluginmanager.register(Scribe())
     os.environ["LOBFORGE_CACHE_DIR"] = str(PROJECT / ".numba_cache")
+    if config.getoption("numprocesses", None):
+        precompile()
     from pipelines.demo import default_config
 
     root = DataRoot(Path(mkdtemp(prefix="lobforge-test-")))

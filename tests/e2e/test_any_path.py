@@ -22,6 +22,7 @@ def lobforge(root: DataRoot, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run([LOBFORGE, *arguments], env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1_200)
 def test_every_part_works_below_any_path(tmp_path):
     """Ingest, training, decision, live replay, views, doctor, verify, backup and restore, and the printed command."""

@@ -36,8 +36,9 @@ def hashes(root: DataRoot) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.promise("B5")
-@pytest.mark.parametrize(("days", "threads"), [(DAYS[::-1], 1), pytest.param(DAYS, 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("days", "threads"), [(DAYS[::-1], 1), (DAYS, 2)])
 def test_another_process_another_order_other_threads(ingested, simulated, tmp_path, days, threads):
     """Every file of every table equals the one that this process made, byte for byte."""
     root = DataRoot(tmp_path)

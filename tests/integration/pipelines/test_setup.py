@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import polars as pl
+import pytest
 
 from ml.core import config
 from ml.storage import commit
@@ -18,6 +19,7 @@ from tests.architecture.sources import PROJECT
 FRAME = pl.DataFrame({"ts": [1, 2]})
 
 
+@pytest.mark.slow
 def test_many_first_starts_at_once_all_succeed(tmp_path):
     """Two processes on an empty folder: each returns 0, each thing is done once, and the stores are whole."""
     command = [sys.executable, "-m", "cli", "init", "--json"]
