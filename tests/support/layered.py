@@ -101,8 +101,13 @@ def layered(seconds: float = 75, size: int = 200, start: int = START) -> Script:
     return script
 
 
-def frames(script: Script, trades: bool = True, diffs: bool = True, levels: int = 100) -> list[tuple[int, bytes]]:
-    """The script as the simulated venue's frames: receive time (ns) and JSON; `levels` per side of a book are shown."""
+def frames(
+    script: Script, trades: bool = True, diffs: bool = True, levels: int = 100, last_id: int = 0
+) -> list[tuple[int, bytes]]:
+    """The script as the simulated venue's frames: receive time (ns) and JSON.
+
+    `levels` per side of a book are shown; ids of updates and trades follow `last_id`.
+    """
     books, prints = script.streams()
     found: list[tuple[int, int, str]] = []
     start = 0
@@ -119,19 +124,20 @@ def frames(script: Script, trades: bool = True, diffs: bool = True, levels: int 
             bids, asks = (
                 ",".join(f'["{p / 10:.1f}","{s / 1000:.3f}"]' for s_, p, s in best if s_ == side) for side in (1, -1)
             )
-            text = f'{{"lastUpdateId":{k + 1},"E":{ms},"T":{ms},"bids":[{bids}],"asks":[{asks}]}}'
+            text = f'{{"lastUpdateId":{last_id + k + 1},"E":{ms},"T":{ms},"bids":[{bids}],"asks":[{asks}]}}'
             found.append((int(books.arrival[k]), ms, text))
             bids = asks = ""
         if diffs:
             text = (
                 f'{{"stream":"sim/simusdt@depth","data":{{"e":"depthUpdate","E":{ms},"T":{ms},"s":"SIMUSDT",'
-                f'"U":{k + 1},"u":{k + 1},"pu":{k},"b":[{bids}],"a":[{asks}]}}}}'
+                f'"U":{last_id + k + 1},"u":{last_id + k + 1},"pu":{last_id + k},"b":[{bids}],"a":[{asks}]}}}}'
             )
             found.append((int(books.arrival[k]), ms, text))
     for k in range(len(prints.ts) if trades else 0):
         ms = int(prints.ts[k]) // MS
+        number = last_id + k + 1
         text = (
-            f'{{"stream":"sim/simusdt@trade","data":{{"e":"trade","E":{ms},"T":{ms},"s":"SIMUSDT","t":{k + 1},'
+            f'{{"stream":"sim/simusdt@trade","data":{{"e":"trade","E":{ms},"T":{ms},"s":"SIMUSDT","t":{number},'
             f'"p":"{prints.price[k] / 10:.1f}","q":"{prints.size[k] / 1000:.3f}","X":"MARKET",'
             f'"m":{"true" if prints.side[k] < 0 else "false"}}}}}'
         )

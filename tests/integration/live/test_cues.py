@@ -20,13 +20,13 @@ MODEL = stump("layers", 1.5, -50, 50)
 """Every cluster of two lots or more is a cue."""
 
 
-def capture(folder, start):
+def capture(folder, start, name="sim__simusdt.jsonl", last_id=0):
     """Layers on both sides, some of them pulled one by one."""
     script = layered(90, start=start)
     for k in range(4):
         script.order(-1, ASK + 4 + k, 150 + k, 74_000, 76_000 + 500 * k)
         script.order(1, BID - 4 - k, 120, 80_000 + 50 * k, 84_000)
-    return write(folder / "sim__simusdt.jsonl", frames(script))
+    return write(folder / name, frames(script, last_id=last_id))
 
 
 @pytest.mark.parametrize("start", [START, START - 70 * 10**9], ids=["within a day", "across midnight"])
@@ -58,3 +58,19 @@ def test_live_batch_and_stored_day_agree_in_every_field(tmp_path, monkeypatch, s
     assert stored.select(pl.col("score", "score_low", "score_high")).rows() == [
         (cue["score"], cue["verdict_band"]["low"], cue["verdict_band"]["high"]) for cue in batch
     ]
+
+
+def live(chain):
+    """The cues of a runner that has seen nothing before."""
+    instrument = infer_instrument(chain, "sim.SIMUSDT")
+    runner = Runner(instrument, None, cues=Detector(instrument, MODEL, Calibration(0.5, 2.0, "simulator")))
+    return [row["cue"] for row in runner.stream(chain) if "cue" in row]
+
+
+def test_a_restart_in_between_gives_the_cues_of_the_batch(tmp_path):
+    """The runner that is started again knows nothing of before, and neither does the batch after the lost frames."""
+    first = capture(tmp_path, START, "sim__simusdt_1.jsonl")
+    second = capture(tmp_path, START + 200 * 10**9, "sim__simusdt_2.jsonl", last_id=1_000_000)
+    batch = scan([first, second], model=MODEL)["instruments"]["sim.SIMUSDT"]["cues"]
+    assert live(chain_of(first)) + live(chain_of(second)) == batch
+    assert {cue["end"] > START + 200 * 10**9 for cue in batch} == {True, False}
