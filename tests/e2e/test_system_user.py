@@ -61,7 +61,7 @@ def test_doctor_inspect_and_a_capture_with_a_model_work(served):
     first, second = (served.run("inspect", "--json", str(path)) for _ in range(2))
     assert first.returncode == second.returncode == 0, first.stderr
     assert json.loads(first.stdout) == json.loads(second.stdout)
-    assert json.loads(first.stdout)["instruments"][USDM]["book_messages"] == 3
+    assert json.loads(first.stdout)["instruments"][USDM]["book_messages"] == 2
     assert f"later runs load it from {served.root}" in first.stderr
     assert "compiling" not in second.stderr
     with Emulator("binance-usdm", ["BTCUSDT"]) as emulator:
