@@ -58,6 +58,12 @@ def cues(root: DataRoot) -> pl.DataFrame:
     return pl.concat([empty, *frames]).collect().sort("ts", "id")
 
 
+def ids(root: DataRoot) -> list[str]:
+    """Ids of all stored cues."""
+    files = sorted(root.table(CUES.name).rglob("*.parquet"))
+    return [cue_id for path in files for cue_id in scan(path).select("id").collect()["id"]]
+
+
 def place_of(cue_id: str) -> tuple[str, int]:
     """Instrument and time of decision (ns UTC) in a cue's id.
 
