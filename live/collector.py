@@ -15,7 +15,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from live.review import LONGEST_NOTE, known_cues, voting_log
-from live.server import NotFound, caller, problems
+from live.server import MOST_BYTES, NotFound, caller, problems
 from ml.core.paths import DataRoot
 from ml.layering.features import NAMES
 from ml.layering.labels import TIERS, LabelLog, agreements, for_training
@@ -31,7 +31,7 @@ LEAST_OF_A_KIND = 5
 MOST_ROWS = 1_000
 LARGEST = 2**63 - 1
 
-router = APIRouter(prefix="/api/ml", tags=["predecessor"])
+router = APIRouter(prefix="/api/ml", tags=["predecessor"], max_body_size=MOST_BYTES)
 Tier = Literal["injected", "gold", "silver", "weak", "self"]
 
 

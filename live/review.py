@@ -20,7 +20,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from pydantic import BaseModel, Field
 
 from live import pages
-from live.server import NotFound, caller, problems
+from live.server import MOST_BYTES, NotFound, caller, problems
 from ml.core import config
 from ml.core.errors import DatasetError
 from ml.core.paths import DataRoot
@@ -40,7 +40,7 @@ Files = tuple[tuple[Path, int], ...]
 """Files of a table with the times at which they changed."""
 
 pages_router = APIRouter(include_in_schema=False)
-router = APIRouter(prefix="/api/review", tags=["review"])
+router = APIRouter(prefix="/api/review", tags=["review"], max_body_size=MOST_BYTES)
 
 
 class Vote(BaseModel):

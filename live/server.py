@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -24,6 +25,8 @@ from ml.storage import keys
 
 HOSTS = ("127.0.0.1", "localhost")
 """Names under which a request may reach the server; another one is a name that somebody pointed here."""
+MOST_BYTES = 16 << 20
+"""Of a body; a router takes it as `max_body_size`, so that the key check comes first."""
 READS = ("GET", "HEAD", "OPTIONS")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -63,7 +66,11 @@ class KeyCheck:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        known = keys.listing(self.root)
+        try:
+            known = keys.listing(self.root)
+        except LobforgeError as error:  # nobody gets in while nobody can be checked
+            await _answer(503)(Request(scope), error)(scope, receive, send)
+            return
         given = _given(scope)
         caller = keys.owner(known, given) if given is not None else None
         if caller is None and (given is not None or scope["method"] not in READS):
@@ -78,7 +85,8 @@ def build_app(root: DataRoot, title: str, routers: Iterable[APIRouter]) -> FastA
 
     It has no documentation pages, which would load scripts from elsewhere; `/openapi.json` describes it.
     """
-    app = FastAPI(title=title, docs_url=None, redoc_url=None)
+    silent = TelemetryConfig(tracing=False, metrics=False, logs=False)
+    app = FastAPI(title=title, docs_url=None, redoc_url=None, telemetry=silent)
     app.state.root = root
     for router in routers:
         app.include_router(router)

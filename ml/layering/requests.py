@@ -74,16 +74,19 @@ class TrainRequests:
         Raises:
             DatasetError: somebody else used the key.
         """
-        values = (idempotency_key, asked_by, time, QUEUED, time)
-        added = self.connection.execute(
-            "insert or ignore into requests (idempotency_key, asked_by, asked_at, state, changed_at)"
-            " values (?, ?, ?, ?, ?)",
-            values,
-        ).rowcount
+        self.connection.execute("begin immediate")
+        with self.connection:  # commits, or rolls back if there was an error
+            is_new = not self._where("idempotency_key = ?", idempotency_key)
+            if is_new:
+                self.connection.execute(
+                    "insert into requests (idempotency_key, asked_by, asked_at, state, changed_at)"
+                    " values (?, ?, ?, ?, ?)",
+                    (idempotency_key, asked_by, time, QUEUED, time),
+                )
         (found,) = self._where("idempotency_key = ?", idempotency_key)
         if found.asked_by != asked_by:
             raise DatasetError("Another person used this idempotency key. Take a new one, for example a UUID.")
-        return found, added > 0
+        return found, is_new
 
     def get(self, number: int) -> TrainRequest | None:
         """The request with an id."""
