@@ -80,3 +80,21 @@ def serving(app: Any) -> Iterator[int]:
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+KILLABLE = """
+import os, sys
+from pathlib import Path
+from ml.core.paths import DataRoot
+from live.server import serve
+from tests.support.served import review_app
+root, port = DataRoot(Path(sys.argv[1])), int(sys.argv[2])
+while sys.stdin.readline():
+    child = os.fork()
+    if child == 0:
+        serve(review_app(root), port)
+        os._exit(0)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+"""
+"""A program that imports everything once; each line on its stdin starts a server, whose process id it prints."""
