@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import polars as pl
 from fastapi import APIRouter, Body, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from live import pages
@@ -41,6 +41,18 @@ Files = tuple[tuple[Path, int], ...]
 
 pages_router = APIRouter(include_in_schema=False)
 router = APIRouter(prefix="/api/review", tags=["review"], max_body_size=MOST_BYTES)
+
+
+class Png(Response):
+    """A picture."""
+
+    media_type = "image/png"
+
+
+class Csv(Response):
+    """A table as text."""
+
+    media_type = "text/csv"
 
 
 class Vote(BaseModel):
@@ -129,11 +141,10 @@ def one_cue(request: Request, cue_id: str) -> dict[str, Any]:
     return facts | {"revealed": score | explained | {"label": label_now, "votes": others.to_dicts()}}
 
 
-@router.get("/cues/{cue_id}/picture.png", responses=problems(404, 409), response_class=Response)
-def cue_picture(request: Request, cue_id: str) -> Response:
+@router.get("/cues/{cue_id}/picture.png", responses=problems(404, 409), response_class=Png)
+def cue_picture(request: Request, cue_id: str) -> Png:
     """The book around a cue by time and price, with trades and the pulled lots outlined."""
-    image = _picture(request.app.state.root, cue_id)
-    return Response(image, media_type="image/png", headers={"Cache-Control": "max-age=3600"})
+    return Png(_picture(request.app.state.root, cue_id), headers={"Cache-Control": "max-age=3600"})
 
 
 @router.get("/cues/{cue_id}/evidence.html", responses=problems(404, 409), response_class=HTMLResponse)
@@ -164,12 +175,12 @@ def undo(request: Request, undo: Undo) -> dict[str, Any]:
         return {"cue_id": log.undo(caller(request), time_ns(), undo.cue_id)}
 
 
-@router.get("/votes.csv", responses=problems(), response_class=PlainTextResponse)
-def export(request: Request) -> PlainTextResponse:
+@router.get("/votes.csv", responses=problems(), response_class=Csv)
+def export(request: Request) -> Csv:
     """Every vote as CSV, undone ones too; `lobforge layering import` reads it."""
     with LabelLog(request.app.state.root.label_log) as log:
         named = {"Content-Disposition": 'attachment; filename="votes.csv"'}
-        return PlainTextResponse(log.csv(), media_type="text/csv", headers=named)
+        return Csv(log.csv(), headers=named)
 
 
 @router.post("/votes.csv", responses=problems(409))

@@ -9,6 +9,7 @@ one, there too: a page that a browser has open can reach the loopback interface.
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -43,7 +44,11 @@ class Problem(BaseModel):
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with some errors; those of the key check are among them."""
-    return {code: {"model": Problem} for code in (400, 401, 403, 422, 503, *codes)}
+    # not as `model`: of a route that answers HTML, FastAPI would describe its errors as HTML too
+    content = {"application/json": {"schema": Problem.model_json_schema()}}
+    return {
+        code: {"description": HTTPStatus(code).phrase, "content": content} for code in (400, 401, 403, 422, 503, *codes)
+    }
 
 
 class NotFound(Exception):

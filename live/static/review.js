@@ -145,8 +145,8 @@ function revealed(cue) {
 async function vote(verdict) {
   const item = state.items[state.at];
   await ask(`/api/review/cues/${encodeURIComponent(item.id)}/votes`, { verdict, note: by("note").value });
-  say(`${SHOWN[verdict]}: stored`);
   await Promise.all([loadQueue(true), showCue()]);
+  say(`${SHOWN[verdict]}: stored`);
 }
 
 async function undo() {

@@ -36,9 +36,7 @@ class Daemon:
 
     def run(self, request, **tags):
         """What the daemon does with a request of a run."""
-        self.job.execute_in_process(
-            instance=self.instance, raise_on_error=False, tags={**request.tags, **tags}
-        )
+        self.job.execute_in_process(instance=self.instance, raise_on_error=False, tags={**request.tags, **tags})
 
 
 @pytest.fixture
