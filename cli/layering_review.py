@@ -21,7 +21,8 @@ def review(
 ) -> int:
     """Serve the review page and the label API on the loopback interface, until it is stopped.
 
-    A vote needs an API key, whose name is the reviewer: `lobforge key create NAME` makes one.
+    A vote needs an API key, whose name is the reviewer: `lobforge key create NAME` makes one. Returns 2 if the port is
+    taken.
     """
     from live import collector
     from live import review as reviewing

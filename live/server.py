@@ -7,6 +7,7 @@ Whoever reads needs no key, since a server listens on the loopback interface alo
 one, there too: a page that a browser has open can reach the loopback interface.
 """
 
+import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
@@ -20,7 +21,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from ml.core.errors import LobforgeError
+from ml.core.errors import LobforgeError, SettingsError
 from ml.core.paths import DataRoot
 from ml.storage import keys
 
@@ -106,10 +107,19 @@ def build_app(root: DataRoot, title: str, routers: Iterable[APIRouter]) -> FastA
 
 
 def serve(app: FastAPI, port: int) -> None:
-    """Serve an application on 127.0.0.1 until SIGINT or SIGTERM."""
+    """Serve an application on 127.0.0.1 until SIGINT or SIGTERM.
+
+    Raises:
+        SettingsError: the port is taken.
+    """
     import uvicorn
 
-    uvicorn.run(app, host=HOSTS[0], port=port, log_level="warning", server_header=False)
+    try:
+        listening = socket.create_server((HOSTS[0], port), backlog=128)
+    except OSError as error:
+        raise SettingsError(f"Port {port} of {HOSTS[0]} cannot be used: {error.strerror}. Name another one.") from error
+    with listening:
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run([listening])
 
 
 def caller(request: Request) -> str:

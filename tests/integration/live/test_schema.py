@@ -1,4 +1,4 @@
-"""Requests made from the API's own description: whatever is sent, no answer is a server error or an undocumented one."""
+"""Requests made from the API's own description: none is answered by a server error or in an undocumented way."""
 
 import shutil
 

@@ -114,3 +114,9 @@ def test_a_damaged_file_of_keys_is_told_and_lets_nobody_in(root, client):
 def test_no_page_of_documentation_loads_scripts_from_elsewhere(root):
     with serving(build_app(root, "x", ())) as port:
         assert [Client(port).get(path).status for path in ("/docs", "/redoc", "/openapi.json")] == [404, 404, 200]
+
+
+def test_a_port_that_is_taken_is_told(root, client, monkeypatch, capsys):
+    monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
+    assert lobforge("layering", "review", "--port", client.port) == 2
+    assert f"Port {client.port} of 127.0.0.1 cannot be used" in capsys.readouterr().err
