@@ -24,7 +24,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the person or prog
 
 
 def create(name: Name, as_json: AsJson = False) -> int:
-    """Make an API key and print it; it cannot be shown again, since only its hash is stored.
+    """Make an API key and print it once; only its hash is stored.
 
     Who sends it may vote and ask for training, under this name.
     """
@@ -34,7 +34,10 @@ def create(name: Name, as_json: AsJson = False) -> int:
 
 
 def listing(as_json: AsJson = False) -> int:
-    """List the names of the API keys, and when each was made."""
+    """List the names of the API keys.
+
+    Beside each stands when it was made.
+    """
     known = keys.listing(_root())
     if as_json:
         print(orjson.dumps([{"name": one.name, "created": one.created} for one in known]).decode())
@@ -47,7 +50,10 @@ def listing(as_json: AsJson = False) -> int:
 
 
 def revoke(name: Name, as_json: AsJson = False) -> int:
-    """Make an API key invalid at once, also for servers that run. Its votes stay."""
+    """Make an API key invalid at once.
+
+    This holds for servers that run, too. Its votes stay.
+    """
     keys.revoke(_root(), name)
     print(orjson.dumps({"revoked": name}).decode() if as_json else f"{name}: revoked")
     return 0
@@ -57,4 +63,4 @@ def _root() -> DataRoot:
     return DataRoot(settings.load().data_root)
 
 
-app = group(COMMANDS, "API keys of those who may change something over HTTP.")
+app = group(COMMANDS, "Make, list and revoke API keys of those who may vote or train over HTTP.")

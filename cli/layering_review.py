@@ -19,9 +19,9 @@ PORT = 8011
 def review(
     port: Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")] = PORT,
 ) -> int:
-    """Serve the review page and the label API on the loopback interface, until it is stopped.
+    """Serve the page on which people review cues, and the label API.
 
-    A vote needs an API key, whose name is the reviewer: `lobforge key create NAME` makes one. Returns 2 if the port is
+    It listens on the loopback interface until it is stopped. A vote needs an API key, whose name is the reviewer: `lobforge key create NAME` makes one. Returns 2 if the port is
     taken.
     """
     from live import collector
