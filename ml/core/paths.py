@@ -134,7 +134,7 @@ class DataRoot:
 
     @property
     def layering(self) -> Path:
-        """What people say of cues of layering: `labels.db`."""
+        """What people say of cues of layering, and what they ask for: SQLite files."""
         return self.root / "layering"
 
     @property
