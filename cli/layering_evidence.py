@@ -30,18 +30,18 @@ def evidence(
     """
     from ml.core import config
     from ml.layering.evidence import packet
+    from ml.layering.stored import around
     from ml.storage.durable import write_text
 
     root = DataRoot(settings.load().data_root)
-    found = packet(root, cue)
+    stored = around(root, cue)
+    found = packet(root, stored)
     if html is not None:
         from live.pages import evidence as page
-        from ml.layering.stored import around
         from ml.plotting.cue import picture
 
-        row, window = around(root, cue)
-        instrument = config.load(root).instrument(row["instrument"])
-        write_text(html, page(found, picture(window, row, instrument)))
+        instrument = config.load(root).instrument(stored.row["instrument"])
+        write_text(html, page(found, picture(stored, instrument)))
     if as_json:
         print(orjson.dumps(found).decode())
         return 0

@@ -21,8 +21,8 @@ def review(
 ) -> int:
     """Serve the page on which people review cues, and the label API.
 
-    It listens on the loopback interface until it is stopped. A vote needs an API key, whose name is the reviewer: `lobforge key create NAME` makes one. Returns 2 if the port is
-    taken.
+    It listens on the loopback interface until it is stopped. A vote needs an API key, whose name is the reviewer:
+    `lobforge key create NAME` makes one. Returns 2 if the port is taken.
     """
     from live import collector
     from live import review as reviewing

@@ -238,14 +238,19 @@ def _picture(root: DataRoot, cue_id: str) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _packet_of(root: DataRoot, cue_id: str, _: Files) -> dict[str, Any]:
-    return evidence.packet(root, cue_id)
+def _packet_of(root: DataRoot, cue_id: str, files: Files) -> dict[str, Any]:
+    return evidence.packet(root, _around_of(root, cue_id, files))
 
 
 @lru_cache(maxsize=64)
-def _picture_of(root: DataRoot, cue_id: str, _: Files) -> bytes:
-    row, window = stored.around(root, cue_id)
-    return picture(window, row, config.load(root).instrument(row["instrument"]))
+def _picture_of(root: DataRoot, cue_id: str, files: Files) -> bytes:
+    around = _around_of(root, cue_id, files)
+    return picture(around, config.load(root).instrument(around.row["instrument"]))
+
+
+@lru_cache(maxsize=4)
+def _around_of(root: DataRoot, cue_id: str, _: Files) -> stored.Around:
+    return stored.around(root, cue_id)
 
 
 def _require_stored(root: DataRoot, cue_id: str) -> None:

@@ -22,7 +22,7 @@ from ml.layering import stored
 from ml.layering.features import FEATURES, NAMES
 from ml.layering.layout import F64
 from ml.layering.model import CueModel, load
-from ml.layering.stored import Book, Window
+from ml.layering.stored import Around, Book, Window
 from ml.layering.tables import CUES
 from ml.storage.commit import manifest
 
@@ -38,20 +38,19 @@ MOST_FRAMES = 200
 TABLES = (CUES.name, "book_events", "trades", "raw_frames")
 
 
-def packet(root: DataRoot, cue_id: str, model: CueModel | None = None) -> dict[str, Any]:
+def packet(root: DataRoot, cue: Around, model: CueModel | None = None) -> dict[str, Any]:
     """The evidence packet of a stored cue. Prices and sizes are numbers, times ns UTC by the exchange's clock.
 
     Args:
         root: the data root.
-        cue_id: the cue.
+        cue: the cue with the market around it (`ml.layering.stored.around`).
         model: the scorer that found it; None takes the one that ships.
 
     Raises:
-        DatasetError: there is no such cue.
         StoreError: a table of its day is not stored, or another scorer than this one gave the score.
     """
-    row, window = stored.around(root, cue_id)
-    date, name = row["date"], row["instrument"]
+    row, window = cue
+    cue_id, date, name = row["id"], row["date"], row["instrument"]
     instrument = config.load(root).instrument(name)
     scorer = model or load()
     values = np.array([row[feature] for feature in NAMES])
@@ -153,14 +152,15 @@ def slices(window: Window, row: dict[str, Any], instrument: Instrument) -> list[
         "decision": row["ts"],
     }
     moments = dict(sorted(moments.items(), key=lambda moment: moment[1]))  # slow pulls begin before the last placement
-    books: dict[str, tuple[int, Book | None]] = dict.fromkeys(moments, (window.start, window.opening))
-    for message, book in stored.replay(window):
-        for name, ts in moments.items():
-            if message.ts <= ts:
-                books[name] = (message.ts, book and dict(book))
+    books = [book and dict(book) for book in stored.books_at(window, moments.values())]
     return [
-        {"moment": name, "time": moments[name], "message": ts, **_shown_book(book, row, instrument)}
-        for name, (ts, book) in books.items()
+        {
+            "moment": name,
+            "time": ts,
+            "message": max((one.ts for one in window.messages if one.ts <= ts), default=window.start),
+            **_shown_book(book, row, instrument),
+        }
+        for (name, ts), book in zip(moments.items(), books, strict=True)
     ]
 
 

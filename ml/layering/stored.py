@@ -4,7 +4,7 @@ Here: the table `layering_cues` of a data root, a cue by its id, the book and th
 Not here: how cues are found (`ml.layering.days`), what is told of one (`ml.layering.evidence`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -38,14 +38,23 @@ class Message(NamedTuple):
 class Window(NamedTuple):
     """The stored market of an instrument from `start` to `end` (ns UTC).
 
-    `opening` is the book before the first message, None where it is unknown; `trades` are rows of the table.
+    `opening` is the book before the first message, None where it is unknown; `trades` are rows of the table. Nothing is
+    stored after `known_until`, ns UTC: `end`, unless the day ends before.
     """
 
     start: int
     end: int
+    known_until: int
     opening: Book | None
     messages: list[Message]
     trades: pl.DataFrame
+
+
+class Around(NamedTuple):
+    """A stored cue, its row of `layering_cues` with `date` and `instrument`, and the market around it."""
+
+    row: dict[str, Any]
+    window: Window
 
 
 def cues(root: DataRoot) -> pl.DataFrame:
@@ -105,8 +114,8 @@ def partition(root: DataRoot, cue_id: str) -> tuple[str, str]:
     )
 
 
-def around(root: DataRoot, cue_id: str) -> tuple[dict[str, Any], Window]:
-    """A stored cue, its row with `date` and `instrument`, and the market from 60 s before it to 60 s after its pulls.
+def around(root: DataRoot, cue_id: str) -> Around:
+    """A stored cue, and the market from 60 s before its first lot to 60 s after its last pull.
 
     Raises:
         DatasetError: there is no such cue.
@@ -115,7 +124,7 @@ def around(root: DataRoot, cue_id: str) -> tuple[dict[str, Any], Window]:
     date, instrument = partition(root, cue_id)
     rows = scan(root.partition(CUES.name, date, instrument)).filter(pl.col("id") == cue_id).collect()
     row: dict[str, Any] = rows.row(0, named=True) | {"date": date, "instrument": instrument}
-    return row, window(root, date, instrument, row["start"] - AROUND_NS, row["last_pull"] + AROUND_NS)
+    return Around(row, window(root, date, instrument, row["start"] - AROUND_NS, row["last_pull"] + AROUND_NS))
 
 
 def window(root: DataRoot, date: str, instrument: str, start: int, end: int) -> Window:
@@ -146,24 +155,44 @@ def window(root: DataRoot, date: str, instrument: str, start: int, end: int) -> 
     rows = pl.concat([opening.clear(), *inside])
     trades = scan(root.partition("trades", date, instrument)).filter(pl.col("event_ts").is_between(start, end))
     messages = [message for message in _messages(rows) if message.ts <= end]
-    return Window(start, end, _book_of(opening), messages, _collected(trades, date, instrument))
+    last = rows["event_ts"].max() if rows.height else start
+    known_until = min(end, int(last)) if isinstance(last, int) else start
+    return Window(start, end, known_until, _book_of(opening), messages, _collected(trades, date, instrument))
 
 
 def replay(window: Window) -> Iterator[tuple[Message, Book | None]]:
     """Each message with the book after it, None where the book is unknown; the book is reused by the next."""
     book = None if window.opening is None else dict(window.opening)
     for message in window.messages:
-        if message.flags & SNAPSHOT:
-            book = {}
-        elif message.flags & CLEAR:
-            book = None
-        if book is not None:
-            for side, price, size in message.levels:
-                if size:
-                    book[side, price] = size
-                else:
-                    book.pop((side, price), None)
+        book = _after(book, message)
         yield message, book
+
+
+def books_at(window: Window, times: Iterable[int]) -> Iterator[Book | None]:
+    """The book at ascending times (ns UTC), a message of that time included; the book is reused by the next."""
+    book = None if window.opening is None else dict(window.opening)
+    coming = iter(window.messages)
+    message = next(coming, None)
+    for ts in times:
+        while message is not None and message.ts <= ts:
+            book = _after(book, message)
+            message = next(coming, None)
+        yield book
+
+
+def _after(book: Book | None, message: Message) -> Book | None:
+    """The book after a message; a known one is changed in place."""
+    if message.flags & SNAPSHOT:
+        book = {}
+    elif message.flags & CLEAR:
+        return None
+    if book is not None:
+        for side, price, size in message.levels:
+            if size:
+                book[side, price] = size
+            else:
+                book.pop((side, price), None)
+    return book
 
 
 def best(book: Book) -> tuple[int | None, int | None]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ml.core.instruments import Instrument
 from ml.core.time import SECOND
-from ml.layering.stored import Book, Window, best, replay
+from ml.layering.stored import Around, Window, best, books_at
 from ml.plotting.figures import empty, png
 
 STEP_NS = SECOND // 4
@@ -19,20 +19,16 @@ ROWS = 160
 OUTLINE = "#ff3b6b"
 
 
-def picture(window: Window, cue: dict[str, Any], instrument: Instrument) -> bytes:
-    """The picture as PNG; the same window and cue give the same bytes.
-
-    Args:
-        window: the stored market around the cue.
-        cue: its row of `layering_cues`.
-        instrument: whose cue it is.
-    """
-    grid, touch, prices = grid_of(window, cue, instrument)
+def picture(around: Around, instrument: Instrument) -> bytes:
+    """The picture of a stored cue as PNG; the same cue and market give the same bytes."""
+    cue, window = around
+    grid, touch, prices = grid_of(around, instrument)
     origin = cue["last_pull"]
     scale = 10**instrument.price_decimals
     left, right = (window.start - origin) / SECOND, (window.end - origin) / SECOND
-    half = (prices[1] - prices[0]) / 2 if len(prices) > 1 else instrument.tick / 2
-    bottom, top = (prices[0] - half) / scale, (prices[-1] + half) / scale
+    step = int(prices[1] - prices[0])
+    # a row holds the sizes from its price up to that of the next row; each price lies in the middle of its tick
+    bottom, top = (prices[0] - instrument.tick / 2) / scale, (prices[-1] + step - instrument.tick / 2) / scale
     figure, axes = empty(14, 6)
     axes.set_facecolor("#d9d9d9")
     drawn = axes.imshow(
@@ -49,49 +45,41 @@ def picture(window: Window, cue: dict[str, Any], instrument: Instrument) -> byte
         name = "best bid" if side == 0 else "best ask"
         axes.step(times, touch[:, side] / scale, where="mid", color=color, linewidth=1.1, label=name)
     _draw_trades(axes, window, origin, scale)
-    _draw_lots(axes, cue, origin, scale, instrument.tick / 2 / scale)
+    _draw_lots(axes, cue, origin, scale, step / 2 / scale)
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="seconds from the last pull", ylabel="price")
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.legend(loc="upper left", fontsize=8, framealpha=0.85, ncols=6)
     return png(figure)
 
 
-def grid_of(window: Window, cue: dict[str, Any], instrument: Instrument) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Resting size, best prices and price rows of a window, in units of the instrument.
+def grid_of(around: Around, instrument: Instrument) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Resting size, best prices and price rows around a cue, in units of the instrument.
 
     Returns:
         Size f64 (price rows, steps), at the end of each step, NaN where the book is unknown; best bid and ask f64
-        (steps, 2), NaN where there is none; prices of the rows i64, ascending and evenly spaced.
+        (steps, 2), NaN where there is none; prices of the rows i64, at least two, ascending and evenly spaced.
     """
-    books = list(_steps(window))
-    touch = np.array([[np.nan if p is None else p for p in best(book or {})] for book in books])
+    cue, window = around
+    ends = range(window.start + STEP_NS, window.end + STEP_NS, STEP_NS)
+    pairs = [[np.nan if price is None else price for price in best(book or {})] for book in books_at(window, ends)]
+    touch = np.array(pairs, float)
+    touch[np.array(ends) > window.known_until + STEP_NS] = np.nan
     seen = touch[np.isfinite(touch)].tolist() + list(cue["prices"])
     margin = max((max(seen) - min(seen)) // 5, 5 * instrument.tick)
     low, high = int(min(seen) - margin), int(max(seen) + margin)
     step = max(instrument.tick, -(-(high - low) // ROWS // instrument.tick) * instrument.tick)
     prices = np.arange(low - low % step, high + step, step)
-    grid = np.zeros((len(prices), len(books)))
-    for column, book in enumerate(books):
-        if book is None:
+    grid = np.zeros((len(prices), len(ends)))
+    # a second pass, since the books of all steps together may be large
+    for column, (end, book) in enumerate(zip(ends, books_at(window, ends), strict=True)):
+        if book is None or end > window.known_until + STEP_NS:
             grid[:, column] = np.nan
             continue
-        for (_, price), size in book.items():
-            at = (price - int(prices[0])) // step
-            if 0 <= at < len(prices):
-                grid[at, column] += size
+        at = (np.fromiter((price for _, price in book), np.int64, len(book)) - prices[0]) // step
+        is_shown = (at >= 0) & (at < len(prices))
+        sizes = np.fromiter(book.values(), np.int64, len(book))
+        grid[:, column] = np.bincount(at[is_shown], sizes[is_shown], len(prices))
     return grid, touch, prices
-
-
-def _steps(window: Window) -> list[Book | None]:
-    """The book at the end of each step; None where it is unknown."""
-    count = -(-(window.end - window.start) // STEP_NS)
-    books = list[Book | None]()
-    held = window.opening
-    for message, book in replay(window):
-        while len(books) < count and window.start + (len(books) + 1) * STEP_NS < message.ts:
-            books.append(held)
-        held = book and dict(book)
-    return books + [held] * (count - len(books))
 
 
 def _draw_trades(axes: Any, window: Window, origin: int, scale: int) -> None:

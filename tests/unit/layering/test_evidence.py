@@ -38,14 +38,14 @@ def cue(root):
 
 @pytest.fixture(scope="module")
 def found(root, cue):
-    return packet(root, cue)
+    return packet(root, stored.around(root, cue))
 
 
 def test_the_same_id_gives_the_same_bytes(root, cue, found):
-    row, window = stored.around(root, cue)
-    pages_ = [pages.evidence(one, picture(window, row, INSTRUMENT)) for one in (found, packet(root, cue))]
-    assert orjson.dumps(packet(root, cue)) == orjson.dumps(found)
-    assert pages_[0] == pages_[1]
+    again = stored.around(root, cue)
+    shown = [pages.evidence(one, picture(again, INSTRUMENT)) for one in (found, packet(root, again))]
+    assert orjson.dumps(packet(root, again)) == orjson.dumps(found)
+    assert shown[0] == shown[1]
 
 
 def test_contributions_add_up_to_the_score(found):
@@ -149,8 +149,9 @@ def lobforge_to(root, folder, cue):
 
 def test_the_picture_shows_the_layers_only_while_they_stood(root, cue):
     """Price rows of the lots, step by step."""
-    row, window = stored.around(root, cue)
-    grid, touch, prices = grid_of(window, row, INSTRUMENT)
+    around = stored.around(root, cue)
+    row, window = around
+    grid, touch, prices = grid_of(around, INSTRUMENT)
     lots = grid[np.isin(prices, row["prices"])]
     begins = window.start + np.arange(grid.shape[1]) * SECOND // 4
     stood = (begins >= row["start"] + SECOND // 2) & (begins < row["first_pull"] - SECOND // 2)
@@ -159,6 +160,10 @@ def test_the_picture_shows_the_layers_only_while_they_stood(root, cue):
     assert (lots[:, stood] == 150).all()
     assert (lots[:, gone] == 0).all()
     assert (touch[stood] == (BID, ASK)).all()
+    known = np.isfinite(touch[:, 0])
+    assert known.any()
+    assert not known[-1]  # the day ends less than a minute after the pulls
+    assert np.isnan(grid[:, ~known]).all()
 
 
 @pytest.mark.parametrize(
@@ -173,13 +178,13 @@ def test_the_picture_shows_the_layers_only_while_they_stood(root, cue):
 )
 def test_an_unknown_cue_is_told(root, cue_id, said):
     with pytest.raises(DatasetError, match=re.escape(said)):
-        packet(root, cue_id)
+        stored.around(root, cue_id)
 
 
 def test_another_scorer_than_the_one_that_found_it_is_refused(root, cue):
     """Its contributions would explain another score."""
     with pytest.raises(StoreError, match="scored by another model"):
-        packet(root, cue, stump("layers", 1.5, -50, 50))
+        packet(root, stored.around(root, cue), stump("layers", 1.5, -50, 50))
 
 
 def test_a_day_whose_events_are_gone_is_told(root, cue, tmp_path):
