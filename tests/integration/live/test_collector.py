@@ -51,21 +51,21 @@ def test_a_label_as_the_predecessor_sent_it_is_a_vote_of_the_keys_owner(ann, cue
     assert counted["tiers"]["silver"] == 2
 
 
-@pytest.mark.parametrize(
-    ("change", "code", "said"),
-    [
-        ({"data_id": "sim.X-1740960071550000000-ask"}, 404, "There is no cue"),
-        ({"label": "yes"}, 422, "body.label: Input should be a valid boolean"),
-        ({"label": 1}, 422, "body.label: Input should be a valid boolean"),
-        ({"label_confidence": 1.5}, 422, "less than or equal to 1"),
-        ({"label_source": "automatic"}, 422, "body.label_source: Input should be 'manual'"),
-        ({"labels": True}, 422, "body.labels: Extra inputs are not permitted"),
-    ],
+INVALID = (
+    ({"data_id": "sim.X-1740960071550000000-ask"}, 404, "There is no cue"),
+    ({"label": "yes"}, 422, "body.label: Input should be a valid boolean"),
+    ({"label": 1}, 422, "body.label: Input should be a valid boolean"),
+    ({"label_confidence": 1.5}, 422, "less than or equal to 1"),
+    ({"label_source": "automatic"}, 422, "body.label_source: Input should be 'manual'"),
+    ({"labels": True}, 422, "body.labels: Extra inputs are not permitted"),
 )
-def test_an_invalid_label_is_told_and_changes_nothing(ann, cues, change, code, said):
-    answer = ann.post(f"{COLLECTOR}/update-label", {"data_id": cues[0], "label": True} | change)
-    assert answer.status == code
-    assert said in answer.json["message"]
+
+
+def test_an_invalid_label_is_told_and_changes_nothing(ann, cues):
+    for change, code, said in INVALID:
+        answer = ann.post(f"{COLLECTOR}/update-label", {"data_id": cues[0], "label": True} | change)
+        assert answer.status == code
+        assert said in answer.json["message"]
     assert ann.get(f"{COLLECTOR}/statistics").json["total_labeled"] == 0
 
 
@@ -121,6 +121,6 @@ def test_an_idempotency_key_of_another_person_is_refused(root, ann):
     assert (answer.status, "Another person used" in answer.json["message"]) == (409, True)
 
 
-@pytest.mark.parametrize(("number", "code"), [("7", 404), ("0", 404), ("-1", 404), ("9" * 30, 404), ("x", 422)])
-def test_a_request_that_was_never_made_is_told(ann, number, code):
-    assert ann.get(f"{MODEL}/train/{number}").status == code
+def test_a_request_that_was_never_made_is_told(ann):
+    for number, code in (("7", 404), ("0", 404), ("-1", 404), ("9" * 30, 404), ("x", 422)):
+        assert ann.get(f"{MODEL}/train/{number}").status == code
