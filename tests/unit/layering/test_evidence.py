@@ -1,9 +1,11 @@
 """Evidence of a cue: the same bytes for the same id, contributions that add up, a counterfactual that is true."""
 
+import json
 import math
 import re
 from hashlib import sha256
 
+import jsonschema
 import numpy as np
 import orjson
 import polars as pl
@@ -18,11 +20,14 @@ from ml.layering.evidence import counterfactuals, packet
 from ml.layering.features import NAMES
 from ml.layering.model import load
 from ml.plotting.cue import grid_of, picture
+from tests.architecture.sources import PROJECT
 from tests.oracles.book import DictBook
 from tests.support.command import lobforge
 from tests.support.cues import DATE, THRESHOLD, store
 from tests.support.layered import ASK, BID, INSTRUMENT, stump
 from tests.support.shared import made_once
+
+SCHEMA = json.loads((PROJECT / "tests" / "schemas" / "layering_evidence.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +133,19 @@ def test_layers_appear_and_vanish_among_the_changes(found):
     vanished = [one for one in changes if one["after"] == 0]
     assert [one["price"] for one in appeared] == [1000.6, 1000.7, 1000.8]
     assert {one["time"] for one in vanished} == {found["cue"]["last_pull"]}
+
+
+def test_the_command_prints_the_packet_or_what_is_wrong(root, cue, found, monkeypatch, capsys):
+    """One document either way, as the schema says."""
+    monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
+    assert lobforge("layering", "evidence", cue, "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    jsonschema.validate(printed, SCHEMA)
+    assert printed == json.loads(orjson.dumps(found))
+    assert lobforge("layering", "evidence", "nonsense", "--json") == 2
+    jsonschema.validate(json.loads(capsys.readouterr().out), SCHEMA)
+    assert lobforge("layering", "evidence", cue) == 0
+    assert "it says nothing of anybody's intention" in capsys.readouterr().out
 
 
 def test_the_page_needs_nothing_else_and_never_claims_intent(root, cue, found, tmp_path):
