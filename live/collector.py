@@ -18,7 +18,7 @@ from live.review import LONGEST_NOTE, known_cues, voting_log
 from live.server import MOST_BYTES, NotFound, caller, problems
 from ml.core.paths import DataRoot
 from ml.layering.features import NAMES
-from ml.layering.labels import TIERS, LabelLog, agreements, for_training
+from ml.layering.labels import TIERS, LabelLog, agreements, for_tests, for_training
 from ml.layering.model import load
 from ml.layering.requests import TrainRequest, TrainRequests
 from ml.storage import decisions
@@ -27,7 +27,7 @@ MODEL = "layering"
 """Name of the model of cues in the registry and among the decisions."""
 LEAST_LABELS = 100
 LEAST_OF_A_KIND = 5
-"""Without so many labels, and so many of each kind, nothing is trained."""
+"""Without so many labels of people or truth files, and so many of each kind, nothing is trained."""
 MOST_ROWS = 1_000
 LARGEST = 2**63 - 1
 
@@ -133,7 +133,7 @@ def status(request: Request) -> dict[str, Any]:
     journal = decisions.journal(root, MODEL)
     scorer = load()
     with LabelLog(root.label_log) as log:
-        labelled = for_training(log.labels())["label"]
+        labelled = for_tests(log.labels())["label"]
     with TrainRequests(root.train_requests) as requests:
         newest = requests.newest()
     return {
