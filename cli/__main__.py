@@ -60,6 +60,12 @@ COMMANDS = {
     "init": Entry("cli.init", "Create or repair the data root, the Dagster instance and the model store.", OPERATIONS),
     "doctor": Entry("cli.doctor", "Say what is wrong with the data root, and how to fix it.", OPERATIONS),
     "ui": Entry("cli.ui", "Start the Dagster web server and daemon on the data root's instance.", OPERATIONS),
+    "key": Entry(
+        "cli.key",
+        "Make, list and revoke API keys of those who may vote or train over HTTP.",
+        OPERATIONS,
+        attribute="app",
+    ),
     "verify": Entry("cli.verify", "Check every stored file and every decision against what was recorded.", OPERATIONS),
     "backup": Entry("cli.backup", "Copy the data root while writers run.", OPERATIONS),
     "restore": Entry("cli.restore", "Copy a backup into an empty data root and verify it.", OPERATIONS),

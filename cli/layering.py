@@ -20,6 +20,12 @@ COMMANDS = {
     ),
     "export": Entry("cli.layering_label", "Write every vote on cues as CSV.", attribute="export"),
     "import": Entry("cli.layering_label", "Add the votes of a CSV; invalid rows are told by line.", attribute="load"),
+    "evidence": Entry(
+        "cli.layering_evidence", "Show what was stored around a cue and why it has its score.", attribute="evidence"
+    ),
+    "review": Entry(
+        "cli.layering_review", "Serve the page on which people review cues, and the label API.", attribute="review"
+    ),
     "plant": Entry("cli.layering_plant", "Write a copy of a capture file with planted episodes, and what was planted."),
     "facts": Entry(
         "cli.layering_facts",

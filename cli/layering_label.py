@@ -22,8 +22,6 @@ from ml.core.paths import DataRoot
 if TYPE_CHECKING:
     from ml.layering.labels import LabelLog
 
-FILE = "labels.db"
-
 
 class Verdict(StrEnum):
     """What a reviewer says."""
@@ -79,10 +77,13 @@ def export(
     `lobforge layering import` reads it; undone votes are in it, with the time at which they were undone.
     """
     from ml.layering.labels import agreements
+    from ml.storage.durable import write_text
 
     with _log(None) as log:
-        count = log.export(to)
-        pairs = [pair._asdict() for pair in agreements(log.votes())]
+        votes = log.votes()
+        write_text(to, log.csv())
+    count = votes.height
+    pairs = [pair._asdict() for pair in agreements(votes)]
     if as_json:
         print(orjson.dumps({"votes": count, "file": str(to), "agreement": pairs}).decode())
         return 0
@@ -103,7 +104,7 @@ def load(
     Votes that the log has already are not added twice. Returns 0, 1 if rows were invalid, 2 if nothing could be read.
     """
     with _log(cues) as log:
-        found = log.load(file)
+        found = log.load(_text(file))
     if as_json:
         bad = [row._asdict() for row in found.bad]
         print(orjson.dumps({"added": found.added, "known": found.known, "bad": bad}).decode())
@@ -117,17 +118,22 @@ def load(
 @contextmanager
 def _log(cues: Path | None) -> "Generator[LabelLog]":
     """The data root's log, in which the stored cues and those of a file are known."""
-    from ml.core.addresses import scan
+    from ml.layering import stored
     from ml.layering.labels import LabelLog
-    from ml.layering.tables import CUES
 
     root = DataRoot(settings.load().data_root)
-    with LabelLog(root.layering / FILE) as log:
-        for path in sorted(root.table(CUES.name).rglob("*.parquet")):
-            log.add_cues(scan(path).select("id").collect()["id"])
+    with LabelLog(root.label_log) as log:
+        log.add_cues(stored.ids(root))
         if cues is not None:
             log.add_cues(_ids(cues))
         yield log
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read as UTF-8 text: {error}. Name a CSV.") from error
 
 
 def _ids(path: Path) -> list[str]:

@@ -30,7 +30,7 @@ from pipelines.jobs import (
 from pipelines.progress import LOGGER, progress_logger
 from pipelines.resources import ConfigResource, DataRootResource, RegistryResource, SettingsResource
 from pipelines.schedules import weekly_retraining
-from pipelines.sensors import automation, capture_arrivals
+from pipelines.sensors import TRAINING_JOB, automation, capture_arrivals, train_requests
 
 DATA = "team:data"
 RESEARCH = "team:research"
@@ -94,11 +94,14 @@ def build_assets(listed: Config) -> list[dg.AssetsDefinition | dg.AssetSpec]:
 
 def build_defs(root: DataRoot, **overrides: Any) -> dg.Definitions:
     """The definitions over a data root, as its `lobforge.toml` is now; keyword arguments replace resources by name."""
+    jobs = [fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, layering, learn, watch, migrate]
+    # a sensor whose job does not exist would make the definitions invalid
+    on_request = [train_requests] if any(job.name == TRAINING_JOB for job in jobs) else []
     return dg.Definitions(
         assets=build_assets(config.load(root)),
-        jobs=[fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, layering, learn, watch, migrate],
+        jobs=jobs,
         schedules=[weekly_retraining],
-        sensors=[capture_arrivals, automation],
+        sensors=[capture_arrivals, automation, *on_request],
         resources=resources_of(root) | overrides,
         loggers={"console": _console(), LOGGER: progress_logger},
         executor=dg.in_process_executor,

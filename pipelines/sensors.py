@@ -1,10 +1,12 @@
-"""What runs when data arrive.
+"""What runs when data arrive, or when somebody asks for it.
 
-Here: new capture files start `raw_frames`, and the automation conditions of the assets start all that follows.
-Not here: the conditions (`assets.conditions`), indexing (`assets.raw.capture_index`).
+Here: new capture files start `raw_frames`, the automation conditions of the assets start all that follows, and a
+request to train the model of layering cues starts its run.
+Not here: who asks (`live.collector`), the conditions (`assets.conditions`), indexing (`assets.raw.capture_index`).
 """
 
 import json
+from time import time_ns
 from typing import Any
 
 import dagster as dg
@@ -78,6 +80,49 @@ def _stored(instance: dg.DagsterInstance, key: str) -> str | None:
     made = records[0].asset_materialization if records else None
     content = made.metadata.get("captures") if made else None
     return str(content.value) if content else None
+
+
+TRAINING_JOB = "learn_layering"
+REQUEST = "lobforge/train_request"
+"""Tag of a run: the request that it answers."""
+WILL_RETRY = "dagster/will_retry"
+
+
+@dg.sensor(
+    job_name=TRAINING_JOB,
+    minimum_interval_seconds=EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Start one run for each request to train the model of layering cues, and note what became of it.",
+)
+def train_requests(
+    context: dg.SensorEvaluationContext, data_root: dg.ResourceParam[DataRoot]
+) -> dg.SensorResult | dg.SkipReason:
+    """One run per request, found again by its tag; the request's row says what became of it."""
+    from ml.layering.requests import TrainRequests
+
+    if not data_root.train_requests.exists():
+        return dg.SkipReason("nobody has asked for training")
+    runs = list[dg.RunRequest]()
+    with TrainRequests(data_root.train_requests) as requests:
+        for request in requests.open():
+            key = f"{request.id}-{request.asked_at}"
+            run = next(iter(context.instance.get_runs(dg.RunsFilter(tags={REQUEST: key}), limit=1)), None)
+            if run is None:
+                runs.append(dg.RunRequest(run_key=key, tags={REQUEST: key}))
+            elif (state := _state(run)) != request.state or run.run_id != request.run_id:
+                requests.move(request.id, state, time_ns(), run.run_id, f"run {run.status.value.lower()}")
+    return dg.SensorResult(run_requests=runs)
+
+
+def _state(run: dg.DagsterRun) -> str:
+    """The state of a request by its newest run; a run that will be retried has not ended."""
+    from ml.layering.requests import FAILED, STARTED, SUCCEEDED
+
+    if run.status is dg.DagsterRunStatus.SUCCESS:
+        return SUCCEEDED
+    if run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
+        return STARTED if run.tags.get(WILL_RETRY) == "true" else FAILED
+    return STARTED
 
 
 automation = dg.AutomationConditionSensorDefinition(

@@ -98,6 +98,11 @@ class DataRoot:
         return self.decisions if experiment == DEFAULT_EXPERIMENT else self.decisions / experiment
 
     @property
+    def keys(self) -> Path:
+        """Hashes of the API keys, for its owner's eyes alone."""
+        return self.root / "keys.json"
+
+    @property
     def dagster_home(self) -> Path:
         """The Dagster instance."""
         return self.root / "dagster"
@@ -129,8 +134,18 @@ class DataRoot:
 
     @property
     def layering(self) -> Path:
-        """What people say of cues of layering: `labels.db`."""
+        """What people say of cues of layering, and what they ask for: SQLite files."""
         return self.root / "layering"
+
+    @property
+    def label_log(self) -> Path:
+        """Every vote on cues of layering, a SQLite file."""
+        return self.layering / "labels.db"
+
+    @property
+    def train_requests(self) -> Path:
+        """Requests to train the model of cues, a SQLite file."""
+        return self.layering / "requests.db"
 
     @property
     def meta(self) -> Path:

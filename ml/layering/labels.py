@@ -35,6 +35,7 @@ FOR_TESTS = ("injected", "gold", "silver")
 VERDICTS = {"accept": 1, "reject": 0, "unsure": None}
 COLUMNS = ("cue_id", "verdict", "labeller", "source", "time", "note", "undone")
 """Of the CSV; times in ISO 8601 UTC with nanoseconds, which spreadsheets leave alone."""
+LAST_NS = 9 * 10**18
 WAIT_S = 60
 """Seconds to wait for another writer."""
 _SCHEMA = """
@@ -177,50 +178,47 @@ class LabelLog:
         """The label of each cue that was voted on, see `resolve`."""
         return resolve(self.votes())
 
-    def export(self, path: Path) -> int:
-        """Write every vote as CSV; how many there are."""
-        votes = self.votes()
+    def csv(self) -> str:
+        """Every vote as CSV."""
         names = {label: name for name, label in VERDICTS.items()}
-        staged = path.with_name(f".{path.name}")
-        with staged.open("w", newline="", encoding="utf-8") as sink:
-            writer = csv.writer(sink)
-            writer.writerow(COLUMNS)
-            for row in votes.iter_rows(named=True):
-                undone = "" if row["undone"] is None else _iso(row["undone"])
-                columns = (row["cue_id"], names[row["label"]], row["labeller"], row["source"])
-                writer.writerow([*columns, _iso(row["time"]), row["note"], undone])
-            durable.sync(sink)
-        durable.replace(staged, path)
-        return votes.height
+        sink = io.StringIO(newline="")
+        writer = csv.writer(sink)
+        writer.writerow(COLUMNS)
+        for row in self.votes().iter_rows(named=True):
+            undone = "" if row["undone"] is None else _iso(row["undone"])
+            columns = (row["cue_id"], names[row["label"]], row["labeller"], row["source"])
+            writer.writerow([*columns, _iso(row["time"]), row["note"], undone])
+        return sink.getvalue()
 
-    def load(self, path: Path) -> Imported:
+    def load(self, text: str) -> Imported:
         """Add the votes of a CSV that the log does not have, all in one transaction; invalid rows are left out.
 
         Raises:
-            DatasetError: the file is no CSV with the columns, see COLUMNS; nothing was added.
+            DatasetError: the text is no CSV with the columns, see COLUMNS; nothing was added.
         """
         added = 0
         known = 0
         bad: list[BadRow] = []
+        reader = csv.DictReader(io.StringIO(text, newline=""))
         try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DatasetError(f"{path} cannot be read as UTF-8 text: {error}. Name a CSV.") from error
-        with self._writing() as at:
-            reader = csv.DictReader(io.StringIO(text, newline=""))
             missing = [name for name in COLUMNS[:-2] if name not in (reader.fieldnames or ())]
             if missing:
                 raise DatasetError(
-                    f"{path.name} has no column {', '.join(missing)}. Its first line must name {','.join(COLUMNS)}."
+                    f"The CSV has no column {', '.join(missing)}. Its first line must name {','.join(COLUMNS)}."
                 )
-            for line, row in _rows(reader):
-                try:
-                    fresh = _insert_row(at, row)
-                except (DatasetError, ValueError) as error:
-                    bad.append(BadRow(line, str(error)))
-                    continue
-                added += fresh
-                known += not fresh
+            with self._writing() as at:
+                for line, row in _rows(reader):
+                    try:
+                        fresh = _insert_row(at, row)
+                    except (DatasetError, ValueError) as error:
+                        bad.append(BadRow(line, str(error)))
+                        continue
+                    added += fresh
+                    known += not fresh
+        except csv.Error as error:
+            raise DatasetError(
+                f"The CSV cannot be read beyond line {reader.line_num}: {error}. Nothing was added."
+            ) from error
         return Imported(added, known, tuple(bad))
 
     @contextmanager
@@ -383,7 +381,10 @@ def _ns(text: str) -> int:
         rest = int(fraction.ljust(9, "0")[:9]) if fraction else 0
     except ValueError as error:
         raise ValueError(f"the time {text!r} is no UTC time like 2025-03-03T10:00:00.5Z.") from error
-    return int(at.timestamp()) * SECOND + rest
+    ns = int(at.timestamp()) * SECOND + rest
+    if not 0 < ns < LAST_NS:
+        raise ValueError(f"the time {text!r} is before 1970 or after 2255.")
+    return ns
 
 
 def for_training(labels: pl.DataFrame, tiers: Sequence[str] = TIERS) -> pl.DataFrame:

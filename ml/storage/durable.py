@@ -46,12 +46,12 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a small file in one step."""
+def write_bytes(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Replace a small file in one step; `mode` are its permissions from the first byte on, less the umask."""
     make_folder(path.parent)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with staged.open("wb") as sink:
+        with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as sink:
             sink.write(content)
             sync(sink)
         replace(staged, path)

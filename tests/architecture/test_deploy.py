@@ -12,6 +12,8 @@ from tests.architecture.sources import PROJECT
 from tests.support.command import lobforge
 
 DEPLOY = PROJECT / "deploy"
+GROUPS = ("features", "key", "layering")
+"""Commands that are groups of commands."""
 CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"]
 WORDS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 TIME = {"type": "string", "pattern": r"^\d+(ms|s|m|h)$"}
@@ -168,7 +170,7 @@ def test_every_command_exists_and_takes_its_options(compose, unit, capsys):
     called += [line.split("#")[0].split() for line in re.findall(r"^(?:\S+=\S+ )?(lobforge .*)$", operations, re.M)]
     assert {"init", "capture", "fetch"} <= {words[1] for words in called}
     for words in called:
-        command = [word for word in words[1:3] if word.isalpha()] if words[1] == "features" else words[1:2]
+        command = [word for word in words[1:3] if word.isalpha()] if words[1] in GROUPS else words[1:2]
         assert lobforge(*command, "--help") == 0
         shown = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
         assert long_options(words) <= shown, words

@@ -48,6 +48,12 @@ def test_bad_rows_are_told_by_line(scanned, tmp_path, capsys):
     assert "line 2: there is no cue 'sim.X-9-bid'" in shown
 
 
+def test_a_file_that_is_no_text_is_told(scanned, tmp_path, capsys):
+    (tmp_path / "votes.csv").write_bytes(b"\xff\xfe\x00")
+    assert lobforge("layering", "import", tmp_path / "votes.csv", "--cues", scanned) == 2
+    assert "cannot be read as UTF-8 text" in capsys.readouterr().err
+
+
 def test_a_cue_that_nobody_found_is_refused(scanned, capsys):
     assert lobforge("layering", "label", "sim.X-9-bid", "accept", "--as", "ann", "--cues", scanned) == 2
     assert "there is no cue 'sim.X-9-bid'" in capsys.readouterr().err
