@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from ml.layering import layout
+from ml.layering import layout, placebos
 from ml.layering.calibration import kept, poisson_interval
 from ml.layering.finder import Flow, Found
 from ml.layering.layout import F64
@@ -45,7 +45,7 @@ BASE_RATES = (0.1, 1.0, 10.0)
 """Episodes an hour at which precision is told."""
 LEAST = 40
 """Episodes for each size and variant."""
-MOST_STREAMS = 24
+MOST_STREAMS = 60
 """Streams that are planted for them at most: some variants need a market that moves."""
 OVERLAYS = 24
 OVERLAY_APART_S = 20
@@ -95,6 +95,7 @@ def benchmark(
         "train_clusters": len(given.labels),
         "threshold_hours": calm.hours,
         "legacy_rule": legacy(seconds),
+        "placebos": placebo_recall(whole, seconds),
     }
     overlaid = {flow.instrument.id: overlay_figures(flow, folds, whole, tell) for flow in captures}
     return {"simulator": simulated, "overlay": overlaid}
@@ -179,6 +180,23 @@ def figures(folds: dict[str, Fold], whole: Fold, tests: Quiet, trials: list[Tria
         "delay_ms": {"median": delays.median(), "p95": delays.quantile(0.95)},
         "budgets": result,
     }
+
+
+def placebo_recall(whole: Fold, seconds: int) -> dict[str, float]:
+    """Recall of large episodes in a test stream, and in what placebos make of it."""
+    stream = planted(TEST, MOST_STREAMS + 1, tuple(LAYERING), PER_HOUR * seconds // 3600, seconds)
+    flow, truth = placebos.unbroken(Flow(stream.instrument, stream.books, stream.trades), stream.truth)
+    truth = truth.filter(pl.col("m") >= 2)
+    changed = {"unchanged": (flow, truth)}
+    changed |= {make.__name__: make(flow, truth) for make in (placebos.mirrored, placebos.shuffled, placebos.backwards)}
+    return {name: _recall(whole, *given) for name, given in changed.items()}
+
+
+def _recall(fold: Fold, flow: Flow, truth: pl.DataFrame) -> float:
+    found, _ = found_in(flow)
+    ts, side = found.header[:, layout.C_TS], found.header[:, layout.C_SIDE]
+    rows = kept(ts, side, fold.scores(found) >= fold.thresholds[BUDGET])
+    return len(set(hits(ts, side, truth)[rows].tolist()) - {NONE}) / max(truth.height, 1)
 
 
 def _outcome(trial: Trial, folds: dict[str, Fold], whole: Fold) -> pl.DataFrame:

@@ -15,6 +15,22 @@ from ml.market.book.layout import I64, BookStream
 from ml.market.decode.events import CLEAR, SNAPSHOT
 
 
+def unbroken(flow: Flow, truth: pl.DataFrame) -> tuple[Flow, pl.DataFrame]:
+    """The stream up to its second snapshot, and the episodes that are over by then."""
+    books = flow.books
+    snapshots = np.flatnonzero(books.flags & SNAPSHOT)
+    stop = int(snapshots[1]) if len(snapshots) > 1 else len(books.ts)
+    rows = int(books.end[stop - 1])
+    levels = {name: getattr(books, name)[:rows] for name in ("side", "price", "size")}
+    messages = {name: getattr(books, name)[:stop] for name in ("ts", "arrival", "flags", "end")}
+    part = books._replace(**messages, **levels)
+    count = int(np.searchsorted(flow.trades.arrival, part.arrival[-1], "right"))
+    return (
+        flow._replace(books=part, trades=flow.trades.part(slice(count))),
+        truth.filter(pl.col("last_pull") < int(part.ts[-1])),
+    )
+
+
 def mirrored(flow: Flow, truth: pl.DataFrame) -> tuple[Flow, pl.DataFrame]:
     """Bids become asks and asks bids: prices are mirrored at the middle of the first book."""
     books = flow.books
@@ -38,7 +54,7 @@ def shuffled(flow: Flow, truth: pl.DataFrame, seed: int = 0) -> tuple[Flow, pl.D
 
 
 def backwards(flow: Flow, truth: pl.DataFrame) -> tuple[Flow, pl.DataFrame]:
-    """Time runs backwards: what was placed is pulled. The stream must hold one snapshot, its first message.
+    """Time runs backwards: what was placed is pulled. The stream is `unbroken`.
 
     An episode then lasts from what was its first pull to what was its first placing.
     """

@@ -51,6 +51,7 @@ class Exchange:
         jumps: how often the price leaves a depleted queue; 1 is about one change in 2 s.
         jump_ticks: mean size of such a change, in ticks.
         makers: agents with ladders, 8 to 20.
+        whole_ladders: how often a maker of large orders quotes its whole ladder again instead of one of its orders.
         background: orders of the background, as a multiple of the usual number.
         reaction: share of the pressure that follows the displayed depth; 0 for a market that reacts to no order.
         resets_per_hour: losses of the feed, after which the whole book is published.
@@ -64,6 +65,7 @@ class Exchange:
     jumps: float = 1.0
     jump_ticks: float = 34.0
     makers: int = 12
+    whole_ladders: float = 0.02
     background: float = 1.0
     reaction: float = 0.0
     resets_per_hour: float = 0.0
@@ -175,20 +177,20 @@ def _published(market: Exchange, start_ns: int, rows: I64, trades: I64, messages
 def _makers(market: Exchange) -> tuple[I64, I64, NDArray[np.float64], I64]:
     """The ladders of the makers.
 
-    Offsets in ticks and sizes in lots, i64 (makers, PRICES); (makers, 4) trigger in ticks, timer in s, share of
-    re-quotes on one side, whether a fill makes it pull; number of prices.
+    Offsets in ticks and sizes in lots, i64 (makers, PRICES); (makers, 5) trigger in ticks, timer in s, share of
+    re-quotes on one side, whether a fill makes it pull, share of re-quotes of the whole ladder; number of prices.
     """
     rng = np.random.default_rng([market.seed, 1])
     count = market.makers
     offsets = np.zeros((count, PRICES), np.int64)
     sizes = np.zeros((count, PRICES), np.int64)
-    habits = np.zeros((count, 4))
+    habits = np.zeros((count, 5))
     prices = np.zeros(count, np.int64)
     scale = market.best_size / 12.0 * LOT
     large = max(count // 6, 2)
     for k in range(count):
         if k < large:
-            prices[k] = rng.integers(5, 8)
+            prices[k] = rng.integers(4, 7)
             distance = np.sort(rng.uniform(150, 950, prices[k]))
             drawn = rng.uniform(20, 36, prices[k]) * scale
         else:
@@ -202,8 +204,9 @@ def _makers(market: Exchange) -> tuple[I64, I64, NDArray[np.float64], I64]:
         prices[k] = len(ticks)
         offsets[k, : prices[k]] = ticks
         sizes[k, : prices[k]] = np.maximum(drawn[: prices[k]], 1).astype(np.int64)
-        timer = np.exp(rng.uniform(np.log(0.5), np.log(9.0)))
-        habits[k] = rng.integers(1, 11), timer, 0.1, rng.random() < 0.3
+        timer = np.exp(rng.uniform(np.log(0.5), np.log(9.0))) * (0.08 if k < large else 1.0)
+        whole = market.whole_ladders if k < large else 1.0
+        habits[k] = rng.integers(1, 11), timer, 0.1, rng.random() < 0.3, whole
     return offsets, sizes, habits, prices
 
 
@@ -642,6 +645,14 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
             if timed:
                 next_timer[k] = step + int(np.random.exponential(habits[k, 1]) / dt) + 50
             if timed or (moved and np.random.random() < 0.1):
+                if np.random.random() >= habits[k, 4]:  # some orders of one side follow the price
+                    side = int(np.random.random() * 2)
+                    for j in range(prices[k]):
+                        order = book.slots[(k * 2 + side) * PRICES + j]
+                        if order >= 0 and np.random.random() < 0.8:
+                            _cancel(book, order)
+                    pending[k, side] = step + int(np.random.random() * 0.1 / dt)
+                    continue
                 skewed = int(np.random.random() * 2) if np.random.random() < habits[k, 2] else -1
                 for side in range(2):
                     if skewed >= 0 and side != skewed:

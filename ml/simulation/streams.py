@@ -36,6 +36,7 @@ class MarketRanges:
     jumps: Pieces
     jump_ticks: Pieces
     makers: Pieces
+    whole_ladders: Pieces
     background: Pieces
     resets_per_hour: Pieces
 
@@ -89,6 +90,7 @@ TRAIN = Family(
         jumps=((0.85, 1.15),),
         jump_ticks=((29, 39),),
         makers=((10, 10), (11, 11), (12, 12), (13, 13)),
+        whole_ladders=((0.01, 0.02),),
         background=((0.9, 1.2),),
         resets_per_hour=((2.0, 2.0),),
     ),
@@ -116,6 +118,7 @@ TEST = Family(
         jumps=((0.7, 0.85), (1.15, 1.35)),
         jump_ticks=((23, 29), (39, 46)),
         makers=((8, 8), (9, 9), (14, 14), (15, 15), (16, 16)),
+        whole_ladders=((0.005, 0.01), (0.02, 0.03)),
         background=((0.7, 0.9), (1.2, 1.5)),
         resets_per_hour=ONE,
     ),

@@ -26,3 +26,6 @@ def test_the_short_form_has_every_figure(capsys):
     assert told["episodes"] >= LEAST * len(M_GRID) * (len(LAYERING) - 1)  # layers that move need a price that moves
     assert told["false_alarms_interval"][0] <= told["false_alarms_per_hour"] <= told["false_alarms_interval"][1]
     assert told["recall_m2"] > told["legacy_rule"]["recall"]
+    placebos = told["placebos"]
+    assert abs(placebos["mirrored"] - placebos["unchanged"]) < 0.1
+    assert max(placebos["shuffled"], placebos["backwards"]) < placebos["unchanged"]

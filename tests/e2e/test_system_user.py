@@ -64,6 +64,7 @@ def test_doctor_inspect_and_a_capture_with_a_model_work(served):
     assert json.loads(first.stdout)["instruments"][USDM]["book_messages"] == 2
     assert f"later runs load it from {served.root}" in first.stderr
     assert "compiling" not in second.stderr
+    assert served.run("init").returncode == 0
     with Emulator("binance-usdm", ["BTCUSDT"]) as emulator:
         told = ["--venue", "binance-usdm", "--symbols", "BTCUSDT", "--mode", "FULL", "--seconds", "8", "--json"]
         done = served.run("capture", *told, *emulator.arguments)
