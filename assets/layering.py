@@ -1,6 +1,6 @@
 """Cues of layering, one partition per UTC date and instrument.
 
-The detector and what it finds belong to `ml.layering`.
+The detector and what it finds belong to `ml.layering`, what is learned from labelled cues to `assets.layering_model`.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def layering_cues(
 
     date, instrument = date_and_instrument(context, listed)
     before = tail(raw_frames.group(0), instrument, date)
-    cues = cues_of_day(prefetch(book_events.parts(*BOOK)), trades.collect(), before, instrument)
+    cues = cues_of_day(prefetch(book_events.parts(*BOOK)), trades.collect(), before, instrument, listed.layering.budget)
     counts = {"cues": cues.height, "indeterminate": cues.filter(pl.col("verdict") != "cue").height}
     yield dg.MaterializeResult(value=cues, metadata=counts)
     yield from rule_results("layering_cues", cues)

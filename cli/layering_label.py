@@ -22,8 +22,6 @@ from ml.core.paths import DataRoot
 if TYPE_CHECKING:
     from ml.layering.labels import LabelLog
 
-FILE = "labels.db"
-
 
 class Verdict(StrEnum):
     """What a reviewer says."""
@@ -122,7 +120,7 @@ def _log(cues: Path | None) -> "Generator[LabelLog]":
     from ml.layering.tables import CUES
 
     root = DataRoot(settings.load().data_root)
-    with LabelLog(root.layering / FILE) as log:
+    with LabelLog(root.label_log) as log:
         for path in sorted(root.table(CUES.name).rglob("*.parquet")):
             log.add_cues(scan(path).select("id").collect()["id"])
         if cues is not None:

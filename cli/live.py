@@ -67,7 +67,7 @@ def _replay(
             continue
         stored = _stored_features(root, listed, chain, instrument_id)
         batch = Batch(stored) if stored is not None else None
-        runner = Runner(instrument, model, batch, cues=shipped_detector(instrument))
+        runner = Runner(instrument, model, batch, cues=shipped_detector(instrument, listed.layering.budget))
         for row in runner.stream(chain):
             found.take(row)
             if show:

@@ -246,7 +246,9 @@ def _signals(root: DataRoot, options: Options, emit: Report) -> Callable[[str, d
     listed = config.load(root)
     model = promoted(root, "champion")
     runners = {
-        instrument.symbol: Runner(instrument, model, store=root, cues=shipped_detector(instrument))
+        instrument.symbol: Runner(
+            instrument, model, store=root, cues=shipped_detector(instrument, listed.layering.budget)
+        )
         for instrument in (listed.instrument(f"{options.venue}.{name}") for name in options.symbols)
     }
     for runner in runners.values():

@@ -15,6 +15,7 @@ from ml.core.config import Config
 from ml.core.paths import DataRoot
 from pipelines.io_managers import JsonDocuments, ParquetTables
 from pipelines.jobs import (
+    benchmark_layering,
     candle_sets,
     fetch,
     index_captures,
@@ -22,6 +23,7 @@ from pipelines.jobs import (
     label,
     layering,
     learn,
+    learn_layering,
     legacy_sets,
     migrate,
     receive,
@@ -29,7 +31,7 @@ from pipelines.jobs import (
 )
 from pipelines.progress import LOGGER, progress_logger
 from pipelines.resources import ConfigResource, DataRootResource, RegistryResource, SettingsResource
-from pipelines.schedules import weekly_retraining
+from pipelines.schedules import weekly_layering, weekly_retraining
 from pipelines.sensors import automation, capture_arrivals
 
 DATA = "team:data"
@@ -96,8 +98,11 @@ def build_defs(root: DataRoot, **overrides: Any) -> dg.Definitions:
     """The definitions over a data root, as its `lobforge.toml` is now; keyword arguments replace resources by name."""
     return dg.Definitions(
         assets=build_assets(config.load(root)),
-        jobs=[fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, layering, learn, watch, migrate],
-        schedules=[weekly_retraining],
+        jobs=[
+            *(fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, learn, watch, migrate),
+            *(layering, learn_layering, benchmark_layering),
+        ],
+        schedules=[weekly_retraining, weekly_layering],
         sensors=[capture_arrivals, automation],
         resources=resources_of(root) | overrides,
         loggers={"console": _console(), LOGGER: progress_logger},

@@ -16,6 +16,8 @@ FEATURE_GROUPS = (FEATURE_GROUP, LEGACY_GROUP)
 """Tables that lie in the feature store."""
 DEFAULT_EXPERIMENT = "base_35_10s"
 """The experiment that needs no entry in `lobforge.toml`; what belongs to it has no folder of its own."""
+LAYERING_MODEL = "layering"
+"""Name of the model of layering cues in the registry; no experiment may have it."""
 _OFFLINE = PurePosixPath("feature_store", "offline")
 _DIMENSION = {len("YYYY-MM-DD"): "date", len("YYYY-MM"): "month"}
 
@@ -131,6 +133,16 @@ class DataRoot:
     def layering(self) -> Path:
         """What people say of cues of layering: `labels.db`."""
         return self.root / "layering"
+
+    @property
+    def label_log(self) -> Path:
+        """Every vote on cues of layering, a SQLite file."""
+        return self.layering / "labels.db"
+
+    @property
+    def patterns(self) -> Path:
+        """Cues of layering in the predecessor's files."""
+        return self.root / "ml_training" / "layering"
 
     @property
     def meta(self) -> Path:

@@ -18,7 +18,11 @@ from ml.market.days.tables import book_stream, trade_stream
 
 
 def cues_of_day(
-    book_events: Iterable[pl.DataFrame], trades: pl.DataFrame, before: np.ndarray, instrument: Instrument
+    book_events: Iterable[pl.DataFrame],
+    trades: pl.DataFrame,
+    before: np.ndarray,
+    instrument: Instrument,
+    budget: float | None = None,
 ) -> pl.DataFrame:
     """The table `layering_cues` of a day, by the shipped scorer.
 
@@ -27,8 +31,9 @@ def cues_of_day(
         trades: the table.
         before: samples of the hour before the day (`ml.market.days.samples.tail`): S reaches back into it.
         instrument: whose day it is.
+        budget: false alarms an hour at which cues are collected; None takes the scorer's.
     """
-    detector = shipped_detector(instrument)
+    detector = shipped_detector(instrument, budget)
     invalid = np.flatnonzero(before[:, at.VALID] == 0)
     known = before[invalid[-1] + 1 :] if len(invalid) else before
     detector.finder.seed(known[:, [at.BID_SIZE, at.ASK_SIZE]])

@@ -118,11 +118,16 @@ class Detector:
                 yield cue_of(self.instrument, found, row, scores[row], threshold)
 
 
-def shipped_detector(instrument: Instrument) -> Detector:
-    """The detector that needs nothing but the instrument: the shipped scorer at the simulator's threshold."""
+def shipped_detector(instrument: Instrument, budget: float | None = None) -> Detector:
+    """The detector that needs nothing but the instrument: the shipped scorer at the simulator's threshold.
+
+    Args:
+        instrument: whose events it takes.
+        budget: false alarms an hour; None takes the scorer's.
+    """
     model = load()
-    budget = model.card.budget
-    return Detector(instrument, model, Calibration(model.card.threshold_at(budget), budget, "simulator"))
+    aim = model.card.budget if budget is None else budget
+    return Detector(instrument, model, Calibration(model.card.threshold_at(aim), aim, "simulator"))
 
 
 def cue_of(instrument: Instrument, found: Found, row: int, scores: F64, threshold: float) -> Cue:
