@@ -15,18 +15,20 @@ import polars as pl
 
 from ml.core import kernel_cache, settings
 from ml.core.config import Config, LayeringPlan
+from ml.core.errors import DatasetError
 from ml.core.paths import LAYERING_MODEL, DataRoot
-from ml.storage.commit import read
+from ml.storage.commit import manifest, read
 from ml.storage.durable import write_text
 from pipelines.setup import initialise, opened
 
 if TYPE_CHECKING:
     import dagster as dg
 
-HOURS = 4.0
+HOURS = 2.0
+NUMBER = 3
+"""A market on which the simulator's threshold gives hundreds of false alarms an hour: there is something to learn."""
 EPISODES_AN_HOUR = 200
-PLAN = LayeringPlan(budget=20.0, false_alarms=10.0)
-"""Few cues would be too few to learn from in hours: the demo collects at a lower threshold than a day's work would."""
+PLAN = LayeringPlan(budget=20.0)
 NEEDED = ("raw_frames", "book_events", "trades", "validity", "trade_validity", "quarantine", "book_samples")
 """Tables of a day from which cues and the market around them follow."""
 TRUTH = "truth.json"
@@ -37,7 +39,7 @@ class LayeringDemo:
     """A simulated market with planted episodes: hours, and its number among the test streams."""
 
     hours: float = HOURS
-    number: int = 0
+    number: int = NUMBER
 
     def root(self) -> DataRoot:
         """A data root of its own."""
@@ -53,6 +55,11 @@ def learn(root: DataRoot, say: Any) -> dict[str, Any]:
     """
     from pipelines.definitions import build_defs
 
+    if not manifest(root, "layering_cues"):
+        raise DatasetError(
+            f"No cues of layering are stored in {root.root}. Run the job `layering` for the days that have events; "
+            "`lobforge ui` shows it."
+        )
     defs = build_defs(root)
     with opened(root) as instance:
         return _learn(root, defs, instance, say)

@@ -66,27 +66,23 @@ class LabelPlan:
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class LayeringPlan:
-    """Which cues of layering are collected, and how many wrong ones a model of them may let through.
+    """Which cues of layering are collected and learned from.
 
     Args:
-        budget: false alarms an hour at which cues are collected: the threshold is the detector's for that budget.
-        false_alarms: an hour that a model may let through; its gate compares the 95 % bound with it.
+        budget: false alarms an hour; the detector's threshold for it decides what is collected, and a model of cues
+            must keep it.
         weak: whether a model also learns from cues that the price alone labels; no test ever holds them.
 
     Raises:
-        SettingsError: one of them is not above 0.
+        SettingsError: the budget is not above 0.
     """
 
     budget: float = 2.0
-    false_alarms: float = 2.0
     weak: bool = False
 
     def __post_init__(self) -> None:
-        if not (self.budget > 0 and self.false_alarms > 0):
-            raise SettingsError(
-                f"layering.budget {self.budget} or layering.false_alarms {self.false_alarms} is invalid. "
-                "Give false alarms an hour, above 0."
-            )
+        if not self.budget > 0:
+            raise SettingsError(f"layering.budget is {self.budget}. Give false alarms an hour, above 0.")
 
 
 @plain_dataclass(frozen=True)

@@ -50,10 +50,7 @@ def dataset(root: DataRoot, listed: Config, labels: pl.DataFrame) -> pl.DataFram
     """
     entries = manifest(root, CUES.name)
     if not entries:
-        raise DatasetError(
-            "No cues of layering are stored. Materialize layering_cues for the days that have events: "
-            "`dagster job backfill -j layering`, or the asset's page."
-        )
+        raise DatasetError("No cues of layering are stored. Materialize layering_cues for the days that have events.")
     require_current(CUES.name, entries.values())
     days = sorted((partition_of(path) for path in entries), key=lambda one: (one.instrument, one.date))
     frames = list[pl.DataFrame]()

@@ -72,7 +72,7 @@ def ranking(found: pl.DataFrame, rival: Rival, first: bool, source: str) -> Gate
 def false_alarms(found: pl.DataFrame, allowed: float, source: str) -> Gate:
     """False alarms an hour that the model lets through: the upper 95 % bound of a Poisson count (Garwood 1936).
 
-    Pass needs the upper bound within what is allowed, fail the lower bound above it.
+    Pass needs the upper bound within the budget, fail the lower bound above it.
     """
     hours = test_hours(found)
     if hours <= 0:

@@ -92,7 +92,7 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: CueEvid
     found = gates.canaries(rows) if model else []
     asked = [gates.labels(evidence.dataset, data.sha256)]
     asked += (
-        _model_gates(registry, evidence, model, found, told.sha256, listed.layering.false_alarms)
+        _model_gates(registry, evidence, model, found, told.sha256, listed.layering.budget)
         if model
         else gates.no_model(data.sha256)
     )

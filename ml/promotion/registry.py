@@ -374,3 +374,17 @@ class Registry:
             return existing
         source = f"{self.client.get_run(run_id).info.artifact_uri}/model"
         return str(self.client.create_model_version(self.name, source, run_id, tags={"model_id": model_id}).version)
+
+
+def champion_of(root: DataRoot, name: str) -> Any:
+    """The champion of a name, of its kind; None if nothing was promoted, and then nothing is created.
+
+    Raises:
+        ModelRefused: its files are not those that were registered, or it was made by other code than what runs here.
+    """
+    lines = decisions.journal(root, name)
+    if not lines or lines[-1].champion is None:
+        return None
+    model = Registry(root, name).load()
+    kind_of(name).fits(model)
+    return model
