@@ -21,7 +21,7 @@ def show(report: dict[str, Any], root: DataRoot) -> None:
             f"market        {report['hours']:g} h with {report['episodes']} planted episodes of layering and "
             f"{report['look_alikes']} that look like it; {report['cues']} cues"
         )
-    for table in (_labels(report), _scores(report), _confusion(report), _features(report)):
+    for table in (_labels(report), _scores(report), _features(report)):
         if table.row_count:
             console.print(table)
     for table in (canaries_table(report), gates_table(report)):
@@ -50,22 +50,17 @@ def _labels(report: dict[str, Any]) -> Table:
 
 def _scores(report: dict[str, Any]) -> Table:
     table = Table(title="Cues after all training", title_justify="left")
-    for name in ("by", *RATES, "precision at 10", "50", "100"):
-        table.add_column(name.replace("_", " "), justify="left" if name == "by" else "right")
-    for name, told in report["scores"].items():
-        at = [number(told["precision_at"].get(k)) for k in ("10", "50", "100")]
-        table.add_row(name.replace("_", " "), *(number(told[rate]) for rate in RATES), *at)
-    return table
-
-
-def _confusion(report: dict[str, Any]) -> Table:
-    columns = ("found", "false_alarms", "missed", "rejected")
-    table = Table(title="The same as counts", title_justify="left")
-    for name in ("by", *columns):
-        table.add_column(name.replace("_", " "), justify="left" if name == "by" else "right")
-    for name, told in report["scores"].items():
-        table.add_row(name.replace("_", " "), *(f"{told['confusion'][column]:,}" for column in columns))
-    return table
+    scores = report["scores"]
+    for name in ("", *scores):
+        table.add_column(name.replace("_", " "), justify="right" if name else "left")
+    for rate in RATES:
+        table.add_row(rate.replace("_", " "), *(number(told[rate]) for told in scores.values()))
+    for count in ("10", "50", "100"):
+        shares = (number(told["precision_at"].get(count)) for told in scores.values())
+        table.add_row(f"precision of the first {count}", *shares)
+    for kind in ("found", "false_alarms", "missed", "rejected"):
+        table.add_row(kind.replace("_", " "), *(number(told["confusion"][kind]) for told in scores.values()))
+    return table if scores else Table()
 
 
 def _features(report: dict[str, Any]) -> Table:

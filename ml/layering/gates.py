@@ -57,7 +57,7 @@ def ranking(found: pl.DataFrame, rival: Rival, first: bool, source: str) -> Gate
     if found.height < LEAST_TEST_CUES or not 0 < label.sum() < len(label):
         return Gate(name, "insufficient", None, 0.0, True, source, _too_few(label))
     p = found["probability"].to_numpy()
-    gain = _average_precision(label, p) - _average_precision(label, rival.scores)
+    gain = average_precision(label, p) - average_precision(label, rival.scores)
     draws = _draws(found["episode"].to_numpy(), label, p, rival.scores)
     confidence = CONFIDENCE_FIRST if first else CONFIDENCE_LATER
     low, high = (float(q) for q in np.quantile(draws, [1 - confidence, confidence]))
@@ -171,11 +171,11 @@ def _draws(episode: I64, label: I64, p: F64, other: F64) -> F64:
     for _ in range(DRAWS):
         weight = np.bincount(rng.integers(0, count, count), minlength=count)[index].astype(float)
         if 0 < (weight * label).sum() < weight.sum():
-            gains.append(_average_precision(label, p, weight) - _average_precision(label, other, weight))
+            gains.append(average_precision(label, p, weight) - average_precision(label, other, weight))
     return np.array(gains)
 
 
-def _average_precision(label: I64, scores: F64, weight: F64 | None = None) -> float:
+def average_precision(label: I64, scores: F64, weight: F64 | None = None) -> float:
     """As scikit-learn's `average_precision_score`, thirty times as fast: the bootstrap asks thousands of times."""
     weights = np.ones(len(label)) if weight is None else weight
     order = np.argsort(-scores, kind="stable")

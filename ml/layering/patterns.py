@@ -16,7 +16,7 @@ import polars as pl
 
 from ml.core.time import MS, SECOND
 from ml.layering.labels import FOR_TESTS
-from ml.legacy.columns import OUTCOME, PATTERN
+from ml.legacy.columns import PATTERN
 from ml.storage.durable import make_folder, write_bytes, write_text
 
 ROWS_A_FILE = 100
@@ -31,8 +31,17 @@ SOURCES = {
 }
 """What the predecessor calls who labelled."""
 NOTE = "made by lobforge; null is not computed by its detector"
-FIRST = ("data_id", "timestamp", "symbol")
-COLUMNS = (*FIRST, *(name for name in PATTERN if name not in (*FIRST, *OUTCOME)))
+COLUMNS = tuple(
+    """
+    data_id timestamp symbol total_volume_btc total_volume_usdt placement_duration cancellation_rate
+    spoofing_execution_ratio layer_count total_orders avg_order_size price_spread_bps market_regime volatility_24h
+    volume_24h liquidity_score spread_bps hour_utc day_of_week price_change_bps expected_impact_bps impact_ratio
+    execution_volume execution_trade_count aggressive_ratio detector_confidence is_true_layering label_source
+    label_confidence price_moved_as_expected manipulation_successful volume_score timing_score cancellation_score
+    execution_correlation_score price_impact_score notes
+    """.split()
+)
+"""In the predecessor's order."""
 
 
 def write(folder: Path, dataset: pl.DataFrame) -> int:
