@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HOURS = 2.0
 NUMBER = 3
 """A market on which the simulator's threshold gives hundreds of false alarms an hour: there is something to learn."""
-EPISODES_AN_HOUR = 200
+EPISODES_AN_HOUR = 400
 PLAN = LayeringPlan(budget=20.0)
 NEEDED = ("raw_frames", "book_events", "trades", "validity", "trade_validity", "quarantine", "book_samples")
 """Tables of a day from which cues and the market around them follow."""

@@ -31,16 +31,15 @@ SOURCES = {
 }
 """What the predecessor calls who labelled."""
 NOTE = "made by lobforge; null is not computed by its detector"
-COLUMNS = tuple(
-    """
-    data_id timestamp symbol total_volume_btc total_volume_usdt placement_duration cancellation_rate
-    spoofing_execution_ratio layer_count total_orders avg_order_size price_spread_bps market_regime volatility_24h
-    volume_24h liquidity_score spread_bps hour_utc day_of_week price_change_bps expected_impact_bps impact_ratio
-    execution_volume execution_trade_count aggressive_ratio detector_confidence is_true_layering label_source
-    label_confidence price_moved_as_expected manipulation_successful volume_score timing_score cancellation_score
-    execution_correlation_score price_impact_score notes
-    """.split()
-)
+_COLUMNS = """
+data_id timestamp symbol total_volume_btc total_volume_usdt placement_duration cancellation_rate
+spoofing_execution_ratio layer_count total_orders avg_order_size price_spread_bps market_regime volatility_24h
+volume_24h liquidity_score spread_bps hour_utc day_of_week price_change_bps expected_impact_bps impact_ratio
+execution_volume execution_trade_count aggressive_ratio detector_confidence is_true_layering label_source
+label_confidence price_moved_as_expected manipulation_successful volume_score timing_score cancellation_score
+execution_correlation_score price_impact_score notes
+"""
+COLUMNS = tuple(_COLUMNS.split())
 """In the predecessor's order."""
 
 

@@ -39,9 +39,9 @@ def told():
 def test_what_is_learned_ranks_cues_that_it_had_not_seen(told):
     """Labels follow from two features; the detector's score tells nothing of them."""
     found = summary(told)
-    assert found["model"]["roc_auc"] > 0.85
-    assert found["random_forest"]["roc_auc"] > 0.85
-    assert found["lightgbm"]["roc_auc"] > 0.85
+    assert found["model"]["roc_auc"] > 0.8
+    assert found["random_forest"]["roc_auc"] > 0.8
+    assert found["lightgbm"]["roc_auc"] > 0.8
     assert 0.3 < found["detector"]["roc_auc"] < 0.7
     assert found["model"]["brier"] < 0.2
 
