@@ -113,15 +113,15 @@ def no_model(source: str) -> list[Gate]:
 def canaries(rows: pl.DataFrame) -> list[Canary]:
     """Signs that training sees what it must not, on labelled rows of `layering_dataset`.
 
-    `shuffled_labels`: where episodes swap their labels at random there is nothing to learn, and the AUC on test rows
-    must be within the 99 % band of chance. `overlap`: no training row's episode reaches the embargo before the test.
+    `shuffled_labels`: where episodes swap their labels at random there is nothing to learn, and the AUC on the first
+    cues of test episodes must be within the 99 % band of chance. `overlap`: no training row's episode reaches the
+    embargo before the test.
     """
     arrays = CueRows.of(rows)
     folds = arrays.folds()
     overlaps = sum(int((arrays.end[fold.train] > arrays.start[fold.test].min() - EMBARGO_NS).sum()) for fold in folds)
-    shuffled = arrays._replace(labels=_shuffled(rows["episode"].to_numpy(), arrays.labels))
     return [
-        _shuffled_labels(shuffled),
+        _shuffled_labels(arrays, rows["episode"].to_numpy()),
         Canary("overlap", overlaps == 0, overlaps, 0, f"training rows reach one of {len(folds)} tests"),
     ]
 
@@ -140,26 +140,25 @@ def reload_differences(model: AdaptiveModel, values: F64) -> int:
     return int((model.probabilities(values) != again.probabilities(values)).sum())
 
 
-def _shuffled_labels(rows: CueRows) -> Canary:
+def _shuffled_labels(rows: CueRows, episode: I64) -> Canary:
+    names, first, index = np.unique(episode, return_index=True, return_inverse=True)
+    order = np.random.default_rng(CANARY_SEED).permutation(len(names))
+    given = rows._replace(labels=rows.labels[first[order]][index])
     scores = np.zeros(0)
     label = np.zeros(0, np.int64)
-    for fold in rows.folds():
-        train = rows.at(fold.train)
-        scores = np.append(scores, FAMILIES["lightgbm"].fit(train.values, train.labels).predict(rows.values[fold.test]))
-        label = np.append(label, rows.labels[fold.test])
+    for fold in given.folds():
+        train = given.at(fold.train)
+        test = np.intersect1d(fold.test, first)  # cues of one episode are alike: only one counts as independent
+        if not test.size:
+            continue
+        scores = np.append(scores, FAMILIES["lightgbm"].fit(train.values, train.labels).predict(given.values[test]))
+        label = np.append(label, given.labels[test])
     true, false = int(label.sum()), int(len(label) - label.sum())
     if not true or not false:
-        return Canary("shuffled_labels", True, 0.0, 0.5, "too few test rows to tell")
+        return Canary("shuffled_labels", True, 0.0, 0.5, "too few test episodes to tell")
     band = 2.576 * sqrt((true + false + 1) / (12 * true * false))
     away = abs(auc(label == 1, scores) - 0.5)
     return Canary("shuffled_labels", away <= band, away, band, "distance of the AUC from 0.5 on shuffled labels")
-
-
-def _shuffled(episode: I64, label: I64) -> I64:
-    """Labels swapped among episodes: the rows of each get the label of the first row of another."""
-    names, first, index = np.unique(episode, return_index=True, return_inverse=True)
-    order = np.random.default_rng(CANARY_SEED).permutation(len(names))
-    return label[first[order]][index]
 
 
 def _draws(episode: I64, label: I64, p: F64, other: F64) -> F64:
