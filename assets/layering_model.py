@@ -12,6 +12,7 @@ import polars as pl
 from assets.checks import rule_results, rule_specs
 from assets.layering import layering_cues
 from assets.metadata import image, table
+from assets.samples import book_samples
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import LAYERING, code_version
@@ -38,7 +39,7 @@ def layering_labels(data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResu
     kinds={"parquet", "polars"},
     io_manager_key="parquet",
     code_version=code_version(LAYERING),
-    deps=[dg.AssetDep(layering_cues, partition_mapping=dg.AllPartitionMapping())],
+    deps=[dg.AssetDep(one, partition_mapping=dg.AllPartitionMapping()) for one in (layering_cues, book_samples)],
     check_specs=rule_specs("layering_dataset"),
 )
 def layering_dataset(
