@@ -105,3 +105,27 @@ def test_predictions_come_after_all_training(learned):
     ]
     assert shown(result, "layering_predictions")["precision and recall"].value.startswith("![plot](data:image/png")
     assert len(NAMES) == rows.select(NAMES).width
+
+
+def test_the_benchmark_is_stored_with_its_plot(learned, monkeypatch):
+    """With the hours and streams of the run's configuration; nothing of a capture is read."""
+    root, _ = learned
+    import dagster as dg
+
+    from assets.layering_model import Benchmark
+
+    told = {"recall_m2": 0.9, "false_alarms_per_hour": 1.5, "hours": 0.1, "legacy_rule": {"recall": 0.0}}
+    report = {"simulator": told | {"budgets": {"2.0": {"recall": {"1": 0.5, "2": 0.9}}}}, "overlay": {}}
+    asked = []
+
+    def benchmark(*given):
+        asked.append(given[:5])
+        return report
+
+    monkeypatch.setattr("ml.layering.benchmark.benchmark", benchmark)
+    config = dg.RunConfig(ops={"layering_benchmark": Benchmark(hours=0.1, streams=1, quiet=2, seconds=600)})
+    result = make(root, "layering_benchmark", date=None, experiment=None, run_config=config)
+    assert asked == [(0.1, 1, 2, 600, ())]
+    assert document(root, "layering_benchmark") == report
+    assert shown(result, "layering_benchmark")["recall"].value == 0.9
+    assert shown(result, "layering_benchmark")["recall by size"].value.startswith("![plot](data:image/png")
