@@ -33,7 +33,7 @@ def learned(tmp_path_factory):
 
     root = DataRoot(tmp_path_factory.mktemp("layering"))
     write_text(root.config, render(Config(root.captures, date(2025, 3, 3), date(2025, 3, 3), (INSTRUMENT,))))
-    given = cues(COUNT, noise=0.1, apart_s=45)
+    given = cues(COUNT, noise=0.1, apart_s=38)
     seconds = (given["ts"].max() - START) // 10**9 + 60
     frame = given.with_columns(
         first_pull=pl.col("last_pull"),
@@ -54,6 +54,7 @@ def learned(tmp_path_factory):
             log.vote(cue, label, "truth", START, source="injected")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(FOREST_PARAMS, "n_estimators", 5)
+        patch.setattr("ml.layering.families.ROUNDS", 40)
         patch.setattr(gates, "DRAWS", 200)
         return root, make(root, learn_layering.selection, date=None, experiment=None)
 

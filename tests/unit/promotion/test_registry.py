@@ -230,7 +230,7 @@ def test_a_model_that_gives_no_answer_or_is_of_other_features_is_not_rolled_back
     def refuse(_):
         raise ModelRefused(step)
 
-    monkeypatch.setattr(f"ml.promotion.registry.{step}", refuse)
+    monkeypatch.setattr(f"ml.learning.models.trained.{step}", refuse)
     with pytest.raises(ModelRefused, match=step):
         served.rollback(None, "ann", "")
     assert state(served) == before
