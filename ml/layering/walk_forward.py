@@ -59,13 +59,11 @@ def predictions(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def scores(labels: I64, p: F64, says: np.ndarray) -> dict[str, Any]:
-    """Scores of probabilities f64 (n) and of what is said bool (n) against labels i64 (n); of none without rows.
+    """Scores of probabilities f64 (n) and of what is said bool (n) against labels i64 (n).
 
     `confusion` counts layering that was found, false alarms, layering that was missed, and what was rightly rejected;
     `precision_at` is the share of layering among so many of the most probable cues, where there are so many.
     """
-    if not len(labels):
-        return {}
     from sklearn import metrics
 
     both = 0 < labels.sum() < len(labels)
@@ -114,7 +112,9 @@ def reliability(labels: I64, p: F64) -> list[tuple[float, float, int]]:
 
 
 def summary(found: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """Scores on all test cues: of the chosen model, of each kind, and of the detector's own score."""
+    """Scores on all test cues: of the chosen model, of each kind, and of the detector; none without cues."""
+    if found.is_empty():
+        return {}
     labels = found["label"].to_numpy().astype(np.int64)
     limit = found["needed"].to_numpy()
     told = {"model": scores(labels, found["probability"].to_numpy(), found["says"].to_numpy())}

@@ -1,23 +1,26 @@
 """From stored cues and votes to a decision, as Dagster materializes it."""
 
 from datetime import date
+from shutil import copytree
 
 import polars as pl
 import pytest
 
 from ml.core.config import Config, render
-from ml.core.paths import LAYERING_MODEL
+from ml.core.paths import LAYERING_MODEL, DataRoot
 from ml.core.versions import LAYERING, code_version
 from ml.layering import gates
 from ml.layering.families import FOREST_PARAMS
 from ml.layering.features import NAMES
 from ml.layering.labels import LabelLog
 from ml.layering.tables import CUES
+from ml.promotion.registry import Registry
 from ml.storage import decisions
 from ml.storage.commit import manifest, publish
 from ml.storage.durable import write_text
-from tests.integration.assets.play import document, lines, make, shown, stored
+from tests.integration.assets.play import copy_of, document, lines, make, shown, stored
 from tests.support.layered import INSTRUMENT
+from tests.support.shared import made_once
 from tests.support.voted import START, cues
 from tests.unit.layering.test_dataset import samples
 
@@ -28,10 +31,11 @@ COUNT = 120
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     """A data root with a day of cues, all but one of them labelled, on which the job `learn_layering` ran."""
-    from ml.core.paths import DataRoot
     from pipelines.jobs import learn_layering
 
     root = DataRoot(tmp_path_factory.mktemp("layering"))
+    store = made_once(tmp_path_factory, "registry", lambda folder: Registry(DataRoot(folder)))
+    copytree(DataRoot(store).mlflow, root.mlflow)
     write_text(root.config, render(Config(root.captures, date(2025, 3, 3), date(2025, 3, 3), (INSTRUMENT,))))
     given = cues(COUNT, noise=0.1, apart_s=38)
     seconds = (given["ts"].max() - START) // 10**9 + 60
@@ -106,6 +110,20 @@ def test_predictions_come_after_all_training(learned):
     ]
     assert shown(result, "layering_predictions")["precision and recall"].value.startswith("![plot](data:image/png")
     assert len(NAMES) == rows.select(NAMES).width
+
+
+def test_without_labels_every_step_says_so(learned, tmp_path):
+    """No model and no predictions; the champion, if there is one, stays."""
+    from pipelines.jobs import learn_layering
+
+    root = copy_of(learned[0], tmp_path)
+    root.label_log.unlink()
+    result = make(root, learn_layering.selection, date=None, experiment=None)
+    record = document(root, "layering_decision")
+    assert (record["decision"], record["candidate"], record["scores"]) == ("insufficient", None, {})
+    assert record["champion_before"] == Registry(root, LAYERING_MODEL).champion()
+    assert "100 more labels" in shown(result, "layering_model")["model"].value
+    assert stored(root, "layering_predictions", date=None).is_empty()
 
 
 def test_the_benchmark_is_stored_with_its_plot(learned, monkeypatch):

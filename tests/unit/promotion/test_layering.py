@@ -102,6 +102,14 @@ def test_too_few_labels_are_insufficient(registry):
     assert "40 more labels" in record["gates"][0]["detail"]
 
 
+def test_cues_that_are_all_one_episode_decide_nothing(registry):
+    """Enough labels for a model, but none that it could be tested on."""
+    root = registry.root
+    record = decide(root, listed(root), registry, evidence(root, cues(150, apart_s=12)))
+    assert (record["decision"], record["scores"]) == ("insufficient", {})
+    assert set(outcomes(record)) == {"pr_auc_detector", "pr_auc_legacy_rule", "false_alarms", "brier"}
+
+
 def test_a_budget_that_is_not_kept_refuses(registry):
     """A tenth of a false alarm an hour where ten hours of cues hold more."""
     root = registry.root
