@@ -115,8 +115,8 @@ def canaries(rows: pl.DataFrame) -> list[Canary]:
     """Signs that training sees what it must not, on labelled rows of `layering_dataset`.
 
     `shuffled_labels`: where episodes swap their labels at random there is nothing to learn, and the AUC on the first
-    cues of test episodes must not be above the 99 % band of chance in most of five tries. `overlap`: no training row's episode reaches the
-    embargo before the test.
+    cues of test episodes must not be above the 99 % band of chance in most of five tries. `overlap`: no training row's
+    episode reaches the embargo before the test.
     """
     arrays = CueRows.of(rows)
     folds = arrays.folds()
