@@ -96,7 +96,8 @@ def episodes(instrument: np.ndarray, start: I64, end: I64) -> I64:
 def legacy_scores(cues: pl.DataFrame, samples: pl.DataFrame, instrument: Instrument) -> F64:
     """The largest score of the predecessor's rule for each cue f64 (n), on its side, from start to ts.
 
-    The rule sees one view of the 20 best levels a second, as far back as it looks, and is not held to its thresholds.
+    The rule sees one view of the 20 best levels a second, as far back as it looks. Every score counts, also one below
+    that from which it collects; it is 0 where the group fails one of the rule's conditions.
     """
     best = np.zeros(cues.height)
     rule = LegacyRule(instrument, LegacySettings(depth=LEVELS, collect=0.0))
