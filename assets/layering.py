@@ -1,6 +1,6 @@
 """Cues of layering, one partition per UTC date and instrument.
 
-The detector and what it finds belong to `ml.layering`.
+The detector and what it finds belong to `ml.layering`, what is learned from labelled cues to `assets.layering_model`.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,10 @@ from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.partitions import DAYS, date_and_instrument, instrument_day
 from ml.core.config import Config
+from ml.core.paths import LAYERING_MODEL, DataRoot
 from ml.core.prefetch import prefetch
 from ml.core.versions import LAYERING, code_version
+from ml.promotion.registry import champion_of
 from ml.storage.parquet import Stored
 
 
@@ -33,6 +35,7 @@ def layering_cues(
     book_events: Stored,
     trades: pl.LazyFrame,
     listed: dg.ResourceParam[Config],
+    data_root: dg.ResourceParam[DataRoot],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Large orders that were placed and pulled together on one side: cues to look at, never proof of anything."""
     from ml.layering.days import cues_of_day
@@ -41,7 +44,10 @@ def layering_cues(
 
     date, instrument = date_and_instrument(context, listed)
     before = tail(raw_frames.group(0), instrument, date)
-    cues = cues_of_day(prefetch(book_events.parts(*BOOK)), trades.collect(), before, instrument)
+    champion = champion_of(data_root, LAYERING_MODEL)
+    events = prefetch(book_events.parts(*BOOK))
+    cues = cues_of_day(events, trades.collect(), before, instrument, listed.layering.budget, champion)
     counts = {"cues": cues.height, "indeterminate": cues.filter(pl.col("verdict") != "cue").height}
+    counts |= {"champion": champion.id if champion else "none"}
     yield dg.MaterializeResult(value=cues, metadata=counts)
     yield from rule_results("layering_cues", cues)

@@ -8,6 +8,14 @@ from cli.lazy import Entry, group
 
 COMMANDS = {
     "scan": Entry("cli.layering_scan", "Find cues of layering in capture files, without a data root."),
+    "demo": Entry(
+        "cli.layering_demo",
+        "Go from captures with planted episodes to a registered model of cues, on a data root of its own.",
+    ),
+    "train": Entry(
+        "cli.layering_train",
+        "Train a model on the labelled cues of the data root, and decide whether it becomes champion.",
+    ),
     "benchmark": Entry(
         "cli.layering_benchmark", "Measure recall, false alarms, precision and delay on simulated markets."
     ),

@@ -18,7 +18,7 @@ from live.runner import Counts, Runner, promoted
 from ml.core import config, kernel_cache, settings
 from ml.core.config import Config
 from ml.core.errors import InstrumentError, StoreError
-from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
+from ml.core.paths import DEFAULT_EXPERIMENT, LAYERING_MODEL, DataRoot
 from ml.learning import experiment
 from ml.learning.models.trained import TrainedModel
 from ml.market.files import captures, index
@@ -54,7 +54,9 @@ def _replay(
 ) -> dict[str, Any]:
     from ml.evaluation.parity import Batch, Parity
     from ml.layering.detector import shipped_detector
+    from ml.promotion.registry import champion_of
 
+    of_cues = champion_of(root, LAYERING_MODEL)
     total = Parity()
     found = Counts()
     quarantined = sum(sum(reasons.values()) for reasons in chain.quarantined().values())
@@ -67,7 +69,7 @@ def _replay(
             continue
         stored = _stored_features(root, listed, chain, instrument_id)
         batch = Batch(stored) if stored is not None else None
-        runner = Runner(instrument, model, batch, cues=shipped_detector(instrument))
+        runner = Runner(instrument, model, batch, cues=shipped_detector(instrument, listed.layering.budget, of_cues))
         for row in runner.stream(chain):
             found.take(row)
             if show:

@@ -16,18 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from live.review import LONGEST_NOTE, known_cues, voting_log
 from live.server import MOST_BYTES, NotFound, caller, problems
-from ml.core.paths import DataRoot
+from ml.core.paths import LAYERING_MODEL, DataRoot
+from ml.layering.adaptive import LEAST_LABELS, LEAST_OF_A_KIND
 from ml.layering.features import NAMES
 from ml.layering.labels import TIERS, LabelLog, agreements, for_tests, for_training
 from ml.layering.model import load
 from ml.layering.requests import TrainRequest, TrainRequests
 from ml.storage import decisions
 
-MODEL = "layering"
-"""Name of the model of cues in the registry and among the decisions."""
-LEAST_LABELS = 100
-LEAST_OF_A_KIND = 5
-"""Without so many labels of people or truth files, and so many of each kind, nothing is trained."""
 MOST_ROWS = 1_000
 LARGEST = 2**63 - 1
 
@@ -130,7 +126,7 @@ def update_label(request: Request, label: Label) -> dict[str, Any]:
 def status(request: Request) -> dict[str, Any]:
     """The scorer of the detector, the model that was promoted on top of it if there is one, and what training needs."""
     root: DataRoot = request.app.state.root
-    journal = decisions.journal(root, MODEL)
+    journal = decisions.journal(root, LAYERING_MODEL)
     scorer = load()
     with LabelLog(root.label_log) as log:
         labelled = for_tests(log.labels())["label"]
@@ -150,13 +146,13 @@ def status(request: Request) -> dict[str, Any]:
 def metrics(request: Request) -> dict[str, Any]:
     """The gates of the last decision on a model of cues, each with its number and where it came from."""
     root: DataRoot = request.app.state.root
-    journal = decisions.journal(root, MODEL)
+    journal = decisions.journal(root, LAYERING_MODEL)
     if not journal:
         raise NotFound(
             "No model of cues was ever decided on, so there are no metrics. "
             "POST /api/ml/adaptive-model/train asks for one; /api/ml/adaptive-model/status says what is missing."
         )
-    record = decisions.read(root, journal[-1], MODEL)
+    record = decisions.read(root, journal[-1], LAYERING_MODEL)
     named = {name: record[name] for name in ("candidate", "decision", "decided_at", "hash")}
     return {**named, "champion": journal[-1].champion, "gates": record["gates"]}
 

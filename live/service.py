@@ -22,7 +22,7 @@ from ml.capture.recorder import Recorder
 from ml.capture.resubscribe import Renewal
 from ml.capture.seal import Sealed
 from ml.core.errors import CaptureError, LobforgeError, VenueRefused
-from ml.core.paths import DataRoot
+from ml.core.paths import LAYERING_MODEL, DataRoot
 
 LOG = logging.getLogger(__name__)
 SNAPSHOT_AFTER = 1.0
@@ -242,11 +242,15 @@ def _signals(root: DataRoot, options: Options, emit: Report) -> Callable[[str, d
     from live.runner import Runner, promoted
     from ml.core import config
     from ml.layering.detector import shipped_detector
+    from ml.promotion.registry import champion_of
 
     listed = config.load(root)
     model = promoted(root, "champion")
+    of_cues = champion_of(root, LAYERING_MODEL)
     runners = {
-        instrument.symbol: Runner(instrument, model, store=root, cues=shipped_detector(instrument))
+        instrument.symbol: Runner(
+            instrument, model, store=root, cues=shipped_detector(instrument, listed.layering.budget, of_cues)
+        )
         for instrument in (listed.instrument(f"{options.venue}.{name}") for name in options.symbols)
     }
     for runner in runners.values():

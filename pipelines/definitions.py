@@ -15,6 +15,7 @@ from ml.core.config import Config
 from ml.core.paths import DataRoot
 from pipelines.io_managers import JsonDocuments, ParquetTables
 from pipelines.jobs import (
+    benchmark_layering,
     candle_sets,
     fetch,
     index_captures,
@@ -22,6 +23,7 @@ from pipelines.jobs import (
     label,
     layering,
     learn,
+    learn_layering,
     legacy_sets,
     migrate,
     receive,
@@ -29,8 +31,8 @@ from pipelines.jobs import (
 )
 from pipelines.progress import LOGGER, progress_logger
 from pipelines.resources import ConfigResource, DataRootResource, RegistryResource, SettingsResource
-from pipelines.schedules import weekly_retraining
-from pipelines.sensors import TRAINING_JOB, automation, capture_arrivals, train_requests
+from pipelines.schedules import weekly_layering, weekly_retraining
+from pipelines.sensors import automation, capture_arrivals, train_requests
 
 DATA = "team:data"
 RESEARCH = "team:research"
@@ -94,14 +96,14 @@ def build_assets(listed: Config) -> list[dg.AssetsDefinition | dg.AssetSpec]:
 
 def build_defs(root: DataRoot, **overrides: Any) -> dg.Definitions:
     """The definitions over a data root, as its `lobforge.toml` is now; keyword arguments replace resources by name."""
-    jobs = [fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, layering, learn, watch, migrate]
-    # a sensor whose job does not exist would make the definitions invalid
-    on_request = [train_requests] if any(job.name == TRAINING_JOB for job in jobs) else []
     return dg.Definitions(
         assets=build_assets(config.load(root)),
-        jobs=jobs,
-        schedules=[weekly_retraining],
-        sensors=[capture_arrivals, automation, *on_request],
+        jobs=[
+            *(fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, learn, watch, migrate),
+            *(layering, learn_layering, benchmark_layering),
+        ],
+        schedules=[weekly_retraining, weekly_layering],
+        sensors=[capture_arrivals, automation, train_requests],
         resources=resources_of(root) | overrides,
         loggers={"console": _console(), LOGGER: progress_logger},
         executor=dg.in_process_executor,

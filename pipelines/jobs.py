@@ -52,8 +52,18 @@ migrate = dg.define_asset_job(
 )
 layering = dg.define_asset_job(
     "layering",
-    selection=dg.AssetSelection.groups("layering"),
+    selection=dg.AssetSelection.assets("layering_cues"),
     description="Cues of layering, for one UTC date and instrument.",
+)
+learn_layering = dg.define_asset_job(
+    "learn_layering",
+    selection=dg.AssetSelection.groups("layering") - dg.AssetSelection.assets("layering_cues", "layering_benchmark"),
+    description="From the votes on stored cues to a decision about the champion among models of cues.",
+)
+benchmark_layering = dg.define_asset_job(
+    "benchmark_layering",
+    selection=dg.AssetSelection.assets("layering_benchmark"),
+    description="Recall and false alarms of the detector of layering on simulated markets; minutes of computing.",
 )
 label = dg.define_asset_job(
     "label",

@@ -19,7 +19,7 @@ def show(report: dict[str, Any], root: DataRoot) -> None:
     console.print(_captured(report))
     for gap in report["gaps"]:
         console.print(_gap(gap), soft_wrap=True)
-    for table in (_folds(report), _canaries(report), _gates(report)):
+    for table in (_folds(report), canaries_table(report), gates_table(report)):
         if table.row_count:
             console.print(table)
     parity = report["parity"]
@@ -84,21 +84,23 @@ def _folds(report: dict[str, Any]) -> Table:
     for name in columns:
         table.add_column(name.replace("_", " "), justify="right")
     for fold in report["folds"]:
-        table.add_row(*(_number(fold[name]) for name in columns))
+        table.add_row(*(number(fold[name]) for name in columns))
     return table
 
 
-def _canaries(report: dict[str, Any]) -> Table:
+def canaries_table(report: dict[str, Any]) -> Table:
+    """The canaries of a report as a table; without rows where there are none."""
     table = Table(title="Leak canaries", title_justify="left")
     for name in ("canary", "alive", "value", "limit", "of"):
         table.add_column(name)
     for canary in report["canaries"]:
         alive = Text("yes", style="green") if canary["passed"] else Text("no", style="red")
-        table.add_row(canary["name"], alive, _number(canary["value"]), _number(canary["limit"]), canary["detail"])
+        table.add_row(canary["name"], alive, number(canary["value"]), number(canary["limit"]), canary["detail"])
     return table
 
 
-def _gates(report: dict[str, Any]) -> Table:
+def gates_table(report: dict[str, Any]) -> Table:
+    """The gates of a report as a table."""
     table = Table(title="Gates", title_justify="left")
     for name in ("gate", "outcome", "value", "bar", "required", "detail"):
         table.add_column(name)
@@ -107,8 +109,8 @@ def _gates(report: dict[str, Any]) -> Table:
         table.add_row(
             gate["name"],
             outcome,
-            _number(gate["value"]),
-            _number(gate["threshold"]),
+            number(gate["value"]),
+            number(gate["threshold"]),
             "yes" if gate["required"] else "shown",
             gate["detail"],
         )
@@ -119,7 +121,8 @@ def _time(ts: int) -> str:
     return datetime.fromtimestamp(ts / 1e9, UTC).strftime("%m-%d %H:%M:%S.%f")[:-3]
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A count or a value with four digits, `-` where there is none."""
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

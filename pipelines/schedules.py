@@ -1,4 +1,4 @@
-"""Schedules: the weekly retraining."""
+"""Schedules: the weekly retraining, of direction models and of the model of layering cues."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,10 @@ import dagster as dg
 from assets.partitions import experiments
 from ml.core.paths import DataRoot
 from ml.learning import experiment
-from pipelines.jobs import learn
+from ml.storage.commit import manifest
+from pipelines.jobs import learn, learn_layering
+
+CUES = "layering_cues"
 
 
 @dg.schedule(
@@ -25,3 +28,19 @@ def weekly_retraining(
     context.instance.add_dynamic_partitions(str(experiments.name), names)
     for name in names:
         yield dg.RunRequest(run_key=f"{name}|{context.scheduled_execution_time:%Y-%m-%d}", partition_key=name)
+
+
+@dg.schedule(
+    job=learn_layering,
+    cron_schedule="0 1 * * 0",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Train the model of layering cues on all votes, each Sunday at one UTC; the gates decide.",
+)
+def weekly_layering(
+    context: dg.ScheduleEvaluationContext, data_root: dg.ResourceParam[DataRoot]
+) -> dg.RunRequest | dg.SkipReason:
+    """One run, once there are cues and votes on them."""
+    if not data_root.label_log.exists() or not manifest(data_root, CUES):
+        return dg.SkipReason("no votes on cues of layering, or no cues")
+    return dg.RunRequest(run_key=f"layering|{context.scheduled_execution_time:%Y-%m-%d}")

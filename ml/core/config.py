@@ -64,6 +64,27 @@ class LabelPlan:
             )
 
 
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
+class LayeringPlan:
+    """Which cues of layering are collected and learned from.
+
+    Args:
+        budget: false alarms an hour; the detector's threshold for it decides what is collected, and a model of cues
+            must keep it.
+        weak: whether a model also learns from cues that the price alone labels; no test ever holds them.
+
+    Raises:
+        SettingsError: the budget is not above 0.
+    """
+
+    budget: float = 2.0
+    weak: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.budget > 0:
+            raise SettingsError(f"layering.budget is {self.budget}. Give false alarms an hour, above 0.")
+
+
 @plain_dataclass(frozen=True)
 class Config:
     """Instruments, the first and last UTC date, the folder of captures, and the archives that may be fetched.
@@ -79,6 +100,7 @@ class Config:
     instruments: tuple[Instrument, ...]
     sources: tuple[Source, ...] = ()
     labels: LabelPlan = field(default_factory=LabelPlan)
+    layering: LayeringPlan = field(default_factory=LayeringPlan)
     experiments: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     @property
@@ -116,7 +138,7 @@ class Config:
 
 
 class _File(BaseModel):
-    """The keys of `lobforge.toml`; its tables hold the fields of `Instrument`, `Source` and `LabelPlan`."""
+    """The keys of `lobforge.toml`; its tables hold the fields of `Instrument`, `Source` and the plans."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -124,6 +146,7 @@ class _File(BaseModel):
     last_date: date | None = None
     captures: str = "captures"
     labels: dict[str, Any] = {}
+    layering: dict[str, Any] = {}
     experiments: dict[str, Any] = {}
     source: list[dict[str, Any]] = []
     instrument: list[dict[str, Any]] = []
@@ -150,6 +173,7 @@ def load(root: DataRoot) -> Config:
             instruments=tuple(_made(Instrument, one, f" of instrument {one.get('id')}") for one in file.instrument),
             sources=tuple(_made(Source, one, f" of source {one.get('name')}") for one in file.source),
             labels=_made(LabelPlan, file.labels, " of labels"),
+            layering=_made(LayeringPlan, file.layering, " of layering"),
             experiments=file.experiments,
         )
     except (tomllib.TOMLDecodeError, _Fault) as error:
@@ -217,6 +241,8 @@ def render(config: Config) -> str:
     document.update(_given(captures=str(config.captures), first_date=config.first_date, last_date=config.last_date))
     if config.labels != LabelPlan():
         document.add("labels", tomlkit.item(asdict(config.labels)))
+    if config.layering != LayeringPlan():
+        document.add("layering", tomlkit.item(asdict(config.layering)))
     if config.experiments:
         experiments = tomlkit.table(is_super_table=True)
         experiments.update(config.experiments)

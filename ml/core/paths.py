@@ -16,6 +16,8 @@ FEATURE_GROUPS = (FEATURE_GROUP, LEGACY_GROUP)
 """Tables that lie in the feature store."""
 DEFAULT_EXPERIMENT = "base_35_10s"
 """The experiment that needs no entry in `lobforge.toml`; what belongs to it has no folder of its own."""
+LAYERING_MODEL = "layering"
+"""Name of the model of layering cues in the registry; no experiment may have it."""
 _OFFLINE = PurePosixPath("feature_store", "offline")
 _DIMENSION = {len("YYYY-MM-DD"): "date", len("YYYY-MM"): "month"}
 
@@ -146,6 +148,11 @@ class DataRoot:
     def train_requests(self) -> Path:
         """Requests to train the model of cues, a SQLite file."""
         return self.layering / "requests.db"
+
+    @property
+    def patterns(self) -> Path:
+        """Cues of layering in the predecessor's files."""
+        return self.root / "ml_training" / "layering"
 
     @property
     def meta(self) -> Path:

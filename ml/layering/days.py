@@ -5,6 +5,7 @@ Not here: from capture files (`ml.layering.scan`), from a live stream (`live.run
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -16,9 +17,17 @@ from ml.market.book import layout as at
 from ml.market.days.samples import whole_messages
 from ml.market.days.tables import book_stream, trade_stream
 
+if TYPE_CHECKING:
+    from ml.layering.adaptive import AdaptiveModel
+
 
 def cues_of_day(
-    book_events: Iterable[pl.DataFrame], trades: pl.DataFrame, before: np.ndarray, instrument: Instrument
+    book_events: Iterable[pl.DataFrame],
+    trades: pl.DataFrame,
+    before: np.ndarray,
+    instrument: Instrument,
+    budget: float | None = None,
+    champion: "AdaptiveModel | None" = None,
 ) -> pl.DataFrame:
     """The table `layering_cues` of a day, by the shipped scorer.
 
@@ -27,8 +36,10 @@ def cues_of_day(
         trades: the table.
         before: samples of the hour before the day (`ml.market.days.samples.tail`): S reaches back into it.
         instrument: whose day it is.
+        budget: false alarms an hour at which cues are collected; None takes the scorer's.
+        champion: the model that learned from votes, if there is one.
     """
-    detector = shipped_detector(instrument)
+    detector = shipped_detector(instrument, budget, champion)
     invalid = np.flatnonzero(before[:, at.VALID] == 0)
     known = before[invalid[-1] + 1 :] if len(invalid) else before
     detector.finder.seed(known[:, [at.BID_SIZE, at.ASK_SIZE]])

@@ -7,14 +7,15 @@ A cue says that orders look like layering. It never says what their owner meant.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ml.core.instruments import Instrument
 from ml.layering import layout
 from ml.layering.calibration import SUPPRESSED_NS, Calibration
+from ml.layering.confidence import final_score
 from ml.layering.features import NAMES
 from ml.layering.finder import Finder, Found
 from ml.layering.layout import F64
@@ -22,6 +23,9 @@ from ml.layering.model import CueModel, load
 from ml.layering.tables import FIRM, INDETERMINATE
 from ml.market.book.layout import BookStream, TradeStream
 from ml.market.book.sampler import NO_BOOKS, NO_TRADES
+
+if TYPE_CHECKING:
+    from ml.layering.adaptive import AdaptiveModel
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,22 @@ class Detector:
         instrument: whose events.
         model: the scorer.
         calibration: from which score on.
+        champion: the model that learned from votes, whose answer is in the final score; one that learned from cues of
+            another threshold is not asked.
     """
 
-    def __init__(self, instrument: Instrument, model: CueModel, calibration: Calibration) -> None:
+    def __init__(
+        self,
+        instrument: Instrument,
+        model: CueModel,
+        calibration: Calibration,
+        champion: "AdaptiveModel | None" = None,
+    ) -> None:
         self.instrument = instrument
         self.model = model
         self.calibration = calibration
+        same = champion is not None and champion.card.collected_at == calibration.threshold
+        self.champion = champion if same else None
         self.finder = Finder(instrument)
         self._last = {1: -SUPPRESSED_NS, -1: -SUPPRESSED_NS}
 
@@ -115,14 +129,29 @@ class Detector:
             ts, side = found.header[row, : layout.C_SIDE + 1].tolist()
             if ts - self._last[side] >= SUPPRESSED_NS:
                 self._last[side] = ts
-                yield cue_of(self.instrument, found, row, scores[row], threshold)
+                cue = cue_of(self.instrument, found, row, scores[row], threshold)
+                yield replace(cue, final_score=self._final(found, row, cue.score)) if self.champion else cue
+
+    def _final(self, found: Found, row: int, score: float) -> float:
+        """The score with the champion's answer, in an ordinary market: the last 24 hours are not in the events."""
+        assert self.champion  # noqa: S101 - asked only where there is one
+        probability = float(self.champion.probabilities(found.values[row : row + 1])[0])
+        return final_score(score, probability, probability >= self.champion.card.threshold)
 
 
-def shipped_detector(instrument: Instrument) -> Detector:
-    """The detector that needs nothing but the instrument: the shipped scorer at the simulator's threshold."""
+def shipped_detector(
+    instrument: Instrument, budget: float | None = None, champion: "AdaptiveModel | None" = None
+) -> Detector:
+    """The detector that needs nothing but the instrument: the shipped scorer at the simulator's threshold.
+
+    Args:
+        instrument: whose events it takes.
+        budget: false alarms an hour; None takes the scorer's.
+        champion: see `Detector`.
+    """
     model = load()
-    budget = model.card.budget
-    return Detector(instrument, model, Calibration(model.card.threshold_at(budget), budget, "simulator"))
+    aim = model.card.budget if budget is None else budget
+    return Detector(instrument, model, Calibration(model.card.threshold_at(aim), aim, "simulator"), champion)
 
 
 def cue_of(instrument: Instrument, found: Found, row: int, scores: F64, threshold: float) -> Cue:

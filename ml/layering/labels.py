@@ -25,11 +25,11 @@ import polars as pl
 
 from ml.core.errors import DatasetError
 from ml.core.time import SECOND
+from ml.layering.tables import LABELLED, TIERS
 from ml.storage import durable
 
 REVIEW = "review"
 SOURCES = (REVIEW, "injected", "weak", "self")
-TIERS = ("injected", "gold", "silver", "weak", "self")
 FOR_TESTS = ("injected", "gold", "silver")
 """Tiers that a test set may hold: what a price or a detector says is no truth."""
 VERDICTS = {"accept": 1, "reject": 0, "unsure": None}
@@ -66,14 +66,8 @@ _VOTES = {
     "note": pl.String,
     "undone": pl.Int64,
 }
-_LABELS = {
-    "cue_id": pl.String,
-    "label": pl.Int8,
-    "tier": pl.String,
-    "accepts": pl.Int64,
-    "rejects": pl.Int64,
-    "conflict": pl.Boolean,
-}
+WEAK_NS = 30 * SECOND
+"""How long after the last pull a weak label looks at the price."""
 
 
 class BadRow(NamedTuple):
@@ -237,7 +231,7 @@ def resolve(votes: pl.DataFrame) -> pl.DataFrame:
     standing = votes.filter(pl.col("undone").is_null()).sort("vote_id")
     newest = standing.unique(["cue_id", "labeller", "source"], keep="last", maintain_order=True)
     rows = [_resolved(str(cue_id), group) for (cue_id,), group in newest.group_by("cue_id", maintain_order=True)]
-    return pl.DataFrame(rows, schema=_LABELS, orient="row").sort("cue_id")
+    return pl.DataFrame(rows, schema=LABELLED.schema, orient="row").sort("cue_id")
 
 
 def _resolved(cue_id: str, votes: pl.DataFrame) -> tuple[Any, ...]:

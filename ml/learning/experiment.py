@@ -12,12 +12,12 @@ from typing import Any
 from ml.core import config
 from ml.core.config import HORIZONS, Config
 from ml.core.errors import SettingsError
-from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
+from ml.core.paths import DEFAULT_EXPERIMENT, LAYERING_MODEL, DataRoot
 from ml.features.sets import SETS, FeatureSet, feature_set
 from ml.learning.models.catalog import CATALOG, options_of
 
 LONGEST_SPACING = 3_600
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+NAME = re.compile(rf"(?!{LAYERING_MODEL}$)[a-z0-9][a-z0-9_-]*")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,11 @@ def _faults(name: str, entries: Any, listed: Config) -> Iterator[tuple[str | Non
     """Key and what is wrong with it; None is the table itself."""
     known = [one.name for one in fields(Experiment) if one.name != "name"]
     if not NAME.fullmatch(name):
-        yield None, "the name must be of small letters, digits, _ and -, because folders are named by it. Rename it."
+        yield (
+            None,
+            "the name must be of small letters, digits, _ and -, because folders are named by it, and not "
+            f"{LAYERING_MODEL!r}. Rename it.",
+        )
     if not isinstance(entries, dict):
         yield None, f"it is {entries!r}, not a table. Write [experiments.{name}] and a line for each value below it."
         return

@@ -24,7 +24,7 @@ from filelock import FileLock
 from ml.core.addresses import sqlite_url
 from ml.core.errors import ModelRefused, RegistryError
 from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
-from ml.learning.models.trained import TrainedModel, fits, load, smoke_test
+from ml.promotion.kinds import kind_of
 from ml.storage import decisions
 
 CHAMPION = "champion"
@@ -60,9 +60,9 @@ class Change:
 
 
 class Registry:
-    """The models of one experiment in the registry of a data root; creating it creates the store, once, under a lock.
+    """The models of one name in the registry of a data root; creating it creates the store, once, under a lock.
 
-    Each experiment has versions, aliases and a journal of its own.
+    A name is that of an experiment, or `layering`. Each has versions, aliases and a journal of its own.
     """
 
     def __init__(self, root: DataRoot, name: str = DEFAULT_EXPERIMENT) -> None:
@@ -87,7 +87,7 @@ class Registry:
                 self.client.create_registered_model(name)
 
     def of(self, name: str) -> "Registry":
-        """The models of another experiment."""
+        """The models of another name."""
         return self if name == self.name else Registry(self.root, name)
 
     def log_run(
@@ -156,8 +156,9 @@ class Registry:
             head = self._head()
             target = self._target(head, to)
             model = self._load(target.version)
-            fits(model)
-            smoke_test(model)
+            kind = kind_of(self.name)
+            kind.fits(model)
+            kind.smoke_test(model)
             return self._put_into_force(self._by_hand("rollback", target, head, who, why))
 
     def retire(self, version: str, who: str, why: str) -> dict[str, Any]:
@@ -226,8 +227,8 @@ class Registry:
         """Model id of the champion by the journal."""
         return self._head()
 
-    def load(self, alias: str = CHAMPION) -> TrainedModel:
-        """The model of an alias, from its registered files, checked against its id.
+    def load(self, alias: str = CHAMPION) -> Any:
+        """The model of an alias, of the kind of its name, from its registered files, checked against its id.
 
         Raises:
             ModelRefused: no model has the alias, or its files are not those that were registered.
@@ -242,7 +243,7 @@ class Registry:
             ) from error
         return self._load(str(version.version))
 
-    def _load(self, number: str) -> TrainedModel:
+    def _load(self, number: str) -> Any:
         from mlflow.exceptions import MlflowException
 
         version = self.client.get_model_version(self.name, number)
@@ -253,7 +254,7 @@ class Registry:
                 raise ModelRefused(
                     f"The files of version {number} of {self.name} are missing: {error}. Restore them from a backup."
                 ) from error
-            model = load(Path(files))
+            model = kind_of(self.name).load(Path(files))
         if model.id != version.tags["model_id"]:
             raise ModelRefused(
                 f"Version {version.version} holds model {model.id}, not {version.tags['model_id']} as registered. "
@@ -373,3 +374,17 @@ class Registry:
             return existing
         source = f"{self.client.get_run(run_id).info.artifact_uri}/model"
         return str(self.client.create_model_version(self.name, source, run_id, tags={"model_id": model_id}).version)
+
+
+def champion_of(root: DataRoot, name: str) -> Any:
+    """The champion of a name, of its kind; None if nothing was promoted, and then nothing is created.
+
+    Raises:
+        ModelRefused: its files are not those that were registered, or it was made by other code than what runs here.
+    """
+    lines = decisions.journal(root, name)
+    if not lines or lines[-1].champion is None:
+        return None
+    model = Registry(root, name).load()
+    kind_of(name).fits(model)
+    return model

@@ -7,9 +7,12 @@ import dagster as dg
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from ml.core.config import render
+from ml.layering.days import cue_frame
+from ml.layering.labels import LabelLog
+from ml.storage.commit import publish
 from ml.storage.durable import write_text
 from pipelines.demo import default_config
-from pipelines.schedules import weekly_retraining
+from pipelines.schedules import weekly_layering, weekly_retraining
 
 
 def test_each_sunday_at_midnight_utc():
@@ -35,3 +38,18 @@ def test_a_tick_asks_for_the_learning_job_of_each_experiment(defs, root):
         ("slow", "slow|2025-03-09"),
     ]
     assert defs.resolve_schedule_def("weekly_retraining").job_name == "learn"
+
+
+def test_cues_are_learned_from_once_a_week_when_there_are_votes(defs, root):
+    """An hour after the others; without cues or votes there is nothing to learn from."""
+    context = dg.build_schedule_context(
+        scheduled_execution_time=datetime(2025, 3, 9, 1, tzinfo=UTC), resources={"data_root": root}
+    )
+    assert isinstance(weekly_layering(context), dg.SkipReason)
+    publish(root, "layering_cues", root.partition("layering_cues", "2025-03-03", "sim.X"), cue_frame([], 0.9), "")
+    assert isinstance(weekly_layering(context), dg.SkipReason)
+    with LabelLog(root.label_log):
+        pass
+    assert weekly_layering(context).run_key == "layering|2025-03-09"
+    assert (weekly_layering.cron_schedule, weekly_layering.execution_timezone) == ("0 1 * * 0", "UTC")
+    assert defs.resolve_schedule_def("weekly_layering").job_name == "learn_layering"

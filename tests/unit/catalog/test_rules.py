@@ -14,10 +14,11 @@ from ml.storage.commit import read
 from ml.tables.rules import evaluate
 from ml.tables.schemas import SCHEMAS
 from tests.support.scenario import INSTRUMENT
+from tests.support.voted import cues
 
 DATE = "2025-03-04"
 OF_CANDLES = ("candle_features", "candle_targets")
-NOT_INGESTED = ("archive_files", "dataset_panel", "layering_cues", *OF_CANDLES, *LEGACY_SETS)
+NOT_INGESTED = ("archive_files", "dataset_panel", "layering_cues", "layering_dataset", *OF_CANDLES, *LEGACY_SETS)
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +29,10 @@ def stored(ingested):
     spec = dataset.fit_spec(ingested, sources, DEFAULT)
     archives = pl.DataFrame({"state": ["fetched"]}, schema_overrides=SCHEMAS["archive_files"])
     built = pl.concat(dataset.panel(ingested, config.load(ingested), sources, spec, DEFAULT).frames)
-    cues = {"ts": [4, 5], "start": [1, 1], "first_pull": [2, 2], "last_pull": [3, 3]}
-    scored = pl.DataFrame(cues | {"score_high": [0.9, 0.9], "threshold": [0.8, 0.8]})
-    return tables | {"dataset_panel": built, "archive_files": archives, "layering_cues": scored}
+    times = {"ts": [4, 5], "start": [1, 1], "first_pull": [2, 2], "last_pull": [3, 3]}
+    scored = pl.DataFrame(times | {"score_high": [0.9, 0.9], "threshold": [0.8, 0.8]})
+    others = {"dataset_panel": built, "archive_files": archives, "layering_cues": scored, "layering_dataset": cues(5)}
+    return tables | others
 
 
 def set_row(frame, row, **values):
@@ -77,6 +79,9 @@ CHANGES = [
     ("layering_cues", "cues_ascend", shuffled),
     ("layering_cues", "pulled_after_placed", lambda f: set_row(f, 0, start=9)),
     ("layering_cues", "above_threshold", lambda f: set_row(f, 0, threshold=1.0)),
+    ("layering_dataset", "cues_stand_once", lambda f: set_row(f, 0, id=f["id"][1])),
+    ("layering_dataset", "cues_ascend", shuffled),
+    ("layering_dataset", "reasons_given", lambda f: set_row(f, 0, liquidity=None)),
     ("candles", "one_row_per_minute", lambda f: pl.concat([f.head(9), f.slice(10)])),
     ("candles", "prices_in_order", lambda f: set_row(f, 9, high=f["close"][9] - 1)),
     ("candles", "prices_in_order", lambda f: set_row(f, 9, low=f["open"][9] + 1)),

@@ -1,5 +1,7 @@
 """Clusters become cues at the threshold of their instrument; the attribution's doubt is part of the answer."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -40,6 +42,30 @@ def test_trades_that_may_have_taken_the_lots_make_the_verdict_indeterminate():
     assert cue.verdict == "indeterminate"
     assert cue.low < cue.high
     assert "not certain" in cue.reason
+
+
+class Champion:
+    """A model that gives every cue one probability; it learned from cues of a threshold."""
+
+    def __init__(self, probability, collected_at=0.9, threshold=0.6):
+        self.card = SimpleNamespace(collected_at=collected_at, threshold=threshold)
+        self.probability = probability
+
+    def probabilities(self, values):
+        return np.full(len(values), self.probability)
+
+
+@pytest.mark.parametrize(
+    ("champion", "final"),
+    [(Champion(0.8), 0.9), (Champion(0.6), 0.8), (Champion(0.5), 0.5), (Champion(0.8, collected_at=0.7), 1.0)],
+    ids=["agrees", "just agrees", "does not", "learned from others"],
+)
+def test_the_champion_is_in_the_final_score(champion, final):
+    """Of a cue of score 1: their mean, or half of it."""
+    calibration = Calibration(0.9, 2, "simulator")
+    detector = Detector(INSTRUMENT, stump("filled", 0.1, 50, -50), calibration, champion)
+    (cue,) = detector.take(*layered().streams())
+    assert (cue.score, cue.final_score) == (1, pytest.approx(final))
 
 
 @pytest.mark.parametrize("rows", [60, 400], ids=["nothing to split", "splits"])

@@ -175,7 +175,7 @@ def test_a_model_that_was_champion_before_can_be_again(registry, models):
 @pytest.fixture
 def served(registry, models, monkeypatch):
     """Two champions, one after the other; models of made-up features count as running ones."""
-    monkeypatch.setattr("ml.promotion.registry.fits", lambda model: None)
+    monkeypatch.setattr("ml.learning.models.trained.fits", lambda model: None)
     for folder in models:
         promote(registry, folder, folder.name)
     return registry
@@ -230,7 +230,7 @@ def test_a_model_that_gives_no_answer_or_is_of_other_features_is_not_rolled_back
     def refuse(_):
         raise ModelRefused(step)
 
-    monkeypatch.setattr(f"ml.promotion.registry.{step}", refuse)
+    monkeypatch.setattr(f"ml.learning.models.trained.{step}", refuse)
     with pytest.raises(ModelRefused, match=step):
         served.rollback(None, "ann", "")
     assert state(served) == before

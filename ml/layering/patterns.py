@@ -1,0 +1,123 @@
+"""Cues in the files of the predecessor: `layering_data_YYYYMMDD_HHMMSS.parquet` with its 37 columns, and statistics.
+
+Here: the projection of the data set, and the files.
+Not here: reading such files (`ml.legacy.patterns`), the columns (`ml.legacy.columns`).
+
+What the predecessor's rule alone defines (the parts of its score, the impact that it expects) is null.
+"""
+
+import json
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ml.core.time import MS, SECOND
+from ml.layering.labels import FOR_TESTS
+from ml.legacy.columns import PATTERN
+from ml.storage.durable import make_folder, write_bytes, write_text
+
+ROWS_A_FILE = 100
+STATISTICS = "statistics.json"
+OURS = "lobforge"
+SOURCES = {
+    "injected": "injected",
+    "gold": "manual",
+    "silver": "manual",
+    "weak": "price_action_30s",
+    "self": "automatic",
+}
+"""What the predecessor calls who labelled."""
+NOTE = "made by lobforge; null is not computed by its detector"
+_COLUMNS = """
+data_id timestamp symbol total_volume_btc total_volume_usdt placement_duration cancellation_rate
+spoofing_execution_ratio layer_count total_orders avg_order_size price_spread_bps market_regime volatility_24h
+volume_24h liquidity_score spread_bps hour_utc day_of_week price_change_bps expected_impact_bps impact_ratio
+execution_volume execution_trade_count aggressive_ratio detector_confidence is_true_layering label_source
+label_confidence price_moved_as_expected manipulation_successful volume_score timing_score cancellation_score
+execution_correlation_score price_impact_score notes
+"""
+COLUMNS = tuple(_COLUMNS.split())
+"""In the predecessor's order."""
+
+
+def write(folder: Path, dataset: pl.DataFrame) -> int:
+    """Write the cues of a data set, and return how many files there are.
+
+    Files of an earlier call that hold no cue any more are removed. Where the folder holds the predecessor's own
+    statistics it is left as it is, and 0 returned.
+    """
+    statistics = folder / STATISTICS
+    before: dict[str, Any] = json.loads(statistics.read_text()) if statistics.exists() else {"written_by": OURS}
+    if before.get("written_by") != OURS:
+        return 0
+    make_folder(folder)
+    rows = projected(dataset)
+    files = dict[str, pl.DataFrame]()
+    for part in rows.iter_slices(ROWS_A_FILE):
+        first = datetime.fromtimestamp(part["timestamp"][0] // 1000, UTC)
+        files[f"layering_data_{first:%Y%m%d_%H%M%S}.parquet"] = part
+    for name, part in files.items():
+        sink = BytesIO()
+        part.write_parquet(sink, compression="snappy")
+        write_bytes(folder / name, sink.getvalue())
+    labels = rows["is_true_layering"].drop_nulls()
+    told: dict[str, object] = {
+        "total_collected": rows.height,
+        "total_labeled": len(labels),
+        "total_saved": rows.height,
+        "last_updated": _iso(rows["timestamp"][-1]) if rows.height else None,
+        "class_balance": {"true": int(labels.sum()), "false": int((~labels).sum())},
+        "written_by": OURS,
+        "files": sorted(files),
+    }
+    write_text(statistics, json.dumps(told, indent=1, sort_keys=True))
+    for name in set(before.get("files", ())) - set(files):
+        (folder / name).unlink(missing_ok=True)
+    return len(files)
+
+
+def projected(dataset: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `layering_dataset` in the predecessor's columns; volumes are in base currency whatever the coin."""
+    side = pl.when(pl.col("side") == "bid").then(1).otherwise(-1)
+    traded = pl.col("pushed_trades") + pl.col("opposed_trades")
+    symbol = pl.col("instrument").str.split(".").list.last()
+    ms = pl.col("ts") // MS
+    time = pl.from_epoch(pl.col("ts") // SECOND)
+    known: dict[str, pl.Expr] = {
+        "data_id": pl.concat_str(symbol, ms, pl.int_range(pl.len()).over("instrument", ms), separator="_"),
+        "timestamp": ms,
+        "symbol": symbol,
+        "total_volume_btc": pl.col("volume"),
+        "total_volume_usdt": pl.col("notional"),
+        "placement_duration": pl.col("placement"),
+        "cancellation_rate": 1 - pl.col("filled"),
+        "spoofing_execution_ratio": pl.when(pl.col("pushed_trades") > 0).then(1 / pl.col("pushed_trades")),
+        "layer_count": pl.col("layers"),
+        "total_orders": pl.col("layers"),
+        "avg_order_size": pl.col("volume") / pl.col("layers"),
+        "price_spread_bps": pl.col("span_per_layer") * pl.col("layers"),
+        "market_regime": pl.col("market_regime").fill_null("unknown"),
+        "volatility_24h": pl.col("volatility_24h"),
+        "volume_24h": pl.col("volume_24h"),
+        "liquidity_score": pl.col("liquidity"),
+        "spread_bps": pl.col("spread_bps"),
+        "hour_utc": time.dt.hour(),
+        "day_of_week": time.dt.weekday() - 1,
+        "price_change_bps": pl.col("mid_move") * side,
+        "execution_volume": pl.col("pushed_trades") * pl.col("volume"),
+        "aggressive_ratio": pl.when(traded > 0).then(pl.col("pushed_trades") / traded),
+        "detector_confidence": pl.col("score"),
+        "is_true_layering": pl.col("label").cast(pl.Boolean),
+        "label_source": pl.col("tier").replace_strict(SOURCES, default=None),
+        "label_confidence": pl.when(pl.col("tier").is_in(FOR_TESTS)).then(1.0),
+        "notes": pl.lit(NOTE),
+    }
+    types = {**PATTERN, "timestamp": pl.Int64()}
+    return dataset.select(known.get(name, pl.lit(None)).cast(types[name]).alias(name) for name in COLUMNS)
+
+
+def _iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
