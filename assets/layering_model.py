@@ -115,8 +115,8 @@ class Benchmark(dg.Config):
     """Hours of unplanted market, streams to train on and streams that fix the thresholds, and their length in s."""
 
     hours: float = 0.5
-    streams: int = 4
-    quiet: int = 4
+    streams: int = 24
+    quiet: int = 12
     seconds: int = 1800
 
 

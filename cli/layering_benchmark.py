@@ -25,8 +25,8 @@ def main(
         list[Path] | None,
         typer.Option(metavar="FILE...", help="Captures to overlay episodes on, or directories of them."),
     ] = None,
-    streams: Annotated[int, typer.Option(min=1, help="Streams with episodes to train on.")] = 4,
-    quiet: Annotated[int, typer.Option(min=1, help="Streams without episodes that fix the thresholds.")] = 4,
+    streams: Annotated[int, typer.Option(min=1, help="Streams with episodes to train on.")] = 24,
+    quiet: Annotated[int, typer.Option(min=1, help="Streams without episodes that fix the thresholds.")] = 12,
     as_json: AsJson = False,
 ) -> int:
     """Measure recall, false alarms, precision and delay on simulated markets.

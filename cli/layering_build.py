@@ -15,9 +15,9 @@ from ml.core import kernel_cache
 
 def main(
     to: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the scorer goes.")],
-    streams: Annotated[int, typer.Option(min=1, help="Streams with episodes to learn from.")] = 3,
-    quiet: Annotated[int, typer.Option(min=1, help="Streams without episodes that fix the thresholds.")] = 3,
-    minutes: Annotated[int, typer.Option(min=10, help="Length of each stream.")] = 20,
+    streams: Annotated[int, typer.Option(min=1, help="Streams with episodes to learn from.")] = 48,
+    quiet: Annotated[int, typer.Option(min=1, help="Streams without episodes that fix the thresholds.")] = 16,
+    minutes: Annotated[int, typer.Option(min=10, help="Length of each stream.")] = 30,
 ) -> int:
     """Train the scorer that ships, on the simulated market alone; the same arguments give the same files."""
     from ml.layering.training import shipped

@@ -16,6 +16,8 @@ from ml.market.book.layout import I64
 BEFORE_NS = 10**8
 AFTER_NS = 10**9
 NONE = -1
+AGREES = 0.3
+"""Share of the prices of a cluster and an episode together that both must have."""
 
 
 def hits(ts: I64, side: I64, truth: pl.DataFrame) -> I64:
@@ -32,14 +34,15 @@ def hits(ts: I64, side: I64, truth: pl.DataFrame) -> I64:
 def labels(found: Found, truth: pl.DataFrame) -> tuple[I64, I64]:
     """Labels i64 (n): 1 planted layering, 0 not, NONE unknown; and the row of the episode that each cluster hits.
 
-    Unknown is a cluster at the time of an episode without a lot at one of its prices.
+    Unknown is a cluster at the time of an episode whose prices are hardly its: market orders that were pulled then.
     """
     episode = hits(found.header[:, layout.C_TS], found.header[:, layout.C_SIDE], truth)
     prices = truth["prices"].to_list()
     label = truth["label"].to_numpy()
     labelled = np.zeros(len(found), np.int64)
     for row in np.flatnonzero(episode != NONE).tolist():
-        shares = np.isin(found.layers[row], np.array(prices[episode[row]])).any()
+        own = set(found.layers[row].tolist()) - {0}
+        planted = set(prices[episode[row]])
         if label[episode[row]] == 1:
-            labelled[row] = 1 if shares else NONE
+            labelled[row] = 1 if len(own & planted) >= AGREES * len(own | planted) else NONE
     return labelled, episode

@@ -23,12 +23,12 @@ from ml.market.book.layout import I64
 from ml.storage.durable import write_text
 
 SHIPPED = Path(__file__).parent / "shipped"
-ROUNDS = 150
+ROUNDS = 400
 PARAMS: dict[str, Any] = {
     "objective": "binary",
-    "num_leaves": 15,
-    "learning_rate": 0.06,
-    "min_data_in_leaf": 40,
+    "num_leaves": 31,
+    "learning_rate": 0.05,
+    "min_data_in_leaf": 20,
     "feature_fraction": 0.7,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,

@@ -25,7 +25,13 @@ from ml.simulation.streams import TRAIN, Family, planted, unplanted
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 BUDGET = 2.0
 PER_HOUR = 200
-"""Episodes that are planted in an hour of market, of all variants in turn."""
+"""Episodes that are planted in an hour of a test market, of all variants in turn."""
+LEARNED_PER_HOUR = 400
+"""The same of a training market."""
+LOOK_ALIKES_WEIGH = 0.3
+"""Weight of clusters of hard negatives: they are as frequent in training as layering is, but rare in a market."""
+KEPT_OTHERS = 4
+"""One in so many clusters that nobody planted is learned from, and weighs as much."""
 REACTIONS = (0.0, 0.3)
 """How strongly markets react to displayed orders, in turn: cues must not need it."""
 FEED_RESET = "feed_reset"
@@ -59,7 +65,7 @@ def examples(numbers: Sequence[int], seconds: int, tell: Tell) -> Examples:
     parts = list[Examples]()
     for number in numbers:
         reaction = REACTIONS[number % len(REACTIONS)]
-        stream = planted(TRAIN, number, VARIANTS, PER_HOUR * seconds // 3600, seconds, reaction)
+        stream = planted(TRAIN, number, VARIANTS, LEARNED_PER_HOUR * seconds // 3600, seconds, reaction)
         found, _ = found_in(Flow(stream.instrument, stream.books, stream.trades))
         label, episode = labels(found, stream.truth)
         known = label != NONE
@@ -70,7 +76,7 @@ def examples(numbers: Sequence[int], seconds: int, tell: Tell) -> Examples:
 
 
 def train(given: Examples) -> Any:
-    """Trees for examples; planted and other clusters weigh the same in sum.
+    """Trees for examples.
 
     Raises:
         DatasetError: there is nothing planted, or nothing else, among them.
@@ -80,10 +86,11 @@ def train(given: Examples) -> Any:
         raise DatasetError(
             f"{len(given.labels)} clusters hold {positives} planted ones: both kinds are needed. Simulate more hours."
         )
-    weights = np.where(
-        given.labels == 1, len(given.labels) / positives / 2, len(given.labels) / (len(given.labels) - positives) / 2
-    )
-    return fit(given.values, given.labels, weights)
+    others = given.variant == ""
+    weights = np.where(others, float(KEPT_OTHERS), 1.0)
+    weights[np.isin(given.variant, tuple(HARD_NEGATIVES))] = LOOK_ALIKES_WEIGH
+    keep = ~others | (np.random.default_rng(0).random(len(others)) < 1 / KEPT_OTHERS)
+    return fit(given.values[keep], given.labels[keep], weights[keep])
 
 
 @dataclass(frozen=True)

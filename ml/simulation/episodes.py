@@ -21,7 +21,7 @@ from ml.core.time import SECOND
 
 I64 = NDArray[np.int64]
 Pieces = tuple[tuple[float, float], ...]
-"""Intervals from which a parameter is drawn, each as likely as it is long; equal ends are a single value."""
+"""Intervals from which a parameter is drawn, each as likely as another; equal ends are a single value."""
 M_GRID = (0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 """Sizes of a layer, in typical best sizes, at which recall is measured."""
 JITTER = 0.15
@@ -73,9 +73,7 @@ def common(one: Any, other: Any) -> list[str]:
 
 def draw_from(rng: np.random.Generator, pieces: Pieces) -> float:
     """A value from intervals."""
-    widths = np.array([high - low for low, high in pieces])
-    weights = widths / widths.sum() if widths.sum() > 0 else np.full(len(pieces), 1 / len(pieces))
-    low, high = pieces[int(rng.choice(len(pieces), p=weights))]
+    low, high = pieces[int(rng.integers(len(pieces)))]
     return float(rng.uniform(low, high))
 
 

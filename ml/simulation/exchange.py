@@ -190,21 +190,21 @@ def _makers(market: Exchange) -> tuple[I64, I64, NDArray[np.float64], I64]:
     large = max(count // 6, 2)
     for k in range(count):
         if k < large:
-            prices[k] = rng.integers(4, 7)
+            prices[k] = rng.integers(3, 6)
             distance = np.sort(rng.uniform(150, 950, prices[k]))
             drawn = rng.uniform(20, 36, prices[k]) * scale
         else:
             prices[k] = rng.integers(8, PRICES + 1) if k % 3 else rng.integers(5, 16)
             reach = np.exp(rng.uniform(np.log(150), np.log(1_000)))
             distance = np.sort(rng.uniform(1, reach, prices[k]))
-            drawn = np.exp(rng.normal(-3.0, 0.6) + rng.normal(0, 1.6, prices[k])) * scale
+            drawn = np.exp(rng.normal(-3.25, 0.6) + rng.normal(0, 1.7, prices[k])) * scale
         if rng.random() < 0.25:
             drawn[:] = np.median(drawn)  # equal sizes
         ticks = np.unique(np.round(distance).astype(np.int64))
         prices[k] = len(ticks)
         offsets[k, : prices[k]] = ticks
         sizes[k, : prices[k]] = np.maximum(drawn[: prices[k]], 1).astype(np.int64)
-        timer = np.exp(rng.uniform(np.log(0.5), np.log(9.0))) * (0.08 if k < large else 1.0)
+        timer = np.exp(rng.uniform(np.log(0.5), np.log(9.0))) * (0.12 if k < large else 1.0)
         whole = market.whole_ladders if k < large else 1.0
         habits[k] = rng.integers(1, 11), timer, 0.1, rng.random() < 0.3, whole
     return offsets, sizes, habits, prices
@@ -623,7 +623,7 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
                 size = int(np.random.uniform(5, 40) * LOT * best_size / 12)
             order = _add(book, side, tick, size, BACKGROUND)
             kind = np.random.random()
-            mean = 0.05 if kind < 0.4 else 0.6 if kind < 0.72 else 25.0
+            mean = 0.05 if kind < 0.4 else 0.6 if kind < 0.72 else 29.0
             _end_after(book, order, step, int(np.random.exponential(mean) / dt))
         # makers
         for k in range(makers):

@@ -84,28 +84,28 @@ TRAIN = Family(
     "train",
     1_000_000,
     MarketRanges(
-        price_ticks=((500_000, 700_000),),
-        best_size=((8, 16),),
-        orders_per_second=((6.5, 9.0),),
-        jumps=((0.85, 1.15),),
-        jump_ticks=((29, 39),),
-        makers=((10, 10), (11, 11), (12, 12), (13, 13)),
-        whole_ladders=((0.01, 0.02),),
-        background=((0.9, 1.2),),
+        price_ticks=((300_000, 350_000), (500_000, 700_000), (900_000, 950_000)),
+        best_size=((3, 4), (8, 16), (30, 36)),
+        orders_per_second=((4.0, 5.0), (6.5, 9.0), (11.0, 12.0)),
+        jumps=((0.6, 0.7), (0.85, 1.15), (1.35, 1.5)),
+        jump_ticks=((20, 23), (29, 39), (46, 50)),
+        makers=((10, 10), (11, 11), (12, 12), (13, 13), (17, 17)),
+        whole_ladders=((0.003, 0.005), (0.01, 0.02), (0.03, 0.04)),
+        background=((0.6, 0.7), (0.9, 1.2), (1.5, 1.7)),
         resets_per_hour=((2.0, 2.0),),
     ),
     Ranges(
-        m=((0.8, 0.95), (1.1, 1.4), (1.6, 1.9), (2.2, 2.8), (3.2, 3.8)),
-        layers=((4, 4), (5, 5)),
-        first_bps=((2.5, 4.5),),
-        step_bps=((0.45, 0.85),),
-        placing_s=((0.6, 1.6),),
-        rest_s=((2.5, 8.0),),
-        pull_s=((0.08, 0.2),),
-        fill_before_s=((0.2, 0.5),),
-        slow_pull_s=((1.8, 3.5),),
-        brief_rest_s=((0.18, 0.3),),
-        requote_s=((2.0, 4.0),),
+        m=((0.6, 0.7), (0.8, 0.95), (1.1, 1.4), (1.6, 1.9), (2.2, 2.8), (3.2, 3.8), (4.2, 5.0)),
+        layers=((4, 4), (5, 5), (7, 7)),
+        first_bps=((1.0, 1.5), (2.5, 4.5), (6.0, 7.0)),
+        step_bps=((0.15, 0.2), (0.45, 0.85), (1.2, 1.4)),
+        placing_s=((0.05, 0.1), (0.6, 1.6), (2.5, 3.0)),
+        rest_s=((1.0, 1.5), (2.5, 8.0), (12.0, 15.0)),
+        pull_s=((0.005, 0.02), (0.08, 0.2), (0.3, 0.4)),
+        fill_before_s=((0.02, 0.05), (0.2, 0.5), (0.8, 1.0)),
+        slow_pull_s=((0.6, 1.0), (1.8, 3.5), (5.0, 5.5)),
+        brief_rest_s=((0.08, 0.1), (0.18, 0.3), (0.4, 0.5)),
+        requote_s=((0.5, 1.0), (2.0, 4.0), (5.0, 6.0)),
     ),
 )
 TEST = Family(
@@ -137,7 +137,7 @@ TEST = Family(
     ),
     M_GRID,
 )
-"""The values of the literature lie in the two together; those of the test lie on both sides of the training's."""
+"""The values of the literature lie in the two together; those of the test lie between the training's."""
 
 
 class Stream(NamedTuple):

@@ -5,17 +5,22 @@ import os
 import shutil
 import subprocess
 import tempfile
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from ml.core.config import Config, render
+from ml.core.instruments import Instrument
+from ml.storage.durable import write_text
 from tests.e2e.demos import LOBFORGE
 from tests.support.emulator.server import Emulator
 from tests.support.scenario import USDM, capture, diff, snapshot
 
 NOBODY = 65_534
 T = 1_741_000_000_000
+BTCUSDT = Instrument(USDM, price_decimals=1, size_decimals=3, tick=1, lot=1)
 
 
 def account():
@@ -64,6 +69,9 @@ def test_doctor_inspect_and_a_capture_with_a_model_work(served):
     assert json.loads(first.stdout)["instruments"][USDM]["book_messages"] == 2
     assert f"later runs load it from {served.root}" in first.stderr
     assert "compiling" not in second.stderr
+    write_text(
+        served.root / "lobforge.toml", render(Config(served.root / "captures", date(2025, 3, 3), None, (BTCUSDT,)))
+    )
     assert served.run("init").returncode == 0
     with Emulator("binance-usdm", ["BTCUSDT"]) as emulator:
         told = ["--venue", "binance-usdm", "--symbols", "BTCUSDT", "--mode", "FULL", "--seconds", "8", "--json"]
