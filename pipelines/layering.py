@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 HOURS = 2.0
 NUMBER = 3
-"""A market on which the simulator's threshold gives hundreds of false alarms an hour: there is something to learn."""
 EPISODES_AN_HOUR = 400
 PLAN = LayeringPlan(budget=20.0)
 NEEDED = ("raw_frames", "book_events", "trades", "validity", "trade_validity", "quarantine", "book_samples")

@@ -18,7 +18,7 @@ from ml.promotion.registry import Registry
 from ml.storage import decisions
 from ml.storage.commit import manifest, publish
 from ml.storage.durable import write_text
-from tests.integration.assets.play import copy_of, document, lines, make, shown, stored
+from tests.integration.assets.play import copy_of, document, drawn, lines, make, shown, stored
 from tests.support.layered import INSTRUMENT
 from tests.support.shared import made_once
 from tests.support.voted import START, cues
@@ -108,7 +108,7 @@ def test_predictions_come_after_all_training(learned):
         "lightgbm",
         "detector",
     ]
-    assert shown(result, "layering_predictions")["precision and recall"].value.startswith("![plot](data:image/png")
+    assert drawn(result, "layering_predictions", "precision and recall")[0].startswith(b"\x89PNG")
     assert len(NAMES) == rows.select(NAMES).width
 
 
@@ -147,4 +147,4 @@ def test_the_benchmark_is_stored_with_its_plot(learned, monkeypatch):
     assert asked == [(0.1, 1, 2, 600, ())]
     assert document(root, "layering_benchmark") == report
     assert shown(result, "layering_benchmark")["recall"].value == 0.9
-    assert shown(result, "layering_benchmark")["recall by size"].value.startswith("![plot](data:image/png")
+    assert drawn(result, "layering_benchmark", "recall by size")[0].startswith(b"\x89PNG")

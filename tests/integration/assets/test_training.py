@@ -8,7 +8,7 @@ from ml.learning.models.trained import load
 from ml.learning.rows import Rows
 from ml.learning.walk_forward import fold_scores
 from ml.storage.parquet import Stored
-from tests.integration.assets.play import document, shown, stored
+from tests.integration.assets.play import document, drawn, shown, stored
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_a_person_sees_the_folds(learned, predictions):
     metadata = shown(learned[1], "fold_predictions")
     assert len(metadata["scores"].records) == fold_scores(predictions).height
     for name in ("folds", "reliability"):
-        assert metadata[name].value.startswith("![plot](data:image/png;base64,")
+        assert drawn(learned[1], "fold_predictions", name)[0].startswith(b"\x89PNG")
 
 
 def test_the_candidate_lies_where_its_id_says(learned):
@@ -41,4 +41,4 @@ def test_the_candidate_lies_where_its_id_says(learned):
     assert model.id == model_id == shown(result, "candidate_model")["model"].value
     assert model.card.panel_sha256 == Rows.read(Stored(root.whole("dataset_panel")), BASE.columns, root.staging).hash
     assert (model.card.feature_set_hash, model.card.options) == (BASE.hash, document(root, "tuned_params")["options"])
-    assert shown(result, "candidate_model")["gains"].value.startswith("![plot](data:image/png;base64,")
+    assert drawn(result, "candidate_model", "gains")[0].startswith(b"\x89PNG")

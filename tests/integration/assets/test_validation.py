@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 
 from assets.datasets import Dataset
-from tests.integration.assets.play import DATE, checks, document, make, shown, spoil, stored
+from tests.integration.assets.play import DATE, checks, document, drawn, make, shown, spoil, stored
 
 
 def test_every_canary_sings(learned):
@@ -23,7 +23,7 @@ def test_every_stored_row_was_compared(learned):
     rows = sum(stored(root, "features", date).height for date in ("2025-03-03", "2025-03-04"))
     assert (report["rows"], report["mismatches"], report["first_mismatch"]) == (rows, 0, "")
     assert shown(result, "parity_report")["rows_with_values"].value == report["rows_with_values"] > 0.8 * rows
-    assert shown(result, "parity_report")["rows by verdict"].value.startswith("![plot](data:image/png;base64,")
+    assert drawn(result, "parity_report", "rows by verdict")[0].startswith(b"\x89PNG")
     assert checks(result)["parity_report", "parity"]
 
 
