@@ -23,7 +23,7 @@ from tests.support.layered import ASK, BID, INSTRUMENT, TOUCH, Script, frames, w
 from tests.support.scenario import chain_of
 
 DATE = "2025-03-03"
-THRESHOLD = 0.5
+THRESHOLD = 0.3
 
 
 def lenient() -> CueModel:
