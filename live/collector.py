@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from live.review import LONGEST_NOTE, known_cues, voting_log
 from live.server import MOST_BYTES, NotFound, caller, problems
 from ml.core.paths import LAYERING_MODEL, DataRoot
-from ml.layering.adaptive import LEAST_LABELS, LEAST_OF_A_KIND
+from ml.layering.adaptive import lacking
 from ml.layering.features import NAMES
 from ml.layering.labels import TIERS, LabelLog, agreements, for_tests, for_training
 from ml.layering.model import load
@@ -137,7 +137,7 @@ def status(request: Request) -> dict[str, Any]:
         "champion": journal[-1].champion if journal else None,
         "decisions": len(journal),
         "labels": int(labelled.len()),
-        "missing": _missing(labelled),
+        "missing": lacking(int((labelled == 1).sum()), int((labelled == 0).sum())),
         "last_request": None if newest is None else _shown(newest),
     }
 
@@ -183,17 +183,6 @@ def train_request(request: Request, number: int) -> dict[str, Any]:
     if found is None:
         raise NotFound(f"There is no request {number}. POST /api/ml/adaptive-model/train makes one.")
     return _shown(found)
-
-
-def _missing(labelled: pl.Series) -> list[str]:
-    """What is missing before a model can be trained; empty if nothing is."""
-    layering = int((labelled == 1).sum())
-    counts = {
-        "labelled cues": (labelled.len(), LEAST_LABELS),
-        "cues labelled layering": (layering, LEAST_OF_A_KIND),
-        "cues labelled not layering": (labelled.len() - layering, LEAST_OF_A_KIND),
-    }
-    return [f"{least - count} more {name}" for name, (count, least) in counts.items() if count < least]
 
 
 def _shown(request: TrainRequest) -> dict[str, Any]:

@@ -110,21 +110,23 @@ def missing(rows: pl.DataFrame) -> str:
     trusted = rows.filter(pl.col("tier").is_in(FOR_TESTS))
     true = int(trusted["label"].sum())
     false = trusted.height - true
-    if trusted.height >= LEAST_LABELS and min(true, false) >= LEAST_OF_A_KIND:
+    lacked = lacking(true, false)
+    if not lacked:
         return ""
-    lacking = [
-        f"{least - have} more {what}"
-        for have, least, what in (
-            (trusted.height, LEAST_LABELS, "labels"),
-            (true, LEAST_OF_A_KIND, "cues that are layering"),
-            (false, LEAST_OF_A_KIND, "cues that are not"),
-        )
-        if have < least
-    ]
     return (
         f"{trusted.height} cues are labelled by people or truth files, {true} as layering and {false} as not: "
-        f"{', '.join(lacking)} are needed. Vote with `lobforge layering label` or `lobforge layering import`."
+        f"{', '.join(lacked)} are needed. Vote with `lobforge layering label` or `lobforge layering import`."
     )
+
+
+def lacking(true: int, false: int) -> list[str]:
+    """What so many cues labelled as layering and as not lack for a model; empty if nothing."""
+    counts = (
+        (true + false, LEAST_LABELS, "labels"),
+        (true, LEAST_OF_A_KIND, "cues that are layering"),
+        (false, LEAST_OF_A_KIND, "cues that are not"),
+    )
+    return [f"{least - have} more {what}" for have, least, what in counts if have < least]
 
 
 class Calibrated(NamedTuple):

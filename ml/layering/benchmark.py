@@ -170,6 +170,7 @@ def figures(folds: dict[str, Fold], whole: Fold, tests: Quiet, trials: list[Tria
             "false_alarms_per_hour": rate,
             "false_alarms_interval": [low / tests.hours, high / tests.hours],
             "precision": {str(base): _precision(recall, base, rate) for base in BASE_RATES},
+            "precision_at_least": {str(base): _precision(recall, base, high / tests.hours) for base in BASE_RATES},
             "precision_one_in_10_min": _precision(recall, DENSE, rate),
         }
     delays = layering.filter(pl.col(f"hit_{BUDGET}"))["delay_ms"]

@@ -29,7 +29,7 @@ def cues_of_day(
     budget: float | None = None,
     champion: "AdaptiveModel | None" = None,
 ) -> pl.DataFrame:
-    """The table `layering_cues` of a day, by the shipped scorer.
+    """The table `layering_cues` of a day, by the shipped scorer; no row where it cannot be judged (`Finder.unjudged`).
 
     Args:
         book_events: the table, in parts; of its columns `ml.market.days.tables.BOOK` are needed.
@@ -51,7 +51,7 @@ def cues_of_day(
         cues += detector.take(books, left.part(slice(now)))
         left = left.part(slice(now, None))
     cues += detector.take(trades=left)
-    return cue_frame(cues, detector.calibration.threshold)
+    return cue_frame([] if detector.finder.unjudged() else cues, detector.calibration.threshold)
 
 
 def cue_frame(cues: Sequence[Cue], threshold: float) -> pl.DataFrame:

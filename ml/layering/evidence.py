@@ -152,7 +152,7 @@ def slices(window: Window, row: dict[str, Any], instrument: Instrument) -> list[
         "decision": row["ts"],
     }
     moments = dict(sorted(moments.items(), key=lambda moment: moment[1]))  # slow pulls begin before the last placement
-    books = [book and dict(book) for book in stored.books_at(window, moments.values())]
+    books = [None if book is None else dict(book) for book in stored.books_at(window, moments.values())]
     return [
         {
             "moment": name,

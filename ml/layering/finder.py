@@ -107,6 +107,23 @@ class Finder:
         """Take best sizes i64 (seconds, 2) of the time before the first event: S is known from the start."""
         clusters.seed(self.memory, np.ascontiguousarray(sizes[-layout.SCALE_SECONDS :]))
 
+    def unjudged(self) -> str | None:
+        """Why no cue of an instrument can be given at all; None if cues can be."""
+        meta = self.lots.meta
+        if meta[lot.DIFFS] == 0:
+            if meta[lot.SNAPSHOTS] > 1:
+                return "the captures hold snapshots of the book alone: what happened between them is not known"
+            return "the captures hold no book that can be followed: a snapshot and the changes after it are needed"
+        if meta[lot.TRADES] == 0:
+            return (
+                "the captures hold no trades: a cancellation cannot be told from a trade. Record the trade stream too"
+            )
+        if meta[lot.DEEPEST] < layout.FEWEST_LEVELS:
+            return f"the book has {meta[lot.DEEPEST]} level per side: layers behind the best price are not shown"
+        if self.hours == 0:
+            return f"the book was known for less than the {layout.SCALE_NEEDS} s that the size scale needs"
+        return None
+
     def take(self, log: EventLog) -> Found:
         """Apply what was logged."""
         return self.run(log.streams()[0], log.timed_trades())

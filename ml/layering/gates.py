@@ -90,7 +90,7 @@ def brier(found: pl.DataFrame, source: str) -> Gate:
     """Brier score of the probabilities, against that of always giving the share of the training rows."""
     label = found["label"].to_numpy().astype(np.int64)
     if found.height < LEAST_TEST_CUES:
-        return Gate("brier", "insufficient", None, 0.25, True, source, _too_few(label))
+        return Gate("brier", "insufficient", None, 0.0, True, source, _too_few(label))
     p = found["probability"].to_numpy()
     value = float(((p - label) ** 2).mean())
     constant = float(((found["prior"].to_numpy() - label) ** 2).mean())

@@ -34,7 +34,7 @@ def hits(ts: I64, side: I64, truth: pl.DataFrame) -> I64:
 def labels(found: Found, truth: pl.DataFrame) -> tuple[I64, I64]:
     """Labels i64 (n): 1 planted layering, 0 not, NONE unknown; and the row of the episode that each cluster hits.
 
-    Unknown is a cluster at the time of an episode whose prices are hardly its: market orders that were pulled then.
+    Unknown is a cluster at the time of an episode that has few of its prices: other orders were pulled then, too.
     """
     episode = hits(found.header[:, layout.C_TS], found.header[:, layout.C_SIDE], truth)
     prices = truth["prices"].to_list()

@@ -58,7 +58,8 @@ def write(folder: Path, dataset: pl.DataFrame) -> int:
     files = dict[str, pl.DataFrame]()
     for part in rows.iter_slices(ROWS_A_FILE):
         first = datetime.fromtimestamp(part["timestamp"][0] // 1000, UTC)
-        files[f"layering_data_{first:%Y%m%d_%H%M%S}.parquet"] = part
+        name = f"layering_data_{first:%Y%m%d_%H%M%S}.parquet"
+        files[name] = pl.concat([files[name], part]) if name in files else part
     for name, part in files.items():
         sink = BytesIO()
         part.write_parquet(sink, compression="snappy")

@@ -20,7 +20,6 @@ from ml.layering.calibration import Calibration, calibrated
 from ml.layering.detector import Cue, Detector, shown
 from ml.layering.finder import Finder, Flow, joined
 from ml.layering.model import CueModel, load
-from ml.market.attribution import layout as lot
 from ml.market.book.layout import BookStream, TradeStream
 from ml.market.days.infer_instrument import infer_instrument
 from ml.market.decode.eventlog import EventLog
@@ -115,7 +114,7 @@ def _scanned(
         judged += len(found)
         cues += detector.judge(found)
         tell(f"{name}: {len(cues)} cues in {detector.finder.hours:.2f} h")
-    reason = unjudged(detector.finder)
+    reason = detector.finder.unjudged()
     return _document(
         calibration,
         [] if reason else [shown(cue, instrument) for cue in cues],
@@ -124,22 +123,6 @@ def _scanned(
         reason,
         quarantined,
     )
-
-
-def unjudged(finder: Finder) -> str | None:
-    """Why no cue of an instrument can be given at all; None if cues can be."""
-    meta = finder.lots.meta
-    if meta[lot.DIFFS] == 0:
-        if meta[lot.SNAPSHOTS] > 1:
-            return "the captures hold snapshots of the book alone: what happened between them is not known"
-        return "the captures hold no book that can be followed: a snapshot and the changes after it are needed"
-    if meta[lot.TRADES] == 0:
-        return "the captures hold no trades: a cancellation cannot be told from a trade. Record the trade stream too"
-    if meta[lot.DEEPEST] < layout.FEWEST_LEVELS:
-        return f"the book has {meta[lot.DEEPEST]} level per side: layers behind the best price are not shown"
-    if finder.hours == 0:
-        return f"the book was known for less than the {layout.SCALE_NEEDS} s that the size scale needs"
-    return None
 
 
 def _document(

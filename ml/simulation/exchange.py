@@ -204,6 +204,7 @@ def _makers(market: Exchange) -> tuple[I64, I64, NDArray[np.float64], I64]:
         prices[k] = len(ticks)
         offsets[k, : prices[k]] = ticks
         sizes[k, : prices[k]] = np.maximum(drawn[: prices[k]], 1).astype(np.int64)
+        # large orders follow the price within a second or two, as recorded ones do; small ladders rest longer
         timer = np.exp(rng.uniform(np.log(0.5), np.log(9.0))) * (0.12 if k < large else 1.0)
         whole = market.whole_ladders if k < large else 1.0
         habits[k] = rng.integers(1, 11), timer, 0.1, rng.random() < 0.3, whole

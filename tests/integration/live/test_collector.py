@@ -73,7 +73,7 @@ def test_what_training_lacks_is_said(ann, cues):
     for k, cue in enumerate(cues):
         ann.post(f"{COLLECTOR}/update-label", {"data_id": cue, "label": k != 0})
     found = ann.get(f"{MODEL}/status").json
-    assert found["missing"] == ["94 more labelled cues", "4 more cues labelled not layering"]
+    assert found["missing"] == ["94 more labels", "4 more cues that are not"]
     assert (found["champion"], found["labels"], found["last_request"]) == (None, 6, None)
     assert found["scorer"]["features"] == 24
 

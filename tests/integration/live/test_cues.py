@@ -74,3 +74,15 @@ def test_a_restart_in_between_gives_the_cues_of_the_batch(tmp_path):
     batch = scan([first, second], model=MODEL)["instruments"]["sim.SIMUSDT"]["cues"]
     assert live(chain_of(first)) + live(chain_of(second)) == batch
     assert {cue["end"] > START + 200 * 10**9 for cue in batch} == {True, False}
+
+
+def test_a_stored_day_without_trades_has_no_cues(tmp_path, monkeypatch):
+    """A cancellation cannot be told from a trade there: the scan says so, and the table stays empty."""
+    path = write(tmp_path / "sim__simusdt.jsonl", frames(layered(90), trades=False))
+    chain = chain_of(path)
+    instrument = infer_instrument(chain, "sim.SIMUSDT")
+    monkeypatch.setattr("ml.layering.detector.load", lambda: MODEL)
+    decoding = Decoding(list(raw_day(chain, instrument, "2025-03-03")), instrument, "2025-03-03")
+    events = list(decoding.book_events())
+    before = tail(next(iter(raw_day(chain, instrument, "2025-03-03"))), instrument, "2025-03-03")
+    assert days.cues_of_day(events, decoding.trades, before, instrument).is_empty()

@@ -52,3 +52,10 @@ def test_the_predecessors_own_folder_is_left_as_it_is(tmp_path):
     (tmp_path / "statistics.json").write_text('{"total_collected": 5}')
     assert write(tmp_path, cues(10)) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["statistics.json"]
+
+
+def test_files_that_begin_in_the_same_second_lose_no_cue(tmp_path):
+    """Cues of many instruments may share a second: they share a file, too."""
+    data = cues(250).with_columns(ts=pl.lit(cues(1)["ts"][0]))
+    assert write(tmp_path, data) == 1
+    assert sum(pl.read_parquet(path).height for path in tmp_path.glob("*.parquet")) == 250
