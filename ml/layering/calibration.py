@@ -4,7 +4,7 @@ Here: suppression of repeated cues, thresholds, and the bound on false alarms th
 Not here: scores (`ml.layering.model`).
 
 A threshold does not carry over from one instrument to another; one from fewer than `WHOLE_HOURS` of the instrument's
-flow is drawn towards that of the simulator.
+flow is drawn towards that of the simulator, but never so far that the flow itself would have contradicted the budget.
 """
 
 from dataclasses import dataclass
@@ -88,9 +88,19 @@ def calibrated(ts: I64, side: I64, scores: F64, hours: float, budget: float, sim
         return Calibration(simulated, budget, "simulator")
     own = threshold_for(ts, side, scores, int(budget * hours))
     weight = min(hours / WHOLE_HOURS, 1.0)
-    threshold = _inverse(weight * _logit(own) + (1 - weight) * _logit(simulated))
+    drawn = _inverse(weight * _logit(own) + (1 - weight) * _logit(simulated))
+    # minutes cannot show that a lower threshold is enough, but they can show that one is too low
+    least = threshold_for(ts, side, scores, most_alarms(budget * hours))
+    threshold = max(drawn, least)
     alarms = len(kept(ts, side, scores >= threshold))
     return Calibration(threshold, budget, "captures", hours, alarms, poisson_bound(alarms) / hours)
+
+
+def most_alarms(mean: float, share: float = 0.95) -> int:
+    """The largest count that a Poisson variable of a mean does not exceed with that probability."""
+    from scipy.stats import poisson
+
+    return int(poisson.ppf(share, mean))
 
 
 def poisson_bound(count: int, share: float = 0.95) -> float:

@@ -1,7 +1,7 @@
 """Clusters of large new lots that were pulled together, and their features. All compiled.
 
-A cluster holds lots of one side, near the mid, born within seconds of each other, of similar size, mostly untraded, and
-cancelled within half a second (or, piece by piece, within six). It is judged when the message after a pull has arrived:
+A cluster holds lots of one side that stood together near the mid, born within seconds of each other, of similar size,
+mostly untraded, and cancelled within half a second (or, piece by piece, within six). It is judged when the message after a pull has arrived:
 by then late trades are known, and so is whether the lots came back at other prices.
 
 Here: what is remembered of the past, which lots make a cluster, and its features.
@@ -325,7 +325,11 @@ def _judge(lots: State, finder: Clusters, side: int) -> None:
 
 @njit_no_alloc
 def _choose(lots: State, finder: Clusters, side: int, within: int) -> int:
-    """Put the numbers of the cluster's cancellations into `finder.best`; how many there are."""
+    """Put the numbers of the cluster's cancellations into `finder.best`; how many there are.
+
+    Of all sets of lots that stood together at one time, the one with the largest volume: an order that hops from price
+    to price leaves many cancellations, but was one order all the time.
+    """
     n = finder.meta[at.DIED_BID + side]
     deaths = finder.deaths[side]
     mid2 = finder.meta[at.TOP_BID] + finder.meta[at.TOP_ASK]
@@ -333,7 +337,7 @@ def _choose(lots: State, finder: Clusters, side: int, within: int) -> int:
     row = finder.near[at.N_ROW]
     size = finder.near[at.N_SIZE]
     born = finder.near[at.N_BORN]
-    new = finder.near[at.N_NEW]
+    died = finder.near[at.N_DIED]
     seen = 0
     k = n - 1
     while k >= max(n - at.DEATHS, 0) and seen < at.LOOKED_AT:
@@ -344,28 +348,35 @@ def _choose(lots: State, finder: Clusters, side: int, within: int) -> int:
             row[seen] = k & (at.DEATHS - 1)
             size[seen] = death[at.D_SIZE]
             born[seen] = death[at.D_BORN]
-            new[seen] = death[at.D_TS] == last
+            died[seen] = death[at.D_TS]
             seen += 1
         k -= 1
     most = 0
     smallest = -1
-    for i in range(seen):
-        volume = 0
-        news = 0
-        largest = int(at.SIZE_FACTOR * size[i])
-        for j in range(seen):  # without branches it becomes vector code
-            belongs = (size[i] <= size[j]) & (size[j] <= largest) & (abs(born[j] - born[i]) <= at.BIRTHS_NS)
-            volume += size[j] * belongs
-            news += new[j] * belongs
-        if news > 0 and volume > most:
-            most = volume
-            smallest = i
+    first_pull = 0
+    for p in range(seen):  # newest first: all lots up to p were there just before p was cancelled, if they were born
+        for i in range(p + 1):
+            if born[i] >= died[p]:
+                continue
+            volume = 0
+            news = 0
+            largest = int(at.SIZE_FACTOR * size[i])
+            for j in range(p + 1):  # without branches it becomes vector code
+                belongs = (size[i] <= size[j]) & (size[j] <= largest) & (born[j] < died[p])
+                belongs &= abs(born[j] - born[i]) <= at.BIRTHS_NS
+                volume += size[j] * belongs
+                news += (died[j] == last) & belongs
+            if news > 0 and volume > most:
+                most = volume
+                smallest = i
+                first_pull = died[p]
     if most < at.LEAST_VOLUME * finder.meta[at.SCALE]:
         return 0
     count = 0
     largest = int(at.SIZE_FACTOR * size[smallest])
     for j in range(seen):
-        if size[smallest] <= size[j] <= largest and abs(born[j] - born[smallest]) <= at.BIRTHS_NS:
+        similar = size[smallest] <= size[j] <= largest and abs(born[j] - born[smallest]) <= at.BIRTHS_NS
+        if similar and born[j] < first_pull <= died[j]:
             finder.best[count] = row[j]
             count += 1
     return count

@@ -40,9 +40,9 @@ DEATHS = 1024
 BIRTHS = 1024
 PAST = 4096
 LOOKED_AT = 64
-N_ROW, N_SIZE, N_BORN, N_NEW = range(4)
+N_ROW, N_SIZE, N_BORN, N_DIED = range(4)
 """Cancellations of large lots that one cluster is chosen from: the newest. Rows of `near`: the row of `deaths`, its
-size and birth, and whether the last message cancelled it."""
+size, birth and cancellation."""
 LAYERS = 32
 FEWEST_LEVELS = 2
 

@@ -332,10 +332,12 @@ def _both_sides(draw: _Draw) -> Episode:
     """Decoys of a third to two thirds of the size on the other side, pulled about the same time."""
     episode = _layering(draw, "both_sides")
     count = len(episode.prices)
+    # all of them stand before the first is pulled
+    placing = min(draw.placing, (episode.first_pull - draw.start) / SECOND - 0.3)
     decoys = zip(
         draw.ladder(-draw.side, count),
         draw.sizes(count, draw.rng.uniform(0.33, 0.67)),
-        draw.times(draw.start, draw.placing, count),
+        draw.times(draw.start, placing, count),
         draw.times(episode.first_pull + draw.seconds(-0.2, 0.8), draw.pull, count),
         strict=True,
     )

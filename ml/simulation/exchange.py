@@ -64,7 +64,7 @@ class Exchange:
     orders_per_second: float = 7.5
     jumps: float = 1.0
     jump_ticks: float = 34.0
-    makers: int = 12
+    makers: int = 13
     whole_ladders: float = 0.02
     background: float = 1.0
     reaction: float = 0.0
@@ -177,21 +177,24 @@ def _published(market: Exchange, start_ns: int, rows: I64, trades: I64, messages
 def _makers(market: Exchange) -> tuple[I64, I64, NDArray[np.float64], I64]:
     """The ladders of the makers.
 
-    Offsets in ticks and sizes in lots, i64 (makers, PRICES); (makers, 5) trigger in ticks, timer in s, share of
-    re-quotes on one side, whether a fill makes it pull, share of re-quotes of the whole ladder; number of prices.
+    Offsets in ticks and sizes in lots, i64 (makers, PRICES); (makers, 6) trigger in ticks, timer in s, share of
+    re-quotes on one side, whether a fill makes it pull, share of re-quotes of the whole ladder, share of orders placed
+    in another size than before; number of prices.
     """
     rng = np.random.default_rng([market.seed, 1])
     count = market.makers
     offsets = np.zeros((count, PRICES), np.int64)
     sizes = np.zeros((count, PRICES), np.int64)
-    habits = np.zeros((count, 5))
+    habits = np.zeros((count, 6))
     prices = np.zeros(count, np.int64)
     scale = market.best_size / 12.0 * LOT
-    large = max(count // 6, 2)
+    large = max(count // 4, 2)
     for k in range(count):
-        if k < large:
-            prices[k] = rng.integers(3, 6)
-            distance = np.sort(rng.uniform(150, 950, prices[k]))
+        far = k == large
+        busy = far or k == 0
+        if k <= large:
+            prices[k] = rng.integers(1, 3) if k == 0 else rng.integers(3, 6) if far else rng.integers(2, 5)
+            distance = np.sort(rng.uniform(1_400, 2_500, prices[k]) if far else rng.uniform(150, 950, prices[k]))
             drawn = rng.uniform(20, 36, prices[k]) * scale
         else:
             prices[k] = rng.integers(8, PRICES + 1) if k % 3 else rng.integers(5, 16)
@@ -204,10 +207,12 @@ def _makers(market: Exchange) -> tuple[I64, I64, NDArray[np.float64], I64]:
         prices[k] = len(ticks)
         offsets[k, : prices[k]] = ticks
         sizes[k, : prices[k]] = np.maximum(drawn[: prices[k]], 1).astype(np.int64)
-        # large orders follow the price within a second or two, as recorded ones do; small ladders rest longer
-        timer = np.exp(rng.uniform(np.log(0.5), np.log(9.0))) * (0.12 if k < large else 1.0)
-        whole = market.whole_ladders if k < large else 1.0
-        habits[k] = rng.integers(1, 11), timer, 0.1, rng.random() < 0.3, whole
+        timer = np.exp(rng.uniform(np.log(0.4), np.log(7.0)))
+        if k <= large:
+            timer *= 0.025 if busy else 1.0
+        whole = market.whole_ladders if k <= large else 1.0
+        varies = rng.choice([0.03, 0.2, 0.6]) if k <= large else 0.0
+        habits[k] = rng.integers(1, 11), timer, 0.1, rng.random() < 0.3, whole, varies
     return offsets, sizes, habits, prices
 
 
@@ -407,13 +412,15 @@ def _take(book, sign, size, ms, trades, hits, furthest):  # type: ignore[no-unty
 
 
 @plain
-def _quote(book, k, side, touch, offsets, sizes, prices):  # type: ignore[no-untyped-def]
-    """Place a maker's ladder on one side, relative to the touch."""
+def _quote(book, k, side, touch, offsets, sizes, shown, prices, varies):  # type: ignore[no-untyped-def]
+    """Place what is missing of a maker's ladder on one side, relative to the touch; at times in another size."""
     sign = 1 if side == 0 else -1
     for j in range(prices[k]):
         slot = (k * 2 + side) * PRICES + j
         if book.slots[slot] < 0:
-            order = _add(book, side, touch - sign * offsets[k, j], sizes[k, j], slot)
+            if np.random.random() < varies:
+                shown[slot] = int(sizes[k, j] * np.exp(np.random.normal(0.0, 0.35))) + 1
+            order = _add(book, side, touch - sign * offsets[k, j], shown[slot], slot)
             book.slots[slot] = order
 
 
@@ -461,6 +468,11 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
     quoted_at = np.zeros((makers, 2), np.int64)
     pending = np.full((makers, 2), -1, np.int64)
     next_timer = np.zeros(makers, np.int64)
+    shown = np.zeros(2 * makers * PRICES, np.int64)
+    for k in range(makers):
+        for side in range(2):
+            for j in range(prices[k]):
+                shown[(k * 2 + side) * PRICES + j] = sizes[k, j]
     centre = TICKS // 2
     meta[BID] = 0
     meta[ASK] = TICKS - 1
@@ -529,7 +541,7 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
             hazard = 6.8 * jumps * lively / (1 + np.exp(-5 * (toward - 1.15)))
             if np.random.random() >= hazard * dt:
                 continue
-            jump = max(int(np.random.gamma(1.3, jump_ticks / 1.3)), 1)
+            jump = max(int(np.random.gamma(1.6, jump_ticks / 1.6)), 1)
             returns = np.random.random() < 0.5
             walk = 2 + int(np.random.exponential(11.0))
             if not returns:
@@ -613,18 +625,19 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
                     )
                     _end_after(book, order, step, int(np.random.exponential(0.3) / dt))
         # background: near the touch, and far away
-        for _ in range(np.random.poisson(55.0 * background * dt)):
+        for _ in range(np.random.poisson(60.0 * background * dt)):
             side = int(np.random.random() < 0.5)
             sign = 1 if side == 0 else -1
             near = np.random.random()
             away = 1 + int(np.random.random() * 100) if near < 0.8 else 100 + int(np.random.exponential(500.0))
             tick = (bid if side == 0 else ask) - sign * away
-            size = int(np.exp(np.random.normal(-3.0, 1.3)) * LOT * best_size / 12) + 1
-            if near > 0.998:
-                size = int(np.random.uniform(5, 40) * LOT * best_size / 12)
-            order = _add(book, side, tick, size, BACKGROUND)
+            size = int(np.exp(np.random.normal(-3.25, 1.65)) * LOT * best_size / 12) + 1
             kind = np.random.random()
             mean = 0.05 if kind < 0.4 else 0.6 if kind < 0.72 else 29.0
+            if near > 0.996:
+                size = int(np.random.uniform(5, 40) * LOT * best_size / 12)
+                mean = 29.0
+            order = _add(book, side, tick, size, BACKGROUND)
             _end_after(book, order, step, int(np.random.exponential(mean) / dt))
         # makers
         for k in range(makers):
@@ -632,7 +645,7 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
                 if 0 <= pending[k, side] <= step:
                     pending[k, side] = -1
                     touch = bid if side == 0 else ask
-                    _quote(book, k, side, touch, offsets, sizes, prices)
+                    _quote(book, k, side, touch, offsets, sizes, shown, prices, habits[k, 5])
                     quoted_at[k, side] = touch
                 if hits[k, side]:
                     hits[k, side] = False
@@ -646,13 +659,12 @@ def _run(seed, steps, warm_up, price, rates, book, offsets, sizes, habits, price
             if timed:
                 next_timer[k] = step + int(np.random.exponential(habits[k, 1]) / dt) + 50
             if timed or (moved and np.random.random() < 0.1):
-                if np.random.random() >= habits[k, 4]:  # some orders of one side follow the price
+                if np.random.random() >= habits[k, 4]:  # an order follows the price
                     side = int(np.random.random() * 2)
-                    for j in range(prices[k]):
-                        order = book.slots[(k * 2 + side) * PRICES + j]
-                        if order >= 0 and np.random.random() < 0.8:
-                            _cancel(book, order)
-                    pending[k, side] = step + int(np.random.random() * 0.1 / dt)
+                    order = book.slots[(k * 2 + side) * PRICES + int(np.random.random() * prices[k])]
+                    if order >= 0:
+                        _cancel(book, order)
+                    pending[k, side] = step + int(np.random.random() * 0.03 / dt)
                     continue
                 skewed = int(np.random.random() * 2) if np.random.random() < habits[k, 2] else -1
                 for side in range(2):
