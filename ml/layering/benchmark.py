@@ -3,19 +3,21 @@
 Here: the figures.
 Not here: training (`ml.layering.training`), what hits what (`ml.layering.matching`).
 
-Each variant's recall comes from trees that never saw the variant, hard negatives likewise; thresholds are fixed on
-unplanted markets of training seeds. False alarms come from unplanted test markets, recall from planted ones.
+Each variant's recall comes from trees that never saw the variant, hard negatives likewise. A test market goes on for
+three hours before the test begins, unplanted; they fix its thresholds, as `lobforge layering scan --calibrate` does.
+False alarms are counted in what follows, recall in copies of it with planted episodes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from ml.core.time import SECOND
 from ml.layering import layout, placebos
-from ml.layering.calibration import kept, poisson_interval
-from ml.layering.finder import Flow, Found
+from ml.layering.calibration import WHOLE_HOURS, calibrated, kept, poisson_interval
+from ml.layering.finder import Finder, Flow, Found
 from ml.layering.layout import F64
 from ml.layering.legacy_rule import LegacySettings, alerts
 from ml.layering.matching import NONE, hits
@@ -38,15 +40,18 @@ from ml.layering.training import (
 )
 from ml.simulation import overlay
 from ml.simulation.episodes import LAYERING, M_GRID
-from ml.simulation.streams import TEST, TRAIN, planted, unplanted
+from ml.simulation.streams import PLANTED, TEST, TRAIN, planted, unplanted
 
 BUDGET = 2.0
 BASE_RATES = (0.1, 1.0, 10.0)
-"""Episodes an hour at which precision is told."""
+"""Episodes an hour at which precision is given."""
 LEAST = 40
 """Episodes for each size and variant."""
-MOST_STREAMS = 60
-"""Streams that are planted for them at most: some variants need a market that moves."""
+MARKETS = 8
+BEFORE_S = round(WHOLE_HOURS * 3600)
+"""Seconds of a test market before the test, on which its thresholds are fixed."""
+MOST_COPIES = 24
+"""Planted copies of a market at most: some variants need a price that moves."""
 OVERLAYS = 24
 OVERLAY_APART_S = 20
 """How often episodes are overlaid on a capture, and seconds of capture for each."""
@@ -61,8 +66,16 @@ class Trial(NamedTuple):
     truth: pl.DataFrame
 
 
+class Market(NamedTuple):
+    """A test market: earlier flow for its thresholds, the flow in which false alarms are counted, planted copies."""
+
+    before: Quiet
+    calm: Quiet
+    trials: list[Trial]
+
+
 class Fold(NamedTuple):
-    """Trees that never saw some variants, and their thresholds by budget."""
+    """Trees that never saw some variants, and their thresholds by budget on markets of training seeds."""
 
     model: CueModel
     thresholds: dict[float, float]
@@ -72,26 +85,31 @@ class Fold(NamedTuple):
         return self.model.predict(found.values)
 
 
+Thresholds = Callable[[Fold, Market], dict[float, float]]
+"""How the thresholds of a market are fixed, by budget."""
+
+
 def benchmark(
     hours: float, train_streams: int, quiet_streams: int, seconds: int, captures: Sequence[Flow], tell: Tell
 ) -> dict[str, Any]:
     """The figures on simulated streams, and of episodes overlaid on captures.
 
     Args:
-        hours: of unplanted test streams.
+        hours: of unplanted test market, without what thresholds are fixed on.
         train_streams: with episodes.
-        quiet_streams: without, for the thresholds.
-        seconds: length of each stream.
-        captures: real flow, on which nothing was trained.
+        quiet_streams: without, for the thresholds of an unknown instrument.
+        seconds: length of each training stream.
+        captures: real flow, on which nothing was trained and nothing is calibrated.
         tell: is told how far it is.
     """
     given = examples(range(train_streams), seconds, tell)
     calm = quiet(TRAIN, range(quiet_streams), seconds, tell)
     whole = fold(given, calm, ())
     folds = {name: fold(given, calm, (name,)) for name in VARIANTS} | {FEED_RESET: whole}
-    tell("trees are trained and thresholds fixed")
-    tests = quiet(TEST, range(max(round(hours * 3600 / seconds), 1)), seconds, tell)
-    simulated = figures(folds, whole, tests, test_trials(seconds, tell)) | {
+    tell("trees are trained")
+    markets = draw_markets(hours, tell)
+    simulated = figures(folds, whole, markets, of_market) | {
+        "uncalibrated": figures(folds, whole, markets, of_simulator),
         "train_clusters": len(given.labels),
         "threshold_hours": calm.hours,
         "legacy_rule": legacy(seconds),
@@ -101,22 +119,30 @@ def benchmark(
     return {"simulator": simulated, "overlay": overlaid}
 
 
+def of_market(fold: Fold, market: Market) -> dict[float, float]:
+    """Thresholds that the market's own earlier flow fixes."""
+    ts, side, found, hours = market.before.ts, market.before.side, market.before.found, market.before.hours
+    scores = fold.scores(found)
+    return {
+        budget: calibrated(ts, side, scores, hours, budget, simulated).threshold
+        for budget, simulated in fold.thresholds.items()
+    }
+
+
+def of_simulator(fold: Fold, market: Market) -> dict[float, float]:
+    """Thresholds for an instrument of which nothing is known."""
+    return fold.thresholds
+
+
 def overlay_figures(flow: Flow, folds: dict[str, Fold], whole: Fold, tell: Tell) -> dict[str, Any]:
     """Recall of episodes overlaid on a capture, at the simulator's thresholds, and the cues of the capture itself."""
-    tape = overlay.tape(flow.books, flow.trades, flow.instrument)
-    seconds = (int(flow.books.ts[-1]) - int(flow.books.ts[0])) // 10**9
+    seconds = (int(flow.books.ts[-1]) - int(flow.books.ts[0])) // SECOND
     count = max(seconds // OVERLAY_APART_S, 1)
-    trials = list[Trial]()
-    for turn in range(OVERLAYS):
-        variants = VARIANTS[turn % len(VARIANTS) :] + VARIANTS[: turn % len(VARIANTS)]
-        episodes = overlay.draw_episodes(tape, TEST.first_seed + turn, variants, count, TEST.episodes, TEST.sizes)
-        books, trades = overlay.plant(flow.books, flow.trades, episodes)
-        found, _ = found_in(Flow(flow.instrument, books, trades))
-        trials.append(Trial(found, overlay.truth(episodes, flow.instrument.id, turn)))
+    trials = [_copy(flow, TEST.first_seed + turn, turn, VARIANTS, count) for turn in range(OVERLAYS)]
     found, hours = found_in(flow)
-    clean = Quiet(found.header[:, layout.C_TS], found.header[:, layout.C_SIDE], found, hours)
+    clean = _quiet(found, hours)
     tell(f"{flow.instrument.id}: planted")
-    return figures(folds, whole, clean, trials)
+    return figures(folds, whole, [Market(_quiet(found.rows(slice(0)), 0.0), clean, trials)], of_simulator)
 
 
 def fold(given: Examples, calm: Quiet, without: Sequence[str]) -> Fold:
@@ -125,67 +151,130 @@ def fold(given: Examples, calm: Quiet, without: Sequence[str]) -> Fold:
     return Fold(model, dict(thresholds(model, calm)))
 
 
-def test_trials(seconds: int, tell: Tell) -> list[Trial]:
-    """Planted test streams until every variant of layering has `LEAST` episodes of every size."""
+def draw_markets(hours: float, tell: Tell, before_s: int = BEFORE_S) -> list[Market]:
+    """Test markets of so many unplanted hours together.
+
+    They are planted until every variant of layering has `LEAST` episodes of every size.
+    """
+    count = min(max(round(hours), 2), MARKETS)
+    seconds = round(hours * 3600 / count)
+    markets = list[Market]()
+    flows = list[Flow]()
+    for number in range(count):
+        stream = unplanted(TEST, number, before_s + seconds, REACTIONS[number % len(REACTIONS)])
+        flow = Flow(stream.instrument, stream.books, stream.trades)
+        before, after = flow.cut(int(flow.books.ts[0]) + before_s * SECOND)
+        finder = Finder(flow.instrument)
+        earlier = _quiet(finder.run(before.books, before.trades), finder.hours)
+        found = finder.run(after.books, after.trades)
+        markets.append(Market(earlier, _quiet(found, finder.hours - earlier.hours), []))
+        flows.append(after)
+        tell(f"test market {number}: {len(found):,} clusters in {markets[-1].calm.hours:.2f} h")
     missing = {(name, m): LEAST for name in LAYERING for m in M_GRID}
-    trials = list[Trial]()
-    for number in range(MOST_STREAMS):
-        reaction = REACTIONS[number % len(REACTIONS)]
-        stream = planted(TEST, number, VARIANTS, PER_HOUR * seconds // 3600, seconds, reaction)
-        found, _ = found_in(Flow(stream.instrument, stream.books, stream.trades))
-        trials.append(Trial(found, stream.truth))
-        for key in stream.truth.select("variant", "m").rows():
+    for turn in range(count * MOST_COPIES):
+        number = turn % count
+        trial = _copy(flows[number], TEST.first_seed + PLANTED + turn, turn // count, VARIANTS, PER_HOUR * seconds // 3600)
+        markets[number].trials.append(trial)
+        for key in trial.truth.select("variant", "m").rows():
             if key in missing:
                 missing[key] -= 1
-        left = sum(max(count, 0) for count in missing.values())
-        tell(f"planted test stream {number}: {left} episodes are left to plant")
+        left = sum(max(lacking, 0) for lacking in missing.values())
+        tell(f"planted copy {turn}: {left} episodes are left to plant")
         if left == 0:
             break
-    stream = planted(TEST, MOST_STREAMS, (FEED_RESET,), LEAST, seconds)
-    found, _ = found_in(Flow(stream.instrument, stream.books, stream.trades))
-    return [*trials, Trial(found, stream.truth)]
+    markets[0].trials.append(_copy(flows[0], TEST.first_seed + PLANTED - 1, 0, (FEED_RESET,), LEAST))
+    return markets
 
 
-def figures(folds: dict[str, Fold], whole: Fold, tests: Quiet, trials: list[Trial]) -> dict[str, Any]:
+def _copy(flow: Flow, seed: int, turn: int, variants: Sequence[str], count: int) -> Trial:
+    """Clusters of a flow with episodes of all variants in it; each turn begins with another variant and size."""
+    variants = [*variants[turn % len(variants) :], *variants[: turn % len(variants)]]
+    sizes = [*TEST.sizes[turn % len(TEST.sizes) :], *TEST.sizes[: turn % len(TEST.sizes)]]
+    tape = overlay.tape(flow.books, flow.trades, flow.instrument)
+    episodes = overlay.draw_episodes(tape, seed, variants, count, TEST.episodes, sizes)
+    books, trades = overlay.plant(flow.books, flow.trades, episodes)
+    found, _ = found_in(Flow(flow.instrument, books, trades))
+    return Trial(found, overlay.truth(episodes, flow.instrument.id, seed))
+
+
+def _quiet(found: Found, hours: float) -> Quiet:
+    return Quiet(found.header[:, layout.C_TS], found.header[:, layout.C_SIDE], found, hours)
+
+
+def figures(folds: dict[str, Fold], whole: Fold, markets: Sequence[Market], fixed: Thresholds) -> dict[str, Any]:
     """Recall, false alarms, precision and delay at each budget; those of `BUDGET` at the top."""
-    outcomes = pl.concat([_outcome(trial, folds, whole) for trial in trials])
-    layering = outcomes.filter(pl.col("label") == 1)
-    result: dict[str, Any] = {}
-    for budget in BUDGETS:
-        alarms = len(kept(tests.ts, tests.side, whole.scores(tests.found) >= whole.thresholds[budget]))
-        low, high = poisson_interval(alarms)
-        hit = f"hit_{budget}"
-        large = layering.filter(pl.col("m") >= 2)
-        recall = float(large[hit].mean() or 0.0)  # type: ignore[arg-type]
-        rate = alarms / tests.hours
-        result[str(budget)] = {
-            "recall": _shares(layering, "m", hit),
-            "recall_m1": float(layering.filter(pl.col("m") >= 1)[hit].mean() or 0.0),  # type: ignore[arg-type]
-            "recall_m2": recall,
-            "recall_m2_in_family": float(large[f"own_{budget}"].mean() or 0.0),  # type: ignore[arg-type]
-            "variants": _shares(large, "variant", hit),
-            "variants_in_family": _shares(large, "variant", f"own_{budget}"),
-            "hard_negatives": _shares(outcomes.filter(pl.col("label") == 0), "variant", hit),
-            "false_alarms": alarms,
-            "false_alarms_per_hour": rate,
-            "false_alarms_interval": [low / tests.hours, high / tests.hours],
-            "precision": {str(base): _precision(recall, base, rate) for base in BASE_RATES},
-            "precision_at_least": {str(base): _precision(recall, base, high / tests.hours) for base in BASE_RATES},
-            "precision_one_in_10_min": _precision(recall, DENSE, rate),
+    hours = sum(market.calm.hours for market in markets)
+    alarms = dict.fromkeys(BUDGETS, 0)
+    parts = list[pl.DataFrame]()
+    by_market = list[dict[str, float]]()
+    for market in markets:
+        limits = {name: fixed(trees, market) for name, trees in folds.items()} | {"": fixed(whole, market)}
+        scores = whole.scores(market.calm.found)
+        counted = {
+            budget: len(kept(market.calm.ts, market.calm.side, scores >= limits[""][budget])) for budget in BUDGETS
         }
+        alarms = {budget: count + counted[budget] for budget, count in alarms.items()}
+        outcomes = [_outcome(trial, folds | {"": whole}, limits) for trial in market.trials]
+        parts += outcomes
+        by_market.append(_of_one(market, counted[BUDGET], outcomes))
+    outcomes = pl.concat(parts)
+    layering = outcomes.filter(pl.col("label") == 1)
+    negatives = outcomes.filter(pl.col("label") == 0)
+    result = {str(budget): _at_budget(layering, negatives, budget, alarms[budget], hours) for budget in BUDGETS}
     delays = layering.filter(pl.col(f"hit_{BUDGET}"))["delay_ms"]
     return result[str(BUDGET)] | {
         "budget": BUDGET,
-        "hours": tests.hours,
+        "hours": hours,
         "episodes": layering.height,
         "delay_ms": {"median": delays.median(), "p95": delays.quantile(0.95)},
+        "markets": by_market,
         "budgets": result,
     }
 
 
+def _at_budget(
+    layering: pl.DataFrame, negatives: pl.DataFrame, budget: float, alarms: int, hours: float
+) -> dict[str, Any]:
+    low, high = poisson_interval(alarms)
+    hit = f"hit_{budget}"
+    large = layering.filter(pl.col("m") >= 2)
+    recall = _mean(large, hit)
+    rate = alarms / hours
+    return {
+        "recall": _shares(layering, "m", hit),
+        "recall_m1": _mean(layering.filter(pl.col("m") >= 1), hit),
+        "recall_m2": recall,
+        "recall_m2_in_family": _mean(large, f"own_{budget}"),
+        "variants": _shares(large, "variant", hit),
+        "variants_in_family": _shares(large, "variant", f"own_{budget}"),
+        "hard_negatives": _shares(negatives, "variant", hit),
+        "false_alarms": alarms,
+        "false_alarms_per_hour": rate,
+        "false_alarms_interval": [low / hours, high / hours],
+        "precision": {str(base): _precision(recall, base, rate) for base in BASE_RATES},
+        "precision_at_least": {str(base): _precision(recall, base, high / hours) for base in BASE_RATES},
+        "precision_one_in_10_min": _precision(recall, DENSE, rate),
+    }
+
+
+def _of_one(market: Market, alarms: int, outcomes: Sequence[pl.DataFrame]) -> dict[str, float]:
+    """Of one market, at `BUDGET`: its clusters an hour, false alarms and recall."""
+    large = pl.concat(outcomes).filter(pl.col("label") == 1, pl.col("m") >= 2)
+    return {
+        "hours": market.calm.hours,
+        "clusters_per_hour": len(market.calm.found) / market.calm.hours,
+        "false_alarms_per_hour": alarms / market.calm.hours,
+        "recall_m2": _mean(large, f"hit_{BUDGET}"),
+    }
+
+
+def _mean(outcomes: pl.DataFrame, column: str) -> float:
+    return float(outcomes[column].mean() or 0.0)  # type: ignore[arg-type]
+
+
 def placebo_recall(whole: Fold, seconds: int) -> dict[str, float]:
     """Recall of large episodes in a test stream, and in what placebos make of it."""
-    stream = planted(TEST, MOST_STREAMS + 1, tuple(LAYERING), PER_HOUR * seconds // 3600, seconds)
+    stream = planted(TEST, 0, tuple(LAYERING), PER_HOUR * seconds // 3600, seconds)
     flow, truth = placebos.unbroken(Flow(stream.instrument, stream.books, stream.trades), stream.truth)
     truth = truth.filter(pl.col("m") >= 2)
     changed = {"unchanged": (flow, truth)}
@@ -200,8 +289,8 @@ def _recall(fold: Fold, flow: Flow, truth: pl.DataFrame) -> float:
     return len(set(hits(ts, side, truth)[rows].tolist()) - {NONE}) / max(truth.height, 1)
 
 
-def _outcome(trial: Trial, folds: dict[str, Fold], whole: Fold) -> pl.DataFrame:
-    """For each episode of a trial: whether it is hit at each budget, by trees without its variant and by all."""
+def _outcome(trial: Trial, folds: dict[str, Fold], limits: dict[str, dict[float, float]]) -> pl.DataFrame:
+    """For each episode of a trial: whether it is hit at each budget, by trees without its variant and by all (``)."""
     found = trial.found
     ts, side = found.header[:, layout.C_TS], found.header[:, layout.C_SIDE]
     episode = hits(ts, side, trial.truth)
@@ -210,10 +299,10 @@ def _outcome(trial: Trial, folds: dict[str, Fold], whole: Fold) -> pl.DataFrame:
     count = trial.truth.height
     columns = {f"{prefix}_{budget}": np.zeros(count, bool) for prefix in ("hit", "own") for budget in BUDGETS}
     delay = np.full(count, np.nan)
-    for name, trees in [*((name, folds[name]) for name in np.unique(variants).tolist()), ("", whole)]:
-        scores = trees.scores(found)
+    for name in [*np.unique(variants).tolist(), ""]:
+        scores = folds[name].scores(found)
         for budget in BUDGETS:
-            rows = kept(ts, side, scores >= trees.thresholds[budget])
+            rows = kept(ts, side, scores >= limits[name][budget])
             rows = rows[episode[rows] != NONE]
             if name:
                 rows = rows[variants[episode[rows]] == name]

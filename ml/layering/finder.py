@@ -70,6 +70,30 @@ class Flow(NamedTuple):
     books: BookStream
     trades: TradeStream
 
+    def cut(self, ts: int) -> tuple["Flow", "Flow"]:
+        """What came before the first message at or after a time (ns UTC), and the rest."""
+        books = self.books
+        k = int(np.searchsorted(np.maximum.accumulate(books.ts), ts))
+        rows = int(books.end[k - 1]) if k else 0
+        arrival = books.arrival[k] if k < len(books.ts) else np.iinfo(np.int64).max
+        count = int(np.searchsorted(self.trades.arrival, arrival))
+        parts = list[Flow]()
+        for messages, levels, trades in (
+            (slice(0, k), slice(0, rows), slice(0, count)),
+            (slice(k, None), slice(rows, None), slice(count, None)),
+        ):
+            part = BookStream(
+                books.ts[messages],
+                books.arrival[messages],
+                books.flags[messages],
+                books.end[messages] - levels.start,
+                books.side[levels],
+                books.price[levels],
+                books.size[levels],
+            )
+            parts.append(Flow(self.instrument, part, self.trades.part(trades)))
+        return parts[0], parts[1]
+
 
 class Finder:
     """The cluster finder of one instrument.

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from ml.layering.calibration import WHOLE_HOURS, calibrated, kept, poisson_bound, poisson_interval, threshold_for
+from ml.layering.calibration import (
+    WHOLE_HOURS,
+    calibrated,
+    kept,
+    most_alarms,
+    poisson_bound,
+    poisson_interval,
+    threshold_for,
+)
 
 SECOND = 10**9
 
@@ -48,3 +56,15 @@ def test_zero_alarms_exclude_three_over_the_hours():
     assert poisson_bound(0) == pytest.approx(2.9957, abs=1e-4)
     assert poisson_interval(10) == pytest.approx((4.7954, 18.3904), abs=1e-4)
     assert poisson_interval(0)[0] == 0
+
+
+def test_minutes_can_show_that_the_simulators_threshold_is_too_low():
+    """Many alarms in a few minutes raise it at once; a few minutes without any leave it where it is."""
+    ts, side, scores = flow()
+    hours = 0.1
+    busy = calibrated(ts, side, scores, hours, 2, 0.5)
+    assert busy.alarms <= most_alarms(2 * hours) == 1
+    assert busy.threshold > 0.95
+    idle = calibrated(ts, side, scores * 0.1, hours, 2, 0.5)
+    assert idle.alarms == 0
+    assert 0.45 < idle.threshold <= 0.5

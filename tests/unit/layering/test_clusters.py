@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ml.layering import layout
 from ml.layering.features import FEATURES, NAMES
@@ -49,6 +51,57 @@ def test_its_features_are_those_of_the_script():
     assert f["nearest"] == pytest.approx(1e4 * 5.5 / 10_000.5, rel=1e-6)
     assert f["weight_change"] > 0
     assert len(FEATURES) == 24
+
+
+def test_an_order_that_hops_is_one_lot_at_a_time():
+    """Seven prices within four seconds, never two at once; a lot that stood beside two of them makes a pair with one."""
+    script = Script(80)
+    for k in range(7):
+        script.order(1, BID - 5 - k, 200 + k, 70_000 + 600 * k, 70_400 + 600 * k)
+    found = found_in(script)
+    assert len(found) == 7
+    assert found.header[:, layout.C_LAYERS].tolist() == [1] * 7
+    script.order(1, BID - 15, 210, 71_200, 72_000)
+    beside = found_in(script)
+    assert max(beside.header[:, layout.C_LAYERS]) == 2
+
+
+ORDERS = st.tuples(st.integers(0, 30), st.integers(2, 30), st.integers(100, 400))
+
+
+@given(st.lists(ORDERS, min_size=1, max_size=12, unique_by=lambda order: order[2]))  # an equal size would be a move
+@settings(max_examples=60, deadline=None)
+def test_a_cluster_is_the_largest_set_of_lots_that_stood_together(orders):
+    """Against every subset that a brute force tries: one alive at a time, of similar size and birth, with a new pull."""
+    script = Script(84)
+    lots = []
+    for k, (born, life, size) in enumerate(orders):
+        start, end = 70_000 + 200 * born, 70_000 + 200 * (born + life)
+        script.order(1, BID - 5 - k, size, start, end)
+        lots.append((start, end, size))
+    found = found_in(script)
+    volumes = {}
+    for last_pull, volume in found.header[:, [layout.C_LAST_PULL, layout.C_VOLUME]].tolist():
+        volumes.setdefault((last_pull - START) // MS, []).append(volume)
+    expected = {end: [largest_together(lots, end, 500), largest_together(lots, end, 6_000)] for _, end, _ in lots}
+    expected = {end: [volume for volume in both if volume] for end, both in expected.items()}
+    assert volumes.keys() == {end for end, both in expected.items() if both}
+    for end, told in volumes.items():
+        assert told[0] == expected[end][0]
+        assert told[-1] in expected[end]
+
+
+def largest_together(lots, now, within):
+    """Volume of the largest cluster whose last pull is at `now` (ms), its pulls within a time; 0 below 1.5 S."""
+    pulled = [lot for lot in lots if now - within <= lot[1] <= now]
+    largest = 0
+    for _, first_pull, _ in pulled:
+        standing = [lot for lot in pulled if lot[0] < first_pull <= lot[1]]
+        for born, _, size in standing:
+            group = [lot for lot in standing if size <= lot[2] <= 2.5 * size and abs(lot[0] - born) <= 4_000]
+            if any(lot[1] == now for lot in group):
+                largest = max(largest, sum(lot[2] for lot in group))
+    return largest if largest >= 152 else 0  # S is the size at the touch, 100, to 1 in 64
 
 
 def test_mirrored_sides_give_the_mirrored_cluster():
