@@ -38,6 +38,7 @@ def layering_cues(
     data_root: dg.ResourceParam[DataRoot],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Large orders that were placed and pulled together on one side: cues to look at, never proof of anything."""
+    from ml.layering import thresholds
     from ml.layering.days import cues_of_day
     from ml.market.days.samples import tail
     from ml.market.days.tables import BOOK
@@ -46,8 +47,10 @@ def layering_cues(
     before = tail(raw_frames.group(0), instrument, date)
     champion = champion_of(data_root, LAYERING_MODEL)
     events = prefetch(book_events.parts(*BOOK))
-    cues = cues_of_day(events, trades.collect(), before, instrument, listed.layering.budget, champion)
+    calibration = thresholds.of(data_root, instrument, listed.layering.budget)
+    cues = cues_of_day(events, trades.collect(), before, instrument, calibration, champion)
     counts = {"cues": cues.height, "indeterminate": cues.filter(pl.col("verdict") != "cue").height}
     counts |= {"champion": champion.id if champion else "none"}
+    counts |= {"threshold": calibration.threshold, "threshold from": calibration.source}
     yield dg.MaterializeResult(value=cues, metadata=counts)
     yield from rule_results("layering_cues", cues)

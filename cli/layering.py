@@ -8,6 +8,10 @@ from cli.lazy import Entry, group
 
 COMMANDS = {
     "scan": Entry("cli.layering_scan", "Find cues of layering in capture files, without a data root."),
+    "calibrate": Entry(
+        "cli.layering_calibrate",
+        "Fix the threshold of each instrument of the data root, from ordinary flow of its own.",
+    ),
     "demo": Entry(
         "cli.layering_demo",
         "Go from captures with planted episodes to a registered model of cues, on a data root of its own.",

@@ -1,7 +1,7 @@
 """`lobforge layering facts [FILE...]`: stylised facts of the simulated exchange, or of captures, beside the bands.
 
 Here: the command and its two outputs.
-Not here: what is measured (`ml.simulation.stylised`).
+Not here: what is measured (`ml.simulation.stylised`, `ml.layering.cluster_facts`).
 """
 
 from pathlib import Path
@@ -17,6 +17,7 @@ from ml.core import kernel_cache
 from ml.core.errors import CaptureError
 
 if TYPE_CHECKING:
+    from ml.layering.finder import Flow
     from ml.simulation.stylised import Band
 
 START_NS = 1_735_689_600 * 10**9
@@ -35,10 +36,12 @@ def main(
 
     Returns 0, 1 if a fact of the simulated exchange lies outside its band.
     """
-    from ml.simulation.stylised import compare
+    from ml.layering import cluster_facts
+    from ml.simulation import stylised
 
     say(kernel_cache.notice())
-    rows = compare(_captured(files) if files else _simulated(seeds, minutes))
+    facts = _captured(files) if files else _simulated(seeds, minutes)
+    rows = [*stylised.compare(facts), *cluster_facts.compare(facts)]
     if as_json:
         told = [_told(band, value, holds) for band, value, holds in rows]
         print(orjson.dumps({"facts": told}, option=orjson.OPT_INDENT_2).decode())
@@ -64,23 +67,23 @@ def _told(band: "Band", value: float, holds: bool) -> dict[str, object]:
 
 def _simulated(seeds: int, minutes: int) -> dict[str, float]:
     """The mean of each fact over markets of the first seeds."""
+    from ml.layering.finder import Flow
     from ml.simulation.exchange import Exchange, run
     from ml.simulation.instrument import INSTRUMENT
-    from ml.simulation.stylised import measure
 
     found: list[dict[str, float]] = []
     for seed in range(1, seeds + 1):
         market = run(Exchange(seed, minutes * 60), START_NS)
-        found.append(measure(market.books, market.trades, INSTRUMENT))
+        found.append(_measured(Flow(INSTRUMENT, market.books, market.trades)))
     return {name: sum(facts[name] for facts in found) / seeds for name in found[0]}
 
 
 def _captured(files: list[Path]) -> dict[str, float]:
+    from ml.layering.finder import Flow
     from ml.market.days.infer_instrument import infer_instrument
     from ml.market.files import captures, index
     from ml.market.files.capture_sequence import link
     from ml.simulation.plant_files import read_events
-    from ml.simulation.stylised import measure
 
     chain = link(captures.expand(files), lambda path: index.scan(path)[0])
     names = chain.instruments()
@@ -90,4 +93,11 @@ def _captured(files: list[Path]) -> dict[str, float]:
     books, trades = read_events(chain, instrument)
     if len(books.ts) == 0 or len(trades.ts) == 0:
         raise CaptureError(f"{names[0]}: the captures hold no book, or no trades. Name captures of both.")
-    return measure(books, trades, instrument)
+    return _measured(Flow(instrument, books, trades))
+
+
+def _measured(flow: "Flow") -> dict[str, float]:
+    from ml.layering import cluster_facts
+    from ml.simulation import stylised
+
+    return stylised.measure(flow.books, flow.trades, flow.instrument) | cluster_facts.measure(flow)

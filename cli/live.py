@@ -53,6 +53,7 @@ def _replay(
     root: DataRoot, listed: Config, chain: CaptureSequence, model: TrainedModel | None, show: bool
 ) -> dict[str, Any]:
     from ml.evaluation.parity import Batch, Parity
+    from ml.layering import thresholds
     from ml.layering.detector import shipped_detector
     from ml.promotion.registry import champion_of
 
@@ -69,7 +70,8 @@ def _replay(
             continue
         stored = _stored_features(root, listed, chain, instrument_id)
         batch = Batch(stored) if stored is not None else None
-        runner = Runner(instrument, model, batch, cues=shipped_detector(instrument, listed.layering.budget, of_cues))
+        calibration = thresholds.of(root, instrument, listed.layering.budget)
+        runner = Runner(instrument, model, batch, cues=shipped_detector(instrument, calibration, of_cues))
         for row in runner.stream(chain):
             found.take(row)
             if show:

@@ -241,18 +241,17 @@ def _signals(root: DataRoot, options: Options, emit: Report) -> Callable[[str, d
     """A function that feeds frames to one live runner per symbol, keeps the newest rows, and emits the signals."""
     from live.runner import Runner, promoted
     from ml.core import config
+    from ml.layering import thresholds
     from ml.layering.detector import shipped_detector
     from ml.promotion.registry import champion_of
 
     listed = config.load(root)
     model = promoted(root, "champion")
     of_cues = champion_of(root, LAYERING_MODEL)
-    runners = {
-        instrument.symbol: Runner(
-            instrument, model, store=root, cues=shipped_detector(instrument, listed.layering.budget, of_cues)
-        )
-        for instrument in (listed.instrument(f"{options.venue}.{name}") for name in options.symbols)
-    }
+    runners = dict[str, Runner]()
+    for instrument in (listed.instrument(f"{options.venue}.{name}") for name in options.symbols):
+        cues = shipped_detector(instrument, thresholds.of(root, instrument, listed.layering.budget), of_cues)
+        runners[instrument.symbol] = Runner(instrument, model, store=root, cues=cues)
     for runner in runners.values():
         runner.prepare()  # before the first connection: compiling would block it until it timed out
 

@@ -149,6 +149,10 @@ class DataRoot:
         """Requests to train the model of cues, a SQLite file."""
         return self.layering / "requests.db"
 
+    def calibration(self, instrument: str) -> Path:
+        """From which score on a cluster of an instrument is a cue."""
+        return self.layering / "calibration" / f"{instrument}.json"
+
     @property
     def patterns(self) -> Path:
         """Cues of layering in the predecessor's files."""

@@ -235,7 +235,7 @@ class AdaptiveModel:
             offset=trained.offset,
             threshold=trained.threshold,
             is_learned=trained.is_learned,
-            collected_at=float(rows["threshold"][0]),
+            collected_at=float(rows["threshold"].min()),  # type: ignore[arg-type]
             trained_until=int(CueRows.of(rows).end.max()),
             rows=rows.height,
             positives=int(rows["label"].sum()),

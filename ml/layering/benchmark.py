@@ -173,7 +173,9 @@ def draw_markets(hours: float, tell: Tell, before_s: int = BEFORE_S) -> list[Mar
     missing = {(name, m): LEAST for name in LAYERING for m in M_GRID}
     for turn in range(count * MOST_COPIES):
         number = turn % count
-        trial = _copy(flows[number], TEST.first_seed + PLANTED + turn, turn // count, VARIANTS, PER_HOUR * seconds // 3600)
+        trial = _copy(
+            flows[number], TEST.first_seed + PLANTED + turn, turn // count, VARIANTS, PER_HOUR * seconds // 3600
+        )
         markets[number].trials.append(trial)
         for key in trial.truth.select("variant", "m").rows():
             if key in missing:

@@ -1,8 +1,8 @@
 """Clusters of large new lots that were pulled together, and their features. All compiled.
 
 A cluster holds lots of one side that stood together near the mid, born within seconds of each other, of similar size,
-mostly untraded, and cancelled within half a second (or, piece by piece, within six). It is judged when the message after a pull has arrived:
-by then late trades are known, and so is whether the lots came back at other prices.
+mostly untraded, and cancelled within half a second (or, piece by piece, within six). It is judged when the message
+after a pull has arrived: by then late trades are known, and so is whether the lots came back at other prices.
 
 Here: what is remembered of the past, which lots make a cluster, and its features.
 Not here: attribution (`ml.market.attribution`), the score (`ml.layering.model`), which clusters become cues

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from ml.core.instruments import Instrument
+from ml.layering.calibration import Calibration
 from ml.layering.detector import Cue, shipped_detector
 from ml.layering.tables import CUES
 from ml.market.book import layout as at
@@ -26,7 +27,7 @@ def cues_of_day(
     trades: pl.DataFrame,
     before: np.ndarray,
     instrument: Instrument,
-    budget: float | None = None,
+    calibration: Calibration | None = None,
     champion: "AdaptiveModel | None" = None,
 ) -> pl.DataFrame:
     """The table `layering_cues` of a day, by the shipped scorer; no row where it cannot be judged (`Finder.unjudged`).
@@ -36,10 +37,10 @@ def cues_of_day(
         trades: the table.
         before: samples of the hour before the day (`ml.market.days.samples.tail`): S reaches back into it.
         instrument: whose day it is.
-        budget: false alarms an hour at which cues are collected; None takes the scorer's.
+        calibration: from which score on; None takes the simulator's threshold.
         champion: the model that learned from votes, if there is one.
     """
-    detector = shipped_detector(instrument, budget, champion)
+    detector = shipped_detector(instrument, calibration, champion)
     invalid = np.flatnonzero(before[:, at.VALID] == 0)
     known = before[invalid[-1] + 1 :] if len(invalid) else before
     detector.finder.seed(known[:, [at.BID_SIZE, at.ASK_SIZE]])

@@ -93,7 +93,7 @@ class Detector:
         model: the scorer.
         calibration: from which score on.
         champion: the model that learned from votes, whose answer is in the final score; one that learned from cues of
-            another threshold is not asked.
+            a higher threshold alone is not asked.
     """
 
     def __init__(
@@ -106,8 +106,8 @@ class Detector:
         self.instrument = instrument
         self.model = model
         self.calibration = calibration
-        same = champion is not None and champion.card.collected_at == calibration.threshold
-        self.champion = champion if same else None
+        covers = champion is not None and champion.card.collected_at <= calibration.threshold
+        self.champion = champion if covers else None
         self.finder = Finder(instrument)
         self._last = {1: -SUPPRESSED_NS, -1: -SUPPRESSED_NS}
 
@@ -140,18 +140,19 @@ class Detector:
 
 
 def shipped_detector(
-    instrument: Instrument, budget: float | None = None, champion: "AdaptiveModel | None" = None
+    instrument: Instrument, calibration: Calibration | None = None, champion: "AdaptiveModel | None" = None
 ) -> Detector:
-    """The detector that needs nothing but the instrument: the shipped scorer at the simulator's threshold.
+    """The detector with the shipped scorer.
 
     Args:
         instrument: whose events it takes.
-        budget: false alarms an hour; None takes the scorer's.
+        calibration: from which score on; None takes the simulator's threshold at the scorer's budget.
         champion: see `Detector`.
     """
     model = load()
-    aim = model.card.budget if budget is None else budget
-    return Detector(instrument, model, Calibration(model.card.threshold_at(aim), aim, "simulator"), champion)
+    budget = model.card.budget
+    known = calibration or Calibration(model.card.threshold_at(budget), budget, "simulator")
+    return Detector(instrument, model, known, champion)
 
 
 def cue_of(instrument: Instrument, found: Found, row: int, scores: F64, threshold: float) -> Cue:

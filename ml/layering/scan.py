@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from ml.layering import layout
 from ml.layering.calibration import Calibration, calibrated
 from ml.layering.detector import Cue, Detector, shown
 from ml.layering.finder import Finder, Flow, joined
+from ml.layering.layout import F64
 from ml.layering.model import CueModel, load
-from ml.market.book.layout import BookStream, TradeStream
+from ml.market.book.layout import I64, BookStream, TradeStream
 from ml.market.days.infer_instrument import infer_instrument
 from ml.market.decode.eventlog import EventLog
 from ml.market.decode.stream import Stream, arrivals
@@ -101,11 +102,7 @@ def _scanned(
     quarantined = Counter[str]()
     if quiet is not None and name in quiet.instruments():
         tell(f"{name}: calibrating")
-        flow = Finder(instrument)
-        found = joined([flow.take(log) for log in events(quiet, instrument, quarantined)])
-        scores = model.scores(found)[:, 1]
-        ts, side = found.header[:, layout.C_TS], found.header[:, layout.C_SIDE]
-        calibration = calibrated(ts, side, scores, flow.hours, budget, calibration.threshold)
+        calibration = ordinary_flow(quiet, instrument, model, quarantined).calibration(budget, calibration.threshold)
     detector = Detector(instrument, model, calibration)
     cues = list[Cue]()
     judged = 0
@@ -122,6 +119,31 @@ def _scanned(
         0 if reason else judged,
         reason,
         quarantined,
+    )
+
+
+class Ordinary(NamedTuple):
+    """Clusters of ordinary flow: times (ns UTC), sides and scores, and the hours over which they could be found."""
+
+    ts: I64
+    side: I64
+    scores: F64
+    hours: float
+
+    def calibration(self, budget: float, simulated: float) -> Calibration:
+        """The calibration for a budget, see `calibrated`."""
+        return calibrated(self.ts, self.side, self.scores, self.hours, budget, simulated)
+
+
+def ordinary_flow(
+    chain: CaptureSequence, instrument: Instrument, model: CueModel, quarantined: Counter[str] | None = None
+) -> Ordinary:
+    """The scored clusters of an instrument in captures; what could not be read is counted in `quarantined`."""
+    finder = Finder(instrument)
+    refused = Counter[str]() if quarantined is None else quarantined
+    found = joined([finder.take(log) for log in events(chain, instrument, refused)])
+    return Ordinary(
+        found.header[:, layout.C_TS], found.header[:, layout.C_SIDE], model.scores(found)[:, 1], finder.hours
     )
 
 

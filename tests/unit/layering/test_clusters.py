@@ -54,7 +54,7 @@ def test_its_features_are_those_of_the_script():
 
 
 def test_an_order_that_hops_is_one_lot_at_a_time():
-    """Seven prices within four seconds, never two at once; a lot that stood beside two of them makes a pair with one."""
+    """Seven prices within four seconds, never two at once; a lot that stood beside two of them pairs with one."""
     script = Script(80)
     for k in range(7):
         script.order(1, BID - 5 - k, 200 + k, 70_000 + 600 * k, 70_400 + 600 * k)
@@ -72,7 +72,7 @@ ORDERS = st.tuples(st.integers(0, 30), st.integers(2, 30), st.integers(100, 400)
 @given(st.lists(ORDERS, min_size=1, max_size=12, unique_by=lambda order: order[2]))  # an equal size would be a move
 @settings(max_examples=60, deadline=None)
 def test_a_cluster_is_the_largest_set_of_lots_that_stood_together(orders):
-    """Against every subset that a brute force tries: one alive at a time, of similar size and birth, with a new pull."""
+    """Against every set that a brute force tries: lots that all stood at one time, of similar size and birth."""
     script = Script(84)
     lots = []
     for k, (born, life, size) in enumerate(orders):

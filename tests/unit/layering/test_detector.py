@@ -57,8 +57,14 @@ class Champion:
 
 @pytest.mark.parametrize(
     ("champion", "final"),
-    [(Champion(0.8), 0.9), (Champion(0.6), 0.8), (Champion(0.5), 0.5), (Champion(0.8, collected_at=0.7), 1.0)],
-    ids=["agrees", "just agrees", "does not", "learned from others"],
+    [
+        (Champion(0.8), 0.9),
+        (Champion(0.6), 0.8),
+        (Champion(0.5), 0.5),
+        (Champion(0.8, collected_at=0.7), 0.9),
+        (Champion(0.8, collected_at=0.95), 1.0),
+    ],
+    ids=["agrees", "just agrees", "does not", "learned from more", "learned from higher scores alone"],
 )
 def test_the_champion_is_in_the_final_score(champion, final):
     """Of a cue of score 1: their mean, or half of it."""
