@@ -23,7 +23,7 @@ VERSIONS = {
     "dataset": 3,
     "drift": 2,
     "learning": 3,
-    "layering": 2,
+    "layering": 3,
 }
 """The version of each part. `kernel` is frames to events, trades, validity, samples and the checkpoint of a day;
 `features.*` are the feature families of `base_110`."""

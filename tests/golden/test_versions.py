@@ -67,8 +67,9 @@ def simulated_tables(ingested):
 
 
 def recorded_tables(market):
-    """Features and labels of the recorded Binance minutes."""
+    """Features, labels and layering cues of the recorded Binance minutes."""
     from ml.core.config import LabelPlan
+    from ml.layering.scan import flows_of
     from ml.learning import from_captures
     from ml.market.days.infer_instrument import infer_instrument
     from tests.support.scenario import chain_of
@@ -76,12 +77,26 @@ def recorded_tables(market):
     found = {}
     for name in RECORDED:
         folder, stem = name.split("/")
-        chain = chain_of(*sorted((market / folder).glob(f"{stem}*")))
+        paths = sorted((market / folder).glob(f"{stem}*"))
+        chain = chain_of(*paths)
         (instrument,) = chain.instruments()
         made = from_captures.make(chain, infer_instrument(chain, instrument), "2024-07-19", LabelPlan())
         found[f"features {instrument}"] = "features", digest(made.features)
         found[f"future_labels {instrument}"] = "future_labels", digest(made.labels)
+        for flow in flows_of(paths):
+            found[f"layering_cues {instrument}"] = "layering_cues", digest(cues_in(flow).explode("prices"))
     return found
+
+
+def cues_in(flow):
+    """The cues of a flow at a threshold that a recorded minute reaches."""
+    from ml.layering.calibration import Calibration
+    from ml.layering.days import cue_frame
+    from ml.layering.detector import Detector
+    from ml.layering.model import load
+
+    low = Calibration(0.05, 2.0, "simulator")
+    return cue_frame(Detector(flow.instrument, load(), low).take(flow.books, flow.trades), low.threshold)
 
 
 def candle_tables(_):

@@ -83,8 +83,8 @@ def test_times_and_ids_ascend(published):
 
 def test_sizes_scale_with_the_typical_best_size():
     """Everything grows with it, so nothing may depend on an absolute size."""
-    small = measure(*run(Exchange(1, 120, best_size=3.0), START)[:2], INSTRUMENT)
-    large = measure(*run(Exchange(1, 120, best_size=30.0), START)[:2], INSTRUMENT)
+    small = measure(*run(Exchange(1, 300, best_size=3.0), START)[:2], INSTRUMENT)
+    large = measure(*run(Exchange(1, 300, best_size=30.0), START)[:2], INSTRUMENT)
     for name in ("best_size_median", "depth_1000_ticks", "added_per_second", "traded_per_second"):
         assert 5 < large[name] / small[name] < 20
 
