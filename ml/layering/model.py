@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from ml.core.errors import ModelRefused
+from ml.core.versions import LAYERING, code_version
 from ml.layering import trees
 from ml.layering.features import NAMES
 from ml.layering.finder import Found
@@ -55,6 +56,7 @@ class CueCard:
         rows: clusters it was trained on.
         positives: how many of these were planted.
         trained_on: what market and episodes.
+        code_version: of the clusters that it was trained on.
     """
 
     features: tuple[str, ...]
@@ -64,6 +66,7 @@ class CueCard:
     rows: int
     positives: int
     trained_on: str
+    code_version: str
 
     def threshold_at(self, budget: float) -> float:
         """The simulator's threshold for a budget: of those on record the one of the largest budget that it allows."""
@@ -114,7 +117,8 @@ def load(folder: Path = SHIPPED) -> CueModel:
     """Read a scorer; only text and json are ever read.
 
     Raises:
-        ModelRefused: a file is missing or is not the one that was saved, or the features are not the running ones.
+        ModelRefused: a file is missing or is not the one that was saved, or its clusters are not those of the running
+            code.
     """
     try:
         texts = {name: (folder / name).read_text() for name in ("model.txt", "card.json", "manifest.json")}
@@ -123,14 +127,20 @@ def load(folder: Path = SHIPPED) -> CueModel:
             if _sha256(texts[name]) != expected:
                 raise ModelRefused(f"{folder / name} is not the file that was saved: its hash differs. Build it again.")
         document = json.loads(texts["card.json"])
-    except (OSError, json.JSONDecodeError, KeyError) as error:
+        pairs = tuple((budget, threshold) for budget, threshold in document["thresholds"])
+        card = CueCard(**document | {"features": tuple(document["features"]), "thresholds": pairs})
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ModelRefused(f"The scorer in {folder} is incomplete: {error}. Build it again.") from error
-    pairs = tuple((budget, threshold) for budget, threshold in document["thresholds"])
-    card = CueCard(**document | {"features": tuple(document["features"]), "thresholds": pairs})
     if card.features != NAMES:
         differs = sorted(set(card.features) ^ set(NAMES))
         raise ModelRefused(
             f"The scorer in {folder} has other features ({differs or 'in another order'}). Build it again."
+        )
+    running = code_version(LAYERING)
+    if card.code_version != running:
+        raise ModelRefused(
+            f"The scorer in {folder} was trained on clusters of {card.code_version}, but {running} is running. "
+            "Build it again."
         )
     return CueModel(trees.read(texts["model.txt"]), card, texts["model.txt"])
 

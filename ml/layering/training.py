@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ml.core import versions
 from ml.core.errors import DatasetError
 from ml.layering import layout
 from ml.layering.calibration import threshold_for
@@ -125,7 +126,7 @@ def thresholds(model: CueModel, flow: Quiet) -> tuple[tuple[float, float], ...]:
     return tuple((budget, threshold_for(flow.ts, flow.side, scores, int(budget * flow.hours))) for budget in BUDGETS)
 
 
-EMPTY = CueCard(NAMES, ((BUDGET, 0.5),), BUDGET, 0.0, 0, 0, "")
+EMPTY = CueCard(NAMES, ((BUDGET, 0.5),), BUDGET, 0.0, 0, 0, "", versions.code_version(versions.LAYERING))
 
 
 def shipped(streams: int, quiet_streams: int, seconds: int, tell: Tell) -> CueModel:
@@ -148,5 +149,6 @@ def shipped(streams: int, quiet_streams: int, seconds: int, tell: Tell) -> CueMo
         rows=len(given.labels),
         positives=int(given.labels.sum()),
         trained_on=f"simulated market, family train, {streams} x {seconds} s with every variant planted",
+        code_version=versions.code_version(versions.LAYERING),
     )
     return CueModel.of(booster, card)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.core.instruments import Instrument
+from ml.core.versions import LAYERING, code_version
 from ml.layering.features import NAMES
 from ml.layering.model import CueCard, CueModel
 from ml.layering.trees import Trees
@@ -20,7 +21,7 @@ BID, ASK = 10_000, 10_001
 STEP_MS = 50
 
 
-CARD = CueCard(NAMES, ((2.0, 0.5), (1.0, 0.7)), 2.0, 1.0, 1, 1, "nothing")
+CARD = CueCard(NAMES, ((2.0, 0.5), (1.0, 0.7)), 2.0, 1.0, 1, 1, "nothing", code_version(LAYERING))
 
 
 def stump(feature: str, threshold: float, small: float, large: float) -> CueModel:

@@ -1,5 +1,6 @@
 """Clusters become cues at the threshold of their instrument; the attribution's doubt is part of the answer."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_the_threshold_of_a_budget_is_the_largest_that_is_on_record():
 
 
 def test_the_same_rows_give_the_same_trees(tmp_path):
-    """And a scorer whose file was changed is refused."""
+    """And a scorer whose file was changed is refused, or one that learned from clusters of other code."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=(400, len(NAMES)))
     label = (values[:, 0] > 0).astype(np.int64)
@@ -126,6 +127,9 @@ def test_the_same_rows_give_the_same_trees(tmp_path):
     (tmp_path / "0" / "model.txt").write_text(texts[0].replace("tree", "Tree", 1))
     with pytest.raises(ModelRefused, match=r"model\.txt"):
         load(tmp_path / "0")
+    CueModel(models[0].trees, replace(CARD, code_version="layering 0"), models[0].text).save(tmp_path / "1")
+    with pytest.raises(ModelRefused, match="trained on clusters of layering 0"):
+        load(tmp_path / "1")
 
 
 def test_a_hit_is_on_the_side_and_at_the_time_of_the_pulls():
