@@ -25,6 +25,11 @@ from ml.storage.durable import write_text
 
 SHIPPED = Path(__file__).parent / "shipped"
 ROUNDS = 400
+RISES = ("lot_size", "depth_share", "layers", "rest", "moved_share")
+FALLS = ("two_sided",)
+"""Features that, all others being equal, may only raise or only lower a score. A variant that training does not have is
+else taken for harmless where such a feature is extreme: layers that follow the price, if moved lots were all market
+makers' in training."""
 PARAMS: dict[str, Any] = {
     "objective": "binary",
     "num_leaves": 31,
@@ -40,6 +45,8 @@ PARAMS: dict[str, Any] = {
     "force_row_wise": True,
     "num_threads": 1,
     "seed": 1,
+    "monotone_constraints": [(name in RISES) - (name in FALLS) for name in NAMES],
+    "monotone_constraints_method": "intermediate",
 }
 
 

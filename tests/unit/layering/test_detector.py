@@ -13,7 +13,7 @@ from ml.layering.detector import Detector
 from ml.layering.features import NAMES
 from ml.layering.finder import Finder, Found
 from ml.layering.matching import NONE, hits, labels
-from ml.layering.model import CueModel, fit, load
+from ml.layering.model import FALLS, RISES, CueModel, fit, load
 from ml.layering.trees import FILLED
 from tests.support.layered import BID, CARD, INSTRUMENT, MS, START, layered, stump
 
@@ -96,6 +96,18 @@ def test_scores_are_those_of_lightgbm(rows):
         three.append(booster.predict(changed, num_threads=1))
     np.testing.assert_array_equal(scores, np.stack([np.min(three, axis=0), three[1], np.max(three, axis=0)], axis=1))
     np.testing.assert_array_equal(found.values, new)
+
+
+def test_more_of_what_layering_is_never_lowers_a_score():
+    """By the trees that ship, for clusters drawn over the ranges of the features."""
+    rng = np.random.default_rng(0)
+    values = rng.gamma(1.0, 2.0, (300, len(NAMES)))
+    model = load()
+    for names, sign in ((RISES, 1), (FALLS, -1)):
+        for name in names:
+            more = values.copy()
+            more[:, NAMES.index(name)] += rng.gamma(1.0, 1.0, len(values))
+            assert (sign * (model.predict(more) - model.predict(values)) >= 0).all(), name
 
 
 def test_trees_that_treat_missing_values_apart_are_refused():
