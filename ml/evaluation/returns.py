@@ -188,31 +188,62 @@ def overfitting(performance: np.ndarray) -> float | None:
     return float((below / (trials - 1) <= 0.5).mean())
 
 
-def paired_return(equity: pl.DataFrame, other: pl.DataFrame, capital: float) -> Paired:
+def paired_return(equity: pl.DataFrame, other: pl.DataFrame, step: int = SECOND) -> Paired:
     """Net return of one strategy less another's over blocks of 600 s, where days are too few for a Sharpe ratio.
 
     The interval is that of a moving-block bootstrap (`ml.evaluation.ab_test.standard_error`).
 
     Args:
-        equity: ts (i64 ns), equity (f64, null where unknown), one row a second, ascending.
+        equity: ts (i64 ns), equity (f64, 1 at the start, null where unknown), ascending.
         other: of the other strategy, at the same times.
-        capital: what both began with.
+        step: ns between marks; a change is known only between two that are so far apart and both known.
     """
     both = equity.join(other, on="ts", suffix="_other").sort("ts")
     lead = pl.col("equity") - pl.col("equity_other")
-    # a change is known only between neighbouring seconds that are both known
-    changes = both.select("ts", change=pl.when(pl.col("ts").diff() == SECOND).then(lead.diff()) / capital).drop_nulls()
-    if changes.is_empty():
+    changes = both.select("ts", change=pl.when(pl.col("ts").diff() == step).then(lead.diff())).drop_nulls()
+    if changes.height < 2:
         return Paired(0, None, None, None)
     ts = changes["ts"].to_numpy()
-    values = changes["change"].to_numpy() * (BLOCK_NS // SECOND)
+    values = changes["change"].to_numpy() * (BLOCK_NS / step)
     blocks = ab_test.block_count(ts, BLOCK_NS)
     if blocks < ab_test.MIN_BLOCKS:
         return Paired(blocks, None, None, None)
+    mean, low, high = mean_interval(ts, values)
+    return Paired(blocks, mean, low, high)
+
+
+def mean_interval(ts: np.ndarray, values: np.ndarray) -> tuple[float, float | None, float | None]:
+    """Mean of autocorrelated values and its interval at 95 % over blocks of 600 s; no bounds with too few blocks.
+
+    Args:
+        ts: i64 ns, ascending, one at least.
+        values: f64.
+    """
+    mean = float(values.mean())
+    blocks = ab_test.block_count(ts, BLOCK_NS)
+    if blocks < ab_test.MIN_BLOCKS:
+        return mean, None, None
     width = ab_test.student(_quantile((1 + CONFIDENCE) / 2), blocks)
     width *= ab_test.standard_error(ts, values, BLOCK_NS, ab_test.DRAWS, ab_test.SEED)
-    mean = float(values.mean())
-    return Paired(blocks, mean, mean - width, mean + width)
+    return mean, mean - width, mean + width
+
+
+def probability_not_worse(own: np.ndarray, other: np.ndarray) -> float | None:
+    """Chance that the ratio of one strategy is at least that of another, by resampling days in pairs.
+
+    Args:
+        own: returns of UTC days, f64.
+        other: of the other strategy on the same days.
+    """
+    if ratio_per_period(own) is None or ratio_per_period(other) is None:
+        return None
+    picks = np.random.default_rng(ab_test.SEED).integers(0, len(own), (ab_test.DRAWS, len(own)))
+    both = np.stack([own, other])[:, picks]
+    spread = both.std(axis=2, ddof=1)
+    # a draw of one day alone has no ratio and says nothing
+    ratios = np.divide(both.mean(axis=2), spread, out=np.full_like(spread, np.nan), where=spread > 0)
+    known = np.isfinite(ratios).all(axis=0)
+    return float((ratios[0] >= ratios[1])[known].mean()) if known.any() else None
 
 
 def drawdown(equity: np.ndarray) -> np.ndarray:

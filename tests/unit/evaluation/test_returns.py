@@ -139,10 +139,10 @@ def test_over_short_data_two_strategies_are_compared_by_blocks():
     """Two hours: one earns a basis point of the capital every ten minutes more than the other."""
     noise = np.random.default_rng(1).normal(0, 1e-6, 7_201).cumsum()
     lead = np.arange(7_201) * 1e-4 / 600
-    found = returns.paired_return(seconds(1 + noise + lead), seconds(1 + noise), 1.0)
+    found = returns.paired_return(seconds(1 + noise + lead), seconds(1 + noise))
     assert (found.blocks, found.mean) == (12, pytest.approx(1e-4, rel=1e-6))
     assert found.lower <= found.mean <= found.upper
-    equal = returns.paired_return(seconds(1 + noise), seconds(np.ones(7_201)), 1.0)
+    equal = returns.paired_return(seconds(1 + noise), seconds(np.ones(7_201)))
     assert equal.lower < 0 < equal.upper
     assert "over" not in str(equal)
     assert "12 blocks" in str(equal)
@@ -151,16 +151,16 @@ def test_over_short_data_two_strategies_are_compared_by_blocks():
 def test_an_unknown_interval_is_left_out_of_the_comparison():
     """What happened while a mark was unknown is attributed to no block."""
     jump = np.where(np.arange(7_201) >= 3_600, 1.5, 1.0)
-    found = returns.paired_return(seconds(jump, missing=(3_599, 3_600)), seconds(np.ones(7_201)), 1.0)
+    found = returns.paired_return(seconds(jump, missing=(3_599, 3_600)), seconds(np.ones(7_201)))
     assert (found.mean, found.lower, found.upper) == (0, 0, 0)
 
 
 def test_few_blocks_have_no_interval():
     """Nine blocks, and no rows at all."""
-    short = returns.paired_return(seconds(np.ones(5_400)), seconds(np.ones(5_400)), 1.0)
+    short = returns.paired_return(seconds(np.ones(5_400)), seconds(np.ones(5_400)))
     assert (short.blocks, short.mean) == (9, None)
     assert str(short) == "not computed: 9 blocks of 600 s, 10 are needed"
-    assert returns.paired_return(seconds([]), seconds([]), 1.0).blocks == 0
+    assert returns.paired_return(seconds([]), seconds([])).blocks == 0
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
@@ -174,3 +174,15 @@ def test_the_interval_of_a_share_is_wilsons(hits, misses):
         return
     expected = binomtest(hits, count).proportion_ci(method="wilson")
     assert returns.share_interval(hits, count) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_the_chance_not_to_be_worse_counts_days_in_pairs():
+    """A strategy that earns a little more each day is better in every draw; the same one is never worse."""
+    values = of_days(1, 60)
+    assert returns.probability_not_worse(values + 0.001, values) == 1
+    assert returns.probability_not_worse(values, values) == 1
+    assert returns.probability_not_worse(values - 0.001, values) == 0
+    other = of_days(2, 60)
+    forth, back = returns.probability_not_worse(values, other), returns.probability_not_worse(other, values)
+    assert forth + back == pytest.approx(1)
+    assert returns.probability_not_worse(values, np.zeros(60)) is None
