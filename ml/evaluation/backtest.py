@@ -15,14 +15,14 @@ it; in a real market it may, by luck, on any single trade.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from ml.core.time import MS, SECOND
+from ml.core.time import MS
+from ml.evaluation.backtest_report import Execution, Outcome
 from ml.evaluation.books import ASK, BID, PRICE, SIZE
 from ml.evaluation.fills import queue_ahead, queue_fills, walk
 from ml.labels.classes import DOWN, NEUTRAL
@@ -33,35 +33,6 @@ LEVEL_SHARE = 0.1
 """Of the best level, that an order may have."""
 LATENCIES_MS = (0, 50, 100, 200, 300, 500)
 FEES_BPS = (0.0, 1.0, 2.0, 3.5, 5.0, 7.5, 10.0)
-
-
-class Outcome(StrEnum):
-    """What became of a decision."""
-
-    DONE = "done"
-    UNKNOWN_BOOK = "unknown_book"
-    TOO_SMALL = "too_small"
-    NOT_FILLED = "not_filled"
-    BEYOND_BOOK = "beyond_book"
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How orders reach the market and what they cost.
-
-    Args:
-        entry: ns from sending an order to its arrival.
-        response: ns from there until its answer is known.
-        taker_fee: fraction of the notional.
-        maker_fee: fraction of the notional; negative is a rebate.
-        patience: ns that a maker order rests before it is cancelled; the cancel takes `entry` too.
-    """
-
-    entry: int = 100 * MS
-    response: int = 100 * MS
-    taker_fee: float = 0.0005
-    maker_fee: float = 0.0002
-    patience: int = 5 * SECOND
 
 
 class Decisions(NamedTuple):

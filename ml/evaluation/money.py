@@ -8,7 +8,6 @@ entry cost, so there is no leverage; equity is the mean over instruments.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -19,9 +18,19 @@ from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.core.time import MINUTE, MS, SECOND
 from ml.evaluation import backtest, returns
-from ml.evaluation.backtest import FEES_BPS, LATENCIES_MS, Decisions, Execution, Outcome, Result
+from ml.evaluation.backtest import FEES_BPS, LATENCIES_MS, Decisions, Result
+from ml.evaluation.backtest_report import (
+    CANDIDATE,
+    SEEDS,
+    BacktestReport,
+    Execution,
+    Figure,
+    Outcome,
+    Point,
+    Traded,
+)
 from ml.evaluation.books import Resting, books_at, level_changes
-from ml.evaluation.returns import Paired, Sharpe
+from ml.learning import metrics
 from ml.market.book.layout import BookStream
 from ml.market.days.samples import whole_messages
 from ml.market.days.tables import BOOK, book_stream, trade_stream
@@ -30,92 +39,6 @@ from ml.storage.parquet import Stored
 
 INVERSE = ("binance-coinm", "bybit-inverse")
 """Venues whose contracts are settled in the base currency: what they earn is not price x size."""
-CANDIDATE = "candidate"
-NO_BLOCKS = Paired(0, None, None, None)
-
-
-@dataclass(frozen=True)
-class Point:
-    """One point of a curve: what round trips of takers earn at a latency (ms) and a fee (bps of each notional).
-
-    `net_bps` is the mean per round trip, of the entry's notional; the bounds are at 95 %, None with too little data.
-    """
-
-    latency_ms: float
-    fee_bps: float
-    trades: int
-    win_rate: float | None
-    net_bps: float | None
-    net_lower: float | None
-    net_upper: float | None
-
-
-@dataclass(frozen=True)
-class Traded:
-    """What one strategy did.
-
-    Args:
-        name: `candidate`, or its rival's.
-        outcomes: decisions by what became of them (`ml.evaluation.backtest.Outcome`).
-        win_rate: share of round trips that earned something after fees; None without any.
-        win_lower: bound at 95 % (Wilson), None without any.
-        win_upper: the other bound.
-        net_bps: mean per round trip after fees, bps of the entry's notional.
-        net_lower: bound at 95 % over blocks of 600 s, None with too few of them.
-        net_upper: the other bound.
-        break_even_bps: the fee of each order, in bps, at which all of it earns nothing.
-        sharpe: of the returns of UTC days.
-        daily: date and return of each UTC day.
-        marks: time (ns) and equity each minute, 1 at the start, None where it is not known.
-    """
-
-    name: str
-    outcomes: dict[str, int]
-    win_rate: float | None
-    win_lower: float | None
-    win_upper: float | None
-    net_bps: float | None
-    net_lower: float | None
-    net_upper: float | None
-    break_even_bps: float | None
-    sharpe: Sharpe
-    daily: list[tuple[str, float]]
-    marks: list[tuple[int, float | None]]
-
-    @property
-    def equity(self) -> pl.DataFrame:
-        """The marks as a frame: ts, equity."""
-        return pl.DataFrame(self.marks, schema={"ts": pl.Int64(), "equity": pl.Float64()}, orient="row")
-
-    @property
-    def trades(self) -> int:
-        """Round trips whose result is known."""
-        return self.outcomes.get(Outcome.DONE, 0)
-
-
-@dataclass(frozen=True)
-class BacktestReport:
-    """Candidate and rival on the same rows.
-
-    Args:
-        predictions_sha256: hash of the file of predictions that was traded.
-        rival: name of the rival.
-        execution: latency and fees of all but the curves.
-        traded: both strategies; none where there are no rows.
-        makers: the candidate as maker, behind the cautious queue and behind the kinder one.
-        curve: the candidate over latency at the fee in force, and over fees at the latency in force.
-        paired: net return of the candidate less the rival's over blocks of 600 s.
-        left_out: instruments that are not traded here, and why.
-    """
-
-    predictions_sha256: str
-    rival: str
-    execution: Execution
-    traded: list[Traded] = field(default_factory=list[Traded])
-    makers: list[Traded] = field(default_factory=list[Traded])
-    curve: list[Point] = field(default_factory=list[Point])
-    paired: Paired = NO_BLOCKS
-    left_out: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class _Day(NamedTuple):
@@ -127,6 +50,11 @@ class _Day(NamedTuple):
     marks: pl.DataFrame
 
 
+def execution(config: Config) -> Execution:
+    """Latency and fees of a backtest: the taker's fee is that of the labels."""
+    return Execution(taker_fee=config.labels.taker_fee)
+
+
 def run(
     root: DataRoot, config: Config, test: pl.DataFrame, rival: str, horizon: int, predictions_sha256: str
 ) -> BacktestReport:
@@ -135,12 +63,12 @@ def run(
     Args:
         root: where the events, trades, validity and labels of the rows' days are stored.
         config: instruments and the taker's fee.
-        test: instrument, ts, `predicted` and `rival` (classes i8), one row per time.
+        test: instrument, ts, `direction`, `predicted` and `rival` (classes i8), one row per time.
         rival: its name.
         horizon: seconds from a decision to leaving.
         predictions_sha256: hash of the file that holds the predictions.
     """
-    how = Execution(taker_fee=config.labels.taker_fee)
+    how = execution(config)
     dated = test.with_columns(date=pl.from_epoch(pl.col("ts"), time_unit="ns").dt.date().cast(pl.String()))
     left_out: dict[str, str] = {}
     days: list[_Day] = []
@@ -159,7 +87,32 @@ def run(
     ]
     makers = [_traded(queue, [(day, day.makers[queue]) for day in days], capital, how) for queue in days[0].makers]
     paired = returns.paired_return(traded[0].equity, traded[1].equity, MINUTE)
-    return BacktestReport(predictions_sha256, rival, how, traded, makers, _curve(days, how), paired, left_out)
+    figures = headline(test, traded[0], horizon)
+    return BacktestReport(predictions_sha256, rival, how, traded, makers, _curve(days, how), paired, figures, left_out)
+
+
+def headline(test: pl.DataFrame, own: Traded, horizon: int) -> list[Figure]:
+    """The three figures that the predecessors were sold by, each with its interval at 95 %.
+
+    Args:
+        test: direction, predicted, ts of the candidate's test rows.
+        own: what the candidate did.
+        horizon: seconds.
+    """
+    direction, predicted, ts = (test[name].to_numpy() for name in ("direction", "predicted", "ts"))
+    block = max(returns.BLOCK_NS, 10 * horizon * SECOND)
+    draws = metrics.bootstrap_macro_f1(direction, predicted, ts, block)
+    low, high = np.nanquantile(draws, [(1 - returns.CONFIDENCE) / 2, (1 + returns.CONFIDENCE) / 2])
+    score = float(metrics.macro_f1(metrics.confusion(direction, predicted)))
+    ratio = own.sharpe
+    named = [
+        (score, float(low), float(high), f"{test.height} rows"),
+        (own.win_rate, own.win_lower, own.win_upper, f"{own.trades} round trips"),
+        (ratio.ratio, ratio.lower, ratio.upper, f"{ratio.days} UTC days, {returns.MIN_DAYS} decide"),
+    ]
+    return [
+        Figure(name, *values[:3], seeds, values[3]) for (name, seeds), values in zip(SEEDS.items(), named, strict=True)
+    ]
 
 
 def _day(

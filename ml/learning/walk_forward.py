@@ -8,6 +8,7 @@ hold-out gate opens them, once (`ml.evaluation.holdout`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,33 @@ def slice_scores(test: pl.DataFrame) -> pl.DataFrame:
 
 def _sigmas(panel: Stored) -> Iterator[pl.DataFrame]:
     return panel.parts("instrument", "ts", "sigma")
+
+
+@dataclass(frozen=True)
+class WalkForwardReport:
+    """Scores of a candidate's folds as plain rows.
+
+    Args:
+        expanding: per fold, trained on all before it (`fold_scores`).
+        sliding: per fold, trained on as many rows as the first one.
+        slices: of the expanding folds' test rows (`slice_scores`).
+    """
+
+    expanding: list[dict[str, Any]]
+    sliding: list[dict[str, Any]]
+    slices: list[dict[str, Any]]
+
+
+def report(
+    rows: Rows, tuned: Tuned | None, predictions: pl.DataFrame, panel: Stored, threads: int
+) -> WalkForwardReport:
+    """The scores of stored predictions and of folds that slide; empty where nothing was tuned for too few rows."""
+    if tuned is None:
+        return WalkForwardReport([], [], [])
+    folds = rows.folds(FIRST_SHARE, N_SPLITS, sliding=True)
+    sliding = predict(rows, folds, trainer(tuned.model, tuned.options, threads))
+    slices = slice_scores(with_regime(predictions.filter(pl.col("part") == "test"), panel))
+    return WalkForwardReport(fold_scores(predictions).to_dicts(), fold_scores(sliding).to_dicts(), slices.to_dicts())
 
 
 def probabilities(predictions: pl.DataFrame) -> np.ndarray:

@@ -61,8 +61,8 @@ def decide(seed: int, ic: float) -> Outcome:
     asked = [
         gates.rows(panel.height, [INSTRUMENT.id], {}, ""),
         gates.improvement(test, rival, first=True, experiment=DEFAULT, source=""),
-        gates.train_gap(predictions, ""),
-        gates.calibration(test, rival, ""),
+        gates.train_gap(predictions, DEFAULT, ""),
+        gates.calibration(test, rival, DEFAULT, ""),
     ]
     return Outcome(seed, gates.decide(asked), float(asked[1].value or 0.0), asked[1].detail)
 

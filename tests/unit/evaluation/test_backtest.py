@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ml.core.time import MS, SECOND
 from ml.evaluation import backtest
-from ml.evaluation.backtest import Decisions, Execution, Outcome
+from ml.evaluation.backtest import Decisions
+from ml.evaluation.backtest_report import Execution, Outcome
 from ml.evaluation.books import Resting, books_at, level_changes
 from tests.support import tape
 
