@@ -21,7 +21,7 @@ VERSIONS = {
     "legacy_files": 1,
     "legacy_features": 2,
     "dataset": 3,
-    "drift": 2,
+    "drift": 3,
     "learning": 4,
     "layering": 2,
 }

@@ -145,8 +145,12 @@ def _day(
             seen_entry_exit = met["seen", 0.0], met["entry", base], met["exit", base]
             makers |= _makers(root, at, decisions, sizes, known, seen_entry_exit, how)
     marks = read(root.partition("future_labels", *at)).select("ts", mid="mid_units").collect()
-    within = pl.col("ts").is_between(int(ts[0]), int(ts[-1]) + horizon + longest + MINUTE)
-    return _Day(instrument.id, takers, makers, marks.filter(within & (pl.col("ts") % MINUTE == 0)))
+    begin = int(ts[0]) // MINUTE * MINUTE
+    within = pl.col("ts").is_between(begin, int(ts[-1]) + horizon + longest + MINUTE, closed="right")
+    # nothing is held yet, so the first mark needs no price
+    first = pl.DataFrame({"ts": [begin], "mid": [None]}, schema=marks.schema)
+    each = pl.concat([first, marks.filter(within & (pl.col("ts") % MINUTE == 0))])
+    return _Day(instrument.id, takers, makers, each)
 
 
 def _makers(

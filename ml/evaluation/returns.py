@@ -260,7 +260,7 @@ def share_interval(hits: int, count: int) -> tuple[float, float] | None:
     share = hits / count
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     width = z / (1 + z**2 / count) * sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return centre - width, centre + width
+    return max(centre - width, 0.0), min(centre + width, 1.0)
 
 
 def _error(returns: np.ndarray, daily: float) -> float:

@@ -9,15 +9,17 @@ import polars as pl
 
 from ml.core.config import Config
 from ml.core.errors import RegistryError
-from ml.core.paths import DataRoot
+from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 from ml.evaluation import money
 from ml.evaluation.backtest_report import BacktestReport
 from ml.evaluation.gates import Rival
 from ml.learning import metrics
 from ml.learning.experiment import Experiment
+from ml.learning.models.trained import load
 from ml.learning.tuned import Tuned
 from ml.promotion.registry import Registry
 from ml.storage.commit import manifest
+from ml.storage.decisions import journal
 from ml.storage.parquet import Stored
 
 NOBODY = "nobody"
@@ -80,3 +82,10 @@ def backtest(
     rival, rows = rival_of(root, registry.of(experiment.name), experiment, tuned, test)
     answered = rows.with_columns(rival=pl.Series(rival.predicted, dtype=pl.Int8()))
     return money.run(root, config, answered, rival.name, experiment.horizon, source)
+
+
+def gains_of(root: DataRoot, name: str = DEFAULT_EXPERIMENT) -> dict[str, float] | None:
+    """Each feature's share of what an experiment's champion gained by it; None while there is none."""
+    lines = journal(root, name)
+    champion = lines[-1].champion if lines else None
+    return load(root.model(champion)).describe() if champion else None
