@@ -51,7 +51,7 @@ def test_both_strategies_traded_the_test_rows(learned):
     test = predictions.filter(pl.col("part") == "test")
     assert 0 < own["outcomes"][Outcome.DONE] <= sum(own["outcomes"].values()) <= test.height
     assert own["marks"][0][1] == 1
-    assert test["ts"].min() <= own["marks"][0][0] < own["marks"][-1][0]
+    assert own["marks"][0][0] <= test["ts"].min() < own["marks"][-1][0]
     sealed = predictions.filter(pl.col("part") == "sealed")
     assert own["marks"][-1][0] < sealed["ts"].max()
     assert [figure["seeds"] for figure in report["figures"]] == [0.414, 0.466, 1.5]
