@@ -23,6 +23,7 @@ def labels(draw):
     return start[order], (start + np.array(horizon, np.int64) * SECOND)[order]
 
 
+@pytest.mark.promise("D9")
 @settings(max_examples=60, deadline=None)
 @given(labels(), st.sampled_from([0, 5 * SECOND]))
 def test_no_training_label_touches_the_test_span(times, embargo):

@@ -66,6 +66,7 @@ def perturbed(data, since):
     )
 
 
+@pytest.mark.promise("D9")
 @pytest.mark.parametrize("number", range(N_SPLITS))
 def test_no_model_sees_its_test_block_or_what_follows(data, folds, honest, number):
     """Another future leaves the trees of all folds up to this one as they were, and changes those after it."""
