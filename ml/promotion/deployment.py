@@ -109,6 +109,7 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
         "lineage_trials": lineage.trials(root, evidence.panel, evidence.tuned) if evidence.tuned else 0,
         "baseline": evidence.tuned.baseline if evidence.tuned else None,
         "predictions_sha256": told.sha256,
+        "backtest_sha256": _digest(asdict(evidence.backtest)),
         "canaries": [asdict(canary) for canary in evidence.canaries],
         "parity": asdict(evidence.parity),
         "gates": gates.as_dicts(answers),
@@ -209,6 +210,9 @@ def _log(root: DataRoot, registry: Registry, evidence: Evidence, content: dict[s
     values = {gate["name"]: gate["value"] for gate in content["gates"] if gate["value"] is not None}
     means = {name: scores[name].mean() for name in scores.columns if name not in ("fold", "rows")}
     values |= {f"mean_{name}": float(mean) for name, mean in means.items() if isinstance(mean, float)}
+    for figure in evidence.backtest.figures:
+        bounds = {"": figure.value, " lower": figure.lower, " upper": figure.upper}
+        values |= {f"{figure.name}{suffix}": value for suffix, value in bounds.items() if value is not None}
     assert evidence.tuned  # noqa: S101 - a candidate was tuned
     params = evidence.tuned.options | {"model": evidence.tuned.model, "trials": evidence.tuned.n_trials}
     tags = {
