@@ -15,7 +15,7 @@ import polars as pl
 from ml.core.config import Config
 from ml.core.errors import DatasetError
 from ml.core.paths import DataRoot
-from ml.evaluation import gates, holdout, latency, verdict
+from ml.evaluation import gates, holdout, latency, returns, verdict
 from ml.evaluation.backtest_report import BacktestReport
 from ml.evaluation.findings import Canary, ParityReport
 from ml.evaluation.gates import Gate
@@ -106,6 +106,7 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
         "feature_set": {"name": features.name, "hash": features.hash},
         "code_version": features.code_version,
         "trials": evidence.tuned.n_trials if evidence.tuned else 0,
+        "overfitting": returns.search_overfitting(evidence.tuned.trials) if evidence.tuned else None,
         "lineage_trials": lineage.trials(root, evidence.panel, evidence.tuned) if evidence.tuned else 0,
         "baseline": evidence.tuned.baseline if evidence.tuned else None,
         "predictions_sha256": told.sha256,
