@@ -149,6 +149,8 @@ def step(life: Life, plan: LifecyclePlan, now: int, outcome: Outcome, faults: Se
         return Step("refuse", life.beside, wrong)
     if outcome == "worse":
         return Step("refuse", life.beside, "it loses more than allowed against the champion")
+    if outcome == "equal":
+        return Step("refuse", life.beside, "with enough data to see the required gain, it is not better")
     if life.stage is Stage.SHADOW:
         if hours < plan.shadow_hours:
             return None
@@ -157,8 +159,6 @@ def step(life: Life, plan: LifecyclePlan, now: int, outcome: Outcome, faults: Se
         return None
     if outcome == "better":
         return Step("promote", life.beside, f"better than the champion after {hours:.1f} h of split traffic")
-    if outcome == "equal":
-        return Step("refuse", life.beside, "with enough data to see the required gain, it is not better")
     if now - life.challenged_at >= plan.longest_hours * HOUR:
         return Step("insufficient", life.beside, f"undecided after {plan.longest_hours:g} h")
     return None

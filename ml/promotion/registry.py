@@ -14,6 +14,7 @@ leaves the journal's head in force: `reconcile` moves the aliases back to it.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -105,6 +106,12 @@ class Registry:
     def of(self, name: str) -> "Registry":
         """The models of another name."""
         return self if name == self.name else Registry(self.root, name, self.clock)
+
+    def timed(self, clock: Callable[[], int]) -> "Registry":
+        """The same models, with decisions dated by another clock (ns UTC)."""
+        found = copy(self)
+        found.clock = clock
+        return found
 
     def register(
         self,
