@@ -57,6 +57,9 @@ COMMANDS = {
         MODELS,
         attribute="app",
     ),
+    "lifecycle": Entry(
+        "cli.lifecycle", "How a model becomes champion, and how it is rolled back.", MODELS, attribute="app"
+    ),
     "init": Entry("cli.init", "Create or repair the data root, the Dagster instance and the model store.", OPERATIONS),
     "doctor": Entry("cli.doctor", "Say what is wrong with the data root, and how to fix it.", OPERATIONS),
     "ui": Entry("cli.ui", "Start the Dagster web server and daemon on the data root's instance.", OPERATIONS),
