@@ -53,7 +53,13 @@ COMMANDS = {
     ),
     "models": Entry(
         "cli.models",
-        "List models, show who was champion when, go back to an earlier version, retire one.",
+        "List and compare models, promote one, go back to an earlier version, retire one.",
+        MODELS,
+        attribute="app",
+    ),
+    "decisions": Entry(
+        "cli.decisions",
+        "What was decided about models, when, by whom and on which evidence.",
         MODELS,
         attribute="app",
     ),

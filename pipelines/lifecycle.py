@@ -40,9 +40,7 @@ HOURS = 23
 SEED = 7
 ALPHA = 0.3
 TRAIN_HOURS = 14
-PLAN = LifecyclePlan(
-    shadow_hours=4, split_hours=2, split_share=0.25, watch_hours=3, longest_hours=8, look_hours=0.5
-)
+PLAN = LifecyclePlan(shadow_hours=4, split_hours=2, split_share=0.25, watch_hours=3, longest_hours=8, look_hours=0.5)
 CRIPPLED = ("slope_bid", "slope_ask")
 """The only columns that the demo's first champion was trained on."""
 OPTIONS: dict[str, Any] = {
@@ -141,9 +139,7 @@ def run(demo: LifecycleDemo, say: Any) -> dict[str, Any]:
         "policy": asdict(demo.plan),
         "models": {"champion": first.id, "challenger": second.id},
         "served": served,
-        "comparison": next(
-            (e["comparison"] for e in reversed(events) if e["event"] == "promote"), None
-        ),
+        "comparison": next((e["comparison"] for e in reversed(events) if e["event"] == "promote"), None),
         "decisions": len(registry.history()),
         "market": {"instrument": frame["instrument"][0], "seed": demo.seed, "hours": HOURS, "alpha": ALPHA},
     }

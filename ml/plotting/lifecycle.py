@@ -62,13 +62,13 @@ def gains(looks: Sequence[Mapping[str, Any]]) -> bytes:
         above = [100 * (one["upper"] - one["gain"]) for one in known]
         axes.errorbar(hours, gain, yerr=[below, above], fmt="o-", ms=3, capsize=2, lw=1)
     axes.axhline(0, color="black", lw=0.8)
-    axes.set(xlabel="hours since the first look", ylabel="points", title="Gain of the challenger, with the look's bounds")
+    axes.set(
+        xlabel="hours since the first look", ylabel="points", title="Gain of the challenger, with the look's bounds"
+    )
     return png(figure)
 
 
-def _spans(
-    events: Sequence[Mapping[str, Any]], models: Mapping[str, str]
-) -> list[tuple[str, int, int, str]]:
+def _spans(events: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> list[tuple[str, int, int, str]]:
     """Model, begin and end (ns) and colour of each interval between two events."""
     champion, challenger = models.get("champion"), models.get("challenger")
     found: list[tuple[str, int, int, str]] = []

@@ -73,7 +73,7 @@ def compare(rows: pl.DataFrame, plan: LifecyclePlan, horizon: int, start: int, n
     fractions: list[float] = []
     better = False
     for at in range(start + every, now + 1, every):
-        found = look(_losses(rows.filter(pl.col("label_end") <= at)), test, fractions)
+        found = look(losses(rows.filter(pl.col("label_end") <= at)), test, fractions)
         looks.append((at, found))
         if found.lower is not None:
             fractions.append(found.fraction)
@@ -98,8 +98,8 @@ def _outcome(looks: list[tuple[int, Look]], better: bool, plan: LifecyclePlan) -
     return "equal" if last.outcome == "refuse" else "undecided"
 
 
-def _losses(rows: pl.DataFrame) -> pl.DataFrame:
-    """What `ab_test.look` compares: the losses of both models row by row."""
+def losses(rows: pl.DataFrame) -> pl.DataFrame:
+    """What `ml.evaluation.ab_test.look` compares: the losses of both models row by row, of rows as `ANSWERS`."""
     direction = rows["direction"].to_numpy()
     counts = np.bincount(direction, minlength=CLASSES)
     costs = np.divide(len(direction), counts * np.count_nonzero(counts), out=np.zeros(CLASSES), where=counts > 0)

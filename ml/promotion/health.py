@@ -76,9 +76,7 @@ class Monitor:
         if judged.processor_ns is None and other.processor_ns is None:
             return
         failed = judged.reason == MODEL_ERROR
-        row = _Row(
-            failed, judged.direction is None and not failed, judged.processor_ns or 0, other.processor_ns or 0
-        )
+        row = _Row(failed, judged.direction is None and not failed, judged.processor_ns or 0, other.processor_ns or 0)
         if len(self._rows) == self._rows.maxlen:
             gone = self._rows[0]
             self._failed -= gone.failed

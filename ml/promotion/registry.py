@@ -79,9 +79,7 @@ class Registry:
         clock: when a decision takes effect, ns UTC; a replay gives that of its market.
     """
 
-    def __init__(
-        self, root: DataRoot, name: str = DEFAULT_EXPERIMENT, clock: Callable[[], int] = time_ns
-    ) -> None:
+    def __init__(self, root: DataRoot, name: str = DEFAULT_EXPERIMENT, clock: Callable[[], int] = time_ns) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # else it tells of each of its migrations
@@ -134,7 +132,7 @@ class Registry:
         with self._lock():
             number = self._version(model_folder.name, run)
             self.client.set_registered_model_alias(self.name, CANDIDATE, number)
-            return self._known(number)
+            return self.known(number)
 
     def latest(self) -> Version | None:
         """The version that was registered last, None if there is none."""
@@ -146,7 +144,7 @@ class Registry:
         Raises:
             RegistryError: there is no such version.
         """
-        known = self._known(version)
+        known = self.known(version)
         run = self.client.get_run(str(self.client.get_model_version(self.name, version).run_id))
         return {
             "version": known.version,
@@ -285,9 +283,7 @@ class Registry:
                 self._record("promote", target, over, who, why, {"override": not passed, "asked": BY_HAND})
             )
 
-    def rollback(
-        self, to: str | None, who: str, why: str, evidence: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def rollback(self, to: str | None, who: str, why: str, evidence: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Make an earlier version champion again, after it was loaded and has answered; returns the record.
 
         Args:
@@ -316,7 +312,7 @@ class Registry:
         with self._lock():
             self._reconcile()
             head = self._head()
-            target = self._known(version)
+            target = self.known(version)
             if target.model_id == head:
                 raise RegistryError(
                     f"Version {version} of {self.name} is champion. Roll back to another version before you retire it."
@@ -406,13 +402,16 @@ class Registry:
         return self._load(str(version.version))
 
     def load_model(self, model_id: str) -> Any:
-        """A registered model by its id, from its registered files.
+        """A registered model that may serve, by its id, from its registered files.
 
         Raises:
             RegistryError: it is not registered.
-            ModelRefused: its files are not those that were registered.
+            ModelRefused: its files are not those that were registered, or it was made for other features or by other
+                code than what runs here.
         """
-        return self._load(self._by_model(model_id).version)
+        model = self._load(self._by_model(model_id).version)
+        kind_of(self.name).fits(model)
+        return model
 
     def _load(self, number: str) -> Any:
         from mlflow.exceptions import MlflowException
@@ -503,7 +502,7 @@ class Registry:
             )
 
     def _usable(self, version: str, champion: str | None) -> Version:
-        target = self._known(version)
+        target = self.known(version)
         if target.model_id == champion:
             raise RegistryError(f"Version {version} of {self.name} is champion already. Choose another.")
         if target.retired:
@@ -547,7 +546,7 @@ class Registry:
     def _target(self, head: str | None, to: str | None) -> Version:
         if head is None:
             raise RegistryError(f"{self.name} has no champion yet: there is nothing to roll back from.")
-        target = self._known(to) if to else self._champion_before(head)
+        target = self.known(to) if to else self._champion_before(head)
         if target.model_id == head:
             raise RegistryError(
                 f"Version {target.version} of {self.name} is champion already. Choose another with --to."
@@ -563,7 +562,12 @@ class Registry:
                 return known[line.champion]
         raise RegistryError(f"{self.name} had no other champion that is still in use. Choose a version with --to.")
 
-    def _known(self, number: str) -> Version:
+    def known(self, number: str) -> Version:
+        """The version of a number.
+
+        Raises:
+            RegistryError: there is none.
+        """
         found = self.versions()
         for one in found:
             if one.version == number:
@@ -575,7 +579,9 @@ class Registry:
         for one in self.versions():
             if one.model_id == model_id:
                 return one
-        raise RegistryError(f"Model {model_id} of {self.name} is not registered. Run the pipeline, or restore mlflow.db.")
+        raise RegistryError(
+            f"Model {model_id} of {self.name} is not registered. Run the pipeline, or restore mlflow.db."
+        )
 
     def _history(self) -> Iterator[Change]:
         for line in decisions.journal(self.root, self.name):

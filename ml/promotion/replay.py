@@ -39,7 +39,14 @@ class StoredRow(NamedTuple):
 def columns(horizon: int) -> list[str]:
     """The columns of `training_features` that a replay at a horizon (s) needs."""
     labels = [f"{name}_{horizon}s" for name in ("movement", "sigma", "label_end")]
-    return ["instrument", "ts", *WHOLE.columns, *(f"null_reason_{family}" for family in FAMILIES), "half_spread", *labels]
+    return [
+        "instrument",
+        "ts",
+        *WHOLE.columns,
+        *(f"null_reason_{family}" for family in FAMILIES),
+        "half_spread",
+        *labels,
+    ]
 
 
 def stored_rows(rows: pl.DataFrame, spec: LabelSpec, horizon: int) -> Iterator[StoredRow]:

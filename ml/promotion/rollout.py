@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from ml.core.config import LifecyclePlan
+from ml.core.errors import ModelRefused, RegistryError
 from ml.core.time import HOUR
 from ml.promotion import life
 from ml.promotion.comparison import ANSWERS, Comparison, compare
@@ -31,6 +32,7 @@ LOG = logging.getLogger(__name__)
 WHO = "lifecycle policy"
 LATENCY_EVERY = 60
 """Rows between two looks at the processor times."""
+
 
 class Label(NamedTuple):
     """What came of a row: its class (0, 1, 2), and when that is known, ns UTC."""
@@ -64,6 +66,7 @@ class Rollout:
         taken: Callable[[Taken], None] | None = None,
         replay: bool = False,
     ) -> None:
+        self.replay = replay
         self.registry = registry.timed(lambda: self.now) if replay else registry
         self.plan = plan
         self.taken = taken
@@ -78,15 +81,22 @@ class Rollout:
         self._count = 0
         self._pair: tuple[str | None, str | None] = (None, None)
         self._rows: list[tuple[str, int, int, int, int, int]] = []
+        self._seen = self._journal_size()
         self.refresh()
 
     def refresh(self) -> None:
-        """Load what the journal says now; whatever was counted about other models is forgotten."""
+        """Load what the journal says now; whatever was counted about other models is forgotten.
+
+        Raises:
+            RegistryError: the journal lost decisions, or a model has no version.
+            ModelRefused: the champion is damaged or does not fit the running code; what served goes on.
+        """
+        self._seen = self._journal_size()
         self.registry.reconcile()
-        self.life = life.at_time(self.registry.life(), self.plan, self.now)
-        found = self.life
+        found = life.at_time(self.registry.life(), self.plan, self.now)
         champion = self.registry.load_model(found.champion) if found.champion else None
-        beside = self.registry.load_model(found.beside) if found.beside else None
+        beside = self._beside(found.beside) if found.beside else None
+        self.life = found
         self.serving = Serving(champion, beside, found.stage, self.plan.salt, self.plan.split_share)
         self.horizon = champion.card.horizon if champion else 0
         self._started = found.challenged_at if found.challenger else found.since
@@ -115,6 +125,8 @@ class Rollout:
             label: what came of it, if that is known already.
         """
         self.now = max(self.now, ts)
+        if not self.replay:
+            self.follow()
         scored = self.serving.score(instrument, ts, values, withheld)
         if scored.champion is None or scored.beside is None:
             return scored
@@ -133,15 +145,43 @@ class Rollout:
             self.look()
         return scored
 
+    def follow(self) -> bool:
+        """Load what another process put into force; whether there was anything. A model that is refused changes nothing.
+
+        It costs one look at the journal's file, so that it can be called for every row.
+        """
+        seen = self._journal_size()
+        if seen == self._seen:
+            return False
+        try:
+            self.refresh()
+        except (ModelRefused, RegistryError):
+            LOG.exception("%s: the models in service stay", self.registry.name)
+            return False
+        return True
+
     def look(self) -> None:
         """Compare both models on the rows whose labels are known, and take the step that follows."""
         self._due = self._next(self.now)
-        if self.life.beside is None:
+        if not self.replay:  # the stored days know what came; here only a watch can end
+            if life.at_time(self.life, self.plan, self.now) != self.life:
+                self.refresh()
             return
         rows = pl.DataFrame(self._rows, ANSWERS, orient="row")
         found = compare(rows, self.plan, self.horizon, self._started, self.now)
         health = self.monitor.health()
         self._take(found.outcome, health.faults(self.plan), health, found)
+
+    def _beside(self, model_id: str) -> Any:
+        try:
+            return self.registry.load_model(model_id)
+        except ModelRefused:
+            LOG.exception("%s: the champion serves without the model beside it", self.registry.name)
+            return None
+
+    def _journal_size(self) -> int:
+        path = self.registry.root.decisions_of(self.registry.name) / "journal.jsonl"
+        return path.stat().st_size if path.exists() else 0
 
     def _take(
         self, outcome: life.Outcome, faults: Sequence[str], health: Health, comparison: Comparison | None

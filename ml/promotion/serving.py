@@ -59,10 +59,11 @@ class Answer(NamedTuple):
 
     `probabilities` f64 (3) and `direction` (0, 1, 2) are None where there is none, and then `reason` says why: a null
     reason of its input, `no_answer` or `model_error`. `processor_ns` is the time of the processor, None where the model
-    was not asked.
+    was not asked. `horizon` is the model's, in seconds.
     """
 
     model_id: str
+    horizon: int
     probabilities: np.ndarray | None
     direction: int | None
     reason: str | None
@@ -97,19 +98,20 @@ class Seat:
 
     def answer(self, values: np.ndarray, withheld: Callable[[Sequence[int]], str | None], clock: Clock) -> Answer:
         """The answer to a row of all features f64, of which `withheld` says whether some columns are known."""
+        name, horizon = self.model.id, self.model.card.horizon
         reason = withheld(self.positions)
         if reason is not None:
-            return Answer(self.model.id, None, None, reason, None)
+            return Answer(name, horizon, None, None, reason, None)
         begun = clock()
         try:
             p = np.asarray(self.model.probabilities(values[None, self.positions]), np.float64)
             direction = int(self.model.directions(p)[0])
         except FAILURES:
-            LOG.debug("Model %s failed on a row", self.model.id, exc_info=True)
-            return Answer(self.model.id, None, None, MODEL_ERROR, clock() - begun)
+            LOG.debug("Model %s failed on a row", name, exc_info=True)
+            return Answer(name, horizon, None, None, MODEL_ERROR, clock() - begun)
         if p.shape != (1, 3) or not np.isfinite(p).all():
-            return Answer(self.model.id, None, None, NO_ANSWER, clock() - begun)
-        return Answer(self.model.id, p[0], direction, None, clock() - begun)
+            return Answer(name, horizon, None, None, NO_ANSWER, clock() - begun)
+        return Answer(name, horizon, p[0], direction, None, clock() - begun)
 
 
 class Serving:
@@ -158,9 +160,7 @@ class Serving:
             served = first if first.direction is not None else None
         return Scored(ts, routed, served, None if served else first.reason, champion, beside)
 
-    def _ask(
-        self, values: np.ndarray, withheld: Callable[[Sequence[int]], str | None]
-    ) -> tuple[Answer, Answer | None]:
+    def _ask(self, values: np.ndarray, withheld: Callable[[Sequence[int]], str | None]) -> tuple[Answer, Answer | None]:
         assert self.champion is not None  # noqa: S101 - asked for by `score` alone
         if self.beside is None:
             return self.champion.answer(values, withheld, self.clock), None

@@ -104,8 +104,24 @@ def anchor(root: DataRoot, line: JournalLine, name: str = DEFAULT_EXPERIMENT) ->
 
 def champion_at(root: DataRoot, ts: int, name: str = DEFAULT_EXPERIMENT) -> str | None:
     """Id of the model that was champion at a time (ns UTC)."""
+    line = line_at(root, ts, name)
+    return line.champion if line else None
+
+
+def line_at(root: DataRoot, ts: int, name: str = DEFAULT_EXPERIMENT) -> JournalLine | None:
+    """The last decision that was in force at a time (ns UTC), None before the first."""
     lines = [line for line in journal(root, name) if line.at <= ts]
-    return lines[-1].champion if lines else None
+    return lines[-1] if lines else None
+
+
+def champion_since(root: DataRoot, ts: int, name: str = DEFAULT_EXPERIMENT) -> int | None:
+    """Since when (ns UTC) the model that was champion at a time had been; None if there was none."""
+    since: int | None = None
+    champion: str | None = None
+    for line in journal(root, name):
+        if line.at <= ts and line.champion != champion:
+            champion, since = line.champion, line.at
+    return since if champion else None
 
 
 def stage(root: DataRoot, content: dict[str, Any], name: str = DEFAULT_EXPERIMENT) -> dict[str, Any]:
