@@ -19,7 +19,7 @@ def main(
     over: Annotated[
         str | None,
         typer.Option(
-            metavar="VERSION", help="The champion that it replaces, `none` if there is none; today's if left out."
+            metavar="VERSION", help="The champion that it replaces (`none`: there is none); today's if left out."
         ),
     ] = None,
     override: Annotated[
@@ -31,7 +31,9 @@ def main(
 ) -> int:
     """Make a version champion by hand, once it has loaded and answered.
 
-    Of several at once one wins, and the others are told who the champion is now. Returns 0, or 2 if nothing was changed.
+    Of several at once one wins, and the others are told who the champion is now.
+
+    Returns 0, or 2 if nothing was changed.
     """
     registry = registry_of(name)
     if override and not why:

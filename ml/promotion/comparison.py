@@ -84,7 +84,7 @@ def compare(rows: pl.DataFrame, plan: LifecyclePlan, horizon: int, start: int, n
 
 
 def _outcome(looks: list[tuple[int, Look]], better: bool, plan: LifecyclePlan) -> Outcome:
-    """Better once a bound was above 0; worse if the newest bounds prove a loss, or all data do not exclude too large one."""
+    """Better once a bound was above 0; worse if the newest bounds prove a loss, or all data leave too large one."""
     bounded = [one for _, one in looks if one.lower is not None and one.upper is not None]
     if not bounded:
         return "undecided"

@@ -95,7 +95,7 @@ class Monitor:
         if not whole:
             return Health(rows, self._failed, self._abstained, None, None, None)
         times = np.array([(row.processor_ns, row.other_ns) for row in self._rows if row.processor_ns and row.other_ns])
-        if len(times) < rows // 2:
+        if len(times) < max(rows // 2, 2):
             return Health(rows, self._failed, self._abstained, None, None, None)
         own, other = (float(q) for q in np.quantile(times, 0.99, axis=0))
         halves = [np.quantile(half, 0.99, axis=0) for half in np.array_split(times, 2)]

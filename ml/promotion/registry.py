@@ -497,8 +497,8 @@ class Registry:
         found = self.life()
         if found.challenger is not None:
             raise RegistryError(
-                f"Model {found.challenger} challenges the champion of {self.name} already ({found.stage}). Wait for its "
-                "end, or retire its version."
+                f"Model {found.challenger} challenges the champion of {self.name} already ({found.stage}). "
+                "Wait for its end, or retire its version."
             )
 
     def _usable(self, version: str, champion: str | None) -> Version:

@@ -146,9 +146,10 @@ class Rollout:
         return scored
 
     def follow(self) -> bool:
-        """Load what another process put into force; whether there was anything. A model that is refused changes nothing.
+        """Load what another process put into force; returns whether there was anything.
 
-        It costs one look at the journal's file, so that it can be called for every row.
+        A model that is refused changes nothing. It costs one look at the journal's file, so that it can be called for
+        every row.
         """
         seen = self._journal_size()
         if seen == self._seen:

@@ -60,8 +60,8 @@ def scores(
     horizon = champion.card.horizon
     if beside.card.horizon != horizon:
         raise DatasetError(
-            f"Models {champion.id} and {beside.id} answer {horizon} s and {beside.card.horizon} s ahead: they cannot be "
-            "compared. Choose two of the same horizon."
+            f"Models {champion.id} and {beside.id} answer {horizon} s and {beside.card.horizon} s ahead: they cannot "
+            "be compared. Choose two of the same horizon."
         )
     first = max(since, champion.card.trained_until, beside.card.trained_until)
     parts = list(_parts(root, experiment, champion, beside, first))
