@@ -40,6 +40,11 @@ learn = dg.define_asset_job(
     selection=dg.AssetSelection.groups(*LEARN_GROUPS) - dg.AssetSelection.assets("training_features"),
     description="From the stored training features to a decision about the champion.",
 )
+challenge = dg.define_asset_job(
+    "challenge",
+    selection=dg.AssetSelection.groups("deployment"),
+    description="Compare a challenger with the champion on stored days, and take the step that follows.",
+)
 watch = dg.define_asset_job(
     "watch",
     selection=dg.AssetSelection.groups("monitoring"),

@@ -1,14 +1,17 @@
-"""Schedules: the weekly retraining, of direction models and of the model of layering cues."""
+"""Schedules: the weekly retraining of direction models and of the model of layering cues; looks at challengers."""
 
 from collections.abc import Iterator
+from time import time_ns
 
 import dagster as dg
 
 from assets.partitions import experiments
+from ml.core import config
 from ml.core.paths import DataRoot
 from ml.learning import experiment
+from ml.promotion import trial
 from ml.storage.commit import manifest
-from pipelines.jobs import learn, learn_layering
+from pipelines.jobs import challenge, learn, learn_layering
 
 CUES = "layering_cues"
 
@@ -44,3 +47,22 @@ def weekly_layering(
     if not data_root.label_log.exists() or not manifest(data_root, CUES):
         return dg.SkipReason("no votes on cues of layering, or no cues")
     return dg.RunRequest(run_key=f"layering|{context.scheduled_execution_time:%Y-%m-%d}")
+
+
+@dg.schedule(
+    job=challenge,
+    cron_schedule="10 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Compare each challenger with its champion on the stored days, once an hour; the policy decides.",
+)
+def hourly_challenge(
+    context: dg.ScheduleEvaluationContext, data_root: dg.ResourceParam[DataRoot]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run per experiment that has a model beside its champion."""
+    plan, now = config.load(data_root).lifecycle, time_ns()
+    names = [name for name in experiment.load(data_root) if trial.is_running(data_root, name, plan, now)]
+    if not names:
+        yield dg.SkipReason("no challenger, and no promotion that is watched")
+    for name in names:
+        yield dg.RunRequest(run_key=f"{name}|{context.scheduled_execution_time:%Y-%m-%dT%H}", partition_key=name)

@@ -26,7 +26,8 @@ from ml.learning.experiment import Experiment
 from ml.learning.models.trained import TrainedModel, load
 from ml.learning.tuned import Tuned
 from ml.plotting import plots
-from ml.promotion.registry import Registry
+from ml.promotion import life
+from ml.promotion.registry import BY_HAND, Registry
 from ml.storage.commit import Entry, manifest
 from ml.storage.parquet import Stored
 
@@ -62,8 +63,19 @@ class Evidence:
         return self.panel.experiment
 
 
-def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidence) -> dict[str, Any]:
+def decide(
+    root: DataRoot, listed: Config, registry: Registry, evidence: Evidence, asked: str = BY_HAND
+) -> dict[str, Any]:
     """Ask every gate, put the decision on the experiment's model into force, and return its record.
+
+    The first model that gates pass is promoted, a later one challenges the champion.
+
+    Args:
+        root: the data root.
+        listed: instruments.
+        registry: of any name.
+        evidence: the outputs of the steps before.
+        asked: who, or what, asked for the decision.
 
     Raises:
         DatasetError: the candidate was trained on another panel.
@@ -82,14 +94,19 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
     champion = registry.champion()
     panel_entry = _stored(root, "dataset_panel", experiment)
     model = load(root.model(candidate.model_id)) if candidate.model_id else None
-    asked = _data_gates(evidence, panel_entry.rows, panel_entry.sha256)
+    answers = _data_gates(evidence, panel_entry.rows, panel_entry.sha256)
     judged = _model_gates(root, listed, registry, evidence, model) if model else None
-    asked += judged or gates.no_candidate(panel_entry.sha256)
+    answers += judged or gates.no_candidate(panel_entry.sha256)
+    found = registry.life()
+    decision, why = life.after_gates(gates.decide(answers), candidate.model_id, found)
     content = {
-        "decision": gates.decide(asked),
+        "decision": decision,
+        "reason": why,
+        "waits_for": found.challenger if why and decision == "insufficient" else None,
         "candidate": candidate.model_id,
         "champion_before": champion,
         "approver": "gates",
+        "asked": asked,
         "dataset_id": evidence.panel.dataset_id,
         "split": {"first_share": FIRST_SHARE, "n_splits": N_SPLITS, "embargo_ns": walk_forward.embargo_ns(experiment)},
         "label_spec": asdict(evidence.panel.label_spec) if evidence.panel.label_spec else {},
@@ -101,7 +118,7 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
         "predictions_sha256": _stored(root, "fold_predictions", experiment).sha256,
         "canaries": [asdict(canary) for canary in evidence.canaries],
         "parity": asdict(evidence.parity),
-        "gates": gates.as_dicts(asked),
+        "gates": gates.as_dicts(answers),
     }
     content["evidence"] = _evidence_key(content)
     known = registry.decided(content["evidence"])

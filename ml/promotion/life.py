@@ -115,6 +115,21 @@ def at_time(life: Life, plan: LifecyclePlan, now: int) -> Life:
     return life
 
 
+def after_gates(decision: str, candidate: str | None, life: Life) -> tuple[str, str]:
+    """What gates lead to, and why: the first model they pass is promoted, a later one challenges the champion.
+
+    Args:
+        decision: of the gates: promote, refuse or insufficient.
+        candidate: id of the model that they were asked about.
+        life: of the name's models.
+    """
+    if decision != "promote" or life.champion in (None, candidate):
+        return decision, ""
+    if life.challenger not in (None, candidate):
+        return "insufficient", f"the gates passed it, but {life.challenger} challenges the champion: decide again later"
+    return "challenge", "the gates passed it: it scores every row in shadow beside the champion"
+
+
 @dataclass(frozen=True)
 class Step:
     """What is to be decided next, on which model, and why in a sentence."""

@@ -68,6 +68,28 @@ class Change:
     why: str
 
 
+def changes(root: DataRoot, name: str) -> Iterator[Change]:
+    """The journal of a name with what its records say, oldest first; it needs no model store.
+
+    Raises:
+        RegistryError: a record is missing or was changed, or the journal lost decisions at its end.
+    """
+    for line in decisions.journal(root, name):
+        record = decisions.read(root, line, name)
+        yield Change(
+            line.number,
+            line.hash,
+            line.at,
+            line.decision,
+            record["candidate"],
+            record.get("mlflow_version"),
+            record["champion_before"],
+            line.champion,
+            record.get("approver", ""),
+            record.get("reason", ""),
+        )
+
+
 class Registry:
     """The models of one name in the registry of a data root; creating it creates the store, once, under a lock.
 
@@ -361,7 +383,8 @@ class Registry:
     def decided(self, evidence: str) -> dict[str, Any] | None:
         """The record of a decision on the same evidence, if no other champion came after it; else None.
 
-        A refusal for a measured time alone does not stand: the time is measured again.
+        A refusal for a measured time alone does not stand: the time is measured again. Nor does one that waits for the
+        end of another model's challenge, once that has ended.
         """
         from ml.evaluation.gates import refused_for_time
 
@@ -369,7 +392,8 @@ class Registry:
         for line in reversed(decisions.journal(self.root, self.name)):
             if line.evidence == evidence and line.champion == head:
                 record = decisions.read(self.root, line, self.name)
-                return None if refused_for_time(record.get("gates", ())) else record
+                waits = record.get("waits_for") is not None and record["waits_for"] != self.life().challenger
+                return None if waits or refused_for_time(record.get("gates", ())) else record
         return None
 
     def reconcile(self) -> str | None:
@@ -490,7 +514,7 @@ class Registry:
         head = self._head()
         if head != seen:
             raise RegistryError(
-                f"The champion is {head}, not {seen} as when the gates were evaluated. Materialize the decision again."
+                f"The champion is {head}, not {seen} as when this was decided. Decide again, against {head}."
             )
 
     def _demand_nobody_beside(self) -> None:
@@ -584,20 +608,7 @@ class Registry:
         )
 
     def _history(self) -> Iterator[Change]:
-        for line in decisions.journal(self.root, self.name):
-            record = decisions.read(self.root, line, self.name)
-            yield Change(
-                line.number,
-                line.hash,
-                line.at,
-                line.decision,
-                record["candidate"],
-                record.get("mlflow_version"),
-                record["champion_before"],
-                line.champion,
-                record.get("approver", ""),
-                record.get("reason", ""),
-            )
+        return changes(self.root, self.name)
 
     def _retired(self) -> set[str]:
         lines = [line for line in decisions.journal(self.root, self.name) if line.decision == "retire"]

@@ -111,7 +111,9 @@ def test_the_step_of_a_stage(stage, hours, outcome, expected):
     assert decision(stage, hours, outcome) == expected
 
 
-@pytest.mark.parametrize(("stage", "expected"), [(Stage.SHADOW, "refuse"), (Stage.SPLIT, "refuse"), (Stage.WATCH, "rollback")])
+@pytest.mark.parametrize(
+    ("stage", "expected"), [(Stage.SHADOW, "refuse"), (Stage.SPLIT, "refuse"), (Stage.WATCH, "rollback")]
+)
 def test_a_fault_acts_at_once(stage, expected):
     """Whatever the comparison says, and the record says which fault."""
     for outcome in ("better", "undecided"):
