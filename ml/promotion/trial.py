@@ -61,7 +61,9 @@ def report(rows: pl.DataFrame, experiment: Experiment, registry: Registry, plan:
     if why is not None or now is None:
         return Report(found.champion, found.beside, str(found.stage), now, rows.height, "undecided", why or "", {})
     looked = comparison.compare(shadow.answered(rows), plan, experiment.horizon, begun, now)
-    return Report(found.champion, found.beside, str(found.stage), now, rows.height, looked.outcome, "", looked.as_dict())
+    return Report(
+        found.champion, found.beside, str(found.stage), now, rows.height, looked.outcome, "", looked.as_dict()
+    )
 
 
 def deploy(found: Report, registry: Registry, plan: LifecyclePlan, asked: str) -> dict[str, Any] | None:
