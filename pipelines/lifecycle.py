@@ -320,7 +320,7 @@ def _taken(taken: "Taken") -> dict[str, Any]:
         record=record["hash"],
         seconds=round(taken.seconds, 3),
         health=record["health"],
-        comparison=last and {"outcome": found["outcome"], **last},
+        comparison=last and {**last, "outcome": found["outcome"]},
     )
 
 

@@ -3,58 +3,23 @@
 from datetime import date
 
 import dagster as dg
-import numpy as np
-import polars as pl
 import pytest
 
 from ml.core.config import Config, LifecyclePlan, render
 from ml.core.paths import DEFAULT_EXPERIMENT, FEATURE_GROUP
-from ml.core.time import HOUR, SECOND
-from ml.features.sets import BASE
-from ml.labels.spec import LabelSpec
-from ml.learning.experiment import DEFAULT
 from ml.promotion.registry import Registry
 from ml.promotion.replay import columns
 from ml.simulation.instrument import INSTRUMENT
 from ml.storage.commit import publish
 from ml.storage.durable import write_text
 from pipelines.definitions import build_defs
-from tests.support import panels
+from tests.support import lives
 from tests.support.command import lobforge
+from tests.support.lives import START, stored, trained
 
 DATE = "2025-03-03"
-START = panels.START_NS // HOUR * HOUR
 HOURS = 7
-SPEC = LabelSpec(10, 0.0, 0.6, 0.45, 100, START)
 PLAN = LifecyclePlan(shadow_hours=3, split_hours=2, look_hours=0.5, watch_hours=2)
-
-
-def stored(hours):
-    """Stored rows whose movement one feature tells; the others are noise."""
-    rng = np.random.default_rng(3)
-    n = hours * 3600
-    signal = np.repeat(rng.normal(size=n // 10), 10)
-    noise = np.repeat(rng.normal(size=n // 10), 10)
-    ts = START + np.arange(n) * SECOND
-    values = {name: rng.normal(size=n) for name in BASE.columns} | {panels.TELLING: signal}
-    given = {"instrument": [INSTRUMENT.id] * n, "ts": ts, **values, "half_spread": np.full(n, 1e-6)}
-    given |= {"movement_10s": 1e-4 * (0.6 * signal + 0.8 * noise), "sigma_10s": np.full(n, 1e-4)}
-    return pl.DataFrame(given | {"label_end_10s": ts + 10 * SECOND})
-
-
-def trained(skill):
-    """A model of the default experiment that was trained before the stored rows."""
-    from dataclasses import asdict, replace
-
-    from ml.learning.models.trained import ModelCard, TrainedModel
-    from ml.learning.walk_forward import trainer
-
-    rows = panels.rows(4_000, seed=2, skill=skill)
-    rows = replace(rows, start=rows.start - 8_000 * SECOND, end=rows.end - 8_000 * SECOND)
-    fitted = trainer("lightgbm", panels.PARAMS | {"rounds": 20}, 1)(rows, np.arange(4_000))
-    names = tuple(BASE.columns)
-    card = (DEFAULT.name, "lightgbm", {}, names, 10, BASE.name, BASE.hash, BASE.code_version, asdict(SPEC))
-    return TrainedModel(fitted, ModelCard(*card, rows.hash, int(rows.end.max()), 4_000))
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +33,7 @@ def challenged(root, models):
     day = date.fromisoformat(DATE)
     write_text(root.config, render(Config(root.captures, day, day, (INSTRUMENT,), lifecycle=PLAN)))
     publish(root, FEATURE_GROUP, root.partition(FEATURE_GROUP, DATE, INSTRUMENT.id), stored(HOURS), "")
-    registry = Registry(root).timed(lambda: START)
-    for model in models:
-        model.save(root.model(model.id))
-        registry.register(root.model(model.id), {}, {}, {}, {})
-    registry.promote("1", None, "ann", "the first", override=True)
-    registry.challenge("2", "ann", "")
+    lives.challenged(root, models)
     return root
 
 
