@@ -110,7 +110,7 @@ def explain(root: DataRoot, name: str, record: Mapping[str, Any]) -> Explained:
     return Explained(
         name,
         dict(record),
-        MEANS.get(record["decision"], record["decision"]),
+        MEANS[str(record["decision"])],
         list(_summary(record)),
         [gate | {"asks": GATES.get(gate["name"], gate["name"].replace("_", " "))} for gate in record.get("gates", [])],
         comparison.get("looks", []),
