@@ -91,3 +91,27 @@ def deployment(
     now = models.life()
     told = {"decision": record.get("decision", "none"), "champion": now.champion or "none", "stage": str(now.stage)}
     return dg.MaterializeResult(value=record, metadata=told | {"beside": now.beside or "nobody"})
+
+
+@dg.asset(
+    partitions_def=experiments,
+    group_name="deployment",
+    kinds={"json", "lightgbm"},
+    io_manager_key="json",
+    deps=STORED_DAYS,
+    code_version=code_version(LEARNING),
+)
+def performance_report(
+    context: dg.AssetExecutionContext,
+    data_root: dg.ResourceParam[DataRoot],
+    listed: dg.ResourceParam[Config],
+    registry: dg.ResourceParam[Registry],
+) -> dg.MaterializeResult[dict[str, Any]]:
+    """The champion's answers on the newest stored days against what came, and against what it was promoted for."""
+    from ml.promotion import triggers
+
+    wanted = experiment.named(data_root, context.partition_key)
+    found = triggers.performance(data_root, wanted, registry.of(wanted.name), listed.retraining)
+    report = triggers.as_dict(found)
+    told = {name: "unknown" if value is None else value for name, value in report.items()}
+    return dg.MaterializeResult(value=report, metadata=told | {"has dropped": found.has_dropped(listed.retraining)})

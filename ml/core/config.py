@@ -136,6 +136,32 @@ class LifecyclePlan:
             raise SettingsError(f"lifecycle.max_latency_ratio is {self.max_latency_ratio}. Give a ratio above 1.")
 
 
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
+class RetrainingPlan:
+    """When models are trained again, besides each week and by hand.
+
+    Args:
+        new_days: UTC dates that are stored since the last training.
+        cooldown_hours: between two trainings of an experiment that nobody asked for by hand.
+        performance_drop: relative loss of the champion's macro-accuracy, a fraction, if it is no chance.
+        recent_days: over which it is measured.
+
+    Raises:
+        SettingsError: one of them is out of its range.
+    """
+
+    new_days: int = 7
+    cooldown_hours: float = 24.0
+    performance_drop: float = 0.05
+    recent_days: int = 7
+
+    def __post_init__(self) -> None:
+        if not (self.new_days >= 1 and self.recent_days >= 1 and self.cooldown_hours >= 0):
+            raise SettingsError("retraining: give 1 or more new_days and recent_days, and no negative cooldown_hours.")
+        if not 0 < self.performance_drop < 1:
+            raise SettingsError(f"retraining.performance_drop is {self.performance_drop}. Give a fraction below 1.")
+
+
 @plain_dataclass(frozen=True)
 class Config:
     """Instruments, the first and last UTC date, the folder of captures, and the archives that may be fetched.
@@ -153,6 +179,7 @@ class Config:
     labels: LabelPlan = field(default_factory=LabelPlan)
     layering: LayeringPlan = field(default_factory=LayeringPlan)
     lifecycle: LifecyclePlan = field(default_factory=LifecyclePlan)
+    retraining: RetrainingPlan = field(default_factory=RetrainingPlan)
     experiments: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     @property
@@ -200,6 +227,7 @@ class _File(BaseModel):
     labels: dict[str, Any] = {}
     layering: dict[str, Any] = {}
     lifecycle: dict[str, Any] = {}
+    retraining: dict[str, Any] = {}
     experiments: dict[str, Any] = {}
     source: list[dict[str, Any]] = []
     instrument: list[dict[str, Any]] = []
@@ -228,6 +256,7 @@ def load(root: DataRoot) -> Config:
             labels=_made(LabelPlan, file.labels, " of labels"),
             layering=_made(LayeringPlan, file.layering, " of layering"),
             lifecycle=_made(LifecyclePlan, file.lifecycle, " of lifecycle"),
+            retraining=_made(RetrainingPlan, file.retraining, " of retraining"),
             experiments=file.experiments,
         )
     except (tomllib.TOMLDecodeError, _Fault) as error:
@@ -299,6 +328,8 @@ def render(config: Config) -> str:
         document.add("layering", tomlkit.item(asdict(config.layering)))
     if config.lifecycle != LifecyclePlan():
         document.add("lifecycle", tomlkit.item(asdict(config.lifecycle)))
+    if config.retraining != RetrainingPlan():
+        document.add("retraining", tomlkit.item(asdict(config.retraining)))
     if config.experiments:
         experiments = tomlkit.table(is_super_table=True)
         experiments.update(config.experiments)
