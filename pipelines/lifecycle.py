@@ -333,5 +333,5 @@ def _picture(root: DataRoot, demo: LifecycleDemo, report: dict[str, Any]) -> Pat
 
     path = root.picture("lifecycle")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(lifecycle.timeline(report["events"], report["models"]))
+    path.write_bytes(lifecycle.timeline(report["events"], report["models"], report["events"][-1]["at"] + END_AFTER))
     return path

@@ -25,26 +25,27 @@ SCORES = "#b8d8f0"
 SPLITS = "#ffbb78"
 
 
-def timeline(events: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> bytes:
+def timeline(events: Sequence[Mapping[str, Any]], models: Mapping[str, str], until: int) -> bytes:
     """When each model served and scored, one row per model, with a mark for each event.
 
     Args:
         events: `event`, `at` (ns UTC) and `model`, in order of time.
         models: ids of the models by what they are called.
+        until: end of the last interval, ns UTC.
     """
     figure, axes = empty(10, 3.2)
     names = list(models)
     if events:
         start = min(event["at"] for event in events)
-        for model, begin, end, colour in _spans(events, models):
+        for model, begin, end, colour in _spans(events, models, until):
             row = names.index(next(name for name, known in models.items() if known == model))
             axes.barh(row, (end - begin) / HOUR, left=(begin - start) / HOUR, height=0.36, color=colour)
         for number, event in enumerate(events):
             hour = (event["at"] - start) / HOUR
             axes.axvline(hour, color=COLOURS.get(event["event"], "black"), lw=0.8, ls=":")
-            height = len(names) - 0.45 + 0.22 * (number % 3)
+            height = len(names) - 0.45 + 0.17 * (number % 4)
             axes.text(hour, height, event["event"], fontsize=7, color=COLOURS.get(event["event"], "black"))
-        axes.set(xlabel=f"hours of market time since {text_of(start)} UTC", ylim=(-0.6, len(names) + 0.4))
+        axes.set(xlabel=f"hours of market time since {text_of(start)} UTC", ylim=(-0.6, len(names) + 0.35))
     axes.set(yticks=range(len(names)), yticklabels=[f"{name}\n{models[name][:8]}" for name in names])
     axes.set_title("green serves all rows, orange a share of them, blue scores every row and serves none", fontsize=8)
     return png(figure)
@@ -68,7 +69,9 @@ def gains(looks: Sequence[Mapping[str, Any]]) -> bytes:
     return png(figure)
 
 
-def _spans(events: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> list[tuple[str, int, int, str]]:
+def _spans(
+    events: Sequence[Mapping[str, Any]], models: Mapping[str, str], until: int
+) -> list[tuple[str, int, int, str]]:
     """Model, begin and end (ns) and colour of each interval between two events."""
     champion, challenger = models.get("champion"), models.get("challenger")
     found: list[tuple[str, int, int, str]] = []
@@ -83,7 +86,7 @@ def _spans(events: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> li
                 stage = "back"
             case _:
                 pass
-        end = following["at"] if following else event["at"]
+        end = following["at"] if following else max(until, event["at"])
         colours = {
             "shadow": (SERVES, SCORES),
             "split": (SERVES, SPLITS),
