@@ -74,11 +74,13 @@ def drift_report(
     listed: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Distance of each feature from the default experiment's training data, with the distance that is normal for it."""
+    from ml.promotion.rivals import gains_of
+
     _, instrument = date_and_instrument(context, listed)
     known = drift_baseline.filter(pl.col("instrument") == instrument.id).collect()
-    found = drift.compare(features.collect(), known)
+    found = drift.compare(features.collect(), known, gains_of(data_root))
     drawn = picture(data_root, "drift_report", context.partition_key, plots.distances(found))
-    metadata = {"distances": drawn, "table": table(found)}
+    metadata = {"summary": dg.MetadataValue.md(drift.page(found)), "distances": drawn, "table": table(found)}
     yield dg.MaterializeResult(value=found, metadata=metadata)
     compared = int(found["distance"].count())
     gone = found.filter("drifted")["feature"].to_list()

@@ -13,6 +13,7 @@ from assets.partitions import experiments
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import LEARNING, code_version
+from ml.evaluation.backtest_report import BacktestReport
 from ml.evaluation.findings import Canary, ParityReport
 from ml.learning.candidate import Candidate
 from ml.learning.tuned import Tuned
@@ -36,6 +37,7 @@ def promotion_decision(
     candidate_model: Candidate,
     canary_report: list[Canary],
     parity_report: ParityReport,
+    backtest_report: BacktestReport,
     data_root: dg.ResourceParam[DataRoot],
     listed: dg.ResourceParam[Config],
     registry: dg.ResourceParam[Registry],
@@ -51,6 +53,7 @@ def promotion_decision(
         candidate_model,
         canary_report,
         parity_report,
+        backtest_report,
     )
     record = decide(data_root, listed, registry, evidence, asked_by(context))
     gates = pl.DataFrame(record["gates"]).select("name", "outcome", "value", "threshold", "required", "detail")

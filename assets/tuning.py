@@ -26,14 +26,16 @@ def tuned_params(
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[Tuned | None]:
     """The best parameters of a few seeded trials inside the first training block; none where the rows are too few."""
+    from ml.learning import lineage
     from ml.learning.dataset import PanelRecord, rows_of
     from ml.learning.tuning import tune
     from ml.plotting import plots
 
-    experiment = PanelRecord.of(dataset_panel).experiment
-    tuned = tune(rows_of(dataset_panel, data_root), experiment, settings.threads)
+    record = PanelRecord.of(dataset_panel)
+    tuned = tune(rows_of(dataset_panel, data_root), record.experiment, settings.threads)
     if tuned is None:
         return dg.MaterializeResult(value=None, metadata={"candidate": "none: too few rows"})
+    lineage.note(data_root, record, tuned)
     trials = plots.trials([trial["log_loss"] for trial in tuned.trials])
     drawn = picture(data_root, "tuned_params", context.partition_key, trials)
     metadata = {"trials": tuned.n_trials, "log loss": tuned.log_loss, "by trial": drawn}

@@ -206,6 +206,7 @@ def _learned(root: DataRoot, name: str) -> dict[str, Any]:
         "gates": decision["gates"],
         "canaries": decision["canaries"],
         "folds": fold_scores(predictions).to_dicts(),
+        "figures": json.loads(root.document("backtest_report", name).read_text())["figures"],
     }
 
 

@@ -26,7 +26,7 @@ def show(report: dict[str, Any], root: DataRoot) -> None:
     console.print(_captured(report))
     for gap in report["gaps"]:
         console.print(_gap(gap), soft_wrap=True)
-    for table in (_folds(report), canaries_table(report), gates_table(report)):
+    for table in (_folds(report), _figures(report), canaries_table(report), gates_table(report)):
         if table.row_count:
             console.print(table)
     parity = report["parity"]
@@ -92,6 +92,17 @@ def _folds(report: dict[str, Any]) -> Table:
         table.add_column(name.replace("_", " "), justify="right")
     for fold in report["folds"]:
         table.add_row(*(number(fold[name]) for name in columns))
+    return table
+
+
+def _figures(report: dict[str, Any]) -> Table:
+    """What the predecessors were sold by, with intervals beside their claims."""
+    table = Table(title="Figures, 95 % intervals", title_justify="left")
+    for name in ("figure", "value", "lower", "upper", "predecessors", "of"):
+        table.add_column(name)
+    for figure in report["figures"]:
+        values = [number(figure[name]) for name in ("value", "lower", "upper", "seeds")]
+        table.add_row(figure["name"], *values, figure["of"])
     return table
 
 

@@ -99,6 +99,15 @@ class DataRoot:
         """Decision records and the journal of one experiment."""
         return self.decisions if experiment == DEFAULT_EXPERIMENT else self.decisions / experiment
 
+    def holdout(self, experiment: str) -> Path:
+        """Who looked at the sealed rows of one experiment, and when."""
+        return self.decisions_of(experiment) / "holdout.jsonl"
+
+    @property
+    def trials(self) -> Path:
+        """Every search for parameters, and the days that it saw."""
+        return self.meta / "trials.jsonl"
+
     @property
     def keys(self) -> Path:
         """Hashes of the API keys, for its owner's eyes alone."""

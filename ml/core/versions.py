@@ -21,8 +21,8 @@ VERSIONS = {
     "legacy_files": 1,
     "legacy_features": 2,
     "dataset": 3,
-    "drift": 2,
-    "learning": 3,
+    "drift": 3,
+    "learning": 4,
     "layering": 2,
 }
 """The version of each part. `kernel` is frames to events, trades, validity, samples and the checkpoint of a day;

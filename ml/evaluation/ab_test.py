@@ -28,6 +28,8 @@ MIN_BLOCKS = 10
 """With fewer blocks their spread is not known well enough for any interval."""
 SMALLEST_TAIL = 1e-9
 """A look spends at least this much of alpha, so that its interval is finite; what it adds to alpha is nothing."""
+DRAWS = 2_000
+SEED = 1
 GRID = 401
 MIN_STEP = 0.01
 """Share of the planned information that must be new for another look."""
@@ -51,8 +53,8 @@ class Design:
     effect: float = 0.02
     alpha: float = 0.05
     power: float = 0.80
-    draws: int = 2_000
-    seed: int = 1
+    draws: int = DRAWS
+    seed: int = SEED
 
     @property
     def block_ns(self) -> int:
@@ -193,7 +195,7 @@ def look(rows: pl.DataFrame, design: Design, earlier: Sequence[float] = ()) -> L
     if reached < min(last + MIN_STEP, 1.0):
         told = f"{_points(gain)}; nothing new since the look at {100 * last:.0f} % of the information; {data}"
         return Look("insufficient", gain, None, None, last, len(ts), blocks, days, needed, needed - days, told)
-    width = _student(boundaries([*earlier, reached], design.alpha)[-1], blocks) * error
+    width = student(boundaries([*earlier, reached], design.alpha)[-1], blocks) * error
     lower, upper = gain - width, gain + width
     bounds = f"bounds {100 * lower:+.1f} to {_points(upper)} at {100 * reached:.0f} % of the information"
     told = f"{_points(gain)}, {bounds}; {data}"
@@ -298,8 +300,8 @@ def _simpson(at: np.ndarray) -> np.ndarray:
     return weights * (at[1] - at[0]) / 3
 
 
-def _student(normal: float, blocks: int) -> float:
-    """The quantile of Student's t, of one degree of freedom less than blocks, that the normal one stands for."""
+def student(normal: float, blocks: int) -> float:
+    """The quantile of Student's t, with blocks - 1 degrees of freedom, as far out as a quantile of the normal one."""
     from scipy.special import ndtr, stdtrit
 
     return -float(stdtrit(blocks - 1, ndtr(-normal)))

@@ -5,10 +5,11 @@ Not here: leaks (`ml.evaluation.canaries.model`), rows that must not be (the rul
 
 Features are autocorrelated, so a textbook threshold on a distance raises false alarms: the threshold here is
 what the baseline's own blocks show against the rest of it (leave one block out), and blocks of that length are
-compared.
+compared. Of many features some are beyond their threshold by chance: those that count are chosen so that at most 5 % of
+them are false discoveries, and features that the model looks at more need less evidence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ import polars as pl
 from ml.tables.spec import F64, I64, TEXT, Column, Partitioning, TableSpec
 
 BLOCKS = 40
+LONGEST_BLOCK = 10_800
+"""Rows: of a day there must be several blocks, however many days the baseline has."""
+FALSE_DISCOVERIES = 0.05
+SMALLEST = 1e-9
+"""Of distances, so that they have a logarithm."""
 THRESHOLD_QUANTILE = 0.99
 MIN_BLOCK_ROWS = 50
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
@@ -37,6 +43,9 @@ BASELINE = TableSpec(
         _THRESHOLD,
         Column("rows", I64, "1", "Rows of the panel."),
         Column("block_rows", I64, "1", "Rows of a block."),
+        Column("log_mean", F64, "1", "Mean of ln(distance) over the baseline's own blocks; null if all are the same."),
+        Column("log_std", F64, "1", "Its standard deviation; null where the mean is."),
+        Column("blocks", I64, "1", "Blocks of the baseline."),
         _EFFECTIVE,
     ),
     Partitioning.WHOLE,
@@ -51,7 +60,15 @@ DRIFT = TableSpec(
         Column("distance", F64, "1", "Population stability index: 0 is the same distribution; the median of blocks."),
         _THRESHOLD,
         Column("blocks", I64, "1", "Blocks of the day, each as long as the baseline's."),
-        Column("drifted", pl.Boolean(), "", "Whether the distance is above the threshold."),
+        Column("p_value", F64, "1", "Chance of such a distance in a block of the baseline; null without a distance."),
+        Column("weight", F64, "1", "How much the model looks at the feature: 1 on average."),
+        _EFFECTIVE,
+        Column(
+            "drifted",
+            pl.Boolean(),
+            "",
+            "Whether the distance is above the threshold, and among those with 5 % false discoveries.",
+        ),
     ),
     sources=("features", "drift_baseline"),
     clock=None,
@@ -102,32 +119,110 @@ def fit(panel: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(parts, schema=BASELINE.schema)
 
 
-def compare(rows: pl.DataFrame, baseline: pl.DataFrame) -> pl.DataFrame:
+def compare(rows: pl.DataFrame, baseline: pl.DataFrame, gains: Mapping[str, float] | None = None) -> pl.DataFrame:
     """The table DRIFT of one instrument: the median distance of the blocks of `rows`, in order of time, by feature.
 
     A feature has drifted where its typical block is further off than 99 % of the baseline's own blocks are from the
-    rest of the baseline. an interval shorter than a block says nothing: its distance is null, `blocks` 0.
+    rest of the baseline, and where that is no false discovery: Benjamini and Hochberg's procedure at 5 % on p-values
+    divided by the weights (Genovese, Roeder, Wasserman, Biometrika 93, 2006). An interval shorter than a block says
+    nothing: its distance is null, `blocks` 0.
+
+    Args:
+        rows: features of a day.
+        baseline: of the instrument.
+        gains: each feature's share of what the model gained by it; None weights all alike.
     """
+    weights = _weights(baseline["feature"].to_list(), gains)
     found = []
-    columns = ("feature", "edges", "shares", "threshold", "block_rows")
-    for name, edges, shares, threshold, length in baseline.select(columns).iter_rows():
-        counts = _counts(rows[name].drop_nulls().to_numpy(), np.array(edges), length)
-        distance = float(np.median(_distance(counts, np.array(shares)))) if len(counts) else None
-        found.append((name, distance, threshold, len(counts), distance is not None and distance > threshold))
-    return pl.DataFrame(found, schema=DRIFT.schema, orient="row")
+    for fitted in baseline.iter_rows(named=True):
+        name, threshold = fitted["feature"], fitted["threshold"]
+        known = rows[name].drop_nulls().to_numpy()
+        counts = _counts(known, np.array(fitted["edges"]), fitted["block_rows"])
+        distance = float(np.median(_distance(counts, np.array(fitted["shares"])))) if len(counts) else None
+        p = None if distance is None else _p_value(distance, fitted)
+        beyond = distance is not None and distance > threshold
+        found.append((name, distance, threshold, len(counts), p, weights[name], _effective(known), beyond))
+    table = pl.DataFrame(found, schema=DRIFT.schema, orient="row")
+    return table.with_columns(drifted=pl.col("drifted") & pl.Series(_discoveries(table), dtype=pl.Boolean()))
+
+
+def page(found: pl.DataFrame) -> str:
+    """What the table DRIFT says, for people: Markdown."""
+    compared = found.drop_nulls("distance")
+    gone = compared.filter("drifted").sort("weight", descending=True)
+    if compared.is_empty():
+        return "Nothing was compared: the day is shorter than a block of the baseline, or has no baseline."
+    share = 100 * float(gone["weight"].sum()) / float(compared["weight"].sum())
+    head = f"{gone.height} of {compared.height} features drifted; they have {share:.0f} % of the weight in the model."
+    lines = [
+        head,
+        "",
+        "| feature | distance | threshold | p | weight | independent rows |",
+        "|---|---|---|---|---|---|",
+    ]
+    shown = gone if gone.height else compared.sort("p_value").head(5)
+    for row in shown.iter_rows(named=True):
+        rows = "unknown" if row["effective_rows"] is None else f"{row['effective_rows']:.0f}"
+        numbers = f"{row['distance']:.3f} | {row['threshold']:.3f} | {row['p_value']:.2g} | {row['weight']:.1f}"
+        lines.append(f"| {row['feature']} | {numbers} | {rows} |")
+    return "\n".join(lines if gone.height else [*lines[:1], "", "The nearest to their thresholds:", *lines[1:]])
+
+
+def _weights(features: Sequence[str], gains: Mapping[str, float] | None) -> dict[str, float]:
+    """Weight of each feature, 1 on average."""
+    shares = {name: (gains or {}).get(name, 0.0) for name in features}
+    total = sum(shares.values())
+    return {name: len(shares) * share / total if total > 0 else 1.0 for name, share in shares.items()}
+
+
+def _p_value(distance: float, fitted: Mapping[str, Any]) -> float:
+    """Chance of such a distance for another block of the baseline: Student's t on ln(distance), as a prediction.
+
+    The logarithm of such a distance has a lighter upper tail than a normal one, so the chance is rather too large.
+    """
+    from scipy.special import stdtr
+
+    if fitted["log_std"] is None:
+        return 0.0 if distance > fitted["threshold"] else 1.0
+    n = fitted["blocks"]
+    t = (np.log(max(distance, SMALLEST)) - fitted["log_mean"]) / (fitted["log_std"] * np.sqrt(1 + 1 / n))
+    return float(stdtr(n - 1, -t))
+
+
+def _discoveries(table: pl.DataFrame) -> list[bool]:
+    """Of features: whether its weighted p-value is among those that Benjamini and Hochberg reject."""
+    known = table.with_row_index("at").drop_nulls("p_value").filter(pl.col("weight") > 0)
+    ranked = known.with_columns(weighted=pl.col("p_value") / pl.col("weight")).sort("weighted")
+    # a weight of 0 is spent on the others, so the number of tests is that of all features compared
+    limits = FALSE_DISCOVERIES * np.arange(1, ranked.height + 1) / max(table["p_value"].count(), 1)
+    below = np.flatnonzero(ranked["weighted"].to_numpy() <= limits)
+    chosen = set(ranked["at"][: int(below[-1]) + 1].to_list()) if len(below) else set[int]()
+    return [at in chosen for at in range(table.height)]
 
 
 def _fit(values: np.ndarray) -> dict[str, Any]:
-    length = values.size // BLOCKS
+    length = min(values.size // BLOCKS, LONGEST_BLOCK)
     # what lies outside all that was seen has bins of its own, else a slow feature could leave its range unnoticed;
     # a feature of few values has fewer bins, since equal deciles are one edge
     edges = np.unique([values.min(), *np.quantile(values, DECILES), np.nextafter(values.max(), np.inf)])
     counts = _counts(values, edges, length)
     rest = counts.sum(axis=0) - counts
     distances = [_distance(block[None], others / others.sum())[0] for block, others in zip(counts, rest, strict=True)]
-    numbers = {"rows": values.size, "block_rows": length, "effective_rows": _effective(values)}
+    logs = np.log(np.maximum(distances, SMALLEST))
+    spread = logs.std(ddof=1)
+    same = {"log_mean": None, "log_std": None} if spread == 0 else {"log_mean": logs.mean(), "log_std": spread}
+    numbers = {
+        "rows": values.size,
+        "block_rows": length,
+        "blocks": len(distances),
+        "effective_rows": _effective(values),
+    }
     shares = counts.sum(axis=0) / counts.sum()
-    return {"edges": edges, "shares": shares, "threshold": float(np.quantile(distances, THRESHOLD_QUANTILE))} | numbers
+    return (
+        {"edges": edges, "shares": shares, "threshold": float(np.quantile(distances, THRESHOLD_QUANTILE))}
+        | same
+        | numbers
+    )
 
 
 def _counts(values: np.ndarray, edges: np.ndarray, length: int) -> np.ndarray:

@@ -7,13 +7,16 @@ Nothing is promoted on `insufficient`; a required `fail` refuses. Bars are those
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
+from ml.evaluation import returns
+from ml.evaluation.backtest_report import BacktestReport
 from ml.evaluation.findings import Canary, ParityReport
+from ml.evaluation.holdout import Unsealed
 from ml.learning import metrics
 from ml.learning.dataset import MIN_ROWS
 from ml.learning.experiment import Experiment
@@ -28,7 +31,11 @@ MAX_GAP = 0.05
 MAX_CALIBRATION_ERROR = 0.05
 MAX_CALIBRATION_LOSS = 0.01
 MAX_P99_MS = 5.0
-MIN_SHARPE_DAYS = 30
+MIN_SAMPLES = 600
+"""Fewer test rows say too little for any gate on predictions."""
+MIN_SHARPE_DAYS = returns.MIN_DAYS
+MIN_PROBABILITY = 0.5
+CLAIM = 0.95
 MAX_SLICE_LOSS = 0.05
 MIN_SLICE_LABELS = 500
 BLOCK_NS = 600 * 10**9
@@ -42,6 +49,7 @@ MODEL_BARS = {
     "calibration": MAX_CALIBRATION_ERROR,
     "latency": MAX_P99_MS,
     "reload": 0.0,
+    "holdout": 0.0,
 }
 """Bars of the gates that need a candidate."""
 NO_ROW_IN_COMMON = "no test row is later than the training data of the champion"
@@ -120,15 +128,11 @@ def improvement(test: pl.DataFrame, rival: Rival, first: bool, experiment: Exper
     Pass needs a lower bound above 0 and a gain of 2 points. Where the interval holds both 0 and 2 points, the data are
     insufficient, and the detail says how many more symbol-days two points would take.
     """
-    if test.is_empty():
-        return Gate("improvement", "insufficient", None, MIN_GAIN, True, source, NO_ROW_IN_COMMON)
-    direction, predicted, ts = (test[name].to_numpy() for name in ("direction", "predicted", "ts"))
-    gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, rival.predicted)
-    draws = metrics.bootstrap_difference(
-        direction, predicted, rival.predicted, ts, max(BLOCK_NS, 10 * experiment.horizon * 10**9)
-    )
+    if test.height < MIN_SAMPLES:
+        return Gate("improvement", "insufficient", None, MIN_GAIN, True, source, _too_few(test.height, experiment))
+    direction, predicted = (test[name].to_numpy() for name in ("direction", "predicted"))
     confidence = CONFIDENCE_FIRST if first else CONFIDENCE_LATER
-    low, high = (float(q) for q in np.quantile(draws, [1 - confidence, confidence]))
+    gain, low, high = _gain(test, rival.predicted, experiment, confidence)
     if low > 0 and gain >= MIN_GAIN:
         outcome: Outcome = "pass"
     elif high < MIN_GAIN or low > 0:
@@ -145,17 +149,50 @@ def improvement(test: pl.DataFrame, rival: Rival, first: bool, experiment: Exper
     return Gate("improvement", outcome, gain, MIN_GAIN, True, source, detail)
 
 
-def train_gap(predictions: pl.DataFrame, source: str) -> Gate:
+def holdout(unsealed: Unsealed, rival: np.ndarray, experiment: Experiment, source: str) -> Gate:
+    """Macro-accuracy gained on the rival over the sealed newest rows, which one candidate alone may be judged on.
+
+    Fails where another candidate has looked at all of them, or where the gain is certainly not above 0.
+
+    Args:
+        unsealed: the rows that nobody has looked at.
+        rival: its answers to them.
+        experiment: the experiment.
+        source: hash of the predictions.
+    """
+    fresh = unsealed.rows
+    told = f"opening {unsealed.openings}"
+    if fresh.is_empty() and unsealed.seen:
+        told += (
+            f": contaminated, another candidate was judged on all {unsealed.seen} sealed rows; newer rows are needed"
+        )
+        return Gate("holdout", "fail", None, 0.0, True, source, told)
+    if unsealed.seen:
+        told += f", {unsealed.seen} rows left out that another candidate was judged on"
+    if fresh.height < MIN_SAMPLES:
+        few = _too_few(fresh.height, experiment)
+        return Gate("holdout", "insufficient", None, 0.0, True, source, f"{told}; {few}")
+    gain, low, high = _gain(fresh, rival, experiment, CONFIDENCE_LATER)
+    outcome: Outcome = "fail" if high < 0 else "pass" if gain > 0 else "insufficient"
+    told += f", {fresh.height} rows: {100 * gain:+.1f} pp, bounds {100 * low:+.1f} to {100 * high:+.1f} pp"
+    return Gate("holdout", outcome, gain, 0.0, True, source, told)
+
+
+def train_gap(predictions: pl.DataFrame, experiment: Experiment, source: str) -> Gate:
     """Macro-accuracy on the last purged training block minus that on the test block, mean over folds."""
+    count = predictions.filter(pl.col("part") == "test").height
+    if count < MIN_SAMPLES:
+        return Gate("train_val_gap", "insufficient", None, MAX_GAP, True, source, _too_few(count, experiment))
     scores = fold_scores(predictions)
     gap = float((scores["train"] - scores["test"]).mean())  # type: ignore[arg-type]
     return Gate("train_val_gap", "pass" if abs(gap) < MAX_GAP else "fail", gap, MAX_GAP, True, source)
 
 
-def calibration(test: pl.DataFrame, rival: Rival, source: str) -> Gate:
+def calibration(test: pl.DataFrame, rival: Rival, experiment: Experiment, source: str) -> Gate:
     """Expected calibration error: at most the champion's plus 0.01, or 0.05 for the first model."""
-    if test.is_empty():
-        return Gate("calibration", "insufficient", None, MAX_CALIBRATION_ERROR, True, source, NO_ROW_IN_COMMON)
+    if test.height < MIN_SAMPLES:
+        few = _too_few(test.height, experiment)
+        return Gate("calibration", "insufficient", None, MAX_CALIBRATION_ERROR, True, source, few)
     value = metrics.calibration_error(test["direction"].to_numpy(), probabilities(test))
     limit = MAX_CALIBRATION_ERROR if rival.calibration_error is None else rival.calibration_error + MAX_CALIBRATION_LOSS
     return Gate("calibration", "pass" if value <= limit else "fail", value, limit, True, source)
@@ -176,29 +213,71 @@ def reload(differing: int, source: str) -> Gate:
     return Gate("reload", "pass" if differing == 0 else "fail", differing, 0, True, source)
 
 
-def sharpe(test: pl.DataFrame, source: str) -> Gate:
-    """Shown, not required: a Sharpe ratio means nothing below 30 days."""
-    days = (test["ts"] // (86_400 * 10**9)).n_unique() if test.height else 0
-    return Gate(
-        "sharpe", "insufficient", days, MIN_SHARPE_DAYS, False, source, "days; below 30 no Sharpe ratio is computed"
-    )
+def sharpe(report: BacktestReport, trials: int, source: str) -> Gate:
+    """Whether the Sharpe ratio net of costs is not worse than the rival's; it counts from 30 UTC days on.
+
+    The value is the chance that it is at least as high, by resampling days in pairs. Below 30 days it is the number of
+    days, and what is shown is the net return over blocks of 600 s, in pairs.
+
+    Args:
+        report: the backtest of both.
+        trials: all that were ever run on these data.
+        source: hash of the predictions that it should have traded.
+    """
+    if report.predictions_sha256 != source:
+        told = f"the backtest is of predictions {report.predictions_sha256[:16]}: materialize backtest_report again"
+        return Gate("sharpe", "fail", None, MIN_PROBABILITY, True, source, told)
+    if not report.traded:
+        return Gate("sharpe", "insufficient", 0, MIN_SHARPE_DAYS, False, source, "no row was traded")
+    own, other = report.traded
+    days = own.sharpe.days
+    if days < MIN_SHARPE_DAYS:
+        told = f"UTC days, {MIN_SHARPE_DAYS - days} more are needed; net of costs over {other.name}: {report.paired}"
+        return Gate("sharpe", "insufficient", days, MIN_SHARPE_DAYS, False, source, told)
+    both = [np.array([value for _, value in one.daily]) for one in (own, other)]
+    chance = returns.probability_not_worse(*both) if len(both[0]) == len(both[1]) else None
+    if chance is None:
+        told = f"{own.sharpe} against {other.name} {other.sharpe}: no ratio to compare"
+        return Gate("sharpe", "insufficient", None, MIN_PROBABILITY, True, source, told)
+    deflated = returns.deflated_sharpe(both[0], trials)
+    claim = "not computed" if deflated is None else f"{deflated:.2f} ({CLAIM} for a claim)"
+    told = f"{own.sharpe} against {other.name} {other.sharpe}; deflated by {trials} trials: {claim}"
+    return Gate("sharpe", _at_least(chance, MIN_PROBABILITY), chance, MIN_PROBABILITY, True, source, told)
 
 
 def slices(test: pl.DataFrame, rival: Rival, experiment: Experiment, source: str) -> Gate:
-    """Shown, not required: the worst gain over instruments and six-hour slices with 500 independent labels or more."""
+    """The worst gain over instruments, six-hour slices of each, and volatility regimes with 500 independent labels.
+
+    Not required where no slice has so many.
+
+    Args:
+        test: rows of `fold_predictions` with `regime` (`ml.learning.walk_forward.with_regime`).
+        rival: what they are compared with.
+        experiment: the experiment.
+        source: hash of the predictions.
+    """
     gains: dict[str, float] = {}
-    sliced = test.with_columns(rival=pl.Series(rival.predicted), slice=pl.col("ts") // (6 * 3600 * 10**9) % 4)
-    for (instrument, quarter), part in sliced.group_by("instrument", "slice", maintain_order=True):
-        if part.height / _rows_per_label(experiment) >= MIN_SLICE_LABELS:
-            direction, predicted, other = (part[name].to_numpy() for name in ("direction", "predicted", "rival"))
-            gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, other)
-            gains[f"{instrument} {6 * int(quarter):02d}-{6 * int(quarter) + 6:02d} UTC"] = gain  # type: ignore[arg-type]
+    quarter = 6 * (pl.col("ts") // (6 * 3600 * 10**9) % 4)
+    hours = pl.format("{} {}-{} UTC", "instrument", *((quarter + k).cast(pl.String()).str.zfill(2) for k in (0, 6)))
+    named = test.with_columns(rival=pl.Series(rival.predicted), hours=hours)
+    for by in ("instrument", "hours", "regime"):
+        for (name,), part in named.drop_nulls(by).group_by(by, maintain_order=True):
+            if part.height / _rows_per_label(experiment) >= MIN_SLICE_LABELS:
+                direction, predicted, other = (
+                    part[column].to_numpy() for column in ("direction", "predicted", "rival")
+                )
+                gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, other)
+                gains[str(name)] = gain
     if not gains:
-        return Gate(
-            "slices", "insufficient", None, -MAX_SLICE_LOSS, False, source, "no slice has 500 independent labels"
-        )
+        told = f"no slice has {MIN_SLICE_LABELS} independent labels"
+        return Gate("slices", "insufficient", None, -MAX_SLICE_LOSS, False, source, told)
     worst = min(gains, key=lambda name: gains[name])
-    return Gate("slices", _at_least(gains[worst], -MAX_SLICE_LOSS), gains[worst], -MAX_SLICE_LOSS, False, source, worst)
+    return Gate("slices", _at_least(gains[worst], -MAX_SLICE_LOSS), gains[worst], -MAX_SLICE_LOSS, True, source, worst)
+
+
+def without_input(asked: Sequence[Gate], fault: str) -> list[Gate]:
+    """The same gates failed, because the file that they were computed from is not the one on record."""
+    return [replace(gate, outcome="fail", value=None, required=True, detail=fault) for gate in asked]
 
 
 def no_candidate(source: str) -> list[Gate]:
@@ -227,6 +306,25 @@ def _at_least(value: float, threshold: float) -> Outcome:
 def _rows_per_label(experiment: Experiment) -> float:
     """How many rows in a row share one horizon: only one of them counts as independent."""
     return max(experiment.horizon / experiment.row_spacing, 1.0)
+
+
+def _gain(
+    rows: pl.DataFrame, rival: np.ndarray, experiment: Experiment, confidence: float
+) -> tuple[float, float, float]:
+    """Macro-accuracy gained on a rival, and its bounds by a paired block bootstrap."""
+    direction, predicted, ts = (rows[name].to_numpy() for name in ("direction", "predicted", "ts"))
+    gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, rival)
+    block = max(BLOCK_NS, 10 * experiment.horizon * 10**9)
+    draws = metrics.bootstrap_difference(direction, predicted, rival, ts, block)
+    low, high = (float(q) for q in np.quantile(draws, [1 - confidence, confidence]))
+    return gain, low, high
+
+
+def _too_few(count: int, experiment: Experiment) -> str:
+    if count == 0:
+        return NO_ROW_IN_COMMON
+    hours = (MIN_SAMPLES - count) * experiment.row_spacing / 3600
+    return f"{count} of {MIN_SAMPLES} rows: {hours:.1f} h more of one instrument are needed"
 
 
 def _power(direction: np.ndarray, predicted: np.ndarray, other: np.ndarray, count: int, experiment: Experiment) -> str:

@@ -28,6 +28,8 @@ from ml.storage.parquet import Parts, Stored
 
 FIRST_SHARE = 0.4
 N_SPLITS = 5
+SEALED_SHARE = 0.06
+"""Of the rows, the newest: no figure but that of the hold-out gate is made of them."""
 MIN_SPEC_ROWS = 100
 MIN_ROWS = 10_000
 """Fewer rows of a panel are too few to train and judge a model on."""

@@ -99,9 +99,9 @@ class Rows:
         """The time (ns) between the end of a training label and a test span: the longest label, 60 s at least."""
         return max(EMBARGO_NS, int((self.end - self.start).max(initial=0)))
 
-    def folds(self, first_share: float, n_splits: int) -> list[splits.Fold]:
-        """Purged walk-forward folds over the rows."""
-        return splits.walk_forward(self.start, self.end, first_share, n_splits, self.embargo)
+    def folds(self, first_share: float, n_splits: int, sliding: bool = False) -> list[splits.Fold]:
+        """Purged walk-forward folds over the rows (`splits.walk_forward`)."""
+        return splits.walk_forward(self.start, self.end, first_share, n_splits, self.embargo, sliding)
 
 
 def blocks(at: np.ndarray) -> Iterator[np.ndarray]:

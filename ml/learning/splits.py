@@ -31,7 +31,9 @@ def edges(start: np.ndarray, first_share: float, n_splits: int) -> np.ndarray:
     return np.append(ordered[positions[:-1]], ordered[-1] + 1)
 
 
-def walk_forward(start: np.ndarray, end: np.ndarray, first_share: float, n_splits: int, embargo: int) -> list[Fold]:
+def walk_forward(
+    start: np.ndarray, end: np.ndarray, first_share: float, n_splits: int, embargo: int, sliding: bool = False
+) -> list[Fold]:
     """Folds over rows with label intervals [start, end), i64 ns, in any order of rows.
 
     Args:
@@ -40,6 +42,7 @@ def walk_forward(start: np.ndarray, end: np.ndarray, first_share: float, n_split
         first_share: share of the rows that only ever train, 0 to 1.
         n_splits: number of test blocks after them.
         embargo: ns that must lie between the end of a training label and the test span.
+        sliding: whether a fold trains on as many of the last rows as the first one has, instead of on all before it.
 
     Raises:
         DatasetError: a fold would have no training or no test rows.
@@ -54,6 +57,8 @@ def walk_forward(start: np.ndarray, end: np.ndarray, first_share: float, n_split
         train = purge(order, start, end, int(start[test].min()), int(end[test].max()), embargo)
         if train.size == 0:
             raise DatasetError(f"Fold {number} of {n_splits} has no training rows left after purging. Use more data.")
+        if sliding and folds:
+            train = train[-len(folds[0].train) :]
         folds.append(Fold(number, train, test))
     return folds
 
@@ -68,3 +73,19 @@ def purge(
 def last_block(fold: Fold, size: int) -> np.ndarray:
     """The last `size` training rows: the training block as long as the test block that follows it."""
     return fold.train[-size:]
+
+
+def seal(fold: Fold, start: np.ndarray, end: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """The test rows of the last fold that are looked at freely, and those of the sealed newest slice.
+
+    A row whose label reaches into the sealed slice is in neither.
+
+    Args:
+        fold: the last one.
+        start: label start per row of all rows, i64 ns.
+        end: label end per row.
+        share: of all rows, that is sealed.
+    """
+    ordered = np.sort(start)
+    first = ordered[min(round((1 - share) * len(ordered)), len(ordered) - 1)]
+    return fold.test[end[fold.test] <= first], fold.test[start[fold.test] >= first]

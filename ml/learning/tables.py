@@ -81,7 +81,7 @@ FOLD_PREDICTIONS = TableSpec(
     "a row's probabilities in a fold, and the baselines' answers",
     (
         Column("fold", I64, "1", "Number of the fold, in order of time."),
-        Column("part", TEXT, "", "train: the last training block; test: the rows after it."),
+        Column("part", TEXT, "", "train: the last training block; test: the rows after it; sealed: the newest."),
         INSTRUMENT,
         TS,
         _LABEL_END,

@@ -6,29 +6,32 @@ Not here: the gates' bars (`ml.evaluation.gates`), the order of commits (`ml.pro
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from time import time_ns
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from ml.core.config import Config
-from ml.core.errors import DatasetError, RegistryError
+from ml.core.errors import DatasetError
 from ml.core.paths import DataRoot
-from ml.evaluation import gates, latency, verdict
+from ml.evaluation import gates, holdout, latency, verdict
+from ml.evaluation.backtest_report import BacktestReport
 from ml.evaluation.findings import Canary, ParityReport
-from ml.evaluation.gates import Gate, Rival
+from ml.evaluation.gates import Gate
 from ml.learning import experiment as experiments
-from ml.learning import metrics, walk_forward
+from ml.learning import lineage, metrics, walk_forward
 from ml.learning.candidate import Candidate
-from ml.learning.dataset import FIRST_SHARE, N_SPLITS, PanelRecord
+from ml.learning.dataset import FIRST_SHARE, N_SPLITS, SEALED_SHARE, PanelRecord
 from ml.learning.experiment import Experiment
 from ml.learning.models.trained import TrainedModel, load
 from ml.learning.tuned import Tuned
+from ml.plotting import money as pictures
 from ml.plotting import plots
 from ml.promotion import life
 from ml.promotion.registry import BY_HAND, Registry
-from ml.storage.commit import Entry, manifest
+from ml.promotion.rivals import rival_of
+from ml.storage.commit import Entry, manifest, sha256_file
 from ml.storage.parquet import Stored
 
 SAME = (
@@ -56,6 +59,7 @@ class Evidence:
     candidate: Candidate
     canaries: list[Canary]
     parity: ParityReport
+    backtest: BacktestReport
 
     @property
     def experiment(self) -> Experiment:
@@ -92,10 +96,10 @@ def decide(
     registry = registry.of(experiment.name)
     registry.reconcile()
     champion = registry.champion()
-    panel_entry = _stored(root, "dataset_panel", experiment)
+    panel_entry, told = (_stored(root, table, experiment) for table in ("dataset_panel", "fold_predictions"))
     model = load(root.model(candidate.model_id)) if candidate.model_id else None
-    answers = _data_gates(evidence, panel_entry.rows, panel_entry.sha256)
-    judged = _model_gates(root, listed, registry, evidence, model) if model else None
+    answers = _data_gates(root, evidence, panel_entry)
+    judged = _model_gates(root, listed, registry, evidence, model, told) if model else None
     answers += judged or gates.no_candidate(panel_entry.sha256)
     found = registry.life()
     decision, why = life.after_gates(gates.decide(answers), candidate.model_id, found)
@@ -108,14 +112,20 @@ def decide(
         "approver": "gates",
         "asked": asked,
         "dataset_id": evidence.panel.dataset_id,
-        "split": {"first_share": FIRST_SHARE, "n_splits": N_SPLITS, "embargo_ns": walk_forward.embargo_ns(experiment)},
+        "split": {
+            "first_share": FIRST_SHARE,
+            "n_splits": N_SPLITS,
+            "sealed_share": SEALED_SHARE,
+            "embargo_ns": walk_forward.embargo_ns(experiment),
+        },
         "label_spec": asdict(evidence.panel.label_spec) if evidence.panel.label_spec else {},
         "experiment": experiments.as_dict(experiment),
         "feature_set": {"name": features.name, "hash": features.hash},
         "code_version": features.code_version,
         "trials": evidence.tuned.n_trials if evidence.tuned else 0,
+        "lineage_trials": lineage.trials(root, evidence.panel, evidence.tuned) if evidence.tuned else 0,
         "baseline": evidence.tuned.baseline if evidence.tuned else None,
-        "predictions_sha256": _stored(root, "fold_predictions", experiment).sha256,
+        "predictions_sha256": told.sha256,
         "canaries": [asdict(canary) for canary in evidence.canaries],
         "parity": asdict(evidence.parity),
         "gates": gates.as_dicts(answers),
@@ -127,67 +137,66 @@ def decide(
     return registry.commit(content, _log(root, registry, evidence, content) if evidence.tuned and model else None)
 
 
-def _data_gates(evidence: Evidence, count: int, source: str) -> list[Gate]:
+def _data_gates(root: DataRoot, evidence: Evidence, panel: Entry) -> list[Gate]:
     instruments = [source.instrument for source in evidence.panel.sources]
+    spacing = evidence.experiment.row_spacing
+    of_panel = [
+        gates.coverage(evidence.panel.label_coverage, panel.sha256),
+        gates.rows(panel.rows, instruments, evidence.panel.never_complete, panel.sha256, spacing),
+    ]
+    fault = _fault(root, panel)
     return [
-        gates.coverage(evidence.panel.label_coverage, source),
-        gates.rows(count, instruments, evidence.panel.never_complete, source, evidence.experiment.row_spacing),
+        *(gates.without_input(of_panel, fault) if fault else of_panel),
         gates.canaries(evidence.canaries, _digest([asdict(canary) for canary in evidence.canaries])),
         gates.parity(evidence.parity, _digest(asdict(evidence.parity))),
     ]
 
 
 def _model_gates(
-    root: DataRoot, listed: Config, registry: Registry, evidence: Evidence, model: TrainedModel
+    root: DataRoot, listed: Config, registry: Registry, evidence: Evidence, model: TrainedModel, told: Entry
 ) -> list[Gate]:
-    experiment = evidence.experiment
-    source = _stored(root, "fold_predictions", experiment).sha256
-    test = evidence.predictions.filter(pl.col("part") == "test")
-    champion = registry.champion()
-    rival, rows = _rival(root, registry, experiment, test) if champion else (_baseline(evidence, test), test)
     instrument_id, samples = verdict.serving_samples(root, evidence.panel.sources)
     measured = latency.measure(model, samples, listed.instrument(instrument_id))
-    differing = _reload_differences(root, experiment, model)
+    differing = _reload_differences(root, evidence.experiment, model)
+    judged = _gates_on_predictions(root, registry, evidence, model, told)
+    fault = _fault(root, told)
     return [
-        gates.improvement(rows, rival, champion is None, experiment, source),
-        gates.train_gap(evidence.predictions, source),
-        gates.calibration(rows, rival, source),
+        *(gates.without_input(judged, fault) if fault else judged),
         gates.latency(measured.processor_ms, measured.wall_ms, model.id),
         gates.reload(differing, model.id),
-        gates.sharpe(test, source),
+    ]
+
+
+def _gates_on_predictions(
+    root: DataRoot, registry: Registry, evidence: Evidence, model: TrainedModel, told: Entry
+) -> list[Gate]:
+    experiment, source = evidence.experiment, told.sha256
+    tuned = evidence.tuned
+    assert tuned  # noqa: S101 - a candidate was tuned
+    test, sealed = (evidence.predictions.filter(pl.col("part") == part) for part in ("test", "sealed"))
+    rival, rows = rival_of(root, registry, experiment, tuned, test)
+    rows = walk_forward.with_regime(rows, Stored(root.whole("dataset_panel", experiment.name)))
+    unsealed = holdout.unseal(root, experiment.name, sealed, source, model.id, time_ns())
+    others, fresh = rival_of(root, registry, experiment, tuned, unsealed.rows)
+    return [
+        gates.improvement(rows, rival, registry.champion() is None, experiment, source),
+        gates.holdout(replace(unsealed, rows=fresh), others.predicted, experiment, source),
+        gates.train_gap(evidence.predictions, experiment, source),
+        gates.calibration(rows, rival, experiment, source),
+        gates.sharpe(evidence.backtest, lineage.trials(root, evidence.panel, tuned), source),
         gates.slices(rows, rival, experiment, source),
     ]
 
 
-def _baseline(evidence: Evidence, test: pl.DataFrame) -> Rival:
-    """For the first model ever: the best of three baselines, chosen on validation rows inside the first block."""
-    assert evidence.tuned  # noqa: S101 - a candidate was tuned
-    name = evidence.tuned.baseline
-    return Rival(name, test[name].to_numpy())
-
-
-def _rival(
-    root: DataRoot, registry: Registry, experiment: Experiment, test: pl.DataFrame
-) -> tuple[Rival, pl.DataFrame]:
-    """The champion's answers on the test rows that lie after all it was trained on."""
-    champion = registry.load()
-    card = champion.card
-    if (card.feature_set_hash, card.horizon) != (experiment.feature_set.hash, experiment.horizon):
-        raise RegistryError(
-            f"The champion of {experiment.name} was trained on {card.feature_set} {card.feature_set_hash} at "
-            f"{card.horizon} s, the candidate on {experiment.features} {experiment.feature_set.hash} at "
-            f"{experiment.horizon} s: they cannot be compared. Name the changed experiment otherwise in lobforge.toml."
-        )
-    rows = test.filter(pl.col("ts") >= card.trained_until)
-    p = np.zeros((rows.height, 3))
-    wanted = rows.select("instrument", "ts").with_row_index("at")
-    panel = Stored(root.whole("dataset_panel", experiment.name))
-    for part in panel.parts("instrument", "ts", *card.features):
-        found = part.join(wanted, on=["instrument", "ts"])
-        if found.height:
-            p[found["at"].to_numpy()] = champion.probabilities(found.select(card.features).to_numpy())
-    error = metrics.calibration_error(rows["direction"].to_numpy(), p) if rows.height else None
-    return Rival(f"champion {registry.champion()}", champion.directions(p), error), rows
+def _fault(root: DataRoot, entry: Entry) -> str | None:
+    """Why the file of a gate's input is not the one on record; None where it is."""
+    path = root.root / entry.path
+    if not path.exists():
+        return f"{entry.path} is missing: materialize its asset again"
+    found = sha256_file(path)
+    if found != entry.sha256:
+        return f"{entry.path} is {found[:16]}, not {entry.sha256[:16]} as on record: materialize its asset again"
+    return None
 
 
 def _reload_differences(root: DataRoot, experiment: Experiment, model: TrainedModel) -> int:
@@ -215,7 +224,8 @@ def _log(root: DataRoot, registry: Registry, evidence: Evidence, content: dict[s
     test = evidence.predictions.filter(pl.col("part") == "test")
     bins = metrics.reliability(test["direction"].to_numpy(), walk_forward.probabilities(test))
     values = {gate["name"]: gate["value"] for gate in content["gates"] if gate["value"] is not None}
-    values |= {f"mean_{name}": float(scores[name].mean()) for name in scores.columns if name not in ("fold", "rows")}  # type: ignore[arg-type]
+    means = {name: scores[name].mean() for name in scores.columns if name not in ("fold", "rows")}
+    values |= {f"mean_{name}": float(mean) for name, mean in means.items() if isinstance(mean, float)}
     assert evidence.tuned  # noqa: S101 - a candidate was tuned
     params = evidence.tuned.options | {"model": evidence.tuned.model, "trials": evidence.tuned.n_trials}
     tags = {
@@ -225,8 +235,9 @@ def _log(root: DataRoot, registry: Registry, evidence: Evidence, content: dict[s
         "feature_set_hash": evidence.experiment.feature_set.hash,
         "decision": content["decision"],
     }
-    pictures = {"folds.png": plots.folds(scores), "reliability.png": plots.reliability(bins)}
-    return registry.log_run(root.model(model_id), params, values, tags, pictures)
+    drawn = {"folds.png": plots.folds(scores), "reliability.png": plots.reliability(bins)}
+    drawn |= {f"{name}.png": png for name, png in pictures.of_backtest(evidence.backtest).items()}
+    return registry.log_run(root.model(model_id), params, values, tags, drawn)
 
 
 def _evidence_key(content: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from ml.core.time import DAY_NS, date_of
 from ml.evaluation import gates
 from ml.evaluation.gates import Rival
 from ml.features.tick.build import build
@@ -37,19 +38,22 @@ class Outcome:
     detail: str
 
 
-def training_rows(seed: int, ic: float, seconds: int = SECONDS) -> pl.DataFrame:
-    """Features and labels of a market without outage, all in one UTC date."""
+def training_rows(seed: int, ic: float, seconds: int = SECONDS, day: int = 0) -> pl.DataFrame:
+    """Features and labels of a market without outage, all in one UTC date, `day` days after DATE."""
     sampler = Sampler()
-    sampler.run(*streams(simulate(Market(seed, seconds, Alpha(ic))), START_NS))
+    sampler.run(*streams(simulate(Market(seed, seconds, Alpha(ic))), START_NS + day * DAY_NS))
     samples = sampler.samples[: sampler.released].copy()
     tail = samples[:0]
-    labels = future.label(samples_frame(samples), tail, DATE)
+    labels = future.label(samples_frame(samples), tail, date_of(START_NS + day * DAY_NS))
     return join(build(samples, tail, INSTRUMENT), labels, INSTRUMENT.id)
 
 
-def decide(seed: int, ic: float) -> Outcome:
-    """Ask the gates that judge a model; those that need stored files are left out."""
-    rows = training_rows(seed, ic)
+def decide(seed: int, ic: float, half_days: int = 1) -> Outcome:
+    """Ask the gates that judge a model; those that need stored files are left out.
+
+    Each half day is a market of its own, of the seeds `seed`, `seed + 1000`, and so on.
+    """
+    rows = pl.concat([training_rows(seed + 1_000 * day, ic, day=day) for day in range(half_days)])
     block = panels.first_block(rows, DEFAULT)
     panel = panels.build(rows, panels.spec_of(block, DEFAULT), DEFAULT)
     arrays = Rows.of(panel, DEFAULT.feature_set.columns)
@@ -61,8 +65,8 @@ def decide(seed: int, ic: float) -> Outcome:
     asked = [
         gates.rows(panel.height, [INSTRUMENT.id], {}, ""),
         gates.improvement(test, rival, first=True, experiment=DEFAULT, source=""),
-        gates.train_gap(predictions, ""),
-        gates.calibration(test, rival, ""),
+        gates.train_gap(predictions, DEFAULT, ""),
+        gates.calibration(test, rival, DEFAULT, ""),
     ]
     return Outcome(seed, gates.decide(asked), float(asked[1].value or 0.0), asked[1].detail)
 

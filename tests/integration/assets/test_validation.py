@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from assets.datasets import Dataset
+from ml.evaluation.backtest_report import CANDIDATE, Outcome
 from tests.integration.assets.play import DATE, checks, document, drawn, make, shown, spoil, stored
 
 
@@ -38,3 +39,47 @@ def test_one_changed_value_is_a_mismatch(root):
     assert report["mismatches"] == 1
     assert not checks(result)["parity_report", "parity"]
     assert f"{victim} spread_bps" in report["first_mismatch"]
+
+
+def test_both_strategies_traded_the_test_rows(learned):
+    """Every decision has an outcome, both began with 1, and a person sees figures, curves and pictures."""
+    root, result = learned
+    report = document(root, "backtest_report")
+    assert [one["name"] for one in report["traded"]] == [CANDIDATE, report["rival"]]
+    own = report["traded"][0]
+    predictions = stored(root, "fold_predictions", date=None)
+    test = predictions.filter(pl.col("part") == "test")
+    assert 0 < own["outcomes"][Outcome.DONE] <= sum(own["outcomes"].values()) <= test.height
+    assert own["marks"][0][1] == 1
+    assert own["marks"][0][0] <= test["ts"].min() < own["marks"][-1][0]
+    sealed = predictions.filter(pl.col("part") == "sealed")
+    assert own["marks"][-1][0] < sealed["ts"].max()
+    assert [figure["seeds"] for figure in report["figures"]] == [0.414, 0.466, 1.5]
+    for figure in report["figures"]:
+        assert figure["value"] is None or figure["lower"] <= figure["value"] <= figure["upper"]
+    for name in ("figures", "strategies", "curve", "against the rival"):
+        assert shown(result, "backtest_report")[name].records
+    for name in ("equity", "drawdown", "latency", "fee"):
+        assert drawn(result, "backtest_report", name)[0].startswith(b"\x89PNG")
+
+
+def test_dearer_orders_earn_less_and_makers_pay_less(learned):
+    """Over the fees of the curve the mean return falls; the kinder queue fills no fewer orders."""
+    report = document(learned[0], "backtest_report")
+    latency = report["execution"]["entry"] / 1e6
+    by_fee = {p["fee_bps"]: p["net_bps"] for p in report["curve"] if p["latency_ms"] == latency}
+    nets = [by_fee[fee] for fee in sorted(by_fee)]
+    assert len(nets) >= 7
+    assert nets == sorted(nets, reverse=True)
+    cautious, kinder = (one["outcomes"].get(Outcome.DONE, 0) for one in report["makers"])
+    assert cautious <= kinder
+
+
+def test_scores_of_folds_and_slices(learned):
+    """Five folds each way, and slices by instrument, hour and volatility."""
+    root, result = learned
+    report = document(root, "walk_forward_report")
+    assert [len(report[kind]) for kind in ("expanding", "sliding")] == [5, 5]
+    assert report["expanding"][0] == report["sliding"][0]
+    assert {row["by"] for row in report["slices"]} == {"instrument", "hour", "regime"}
+    assert shown(result, "walk_forward_report")["slices"].records

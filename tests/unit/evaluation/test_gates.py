@@ -8,10 +8,13 @@ import polars as pl
 import pytest
 
 from ml.core.time import DAY_NS as DAY
-from ml.core.time import SECOND
-from ml.evaluation import gates
+from ml.core.time import SECOND, date_of
+from ml.evaluation import gates, returns
+from ml.evaluation.backtest_report import NO_BLOCKS, BacktestReport, Execution, Traded
 from ml.evaluation.findings import Canary, ParityReport
 from ml.evaluation.gates import Gate, Rival
+from ml.evaluation.holdout import Unsealed
+from ml.evaluation.returns import Paired
 from ml.learning.experiment import DEFAULT
 
 PASS = "pass"  # noqa: S105
@@ -85,7 +88,7 @@ def test_what_a_time_alone_refused(outcomes, alone):
 
 def judged(predicted, direction, seconds=1, p=None):
     """Test rows with the given answers, `seconds` apart."""
-    p = np.eye(3)[np.asarray(predicted)] if p is None else p
+    p = np.eye(3)[np.asarray(predicted, np.int8)] if p is None else p
     return pl.DataFrame(
         {
             "instrument": ["sim.X"] * len(direction),
@@ -93,6 +96,7 @@ def judged(predicted, direction, seconds=1, p=None):
             "direction": np.asarray(direction, np.int8),
             "predicted": np.asarray(predicted, np.int8),
             "movement": np.asarray(direction) - 1.0,
+            "regime": ["calm"] * len(direction),
             "p_down": p[:, 0],
             "p_neutral": p[:, 1],
             "p_up": p[:, 2],
@@ -151,12 +155,28 @@ def test_the_first_model_meets_a_stricter_bound_than_its_successors():
     assert (PASS, INSUFFICIENT) not in outcomes
 
 
-@pytest.mark.parametrize("gate", [gates.improvement, gates.calibration])
-def test_a_champion_that_was_trained_on_every_row_cannot_be_judged(gate):
-    """No row lies after its training: insufficient, and no crash."""
-    rest = (False, 10) if gate is gates.improvement else ()
-    found = gate(judged([0], [0]).clear(), Rival("champion x", np.zeros(0, np.int8)), *rest, "")
-    assert (found.outcome, found.value) == (INSUFFICIENT, None)
+def nobody(n=0):
+    return Rival("champion x", np.zeros(n, np.int8))
+
+
+def few_gates(n):
+    """Every gate on predictions, asked about n rows."""
+    test = judged([0] * n, [0] * n).with_columns(fold=pl.lit(0), part=pl.lit("test"))
+    return [
+        gates.improvement(test, nobody(n), False, DEFAULT, ""),
+        gates.calibration(test, nobody(n), DEFAULT, ""),
+        gates.train_gap(test, DEFAULT, ""),
+        gates.holdout(Unsealed(test, 0, 1), nobody(n).predicted, DEFAULT, ""),
+    ]
+
+
+@pytest.mark.parametrize("n", [0, 1, 599])
+def test_a_sample_below_its_minimum_is_insufficient(n):
+    """Never a failure; what is missing is said in hours, or that a champion was trained on every row."""
+    for found in few_gates(n):
+        assert (found.outcome, found.value, found.required) == (INSUFFICIENT, None, True)
+        said = f"{n} of 600 rows: {(600 - n) / 3600:.1f} h more" if n else gates.NO_ROW_IN_COMMON
+        assert said in found.detail
 
 
 @pytest.mark.parametrize(
@@ -166,8 +186,8 @@ def test_a_champion_that_was_trained_on_every_row_cannot_be_judged(gate):
 def test_calibration_at_its_bar(champion, error, outcome):
     """5 points for the first model, one point more than the champion's for the others."""
     sure = 1.5 * error  # two of three probabilities are off by this much
-    test = judged([0] * 90, [0] * 90, p=np.tile([1 - sure, sure, 0.0], (90, 1)))
-    found = gates.calibration(test, Rival("r", np.zeros(90), champion), "")
+    test = judged([0] * 900, [0] * 900, p=np.tile([1 - sure, sure, 0.0], (900, 1)))
+    found = gates.calibration(test, Rival("r", np.zeros(900), champion), DEFAULT, "")
     assert (found.outcome, found.value) == (outcome, pytest.approx(error))
 
 
@@ -180,16 +200,84 @@ def test_the_gap_between_training_and_test(train, outcome):
         predicted = np.where(np.tile(np.arange(1_000), 3) < right, direction, (direction + 1) % 3)
         columns = {name: predicted.astype(np.int8) for name in ("majority", "last_direction", "logistic_imbalance")}
         parts.append(judged(predicted, direction).with_columns(fold=pl.lit(0), part=pl.lit(part), **columns))
-    found = gates.train_gap(pl.concat(parts), "")
+    found = gates.train_gap(pl.concat(parts), DEFAULT, "")
     assert (found.outcome, found.value) == (outcome, pytest.approx((train - 500) / 1_000))
 
 
-def test_a_sharpe_ratio_is_shown_as_not_computed():
-    """Days are counted; it never stands in the way."""
-    test = judged([0] * 5, [0] * 5, seconds=DAY // SECOND)
-    found = gates.sharpe(test, "")
-    assert (found.value, found.outcome, found.required) == (5, INSUFFICIENT, False)
-    assert gates.sharpe(test.clear(), "").value == 0
+def traded(daily, name="candidate"):
+    """A strategy of these returns of UTC days."""
+    dates = [date_of(day * DAY) for day in range(len(daily))]
+    ratio = returns.sharpe(np.array(daily))
+    return Traded(name, {}, *[None] * 7, ratio, list(zip(dates, daily, strict=True)), [])
+
+
+def backtested(own, other, paired=NO_BLOCKS):
+    return BacktestReport("sha", "majority", Execution(), [traded(own), traded(other, "majority")], paired=paired)
+
+
+DAILY = np.random.default_rng(1).normal(0.001, 0.01, 60).tolist()
+
+
+def test_below_thirty_days_a_sharpe_ratio_does_not_count():
+    """Days are counted, the return over blocks of ten minutes is shown, and nothing is required."""
+    found = gates.sharpe(backtested(DAILY[:29], DAILY[29:58], Paired(12, 1e-4, -1e-4, 3e-4)), 8, "sha")
+    assert (found.value, found.outcome, found.required) == (29, INSUFFICIENT, False)
+    assert "1 more are needed; net of costs over majority: +1.000 bps per 600 s" in found.detail
+    none = gates.sharpe(BacktestReport("sha", "nobody", Execution()), 8, "sha")
+    assert (none.value, none.outcome, none.required) == (0, INSUFFICIENT, False)
+
+
+@pytest.mark.parametrize(("more", "outcome"), [(0.002, PASS), (0.0, PASS), (-0.002, FAIL)])
+def test_from_thirty_days_on_the_sharpe_ratio_must_not_be_worse(more, outcome):
+    """The chance to be at least as good, day by day in pairs; both ratios are shown with their intervals."""
+    found = gates.sharpe(backtested([value + more for value in DAILY], DAILY), 40, "sha")
+    assert (found.outcome, found.required) == (outcome, True)
+    assert found.detail.count("60 days)") == 2
+    assert "deflated by 40 trials: 0." in found.detail
+
+
+def test_a_sharpe_ratio_of_days_without_spread_compares_with_nothing():
+    """Neither better nor worse: insufficient."""
+    found = gates.sharpe(backtested([0.0] * 40, DAILY[:40]), 8, "sha")
+    assert (found.outcome, found.value) == (INSUFFICIENT, None)
+
+
+def test_a_backtest_of_other_predictions_is_no_input():
+    """The gate fails, whatever it says."""
+    found = gates.sharpe(backtested(DAILY, DAILY), 8, "other")
+    assert (found.outcome, found.required) == (FAIL, True)
+
+
+@pytest.mark.parametrize(
+    ("gain", "seen", "outcome"), [(0.05, 0, PASS), (0.05, 50, PASS), (-0.2, 0, FAIL), (-0.001, 0, INSUFFICIENT)]
+)
+def test_the_sealed_rows_must_not_speak_against_the_candidate(gain, seen, outcome):
+    """A gain passes, a certain loss fails, a loss that chance may have made is insufficient."""
+    rng = np.random.default_rng(2)
+    n = 3_000
+    direction = rng.integers(0, 3, n)
+    rival = np.where(rng.random(n) < 0.5, direction, (direction + 1) % 3)
+    nth = rng.permutation(n)
+    change = nth < abs(gain) * n
+    wrong = (direction + 1) % 3
+    predicted = np.where(change, direction if gain > 0 else wrong, rival)
+    found = gates.holdout(Unsealed(judged(predicted, direction, seconds=10), seen, 1), rival, DEFAULT, "")
+    assert (found.outcome, found.required) == (outcome, True)
+    assert ("left out" in found.detail) == (seen > 0)
+
+
+def test_sealed_rows_that_another_candidate_was_judged_on_fail():
+    """Nothing is left that nobody has looked at."""
+    found = gates.holdout(Unsealed(judged([], []), 700, 2), nobody().predicted, DEFAULT, "")
+    assert (found.outcome, found.value) == (FAIL, None)
+    assert "opening 2: contaminated, another candidate was judged on all 700 sealed rows" in found.detail
+
+
+def test_without_its_input_a_gate_fails():
+    """Also one that is only shown."""
+    shown = Gate("slices", PASS, 0.1, 0.0, False, "sha")
+    (found,) = gates.without_input([shown], "x is missing")
+    assert (found.outcome, found.value, found.required, found.detail) == (FAIL, None, True, "x is missing")
 
 
 @pytest.mark.parametrize(("lost", "outcome"), [(0.04, PASS), (0.06, FAIL)])
@@ -201,7 +289,7 @@ def test_the_worst_slice_is_named(lost, outcome):
     wrong = (direction + 1) % 3
     predicted = np.where(evening & (np.arange(n) // 3 % 100 < 100 * lost), wrong, direction)
     found = gates.slices(judged(predicted, direction), Rival("r", direction), DEFAULT, "")
-    assert (found.outcome, found.required, found.detail) == (outcome, False, "sim.X 18-24 UTC")
+    assert (found.outcome, found.required, found.detail) == (outcome, True, "sim.X 18-24 UTC")
     assert found.value == pytest.approx(-lost, abs=1e-3)
     few = gates.slices(judged(predicted, direction).head(4_999), Rival("r", direction[:4_999]), DEFAULT, "")
     assert few.outcome == INSUFFICIENT
@@ -209,6 +297,11 @@ def test_the_worst_slice_is_named(lost, outcome):
         gates.slices(judged(direction, direction).head(5_000), Rival("r", direction[:5_000]), DEFAULT, "").outcome
         == PASS
     )
+    lively = pl.Series(np.where(np.arange(n) % 17 < 3, "lively", "calm"))
+    bad = np.where((lively == "lively").to_numpy() & (np.arange(n) // 51 % 100 < 100 * lost), wrong, direction)
+    regime = judged(bad, direction).with_columns(regime=lively)
+    found = gates.slices(regime, Rival("r", direction), DEFAULT, "")
+    assert (found.outcome, found.detail) == (outcome, "lively")
     far = replace(DEFAULT, row_spacing=10)  # each row is a label of its own
     assert gates.slices(judged(direction, direction).head(500), Rival("r", direction[:500]), far, "").outcome == PASS
 

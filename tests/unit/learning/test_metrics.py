@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef, roc_auc_score
 from sklearn.metrics import log_loss as sk_log_loss
 
 from ml.learning import metrics
@@ -23,6 +23,12 @@ def test_scores_equal_scikit_learns(seed, n):
     predicted = p.argmax(axis=1)
     assert metrics.macro_accuracy(direction, predicted) == pytest.approx(balanced_accuracy_score(direction, predicted))
     assert metrics.log_loss(direction, p) == pytest.approx(sk_log_loss(direction, p, labels=[0, 1, 2]))
+    counts = metrics.confusion(direction, predicted)
+    assert float(metrics.macro_f1(counts)) == pytest.approx(f1_score(direction, predicted, average="macro"))
+    assert metrics.correlation(counts) == pytest.approx(matthews_corrcoef(direction, predicted))
+    assert metrics.brier(direction, p) == pytest.approx(
+        np.mean([((q - np.eye(3)[k]) ** 2).sum() for q, k in zip(p, direction, strict=True)])
+    )
     moved = direction != 1
     expected = roc_auc_score(direction[moved] == 2, (p[:, 2] - p[:, 0])[moved])
     assert metrics.direction_auc(direction, p) == pytest.approx(expected)
@@ -70,3 +76,39 @@ def test_the_bootstrap_is_centred_on_the_difference():
     gain = metrics.macro_accuracy(direction, one) - metrics.macro_accuracy(direction, other)
     assert draws.mean() == pytest.approx(gain, abs=0.01)
     assert draws.shape == (2_000,)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=40))
+def test_whole_transactions_are_those_of_a_loop(answers):
+    """Open at a predicted move, close at the next one of the other side: right where both came true."""
+    opened = None
+    whole = right = 0
+    for true, said in answers:
+        if said == 1 or (opened is not None and said == opened[1]):
+            continue
+        if opened is not None:
+            whole += 1
+            right += opened[0] == opened[1] and true == said
+        opened = (true, said)
+    direction, predicted = (np.array([pair[k] for pair in answers], np.int8) for k in range(2))
+    assert metrics.transactions(direction, predicted) == (whole, right)
+
+
+def test_the_interval_of_the_macro_f1_holds_it():
+    """Draws lie around the score of the sample, and wider over fewer rows."""
+    rng = np.random.default_rng(1)
+    direction = rng.integers(0, 3, 20_000).astype(np.int8)
+    predicted = np.where(rng.random(20_000) < 0.3, direction, rng.integers(0, 3, 20_000)).astype(np.int8)
+    spreads = []
+    for n in (2_000, 20_000):
+        draws = metrics.bootstrap_macro_f1(direction[:n], predicted[:n], np.arange(n) * SECOND, 100 * SECOND, draws=500)
+        assert draws.mean() == pytest.approx(f1_score(direction[:n], predicted[:n], average="macro"), abs=0.01)
+        spreads.append(draws.std())
+    assert spreads[0] > 2 * spreads[1]
+
+
+def test_scores_of_nothing_are_unknown():
+    """No rows, or one class only."""
+    assert np.isnan(metrics.macro_f1(np.zeros((3, 3))))
+    assert np.isnan(metrics.brier(np.zeros(0, np.int8), np.zeros((0, 3))))
+    assert metrics.correlation(np.diag([5, 0, 0])) == 0

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.core.errors import DatasetError
-from ml.learning.splits import edges, last_block, walk_forward
+from ml.learning.splits import edges, last_block, seal, walk_forward
+from tests.oracles import splits as oracle
 
 SECOND = 10**9
 
@@ -22,6 +23,7 @@ def labels(draw):
     return start[order], (start + np.array(horizon, np.int64) * SECOND)[order]
 
 
+@pytest.mark.promise("D9")
 @settings(max_examples=60, deadline=None)
 @given(labels(), st.sampled_from([0, 5 * SECOND]))
 def test_no_training_label_touches_the_test_span(times, embargo):
@@ -41,6 +43,23 @@ def test_no_training_label_touches_the_test_span(times, embargo):
         dropped = [i for i in range(len(start)) if i not in kept and start[i] < span[1] and end[i] <= span[0] - embargo]
         assert dropped == []
         assert (np.diff(start[fold.train]) >= 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(labels(), st.sampled_from([0, 5 * SECOND]), st.booleans(), st.sampled_from([0.02, 0.1]))
+def test_folds_are_those_of_loops(times, embargo, sliding, share):
+    """Row by row: expanding or sliding, and the sealed newest slice."""
+    start, end = times
+    try:
+        folds = walk_forward(start, end, 0.5, 5, embargo, sliding)
+    except DatasetError:
+        return
+    expected = oracle.walk_forward(start.tolist(), end.tolist(), 0.5, 5, embargo, sliding)
+    assert [(sorted(f.train.tolist()), sorted(f.test.tolist())) for f in folds] == expected
+    looked_at, sealed = (sorted(part.tolist()) for part in seal(folds[-1], start, end, share))
+    assert (looked_at, sealed) == oracle.seal(expected[-1][1], start.tolist(), end.tolist(), share)
+    if sliding:
+        assert max(len(fold.train) for fold in folds) == len(folds[0].train)
 
 
 @settings(max_examples=30, deadline=None)

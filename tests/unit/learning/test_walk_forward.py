@@ -5,14 +5,21 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    log_loss,
+    matthews_corrcoef,
+    precision_recall_fscore_support,
+)
 
 from ml.features.sets import BASE
 from ml.learning import walk_forward
-from ml.learning.dataset import FIRST_SHARE, N_SPLITS
+from ml.learning.dataset import FIRST_SHARE, N_SPLITS, SEALED_SHARE
 from ml.learning.models import baselines
 from ml.learning.rows import EMBARGO_NS, Rows
 from ml.learning.walk_forward import best_baseline, fold_scores, panel_predictions, predict, trainer
+from ml.storage.commit import publish
+from ml.storage.parquet import Stored
 from tests.support.panels import PARAMS, panel, rows, tuned
 
 N = 3_000
@@ -59,6 +66,7 @@ def perturbed(data, since):
     )
 
 
+@pytest.mark.promise("D9")
 @pytest.mark.parametrize("number", range(N_SPLITS))
 def test_no_model_sees_its_test_block_or_what_follows(data, folds, honest, number):
     """Another future leaves the trees of all folds up to this one as they were, and changes those after it."""
@@ -85,11 +93,11 @@ def test_answers_do_not_depend_on_the_test_labels(data, folds, honest, number):
 
 def test_the_last_direction_is_one_whose_horizon_has_ended(data, folds, honest):
     """The class of the row ten seconds before."""
-    test = honest[0].filter(pl.col("part") == "test")
+    test = honest[0].filter(pl.col("part") != "train")
     for fold in folds:
-        np.testing.assert_array_equal(
-            test.filter(fold=fold.number)["last_direction"].to_numpy(), data.direction[fold.test - 10]
-        )
+        own = test.filter(fold=fold.number)
+        at = np.searchsorted(data.start, own["ts"].to_numpy())
+        np.testing.assert_array_equal(own["last_direction"].to_numpy(), data.direction[at - 10])
 
 
 def test_answers_are_gains_on_the_class_shares_of_the_training_rows(data, folds, honest):
@@ -103,10 +111,17 @@ def test_answers_are_gains_on_the_class_shares_of_the_training_rows(data, folds,
 
 
 def test_every_row_after_the_first_block_is_tested_once(data, folds, honest):
-    """In order of time, each with the label that it has; the training rows shown end the embargo before the test."""
+    """In order of time, each with the label that it has; the training rows shown end the embargo before the test.
+
+    The newest are sealed, and the ten rows whose labels reach into those are left out.
+    """
+    first = round((1 - SEALED_SHARE) * N)
+    for part, at in (("test", slice(int(FIRST_SHARE * N), first - 9)), ("sealed", slice(first, None))):
+        found = honest[0].filter(pl.col("part") == part)
+        assert found["ts"].to_list() == data.start[at].tolist()
+        assert found["direction"].to_list() == data.direction[at].tolist()
     test = honest[0].filter(pl.col("part") == "test")
-    assert test["ts"].to_list() == data.start[int(FIRST_SHARE * N) :].tolist()
-    assert test["direction"].to_list() == data.direction[int(FIRST_SHARE * N) :].tolist()
+    assert test["label_end"].max() <= honest[0].filter(pl.col("part") == "sealed")["ts"].min()
     for fold in folds:
         shown = honest[0].filter(pl.col("fold") == fold.number, pl.col("part") == "train")
         assert shown.height == len(fold.test)
@@ -125,6 +140,9 @@ def test_scores_are_those_of_the_test_rows(honest):
         for name, answer in answers.items():
             assert row[name] == pytest.approx(balanced_accuracy_score(test["direction"], answer))
         assert row["train"] == pytest.approx(balanced_accuracy_score(train["direction"], train["predicted"]))
+        _, _, each, _ = precision_recall_fscore_support(test["direction"], test["predicted"])
+        assert row["macro_f1"] == pytest.approx(each.mean())
+        assert row["mcc"] == pytest.approx(matthews_corrcoef(test["direction"], test["predicted"]))
         assert row["log_loss"] == pytest.approx(log_loss(test["direction"], walk_forward.probabilities(test)))
         assert (row["fold"], row["rows"]) == (number, test.height)
     assert scores["test"].mean() > scores["logistic_imbalance"].mean() + 0.05
@@ -163,3 +181,30 @@ def test_rows_are_in_order_of_time_then_instrument():
     assert found.instrument[:4].tolist() == ["sim.X", "sim.Y"] * 2
     assert (np.diff(found.start) >= 0).all()
     assert found.features[1, 0] == both[BASE.columns[0]][0]
+
+
+def stored_panel(root, frame):
+    path = root.whole("dataset_panel")
+    publish(root, "dataset_panel", path, frame, "")
+    return Stored(path)
+
+
+def test_slices_are_those_of_a_group_by(root, honest):
+    """Each instrument, hour and third of volatility holds each test row once, and scores its own rows alone."""
+    rng = np.random.default_rng(1)
+    sigma = rng.random(N)
+    test = honest[0].filter(pl.col("part") == "test")
+    found = walk_forward.with_regime(test, stored_panel(root, panel(N).with_columns(sigma=pl.Series(sigma))))
+    assert found.drop("regime").equals(test)
+    own = sigma[np.searchsorted(panel(N)["ts"].to_numpy(), test["ts"].to_numpy())]
+    limits = np.quantile(own, [1 / 3, 2 / 3])
+    expected = np.array(walk_forward.REGIMES)[np.digitize(own, limits)]
+    assert (found["regime"].to_numpy() == expected).mean() > 0.999
+    slices = walk_forward.slice_scores(found)
+    assert set(slices["by"]) == {"instrument", "hour", "regime"}
+    for by, part in slices.group_by("by"):
+        assert part["rows"].sum() == test.height, by
+    calm = found.filter(pl.col("regime") == "calm")
+    row = slices.row(by_predicate=pl.col("slice") == "calm", named=True)
+    assert row["test"] == pytest.approx(balanced_accuracy_score(calm["direction"], calm["predicted"]))
+    assert row["mcc"] == pytest.approx(matthews_corrcoef(calm["direction"], calm["predicted"]))

@@ -17,7 +17,8 @@ from sklearn.metrics import balanced_accuracy_score
 from ml.core.config import HORIZONS, Config
 from ml.core.errors import DatasetError
 from ml.core.paths import FEATURE_GROUP, DataRoot
-from ml.evaluation import gates
+from ml.evaluation import gates, holdout
+from ml.evaluation.backtest_report import BacktestReport, Execution
 from ml.evaluation.findings import Canary, ParityReport
 from ml.evaluation.latency import Latency
 from ml.features.sets import BASE
@@ -34,6 +35,7 @@ from ml.market.days.tables import samples_frame
 from ml.promotion import deployment
 from ml.promotion.deployment import Evidence, decide
 from ml.promotion.registry import Registry
+from ml.promotion.rivals import rival_of
 from ml.simulation.instrument import INSTRUMENT
 from ml.storage import decisions
 from ml.storage.commit import publish
@@ -80,10 +82,11 @@ def made(root: DataRoot, skill: float) -> Evidence:
     record = PanelRecord(identity, sources, LABEL_SPEC, DEFAULT, BASE.hash, shares, {})
     predictions = walk_forward.panel_predictions(arrays(rows), TUNED, 1)
     publish(root, "dataset_panel", root.whole("dataset_panel"), Parts(rows.schema, [rows], notes=record.note()), "")
-    publish(root, "fold_predictions", root.whole("fold_predictions"), predictions, "")
+    told = publish(root, "fold_predictions", root.whole("fold_predictions"), predictions, "")
     canary = Canary("truncation", True, 0.0, 0.0, "")
     candidate = Candidate(train(root, arrays(rows), DEFAULT, LABEL_SPEC, TUNED, 1), identity)
-    return Evidence(record, TUNED, predictions, candidate, [canary], PARITY)
+    nothing_traded = BacktestReport(told.sha256, "logistic_imbalance", Execution())
+    return Evidence(record, TUNED, predictions, candidate, [canary], PARITY, nothing_traded)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +199,7 @@ def test_without_a_candidate_every_question_about_it_is_insufficient(skilled):
     none = Candidate(None, evidence.panel.dataset_id)
     panel_of_few = replace(evidence.panel, label_spec=None)
     record = decide(root, LISTED, registry, replace(evidence, candidate=none, tuned=None, panel=panel_of_few))
-    assert [outcomes(record)[name] for name in gates.MODEL_BARS] == ["insufficient"] * 5
+    assert [outcomes(record)[name] for name in gates.MODEL_BARS] == ["insufficient"] * 6
     assert {gate["name"]: gate["threshold"] for gate in record["gates"]}.items() >= gates.MODEL_BARS.items()
     assert (record["decision"], record["candidate"], record["mlflow_run"]) == ("insufficient", None, None)
 
@@ -277,7 +280,7 @@ def test_the_rival_of_a_later_model_is_the_champion_on_rows_it_never_saw(skilled
     champion = train(root, arrays(early), DEFAULT, LABEL_SPEC, TUNED, 1)
     decide(root, LISTED, registry, replace(evidence, candidate=replace(evidence.candidate, model_id=champion)))
     test = evidence.predictions.filter(pl.col("part") == "test")
-    rival, rows = deployment._rival(root, registry, DEFAULT, test)
+    rival, rows = rival_of(root, registry, DEFAULT, TUNED, test)
     assert rows["ts"].min() == early["label_end"].max()
     assert rival.name == f"champion {champion}"
     assert len(rival.predicted) == rows.height
@@ -355,11 +358,11 @@ def saying(predicted, sure):
 def known(evidence, train=(0.57, 0.57), test=(0.55, 0.55), shares=SHARES, chosen="logistic_imbalance"):
     """Evidence of a model that is right in a share of rows and says that it is sure in another; and of baselines."""
     parts = []
-    for part, (right, sure) in (("train", train), ("test", test)):
+    for part, (right, sure) in (("train", train), ("test", test), ("sealed", test)):
         rows = evidence.predictions.filter(part=part)
         direction = rows["direction"].to_numpy()
         columns = {"predicted": answers(direction, right)} | saying(answers(direction, right), sure)
-        if part == "test":
+        if part != "train":
             columns |= {name: answers(direction, share) for name, share in shares.items()}
         parts.append(rows.with_columns(**{name: pl.Series(values) for name, values in columns.items()}))
     return replace(evidence, predictions=pl.concat(parts), tuned=replace(evidence.tuned, baseline=chosen))
@@ -382,7 +385,7 @@ def accuracy(rows, column="predicted"):
 
 def numbers(evidence):
     """The values of the required gates, each from its own input."""
-    train, test = (evidence.predictions.filter(part=part) for part in ("train", "test"))
+    train, test, sealed = (evidence.predictions.filter(part=part) for part in ("train", "test", "sealed"))
     gaps = [accuracy(train.filter(fold=k)) - accuracy(test.filter(fold=k)) for k in range(5)]
     return {
         "coverage": 1.0,
@@ -390,6 +393,8 @@ def numbers(evidence):
         "canaries": sum(not canary.passed for canary in evidence.canaries),
         "parity": evidence.parity.mismatches,
         "improvement": accuracy(test) - accuracy(test, evidence.tuned.baseline),
+        "holdout": accuracy(sealed) - accuracy(sealed, evidence.tuned.baseline),
+        "slices": min(accuracy(part) - accuracy(part, evidence.tuned.baseline) for part in large_slices(test)),
         "train_val_gap": np.mean(gaps),
         "calibration": calibration_error(test),
         "latency": 1.0,
@@ -397,19 +402,29 @@ def numbers(evidence):
     }
 
 
+def large_slices(test):
+    """The instrument, and each quarter of the UTC day with 5 000 rows: 500 labels of ten seconds."""
+    quarters = test.with_columns(quarter=pl.from_epoch("ts", time_unit="ns").dt.hour() // 6).partition_by("quarter")
+    return [part for part in (test, *quarters) if part.height >= 5_000]
+
+
 def required(record):
     return {gate["name"]: gate for gate in record["gates"] if gate["required"]}
 
 
 BROKEN = {
-    "nothing": ({}, None, "pass"),
-    "answers to the training rows": ({"train": (0.62, 0.57)}, "train_val_gap", "fail"),
-    "probabilities of the training rows": ({"train": (0.57, 0.90)}, None, "pass"),
-    "probabilities of the test rows": ({"test": (0.55, 0.80)}, "calibration", "fail"),
-    "answers of the chosen baseline": ({"shares": SHARES | {"logistic_imbalance": 0.54}}, "improvement", "fail"),
-    "answers of the best other baseline": ({"shares": SHARES | {"last_direction": 0.99}}, None, "pass"),
-    "answers of the worst other baseline": ({"shares": SHARES | {"majority": 0.01}}, None, "pass"),
-    "the choice of the baseline": ({"chosen": "last_direction"}, "improvement", "pass"),
+    "nothing": ({}, (), "pass"),
+    "answers to the training rows": ({"train": (0.62, 0.57)}, ("train_val_gap",), "fail"),
+    "probabilities of the training rows": ({"train": (0.57, 0.90)}, (), "pass"),
+    "probabilities of the test rows": ({"test": (0.55, 0.80)}, ("calibration",), "fail"),
+    "answers of the chosen baseline": (
+        {"shares": SHARES | {"logistic_imbalance": 0.54}},
+        ("improvement", "holdout", "slices"),
+        "fail",
+    ),
+    "answers of the best other baseline": ({"shares": SHARES | {"last_direction": 0.99}}, (), "pass"),
+    "answers of the worst other baseline": ({"shares": SHARES | {"majority": 0.01}}, (), "pass"),
+    "the choice of the baseline": ({"chosen": "last_direction"}, ("improvement", "holdout", "slices"), "pass"),
 }
 
 
@@ -417,16 +432,16 @@ BROKEN = {
 def test_each_gate_has_the_number_of_its_own_input(skilled, broken):
     """With one input broken, exactly the gate that is about it changes, and its number is right."""
     root, registry, evidence = skilled
-    change, gate, outcome = BROKEN[broken]
+    change, about, outcome = BROKEN[broken]
     given = known(evidence, **change)
     asked = required(decide(root, LISTED, registry, given))
     assert {name: gate["value"] for name, gate in asked.items()} == pytest.approx(numbers(given))
     usual = numbers(known(evidence))
     changed = {name for name, found in asked.items() if found["value"] != pytest.approx(usual[name])}
-    assert changed == ({gate} if gate else set())
-    assert {name for name, found in asked.items() if found["outcome"] != "pass"} == changed - {
-        name for name in changed if outcome == "pass"
-    }
+    assert changed == set(about)
+    assert {name for name, found in asked.items() if found["outcome"] != "pass"} == (
+        set() if outcome == "pass" else set(about[:1])
+    )
 
 
 @pytest.fixture
@@ -458,7 +473,7 @@ def champion_of(root, evidence):
     """A model that was trained before the first test row, and its probabilities and answers in the test rows."""
     model = deployment.load(root.model(train(root, arrays(panel(2.0).head(4_700)), DEFAULT, LABEL_SPEC, TUNED, 1)))
     test = evidence.predictions.filter(part="test")
-    p = model.probabilities(panel(2.0)[-test.height :].select(BASE.columns).to_numpy())
+    p = model.probabilities(panel(2.0).join(test, on="ts", how="semi").select(BASE.columns).to_numpy())
     said = dict(zip(("p_down", "p_neutral", "p_up"), p.T, strict=True))
     return model.id, test.with_columns(**said, predicted=pl.Series(model.directions(p)))
 
@@ -498,11 +513,11 @@ def better_by_blocks(rival):
 
 def bounds(direction, predicted, other, share):
     """By resampling blocks of 600 rows, row by row, with other random numbers than the product's."""
-    blocks = np.arange(len(direction)).reshape(-1, 600)
+    blocks = np.array_split(np.arange(len(direction)), np.arange(600, len(direction), 600))
     rng = np.random.default_rng(5)
     gains = []
     for _ in range(3_000):
-        rows = blocks[rng.integers(0, len(blocks), len(blocks))].ravel()
+        rows = np.concatenate([blocks[k] for k in rng.integers(0, len(blocks), len(blocks))])
         one, two = ([(a[rows] == k)[direction[rows] == k].mean() for k in range(3)] for a in (predicted, other))
         gains.append(np.mean(one) - np.mean(two))
     return 100 * np.quantile(gains, [1 - share, share])
@@ -515,7 +530,7 @@ def test_the_first_model_is_judged_by_the_stricter_bound(skilled):
     direction = served["direction"].to_numpy()
     other = served["predicted"].to_numpy()
     predicted = better_by_blocks(served)
-    train_rows = known(evidence).predictions.filter(part="train")
+    train_rows = known(evidence).predictions.filter(pl.col("part") != "test")
     test_rows = served.with_columns(predicted=pl.Series(predicted), logistic_imbalance=pl.Series(other))
     given = replace(evidence, predictions=pl.concat([train_rows, test_rows]))
     first = required(decide(root, LISTED, registry, given))["improvement"]
@@ -539,3 +554,59 @@ def test_a_candidate_that_reads_back_otherwise_is_counted(skilled, monkeypatch):
     monkeypatch.setattr(deployment, "load", lambda _: other)
     assert deployment._reload_differences(root, DEFAULT, model) == 1_000
     assert list(root.staging.glob("reload-*")) == []
+
+
+def gate_of(record, name):
+    return next(gate for gate in record["gates"] if gate["name"] == name)
+
+
+def test_sealed_rows_are_opened_once(skilled):
+    """The look is on record; other predictions of the same rows are refused, the same ones are not looked at anew."""
+    root, registry, evidence = skilled
+    first = decide(root, LISTED, registry, evidence)
+    assert gate_of(first, "holdout")["detail"].startswith("opening 1, 720 rows")
+    (opening,) = holdout.openings(root, DEFAULT.name)
+    assert (opening.candidate, opening.rows) == (evidence.candidate.model_id, 720)
+    decide(root, LISTED, registry, replace(evidence, canaries=DEAD))
+    assert len(holdout.openings(root, DEFAULT.name)) == 1
+    other = evidence.predictions.with_columns(movement=pl.col("movement") * 2)
+    told = publish(root, "fold_predictions", root.whole("fold_predictions"), other, "")
+    report = replace(evidence.backtest, predictions_sha256=told.sha256)
+    second = decide(root, LISTED, registry, replace(evidence, predictions=other, backtest=report))
+    found = gate_of(second, "holdout")
+    assert (found["outcome"], found["required"], second["decision"]) == ("fail", True, "refuse")
+    assert found["detail"].startswith("opening 2: contaminated, another candidate was judged on all 720 sealed rows")
+
+
+@pytest.mark.parametrize("table", ["fold_predictions", "dataset_panel"])
+def test_a_gate_whose_file_is_not_the_one_on_record_fails(skilled, table):
+    """The same rows written by somebody else: what was computed from them counts for nothing."""
+    root, registry, evidence = skilled
+    path = root.whole(table)
+    pl.read_parquet(path).write_parquet(path)
+    record = decide(root, LISTED, registry, evidence)
+    of_file = {
+        "fold_predictions": {"improvement", "holdout", "train_val_gap", "calibration", "sharpe", "slices"},
+        "dataset_panel": {"coverage", "rows"},
+    }[table]
+    failed = {gate["name"] for gate in record["gates"] if gate["outcome"] == "fail"}
+    assert (failed, record["decision"]) == (of_file, "refuse")
+    assert "as on record: materialize its asset again" in gate_of(record, min(of_file))["detail"]
+
+
+def test_a_gate_whose_file_is_missing_fails(skilled):
+    """Nothing is believed of predictions that are gone."""
+    root, registry, evidence = skilled
+    root.whole("fold_predictions").unlink()
+    record = decide(root, LISTED, registry, evidence)
+    assert gate_of(record, "improvement")["detail"].endswith("is missing: materialize its asset again")
+    assert record["decision"] == "refuse"
+
+
+def test_a_backtest_of_other_predictions_fails(skilled):
+    """The report must be of the predictions that are judged."""
+    root, registry, evidence = skilled
+    other = replace(evidence.backtest, predictions_sha256="0" * 64)
+    record = decide(root, LISTED, registry, replace(evidence, backtest=other))
+    assert gate_of(record, "sharpe")["outcome"] == "fail"
+    assert record["decision"] == "refuse"

@@ -31,6 +31,7 @@ def verdicts(day, rows):
     }
 
 
+@pytest.mark.promise("D9")
 def test_honest_rows_change_with_nothing(day):
     """All four canaries of every set, with and without samples to look back on."""
     for found in (verdicts(day, day[2]), verdicts((day[0], day[1][:0], None), build(day[0], day[1][:0], INSTRUMENT))):

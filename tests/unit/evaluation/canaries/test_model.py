@@ -25,6 +25,7 @@ def samples():
     return sampler.samples[: sampler.released].copy()
 
 
+@pytest.mark.promise("D9")
 def test_all_sing_on_the_products_own_code(samples):
     """No leak, no dead canary."""
     results = model.run(samples, INSTRUMENT, STRONG_TRAINER, 0.4, 5)
