@@ -156,9 +156,10 @@ def step(life: Life, plan: LifecyclePlan, now: int, outcome: Outcome, faults: Se
     hours = (now - life.since) / HOUR
     if life.stage is Stage.WATCH:
         if wrong:
-            return Step("rollback", life.beside, wrong)
+            return Step("rollback", life.beside, f"of the champion {life.champion}: {wrong}")
         if outcome == "worse":
-            return Step("rollback", life.beside, "it loses more than allowed against the previous champion")
+            why = f"the champion {life.champion} loses more than allowed against the previous one"
+            return Step("rollback", life.beside, why)
         return None
     if wrong:
         return Step("refuse", life.beside, wrong)

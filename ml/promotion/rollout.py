@@ -198,7 +198,7 @@ class Rollout:
         record = self.registry.advance(step, self.life.champion, WHO, evidence)
         seconds = perf_counter() - begun
         log = LOG.error if step.decision == "rollback" else LOG.info
-        log("%s: %s of model %s: %s", self.registry.name, step.decision, step.model_id, step.why)
+        log("%s: %s, model %s: %s", self.registry.name, step.decision, step.model_id, step.why)
         self.refresh()
         if self.taken is not None:
             self.taken(Taken(step, record, seconds))

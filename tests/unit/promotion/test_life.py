@@ -117,7 +117,9 @@ def test_the_step_of_a_stage(stage, hours, outcome, expected):
 def test_a_fault_acts_at_once(stage, expected):
     """Whatever the comparison says, and the record says which fault."""
     for outcome in ("better", "undecided"):
-        assert at(stage, 0, outcome, ["it failed", "it is slow"]) == Step(expected, "b", "it failed; it is slow")
+        found = at(stage, 0, outcome, ["it failed", "it is slow"])
+        why = "of the champion a: " if stage is Stage.WATCH else ""
+        assert found == Step(expected, "b", f"{why}it failed; it is slow")
 
 
 def test_nobody_beside_is_nothing_to_decide():
