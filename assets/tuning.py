@@ -1,5 +1,7 @@
 """Hyper-parameter search on the first training block only."""
 
+from typing import Any
+
 import dagster as dg
 
 from assets.metadata import picture
@@ -26,6 +28,7 @@ def tuned_params(
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[Tuned | None]:
     """The best parameters of a few seeded trials inside the first training block; none where the rows are too few."""
+    from ml.evaluation.returns import search_overfitting
     from ml.learning import lineage
     from ml.learning.dataset import PanelRecord, rows_of
     from ml.learning.tuning import tune
@@ -38,5 +41,6 @@ def tuned_params(
     lineage.note(data_root, record, tuned)
     trials = plots.trials([trial["log_loss"] for trial in tuned.trials])
     drawn = picture(data_root, "tuned_params", context.partition_key, trials)
-    metadata = {"trials": tuned.n_trials, "log loss": tuned.log_loss, "by trial": drawn}
+    metadata: dict[str, Any] = {"trials": tuned.n_trials, "log loss": tuned.log_loss, "by trial": drawn}
+    metadata["probability of overfitting"] = search_overfitting(tuned.trials)
     return dg.MaterializeResult(value=tuned, metadata=metadata | tuned.options)

@@ -8,9 +8,11 @@ Conventions: simple returns of UTC days, ddof 1, sqrt(365), no risk-free rate. A
 interval and its number of days: over 30 days its standard error is about 3.5, over one day 19.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb, sqrt
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -186,6 +188,17 @@ def overfitting(performance: np.ndarray) -> float | None:
     below = (outside < reached).sum(axis=1) + ((outside == reached).sum(axis=1) - 1) / 2
     # relative rank among trials, from 0 (worst) to 1 (best): at the median or below is overfitted
     return float((below / (trials - 1) <= 0.5).mean())
+
+
+def search_overfitting(trials: Sequence[Mapping[str, Any]]) -> float | None:
+    """Probability that the best trial of a search is so by luck (`overfitting`); None where too little was kept.
+
+    Args:
+        trials: of `ml.learning.tuned.Tuned`, each with its log loss in blocks of time.
+    """
+    losses = [trial.get("blocks", []) for trial in trials]
+    blocks = min((len(own) for own in losses), default=0)
+    return overfitting(-np.array(losses).T) if blocks >= 2 and blocks % 2 == 0 else None
 
 
 def paired_return(equity: pl.DataFrame, other: pl.DataFrame, step: int = SECOND) -> Paired:

@@ -75,6 +75,12 @@ def log_loss(direction: np.ndarray, probabilities: np.ndarray) -> float:
     return float(metrics.log_loss(direction, np.maximum(probabilities, 1e-9), labels=range(CLASSES)))
 
 
+def block_log_losses(direction: np.ndarray, probabilities: np.ndarray, blocks: int) -> list[float]:
+    """Mean of -ln p of what happened, p at least 1e-9, in blocks of equally many rows, in order."""
+    losses = -np.log(np.maximum(probabilities[np.arange(len(direction)), direction], 1e-9))
+    return [float(part.mean()) for part in np.array_split(losses, blocks) if len(part)]
+
+
 def auc(positive: np.ndarray, score: np.ndarray) -> float:
     """Chance that a positive row has the higher score (Mann-Whitney), ties half; NaN with one class."""
     from sklearn.metrics import roc_auc_score

@@ -8,8 +8,8 @@ from typing import Any
 class Tuned:
     """The model and its best options, and what the search saw.
 
-    `baseline` is the best of the three baselines on the same validation rows; `trials` holds what each trial chose and
-    its score.
+    `baseline` is the best of the three baselines on the same validation rows; `trials` holds what each trial chose, its
+    score, and its score in each of some blocks of time.
     """
 
     model: str

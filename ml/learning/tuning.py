@@ -15,7 +15,7 @@ import numpy as np
 from ml.core.errors import DatasetError
 from ml.learning.dataset import FIRST_SHARE, MIN_ROWS, N_SPLITS
 from ml.learning.experiment import Experiment
-from ml.learning.metrics import log_loss
+from ml.learning.metrics import block_log_losses, log_loss
 from ml.learning.models import catalog
 from ml.learning.models.family import CLASSES
 from ml.learning.rows import Rows
@@ -25,6 +25,8 @@ from ml.learning.walk_forward import best_baseline
 
 N_TRIALS = 8
 SEED = 1
+TRIAL_BLOCKS = 8
+"""Of the judging rows, in which each trial is scored by itself: whether the best one is so by luck."""
 VALIDATION_SHARE = 0.3
 
 
@@ -52,13 +54,15 @@ def search(
 
     def objective(trial: optuna.Trial) -> float:
         fitted = family.fit(rows, train, family.search(trial, given), threads)
-        return log_loss(rows.direction[judge], fitted.predict_proba(rows.features[judge]))
+        p = fitted.predict_proba(rows.features[judge])
+        trial.set_user_attr("blocks", block_log_losses(rows.direction[judge], p, TRIAL_BLOCKS))
+        return log_loss(rows.direction[judge], p)
 
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed))
     study.optimize(objective, n_trials=n_trials, callbacks=[_stop_if_nothing_is_open])
     best = asdict(family.search(optuna.trial.FixedTrial(study.best_params), given))
     options = {name: value for name, value in best.items() if value is not None}
-    trials = [{"params": trial.params, "log_loss": trial.value} for trial in study.trials]
+    trials = [{"params": t.params, "log_loss": t.value, "blocks": t.user_attrs["blocks"]} for t in study.trials]
     baseline = best_baseline(rows, train, judge)
     return Tuned(experiment.model, options, study.best_value, len(trials), seed, baseline, trials)
 

@@ -15,7 +15,7 @@ import polars as pl
 from ml.core.config import Config
 from ml.core.errors import DatasetError
 from ml.core.paths import DataRoot
-from ml.evaluation import gates, holdout, latency, verdict
+from ml.evaluation import gates, holdout, latency, returns, verdict
 from ml.evaluation.backtest_report import BacktestReport
 from ml.evaluation.findings import Canary, ParityReport
 from ml.evaluation.gates import Gate
@@ -123,9 +123,11 @@ def decide(
         "feature_set": {"name": features.name, "hash": features.hash},
         "code_version": features.code_version,
         "trials": evidence.tuned.n_trials if evidence.tuned else 0,
+        "overfitting": returns.search_overfitting(evidence.tuned.trials) if evidence.tuned else None,
         "lineage_trials": lineage.trials(root, evidence.panel, evidence.tuned) if evidence.tuned else 0,
         "baseline": evidence.tuned.baseline if evidence.tuned else None,
         "predictions_sha256": told.sha256,
+        "backtest_sha256": _digest(asdict(evidence.backtest)),
         "canaries": [asdict(canary) for canary in evidence.canaries],
         "parity": asdict(evidence.parity),
         "gates": gates.as_dicts(answers),
@@ -226,6 +228,9 @@ def _log(root: DataRoot, registry: Registry, evidence: Evidence, content: dict[s
     values = {gate["name"]: gate["value"] for gate in content["gates"] if gate["value"] is not None}
     means = {name: scores[name].mean() for name in scores.columns if name not in ("fold", "rows")}
     values |= {f"mean_{name}": float(mean) for name, mean in means.items() if isinstance(mean, float)}
+    for figure in evidence.backtest.figures:
+        bounds = {"": figure.value, " lower": figure.lower, " upper": figure.upper}
+        values |= {f"{figure.name}{suffix}": value for suffix, value in bounds.items() if value is not None}
     assert evidence.tuned  # noqa: S101 - a candidate was tuned
     params = evidence.tuned.options | {"model": evidence.tuned.model, "trials": evidence.tuned.n_trials}
     tags = {

@@ -129,6 +129,15 @@ def test_overfitting_tells_skill_from_luck():
         returns.overfitting(np.zeros((5, 3)))
 
 
+def test_the_trials_of_a_search_are_compared_by_their_blocks():
+    """Losses, so less is better; a search of older code kept none, one trial has no rival."""
+    skilled = [{"blocks": [1.0 - 0.5 * (k == 2)] * 8} for k in range(5)]
+    assert returns.search_overfitting(skilled) == 0
+    assert returns.search_overfitting([{"log_loss": 1.0}] * 5) is None
+    assert returns.search_overfitting(skilled[:1]) is None
+    assert returns.search_overfitting([]) is None
+
+
 def seconds(values, missing=()):
     """Equity of a strategy, one mark a second."""
     equity = [None if k in missing else float(v) for k, v in enumerate(values)]

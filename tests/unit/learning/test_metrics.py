@@ -112,3 +112,15 @@ def test_scores_of_nothing_are_unknown():
     assert np.isnan(metrics.macro_f1(np.zeros((3, 3))))
     assert np.isnan(metrics.brier(np.zeros(0, np.int8), np.zeros((0, 3))))
     assert metrics.correlation(np.diag([5, 0, 0])) == 0
+
+
+@given(st.integers(0, 10_000), st.integers(8, 200), st.integers(1, 8))
+def test_losses_of_blocks_average_to_the_loss(seed, n, blocks):
+    """Weighted by their rows, in order of time."""
+    rng = np.random.default_rng(seed)
+    direction = rng.integers(0, 3, n).astype(np.int8)
+    p = rng.dirichlet([1, 1, 1], n)
+    found = metrics.block_log_losses(direction, p, blocks)
+    sizes = [len(part) for part in np.array_split(np.arange(n), blocks)]
+    assert np.average(found, weights=sizes) == pytest.approx(metrics.log_loss(direction, p))
+    assert found[0] == pytest.approx(metrics.log_loss(direction[: sizes[0]], p[: sizes[0]]))
