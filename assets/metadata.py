@@ -24,6 +24,15 @@ def picture(root: DataRoot, table: str, partition: str | None, png: bytes) -> dg
     return dg.MetadataValue.md(f"![plot](data:image/webp;base64,{small})\n\n`{path.resolve()}`")
 
 
+def asked_by(context: dg.AssetExecutionContext) -> str:
+    """Who, or what, asked for a run: a schedule, a sensor, or a person by the name that Dagster knows."""
+    tags = context.run.tags
+    for tag, kind in (("dagster/schedule_name", "schedule"), ("dagster/sensor_name", "sensor"), ("user", "user")):
+        if tag in tags:
+            return f"{kind} {tags[tag]}"
+    return "by hand"
+
+
 def table(frame: pl.DataFrame) -> dg.TableMetadataValue:
     """A small frame as a table; floats with four digits, lists and times as text."""
     records = [

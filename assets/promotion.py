@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.metadata import table
+from assets.metadata import asked_by, table
 from assets.partitions import experiments
 from ml.core.config import Config
 from ml.core.paths import DataRoot
@@ -30,6 +30,7 @@ from ml.storage.parquet import Stored
     code_version=code_version(LEARNING),
 )
 def promotion_decision(
+    context: dg.AssetExecutionContext,
     dataset_panel: Stored,
     tuned_params: Tuned | None,
     fold_predictions: pl.LazyFrame,
@@ -54,7 +55,7 @@ def promotion_decision(
         parity_report,
         backtest_report,
     )
-    record = decide(data_root, listed, registry, evidence)
+    record = decide(data_root, listed, registry, evidence, asked_by(context))
     gates = pl.DataFrame(record["gates"]).select("name", "outcome", "value", "threshold", "required", "detail")
     return dg.MaterializeResult(
         value=record, metadata={"decision": record["decision"], "gates": table(gates), "record": record["hash"]}

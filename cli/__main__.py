@@ -53,9 +53,18 @@ COMMANDS = {
     ),
     "models": Entry(
         "cli.models",
-        "List models, show who was champion when, go back to an earlier version, retire one.",
+        "List and compare models, promote one, go back to an earlier version, retire one.",
         MODELS,
         attribute="app",
+    ),
+    "decisions": Entry(
+        "cli.decisions",
+        "What was decided about models, when, by whom and on which evidence.",
+        MODELS,
+        attribute="app",
+    ),
+    "lifecycle": Entry(
+        "cli.lifecycle", "How a model becomes champion, and how it is rolled back.", MODELS, attribute="app"
     ),
     "init": Entry("cli.init", "Create or repair the data root, the Dagster instance and the model store.", OPERATIONS),
     "doctor": Entry("cli.doctor", "Say what is wrong with the data root, and how to fix it.", OPERATIONS),

@@ -14,15 +14,17 @@ import typer
 
 from cli.options import AsJson
 from cli.progress import say
+from live.router import as_now
 from live.runner import Counts, Runner, promoted
 from ml.core import config, kernel_cache, settings
 from ml.core.config import Config
 from ml.core.errors import InstrumentError, StoreError
 from ml.core.paths import DEFAULT_EXPERIMENT, LAYERING_MODEL, DataRoot
 from ml.learning import experiment
-from ml.learning.models.trained import TrainedModel
 from ml.market.files import captures, index
 from ml.market.files.capture_sequence import CaptureSequence, link
+from ml.promotion.registry import CHAMPION
+from ml.promotion.serving import Serving
 
 
 def main(
@@ -43,15 +45,14 @@ def main(
     listed = config.load(root)
     say(kernel_cache.notice())
     chain = link(captures.expand(replay), partial(index.load, root))
-    model = promoted(root, alias, experiment.named(root, name).name)
-    summary = _replay(root, listed, chain, model, show=as_json and not only_summary)
+    wanted = experiment.named(root, name).name
+    serving = as_now(root, listed, wanted) if alias == CHAMPION else Serving(promoted(root, alias, wanted))
+    summary = _replay(root, listed, chain, serving, show=as_json and not only_summary)
     print(orjson.dumps(summary).decode() if as_json else _text(summary))
     return 1 if summary["quarantined"] or summary["parity"]["mismatches"] or summary["unlisted"] else 0
 
 
-def _replay(
-    root: DataRoot, listed: Config, chain: CaptureSequence, model: TrainedModel | None, show: bool
-) -> dict[str, Any]:
+def _replay(root: DataRoot, listed: Config, chain: CaptureSequence, serving: Serving, show: bool) -> dict[str, Any]:
     from ml.evaluation.parity import Batch, Parity
     from ml.layering import thresholds
     from ml.layering.detector import shipped_detector
@@ -71,7 +72,8 @@ def _replay(
         stored = _stored_features(root, listed, chain, instrument_id)
         batch = Batch(stored) if stored is not None else None
         calibration = thresholds.of(root, instrument, listed.layering.budget)
-        runner = Runner(instrument, model, batch, cues=shipped_detector(instrument, calibration, of_cues))
+        cues = shipped_detector(instrument, calibration, of_cues)
+        runner = Runner(instrument, None, batch, cues=cues, router=serving)
         for row in runner.stream(chain):
             found.take(row)
             if show:
@@ -81,7 +83,7 @@ def _replay(
             total.add(runner.batch.finish(whole=False))
     parity = total.counts() | {"first_mismatch": total.first}
     return {
-        "model": model.id if model else None,
+        "model": serving.champion.model.id if serving.champion else None,
         **vars(found),
         "quarantined": quarantined,
         "unlisted": unlisted,

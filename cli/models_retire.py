@@ -5,16 +5,13 @@ Not here: how it takes effect (`ml.promotion.registry`).
 """
 
 import json
-from typing import Annotated
 
-import typer
-
-from cli.options import AsJson, ModelName, Who, Why, registry_of, user
+from cli.options import AsJson, ModelName, Version, Who, Why, registry_of, user
 
 
 def main(
     name: ModelName,
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="Which version.")],
+    version: Version,
     who: Who = None,
     why: Why = "",
     as_json: AsJson = False,

@@ -57,6 +57,10 @@ def registry_of(name: str) -> "Registry":
 
 
 ModelName = Annotated[str, typer.Argument(metavar="NAME", help="The experiment that the model is of.")]
+ModelNameOrDefault = Annotated[
+    str, typer.Argument(metavar="[NAME]", help="The experiment that the models are of; the default one if left out.")
+]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="Number of the version.")]
 Who = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who decided; the user who runs it if left out.")]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="The reason, for the journal.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

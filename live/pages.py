@@ -1,7 +1,8 @@
 """HTML pages, rendered from templates.
 
-Here: the page of an evidence packet and that on which cues are reviewed. A page needs nothing from another machine.
-Not here: what they show (`ml.layering.evidence`, `live.review`).
+Here: the pages of an evidence packet and of a decision, and that on which cues are reviewed. A page needs nothing from
+another machine.
+Not here: what they show (`ml.layering.evidence`, `ml.promotion.explained`, `live.review`).
 """
 
 from base64 import b64encode
@@ -26,6 +27,12 @@ def evidence(packet: dict[str, Any], picture: bytes) -> str:
     return _environment().get_template("evidence.html").render(packet, picture=image, by_name=by_name, largest=largest)
 
 
+def decision(explained: dict[str, Any], outcomes: dict[str, str], picture: bytes | None) -> str:
+    """The self-contained page of a decision (`ml.promotion.explained.Explained`), with the plot of its looks (PNG)."""
+    image = b64encode(picture).decode() if picture else None
+    return _environment().get_template("decision.html").render(explained, outcomes=outcomes, picture=image)
+
+
 def review() -> str:
     """The page on which cues are reviewed."""
     return _environment().get_template("review.html").render()
@@ -36,7 +43,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(), undefined=StrictUndefined
     )
-    environment.filters |= {"clock": _clock, "number": _number}
+    environment.filters |= {"clock": _clock, "number": _number, "points": _points}
     return environment
 
 
@@ -51,3 +58,8 @@ def _number(value: float | None) -> str:
     if value is None or not isfinite(value):
         return "-"
     return "0" if abs(value) < 1e-9 else f"{value:.4g}"
+
+
+def _points(share: float | None) -> str:
+    """A share as points with its sign; what is unknown is a dash."""
+    return "-" if share is None else f"{100 * share:+.1f}"

@@ -1,14 +1,15 @@
 """The promoted model on a stream of frames, one by one.
 
 Here: the loop from frame to signal, and which model may run.
-Not here: decoding, samples and features (`ml`), which are the batch's own.
+Not here: decoding, samples and features (`ml`), which are the batch's own; who serves a row while a challenger is tried
+(`ml.promotion.serving`, `live.router`).
 
 A signal says direction, probabilities, until when it holds, how old the data are, and which model spoke. Where the book
 is not known, a feature is missing or there is no model, the row says "withheld" and why; never an old answer or a zero.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from ml.market.files.capture_sequence import CaptureSequence
 if TYPE_CHECKING:
     from ml.layering.detector import Detector
     from ml.market.book.layout import BookStream, TradeStream
+    from ml.promotion.serving import Scored
 
 NAMES = ("down", "neutral", "up")
 
@@ -40,6 +42,16 @@ def promoted(root: DataRoot, alias: str, name: str = DEFAULT_EXPERIMENT) -> Trai
     model = registry.load(alias)
     fits(model)
     return model
+
+
+class Router(Protocol):
+    """Who answers a row: `ml.promotion.serving.Serving`, or `ml.promotion.rollout.Rollout`, which also judges."""
+
+    def score(
+        self, instrument: str, ts: int, values: np.ndarray, withheld: Callable[[Sequence[int]], str | None]
+    ) -> "Scored":
+        """The answer to a row of all features f64; `withheld` tells why some columns are unknown."""
+        ...
 
 
 class Counts:
@@ -67,10 +79,11 @@ class Runner:
 
     Args:
         instrument: whose frames.
-        model: who speaks; None withholds every row.
+        model: who speaks, unless there is a router; None withholds every row.
         batch: stored rows to compare each feature row with.
         store: a data root in whose online store each feature row is put; None puts it nowhere.
         cues: the layering detector that sees the same events; None looks for none.
+        router: who speaks; it may be shared by the runners of several instruments.
     """
 
     def __init__(
@@ -80,13 +93,14 @@ class Runner:
         batch: Any = None,
         store: DataRoot | None = None,
         cues: "Detector | None" = None,
+        router: Router | None = None,
     ) -> None:
-        from ml.features.sets import feature_set
         from ml.features.tick.online import OnlineFeatures
         from ml.market.book.feed import Feed
+        from ml.promotion.serving import Serving
 
         self.instrument = instrument
-        self.model = model
+        self.router = router or Serving(model)
         self.batch = batch
         self.feed = Feed.of(instrument, forget=True)
         if cues is not None:
@@ -94,7 +108,6 @@ class Runner:
         self.detector = cues
         self._cues: list[dict[str, Any]] = []
         self.online = OnlineFeatures(instrument)
-        self.positions = feature_set(model.card.feature_set).positions if model else []
         self.newest = _newest_writer(store, instrument) if store else None
         self.quarantined = 0
         self._done = 0
@@ -111,8 +124,7 @@ class Runner:
         samples[1, layout.TS] = SECOND
         for i in range(2):  # the first takes its look-back in, the next one goes on
             online.compute(samples, i)
-        if self.model is not None:
-            self.model.probabilities(online.values[None, self.positions])
+        self.router.score(self.instrument.id, 0, np.nan_to_num(online.values), lambda _: None)
         if self.detector is not None:
             self.detector.prepare()
 
@@ -151,18 +163,16 @@ class Runner:
             "ts": ts,
             "data_age_ms": round((recv_ts - ts) / 1e6, 3),
         }
-        if self.model is None:
-            return row | {"model": None, "withheld": "no_model"}
-        row["model"] = self.model.id
-        reason = self.online.withheld(self.positions)
-        if reason is not None:
-            return row | {"withheld": reason}
-        p = self.model.probabilities(self.online.values[None, self.positions])
-        direction = NAMES[int(self.model.directions(p)[0])]
+        scored = self.router.score(self.instrument.id, ts, self.online.values, self.online.withheld)
+        answer = scored.served
+        if answer is None or answer.probabilities is None or answer.direction is None:
+            routed = scored.beside if scored.routed == "beside" else scored.champion
+            return row | {"model": routed and routed.model_id, "withheld": scored.withheld}
         return row | {
-            "direction": direction,
-            "probabilities": np.round(p[0], 6).tolist(),
-            "valid_until": ts + self.model.card.horizon * SECOND,
+            "model": answer.model_id,
+            "direction": NAMES[answer.direction],
+            "probabilities": np.round(answer.probabilities, 6).tolist(),
+            "valid_until": ts + answer.horizon * SECOND,
         }
 
 

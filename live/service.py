@@ -22,7 +22,7 @@ from ml.capture.recorder import Recorder
 from ml.capture.resubscribe import Renewal
 from ml.capture.seal import Sealed
 from ml.core.errors import CaptureError, LobforgeError, VenueRefused
-from ml.core.paths import LAYERING_MODEL, DataRoot
+from ml.core.paths import DEFAULT_EXPERIMENT, LAYERING_MODEL, DataRoot
 
 LOG = logging.getLogger(__name__)
 SNAPSHOT_AFTER = 1.0
@@ -239,19 +239,20 @@ class Capture:
 
 def _signals(root: DataRoot, options: Options, emit: Report) -> Callable[[str, dict[str, Any], int], None]:
     """A function that feeds frames to one live runner per symbol, keeps the newest rows, and emits the signals."""
-    from live.runner import Runner, promoted
+    from live.router import router
+    from live.runner import Runner
     from ml.core import config
     from ml.layering import thresholds
     from ml.layering.detector import shipped_detector
     from ml.promotion.registry import champion_of
 
     listed = config.load(root)
-    model = promoted(root, "champion")
+    routed = router(root, listed, DEFAULT_EXPERIMENT)
     of_cues = champion_of(root, LAYERING_MODEL)
     runners = dict[str, Runner]()
     for instrument in (listed.instrument(f"{options.venue}.{name}") for name in options.symbols):
         cues = shipped_detector(instrument, thresholds.of(root, instrument, listed.layering.budget), of_cues)
-        runners[instrument.symbol] = Runner(instrument, model, store=root, cues=cues)
+        runners[instrument.symbol] = Runner(instrument, None, store=root, cues=cues, router=routed)
     for runner in runners.values():
         runner.prepare()  # before the first connection: compiling would block it until it timed out
 

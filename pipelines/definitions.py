@@ -17,6 +17,7 @@ from pipelines.io_managers import JsonDocuments, ParquetTables
 from pipelines.jobs import (
     benchmark_layering,
     candle_sets,
+    challenge,
     fetch,
     index_captures,
     ingest,
@@ -25,14 +26,15 @@ from pipelines.jobs import (
     learn,
     learn_layering,
     legacy_sets,
+    measure,
     migrate,
     receive,
     watch,
 )
 from pipelines.progress import LOGGER, progress_logger
 from pipelines.resources import ConfigResource, DataRootResource, RegistryResource, SettingsResource
-from pipelines.schedules import weekly_layering, weekly_retraining
-from pipelines.sensors import automation, capture_arrivals, train_requests
+from pipelines.schedules import daily_performance, hourly_challenge, weekly_layering, weekly_retraining
+from pipelines.sensors import automation, capture_arrivals, retraining, train_requests
 
 DATA = "team:data"
 RESEARCH = "team:research"
@@ -99,11 +101,12 @@ def build_defs(root: DataRoot, **overrides: Any) -> dg.Definitions:
     return dg.Definitions(
         assets=build_assets(config.load(root)),
         jobs=[
-            *(fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets, learn, watch, migrate),
+            *(fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets),
+            *(learn, challenge, measure, watch, migrate),
             *(layering, learn_layering, benchmark_layering),
         ],
-        schedules=[weekly_retraining, weekly_layering],
-        sensors=[capture_arrivals, automation, train_requests],
+        schedules=[weekly_retraining, weekly_layering, hourly_challenge, daily_performance],
+        sensors=[capture_arrivals, automation, retraining, train_requests],
         resources=resources_of(root) | overrides,
         loggers={"console": _console(), LOGGER: progress_logger},
         executor=dg.in_process_executor,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from time import time
 
 from ml.catalog.tables import TABLES
 from ml.core import config, kernel_cache
@@ -19,9 +20,12 @@ from ml.core.versions import outdated
 from ml.learning import experiment
 from ml.market.files import captures
 from ml.storage import commit, decisions, verify
+from pipelines.setup import instance_of
 
 MIN_FREE_BYTES = 1 << 30
 LAUNCHER = "pipelines.launcher"
+SILENT_SECONDS = 180
+"""A daemon beats each half minute; a busy machine may hold up a few beats."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ def examine(root: DataRoot) -> list[Finding]:
         return [Finding(False, str(error), fix, fatal=True)]
     found = [Finding(True, f"{root.config}: {len(listed.ids)} instruments from {listed.first_date}")]
     found += _experiments(root)
-    return [*found, *_captures(listed), *_stores(root), *_disk(root), *_compiled(), *_files(root), *_decisions(root)]
+    found += [*_captures(listed), *_stores(root), *_daemon(root), *_disk(root), *_compiled(), *_files(root)]
+    return [*found, *_decisions(root)]
 
 
 def _experiments(root: DataRoot) -> Iterator[Finding]:
@@ -79,6 +84,22 @@ def _stores(root: DataRoot) -> Iterator[Finding]:
             yield Finding(
                 answer == "ok", f"{database.relative_to(root.root)}: {answer}", "restore it from a backup", fatal=True
             )
+
+
+def _daemon(root: DataRoot) -> Iterator[Finding]:
+    """Whether the daemon still runs, where one ever did: without it nothing starts by itself."""
+    damaged = any(_quick_check(database) != "ok" for database in root.dagster_home.glob("**/*.db"))
+    if damaged or not (root.dagster_home / "dagster.yaml").exists():
+        return  # it has a finding of its own
+    with instance_of(root) as known:
+        beats = [beat.timestamp for beat in known.get_daemon_heartbeats().values()]
+    if not beats:
+        return
+    age = time() - max(beats)
+    alive = age <= SILENT_SECONDS
+    what = "the Dagster daemon runs" if alive else f"the Dagster daemon has been silent for {age / 60:.0f} min"
+    fix = "restart `lobforge ui` or the service `daemon`: no schedule, sensor or backfill runs without it"
+    yield Finding(alive, what, fix)
 
 
 def _quick_check(database: Path) -> str:

@@ -40,6 +40,16 @@ learn = dg.define_asset_job(
     selection=dg.AssetSelection.groups(*LEARN_GROUPS) - dg.AssetSelection.assets("training_features"),
     description="From the stored training features to a decision about the champion.",
 )
+challenge = dg.define_asset_job(
+    "challenge",
+    selection=dg.AssetSelection.groups("deployment") - dg.AssetSelection.assets("performance_report"),
+    description="Compare a challenger with the champion on stored days, and take the step that follows.",
+)
+measure = dg.define_asset_job(
+    "measure",
+    selection=dg.AssetSelection.assets("performance_report"),
+    description="What the champion was right about on the newest stored days, against what it was promoted for.",
+)
 watch = dg.define_asset_job(
     "watch",
     selection=dg.AssetSelection.groups("monitoring"),

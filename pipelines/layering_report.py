@@ -33,7 +33,7 @@ def show(report: dict[str, Any], root: DataRoot) -> None:
     console.print(Text.assemble("decision      ", decision, rest))
     if "wall_s" in report:
         console.print(f"wall          {report['wall_s']:.0f} s")
-    further = command(root, "lobforge", "models", "history", LAYERING_MODEL)
+    further = command(root, "lobforge", "models", "decisions", LAYERING_MODEL)
     console.print(f"look further  {further}", soft_wrap=True)
 
 

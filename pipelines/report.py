@@ -10,7 +10,14 @@ from rich.text import Text
 from ml.core.addresses import command
 from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 
-COLOURS = {"pass": "green", "promote": "green", "fail": "red", "refuse": "red", "insufficient": "yellow"}
+COLOURS = {
+    "pass": "green",
+    "promote": "green",
+    "challenge": "green",
+    "fail": "red",
+    "refuse": "red",
+    "insufficient": "yellow",
+}
 
 
 def show(report: dict[str, Any], root: DataRoot) -> None:

@@ -1,14 +1,19 @@
-"""Schedules: the weekly retraining, of direction models and of the model of layering cues."""
+"""Schedules: the weekly retraining of direction models and of the model of layering cues; looks at challengers."""
 
 from collections.abc import Iterator
+from time import time_ns
 
 import dagster as dg
 
 from assets.partitions import experiments
+from ml.core import config
 from ml.core.paths import DataRoot
 from ml.learning import experiment
+from ml.promotion import trial, triggers
+from ml.storage import decisions
 from ml.storage.commit import manifest
-from pipelines.jobs import learn, learn_layering
+from pipelines.jobs import challenge, learn, learn_layering, measure
+from pipelines.sensors import CONTENT, TRIGGER, may_train
 
 CUES = "layering_cues"
 
@@ -22,12 +27,25 @@ CUES = "layering_cues"
 )
 def weekly_retraining(
     context: dg.ScheduleEvaluationContext, data_root: dg.ResourceParam[DataRoot]
-) -> Iterator[dg.RunRequest]:
-    """One run per experiment, of those that were added since the definitions were loaded too."""
-    names = list(experiment.load(data_root))
-    context.instance.add_dynamic_partitions(str(experiments.name), names)
-    for name in names:
-        yield dg.RunRequest(run_key=f"{name}|{context.scheduled_execution_time:%Y-%m-%d}", partition_key=name)
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run per experiment whose data no other run was trained on.
+
+    An experiment that was added since the definitions were loaded is among them.
+    """
+    listed = experiment.load(data_root)
+    context.instance.add_dynamic_partitions(str(experiments.name), list(listed))
+    held = list[str]()
+    for name, wanted in listed.items():
+        content = triggers.content_of(data_root, wanted)
+        why = may_train(context.instance, name, content, 0.0, context.scheduled_execution_time.timestamp())
+        if why is not None:
+            held.append(why)
+            continue
+        key = f"{name}|{context.scheduled_execution_time:%Y-%m-%d}"
+        tags = {TRIGGER: "schedule: each week"} | ({CONTENT: content} if content else {})
+        yield dg.RunRequest(run_key=key, partition_key=name, tags=tags)
+    if len(held) == len(listed):
+        yield dg.SkipReason("; ".join(held))
 
 
 @dg.schedule(
@@ -44,3 +62,40 @@ def weekly_layering(
     if not data_root.label_log.exists() or not manifest(data_root, CUES):
         return dg.SkipReason("no votes on cues of layering, or no cues")
     return dg.RunRequest(run_key=f"layering|{context.scheduled_execution_time:%Y-%m-%d}")
+
+
+@dg.schedule(
+    job=challenge,
+    cron_schedule="10 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Compare each challenger with its champion on the stored days, once an hour; the policy decides.",
+)
+def hourly_challenge(
+    context: dg.ScheduleEvaluationContext, data_root: dg.ResourceParam[DataRoot]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run per experiment that has a model beside its champion."""
+    plan, now = config.load(data_root).lifecycle, time_ns()
+    names = [name for name in experiment.load(data_root) if trial.is_running(data_root, name, plan, now)]
+    if not names:
+        yield dg.SkipReason("no challenger, and no promotion that is watched")
+    for name in names:
+        yield dg.RunRequest(run_key=f"{name}|{context.scheduled_execution_time:%Y-%m-%dT%H}", partition_key=name)
+
+
+@dg.schedule(
+    job=measure,
+    cron_schedule="30 6 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Measure each champion on the newest stored days, each morning; a drop starts a training.",
+)
+def daily_performance(
+    context: dg.ScheduleEvaluationContext, data_root: dg.ResourceParam[DataRoot]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run per experiment that has a champion."""
+    names = [name for name in experiment.load(data_root) if decisions.champion_at(data_root, time_ns(), name)]
+    if not names:
+        yield dg.SkipReason("no champion")
+    for name in names:
+        yield dg.RunRequest(run_key=f"{name}|{context.scheduled_execution_time:%Y-%m-%d}", partition_key=name)

@@ -1,7 +1,7 @@
 """What runs when data arrive, or when somebody asks for it.
 
-Here: new capture files start `raw_frames`, the automation conditions of the assets start all that follows, and a
-request to train the model of layering cues starts its run.
+Here: new capture files start `raw_frames`, the automation conditions of the assets start all that follows, stored data
+that call for it start a training, and a request to train the model of layering cues starts its run.
 Not here: who asks (`live.collector`), the conditions (`assets.conditions`), indexing (`assets.raw.capture_index`).
 """
 
@@ -14,7 +14,8 @@ import dagster as dg
 from assets.partitions import INSTRUMENTS
 from ml.core import config
 from ml.core.paths import DataRoot
-from pipelines.jobs import index_captures, receive
+from ml.learning import experiment
+from pipelines.jobs import index_captures, learn, receive
 
 EVERY_SECONDS = 5
 """A tick of either sensor takes a fraction of a second; a file waits for three of them."""
@@ -80,6 +81,71 @@ def _stored(instance: dg.DagsterInstance, key: str) -> str | None:
     made = records[0].asset_materialization if records else None
     content = made.metadata.get("captures") if made else None
     return str(content.value) if content else None
+
+
+CONTENT = "lobforge/content"
+TRIGGER = "lobforge/trigger"
+"""Tags of a training: what it is trained on, and why it began."""
+EXPERIMENT = "dagster/partition"
+IN_FLIGHT = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+
+def may_train(
+    instance: dg.DagsterInstance, name: str, content: str | None, cooldown_s: float, now: float
+) -> str | None:
+    """Why a training that nobody asked for by hand must not begin now; None if it may.
+
+    The runs themselves are the memory: a cursor that was reset, a tick that was killed and a daemon that was restarted
+    neither lose nor double a training.
+    """
+    filters = dg.RunsFilter(job_name=learn.name, tags={EXPERIMENT: name})
+    runs = instance.get_run_records(filters, limit=50)
+    if any(one.dagster_run.status in IN_FLIGHT for one in runs):
+        return f"{name}: a training is in flight"
+    trained = [one for one in runs if content is not None and one.dagster_run.tags.get(CONTENT) == content]
+    if trained:
+        return f"{name}: run {trained[0].dagster_run.run_id[:8]} was trained on the same content"
+    newest = max((one.create_timestamp.timestamp() for one in runs), default=None)
+    if newest is not None and now - newest < cooldown_s:
+        return f"{name}: the last training began {(now - newest) / 3600:.1f} h ago, less than the cooldown"
+    return None
+
+
+@dg.sensor(
+    job=learn,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Train an experiment again for enough new days, drift, or a champion that predicts worse than before.",
+)
+def retraining(
+    context: dg.SensorEvaluationContext, data_root: dg.ResourceParam[DataRoot]
+) -> dg.SensorResult | dg.SkipReason:
+    """One run per experiment whose stored data give a trigger, keyed by their content."""
+    from ml.promotion import triggers
+
+    plan = config.load(data_root).retraining
+    runs = list[dg.RunRequest]()
+    held = list[str]()
+    for name, wanted in experiment.load(data_root).items():
+        found = triggers.trigger(data_root, wanted, plan)
+        if found is None:
+            continue
+        content = triggers.content_of(data_root, wanted)
+        why = may_train(context.instance, name, content, plan.cooldown_hours * 3600, time_ns() / 1e9)
+        if why is not None:
+            held.append(why)
+            continue
+        tags = {CONTENT: str(content), TRIGGER: f"{found.kind}: {found.detail}"}
+        runs.append(dg.RunRequest(run_key=f"{name}|{content}", partition_key=name, tags=tags))
+    if not runs:
+        return dg.SkipReason("; ".join(held) or "no trigger")
+    return dg.SensorResult(run_requests=runs)
 
 
 TRAINING_JOB = "learn_layering"

@@ -53,7 +53,7 @@ def register_experiments(root: DataRoot) -> list[str]:
     """
     from assets.partitions import experiments
 
-    with _instance(root) as instance:
+    with instance_of(root) as instance:
         return [
             f"added the experiment {name}" for name in _register(instance, experiments, list(experiment.load(root)))
         ]
@@ -64,13 +64,14 @@ def opened(root: DataRoot) -> "Generator[dg.DagsterInstance]":
     """The Dagster instance of a data root, which knows all instruments and experiments that are listed now."""
     from assets.partitions import INSTRUMENTS, experiments
 
-    with _instance(root) as instance:
+    with instance_of(root) as instance:
         _register(instance, INSTRUMENTS, config.load(root).ids)
         _register(instance, experiments, list(experiment.load(root)))
         yield instance
 
 
-def _instance(root: DataRoot) -> "dg.DagsterInstance":
+def instance_of(root: DataRoot) -> "dg.DagsterInstance":
+    """The Dagster instance of a data root, as it is."""
     import dagster as dg
 
     return dg.DagsterInstance.from_config(str(addressable(root.dagster_home.resolve())))
@@ -104,7 +105,7 @@ def _dagster(root: DataRoot) -> list[str]:
         done.append(f"updated {path}")
     if done:
         durable.write_text(path, wanted)
-    with _instance(root) as instance:
+    with instance_of(root) as instance:
         if found is None:  # the first question creates the databases
             instance.get_run_records(limit=1)
             instance.get_latest_materialization_event(dg.AssetKey("raw_frames"))

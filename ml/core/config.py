@@ -85,6 +85,83 @@ class LayeringPlan:
             raise SettingsError(f"layering.budget is {self.budget}. Give false alarms an hour, above 0.")
 
 
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
+class LifecyclePlan:
+    """How a model that passed the gates takes over from a champion; hours are market time.
+
+    Args:
+        shadow_hours: the challenger scores every row beside the champion and serves none.
+        split_hours: it serves a share of the traffic; at their end it is promoted or refused.
+        split_share: of the traffic, by instrument and 10-minute bucket.
+        watch_hours: after a promotion the previous champion keeps scoring every row, and takes over again on a fault.
+        longest_hours: a challenge that is undecided after so long ends as insufficient.
+        look_hours: between two looks at the comparison.
+        alpha: chance that a challenger that is no better is called better, over all looks together.
+        salt: of the hash that splits the traffic.
+        max_error_rate: share of the rows on which a model may fail.
+        max_latency_ratio: p99 of its processor time over that of the other model, measured beside it.
+        max_abstention: share of the rows with known input on which it may give no answer.
+        max_loss: macro-accuracy that it may lose against the other model, a fraction.
+
+    Raises:
+        SettingsError: one of them is out of its range.
+    """
+
+    shadow_hours: float = 24.0
+    split_hours: float = 24.0
+    split_share: float = 0.10
+    watch_hours: float = 24.0
+    longest_hours: float = 720.0
+    look_hours: float = 1.0
+    alpha: float = 0.05
+    salt: str = "lobforge"
+    max_error_rate: float = 0.01
+    max_latency_ratio: float = 2.0
+    max_abstention: float = 0.20
+    max_loss: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in ("split_hours", "watch_hours", "look_hours"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"lifecycle.{name} is {getattr(self, name)}. Give hours above 0.")
+        if self.shadow_hours < 0 or self.longest_hours < self.shadow_hours + self.split_hours:
+            raise SettingsError(
+                f"lifecycle.longest_hours is {self.longest_hours}. Give at least shadow_hours + split_hours, "
+                f"{self.shadow_hours:g} + {self.split_hours:g}, and no negative hours."
+            )
+        for name in ("split_share", "alpha", "max_error_rate", "max_abstention", "max_loss"):
+            if not 0 < getattr(self, name) < 1:
+                raise SettingsError(f"lifecycle.{name} is {getattr(self, name)}. Give a fraction between 0 and 1.")
+        if not self.max_latency_ratio > 1:
+            raise SettingsError(f"lifecycle.max_latency_ratio is {self.max_latency_ratio}. Give a ratio above 1.")
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
+class RetrainingPlan:
+    """When models are trained again, besides each week and by hand.
+
+    Args:
+        new_days: UTC dates that are stored since the last training.
+        cooldown_hours: between two trainings of an experiment that nobody asked for by hand.
+        performance_drop: relative loss of the champion's macro-accuracy, a fraction, if it is no chance.
+        recent_days: over which it is measured.
+
+    Raises:
+        SettingsError: one of them is out of its range.
+    """
+
+    new_days: int = 7
+    cooldown_hours: float = 24.0
+    performance_drop: float = 0.05
+    recent_days: int = 7
+
+    def __post_init__(self) -> None:
+        if not (self.new_days >= 1 and self.recent_days >= 1 and self.cooldown_hours >= 0):
+            raise SettingsError("retraining: give 1 or more new_days and recent_days, and no negative cooldown_hours.")
+        if not 0 < self.performance_drop < 1:
+            raise SettingsError(f"retraining.performance_drop is {self.performance_drop}. Give a fraction below 1.")
+
+
 @plain_dataclass(frozen=True)
 class Config:
     """Instruments, the first and last UTC date, the folder of captures, and the archives that may be fetched.
@@ -101,6 +178,8 @@ class Config:
     sources: tuple[Source, ...] = ()
     labels: LabelPlan = field(default_factory=LabelPlan)
     layering: LayeringPlan = field(default_factory=LayeringPlan)
+    lifecycle: LifecyclePlan = field(default_factory=LifecyclePlan)
+    retraining: RetrainingPlan = field(default_factory=RetrainingPlan)
     experiments: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     @property
@@ -147,6 +226,8 @@ class _File(BaseModel):
     captures: str = "captures"
     labels: dict[str, Any] = {}
     layering: dict[str, Any] = {}
+    lifecycle: dict[str, Any] = {}
+    retraining: dict[str, Any] = {}
     experiments: dict[str, Any] = {}
     source: list[dict[str, Any]] = []
     instrument: list[dict[str, Any]] = []
@@ -174,6 +255,8 @@ def load(root: DataRoot) -> Config:
             sources=tuple(_made(Source, one, f" of source {one.get('name')}") for one in file.source),
             labels=_made(LabelPlan, file.labels, " of labels"),
             layering=_made(LayeringPlan, file.layering, " of layering"),
+            lifecycle=_made(LifecyclePlan, file.lifecycle, " of lifecycle"),
+            retraining=_made(RetrainingPlan, file.retraining, " of retraining"),
             experiments=file.experiments,
         )
     except (tomllib.TOMLDecodeError, _Fault) as error:
@@ -243,6 +326,10 @@ def render(config: Config) -> str:
         document.add("labels", tomlkit.item(asdict(config.labels)))
     if config.layering != LayeringPlan():
         document.add("layering", tomlkit.item(asdict(config.layering)))
+    if config.lifecycle != LifecyclePlan():
+        document.add("lifecycle", tomlkit.item(asdict(config.lifecycle)))
+    if config.retraining != RetrainingPlan():
+        document.add("retraining", tomlkit.item(asdict(config.retraining)))
     if config.experiments:
         experiments = tomlkit.table(is_super_table=True)
         experiments.update(config.experiments)

@@ -102,4 +102,30 @@ FOLD_PREDICTIONS = TableSpec(
     },
     is_open=True,
 )
-SPECS = (TRAINING_FEATURES, DATASET_PANEL, FOLD_PREDICTIONS)
+SHADOW_SCORES = TableSpec(
+    "shadow_scores",
+    "what the champion and the model beside it say of a row that neither was trained on",
+    (
+        INSTRUMENT,
+        TS,
+        _LABEL_END,
+        Column("direction", pl.Int8(), "", f"Class of the movement by the champion's label spec: {_CLASS}."),
+        _MOVEMENT,
+        Column("champion", pl.Int8(), "", f"The champion's answer; null where a feature is unknown: {_CLASS}."),
+        Column("challenger", pl.Int8(), "", f"The other model's answer; null where a feature is unknown: {_CLASS}."),
+        *(
+            Column(f"{model}_p_{name}", F64, "1", f"Probability of {name} by the {model}.")
+            for model in ("champion", "challenger")
+            for name in ("down", "neutral", "up")
+        ),
+    ),
+    Partitioning.WHOLE,
+    sources=("training_features",),
+    lineage={
+        "instrument": ("training_features", "instrument"),
+        "ts": ("training_features", "ts"),
+        "label_end": ("training_features", f"label_end_{HORIZONS[0]}s"),
+        "movement": ("training_features", f"movement_{HORIZONS[0]}s"),
+    },
+)
+SPECS = (TRAINING_FEATURES, DATASET_PANEL, FOLD_PREDICTIONS, SHADOW_SCORES)

@@ -28,7 +28,8 @@ from ml.learning.models.trained import TrainedModel, load
 from ml.learning.tuned import Tuned
 from ml.plotting import money as pictures
 from ml.plotting import plots
-from ml.promotion.registry import Registry
+from ml.promotion import life
+from ml.promotion.registry import BY_HAND, Registry
 from ml.promotion.rivals import rival_of
 from ml.storage.commit import Entry, manifest, sha256_file
 from ml.storage.parquet import Stored
@@ -66,8 +67,19 @@ class Evidence:
         return self.panel.experiment
 
 
-def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidence) -> dict[str, Any]:
+def decide(
+    root: DataRoot, listed: Config, registry: Registry, evidence: Evidence, asked: str = BY_HAND
+) -> dict[str, Any]:
     """Ask every gate, put the decision on the experiment's model into force, and return its record.
+
+    The first model that gates pass is promoted, a later one challenges the champion.
+
+    Args:
+        root: the data root.
+        listed: instruments.
+        registry: of any name.
+        evidence: the outputs of the steps before.
+        asked: who, or what, asked for the decision.
 
     Raises:
         DatasetError: the candidate was trained on another panel.
@@ -89,11 +101,16 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: Evidenc
     answers = _data_gates(root, evidence, panel_entry)
     judged = _model_gates(root, listed, registry, evidence, model, told) if model else None
     answers += judged or gates.no_candidate(panel_entry.sha256)
+    found = registry.life()
+    decision, why = life.after_gates(gates.decide(answers), candidate.model_id, found)
     content = {
-        "decision": gates.decide(answers),
+        "decision": decision,
+        "reason": why,
+        "waits_for": found.challenger if why and decision == "insufficient" else None,
         "candidate": candidate.model_id,
         "champion_before": champion,
         "approver": "gates",
+        "asked": asked,
         "dataset_id": evidence.panel.dataset_id,
         "split": {
             "first_share": FIRST_SHARE,

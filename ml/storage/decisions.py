@@ -4,12 +4,13 @@ This module writes records, and reads and checks the chain. Gates belong to `ml.
 to `ml.promotion.registry`.
 
 A record is a JSON file named by its number and hash; its `prev` is the hash of the previous record. The journal has
-one line per record, appended last: the line makes the decision effective. Each experiment has a chain and a journal of
-its own.
+one line per record, appended last: the line makes the decision effective. Then `head.json` takes its number and hash,
+so that a journal that lost lines at its end is seen. Each experiment has a chain and a journal of its own.
 """
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ml.storage.durable import append_line, write_text
 GENESIS = "0" * 64
 TAKES_OVER = ("promote", "rollback")
 """Decisions after which the candidate is champion."""
+NO_HEAD = (0, GENESIS)
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,81 @@ def journal(root: DataRoot, name: str = DEFAULT_EXPERIMENT) -> list[JournalLine]
     """All decisions on an experiment's models, oldest first.
 
     Raises:
-        RegistryError: a line is none that was ever written; a torn last line never took effect.
+        RegistryError: a line is none that was ever written, or lines at the end are gone; a torn last line never took
+            effect.
     """
     path = root.decisions_of(name) / "journal.jsonl"
-    if not path.exists():
-        return []
+    known = head(root, name)  # read first: a line that is appended meanwhile is no loss
     try:
-        return [JournalLine(**json.loads(line)) for line in path.read_text().splitlines() if line.endswith("}")]
+        text = path.read_text() if path.exists() else ""
+        lines = [JournalLine(**json.loads(line)) for line in text.splitlines() if line.endswith("}")]
     except (ValueError, TypeError) as error:
         raise RegistryError(f"{path} has a damaged line: {error}. Restore the journal from a backup.") from error
+    demand_head(path, lines, known)
+    return lines
+
+
+def head(root: DataRoot, name: str = DEFAULT_EXPERIMENT) -> tuple[int, str]:
+    """Number and hash of the last decision that is known to be in the journal; 0 and the genesis hash of none.
+
+    Raises:
+        RegistryError: the file that holds them was changed.
+    """
+    path = _head_path(root, name)
+    if not path.exists():
+        return NO_HEAD
+    try:
+        content = json.loads(path.read_text())
+        return int(content["number"]), str(content["hash"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise RegistryError(f"{path} is damaged: {error!r}. Restore the decisions folder from a backup.") from error
+
+
+def demand_head(place: object, lines: Sequence[JournalLine], known: tuple[int, str]) -> None:
+    """Refuse a journal that does not hold a decision that is known to have been in it.
+
+    Raises:
+        RegistryError: names how many lines are missing.
+    """
+    number, digest = known
+    if number > len(lines):
+        raise RegistryError(
+            f"{place} has {len(lines)} decisions, but {number} were made: {number - len(lines)} at its end are missing "
+            f"(the last one is {digest[:16]}). Restore the journal from a backup."
+        )
+    if number and lines[number - 1].hash != digest:
+        raise RegistryError(
+            f"{place} says that decision {number} is {lines[number - 1].hash[:16]}, but {digest[:16]} was made. "
+            "Restore the journal from a backup."
+        )
+
+
+def anchor(root: DataRoot, line: JournalLine, name: str = DEFAULT_EXPERIMENT) -> None:
+    """Note a line as the end of the journal, unless it is noted already."""
+    if head(root, name) != (line.number, line.hash):
+        write_text(_head_path(root, name), json.dumps({"number": line.number, "hash": line.hash}))
 
 
 def champion_at(root: DataRoot, ts: int, name: str = DEFAULT_EXPERIMENT) -> str | None:
     """Id of the model that was champion at a time (ns UTC)."""
+    line = line_at(root, ts, name)
+    return line.champion if line else None
+
+
+def line_at(root: DataRoot, ts: int, name: str = DEFAULT_EXPERIMENT) -> JournalLine | None:
+    """The last decision that was in force at a time (ns UTC), None before the first."""
     lines = [line for line in journal(root, name) if line.at <= ts]
-    return lines[-1].champion if lines else None
+    return lines[-1] if lines else None
+
+
+def champion_since(root: DataRoot, ts: int, name: str = DEFAULT_EXPERIMENT) -> int | None:
+    """Since when (ns UTC) the model that was champion at a time had been; None if there was none."""
+    since: int | None = None
+    champion: str | None = None
+    for line in journal(root, name):
+        if line.at <= ts and line.champion != champion:
+            champion, since = line.champion, line.at
+    return since if champion else None
 
 
 def stage(root: DataRoot, content: dict[str, Any], name: str = DEFAULT_EXPERIMENT) -> dict[str, Any]:
@@ -88,6 +150,7 @@ def enter(root: DataRoot, record: dict[str, Any], name: str = DEFAULT_EXPERIMENT
     """Append the journal line with which the record takes effect."""
     line = _line(record)
     append_line(root.decisions_of(name) / "journal.jsonl", json.dumps(vars(line), sort_keys=True))
+    anchor(root, line, name)
     return line
 
 
@@ -144,6 +207,10 @@ def _line(record: dict[str, Any]) -> JournalLine:
     return JournalLine(
         record["number"], record["hash"], record["decision"], champion, record["evidence"], record["decided_at"]
     )
+
+
+def _head_path(root: DataRoot, name: str) -> Path:
+    return root.decisions_of(name) / "head.json"
 
 
 def _path(folder: Path, number: int, digest: str) -> Path:

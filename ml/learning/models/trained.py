@@ -78,9 +78,13 @@ class TrainedModel:
         hashes = {name: _sha256(content) for name, content in self._files.items()}
         write_bytes(folder / MANIFEST, json.dumps(hashes, sort_keys=True).encode())
 
-    @cached_property
+    @property
     def id(self) -> str:
         """Hex sha256, 16 digits, over all files."""
+        return self._id
+
+    @cached_property
+    def _id(self) -> str:
         return _sha256(b"".join(content for _, content in sorted(self._files.items())))[:16]
 
     @cached_property

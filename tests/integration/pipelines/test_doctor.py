@@ -1,12 +1,16 @@
 """Each thing that can be wrong is named, with its fix."""
 
+from time import time
+
 import polars as pl
 import pytest
+from dagster._daemon.types import DaemonHeartbeat
 
 from ml.core import config
 from ml.storage import commit, decisions
 from pipelines import doctor
 from pipelines.doctor import examine
+from pipelines.setup import instance_of
 
 FRAME = pl.DataFrame({"ts": [1, 2]})
 RECORD = {"decision": "refuse", "evidence": "e", "decided_at": 1, "candidate": None, "champion_before": None}
@@ -90,6 +94,24 @@ def test_a_full_disk_is_named(root, monkeypatch):
     (finding,) = wrong(root)
     assert "GB free" in finding.what
     assert "1 GB" in finding.fix
+
+
+@pytest.mark.parametrize(("silent", "is_wrong"), [(0, False), (doctor.SILENT_SECONDS + 60, True)])
+def test_a_dead_daemon_is_named(root, silent, is_wrong):
+    """Where one ever ran: its last sign of life is too old, so that nothing starts by itself any more."""
+    beat = DaemonHeartbeat(time() - silent, "SENSOR", "d", [])
+    with instance_of(root) as instance:
+        instance.add_daemon_heartbeat(beat)
+    found = [finding for finding in examine(root) if "the Dagster daemon" in finding.what]
+    assert [(finding.ok, "lobforge ui" in finding.fix) for finding in found] == [(not is_wrong, True)]
+    assert ("silent for 4 min" in found[0].what) == is_wrong
+
+
+def test_a_journal_that_lost_its_end_is_named(root):
+    """With how many decisions are missing."""
+    (root.decisions / "journal.jsonl").write_text("")
+    (finding,) = wrong(root)
+    assert "1 at its end are missing" in finding.what
 
 
 def test_asking_changes_nothing(root):

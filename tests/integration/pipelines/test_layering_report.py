@@ -44,7 +44,7 @@ def test_without_a_model_it_says_what_is_missing(told):
     assert any("40 more labels are needed" in line for line in lines)
     assert not any("precision" in line for line in lines)
     assert f"decision insufficient, no model, champion none, record {'ab' * 8}" in lines
-    assert any(line.endswith("lobforge models history layering") for line in lines)
+    assert any(line.endswith("lobforge models decisions layering") for line in lines)
 
 
 def test_with_a_model_it_shows_its_scores_beside_the_detectors(told):

@@ -300,6 +300,43 @@ def test_a_model_as_good_as_the_champion_does_not_replace_it(skilled):
     assert decisions.verify(root) == 2
 
 
+@pytest.fixture
+def passing(monkeypatch):
+    """Every gate passes."""
+    monkeypatch.setattr(deployment.gates, "decide", lambda gates: "promote")
+
+
+def challenged(root, registry, evidence):
+    """A champion, and the decision on a later model that the gates pass."""
+    champion = train(root, arrays(panel(2.0).head(9_000)), DEFAULT, LABEL_SPEC, TUNED, 1)
+    decide(root, LISTED, registry, replace(evidence, candidate=replace(evidence.candidate, model_id=champion)))
+    return champion, decide(root, LISTED, registry, evidence, asked="ann")
+
+
+def test_a_later_model_that_the_gates_pass_challenges_the_champion(skilled, passing):
+    """It scores every row in shadow and serves none; the same evidence again is the same decision."""
+    root, registry, evidence = skilled
+    champion, record = challenged(root, registry, evidence)
+    assert (record["decision"], record["asked"], record["waits_for"]) == ("challenge", "ann", None)
+    assert (registry.champion(), registry.life().challenger) == (champion, evidence.candidate.model_id)
+    assert registry.load("challenger").id == evidence.candidate.model_id
+    assert decide(root, LISTED, registry, evidence) == record
+
+
+def test_a_model_that_the_gates_pass_waits_for_the_end_of_a_challenge(skilled, passing):
+    """On record as insufficient with whom it waits for; once that challenge has ended it is decided again."""
+    root, registry, evidence = skilled
+    _, record = challenged(root, registry, evidence)
+    third = train(root, arrays(panel(2.0).head(9_500)), DEFAULT, LABEL_SPEC, TUNED, 1)
+    later = replace(evidence, candidate=replace(evidence.candidate, model_id=third))
+    waiting = decide(root, LISTED, registry, later)
+    assert (waiting["decision"], waiting["waits_for"]) == ("insufficient", record["candidate"])
+    assert decide(root, LISTED, registry, later) == waiting
+    registry.retire(record["mlflow_version"], "ann", "")
+    assert decide(root, LISTED, registry, later)["decision"] == "challenge"
+    assert registry.life().challenger == third
+
+
 # Predictions whose numbers are known: each gate must be asked with the input that it is about, and with no other.
 
 SHARES = {"majority": 0.30, "last_direction": 0.42, "logistic_imbalance": 0.36}

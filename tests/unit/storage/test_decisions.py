@@ -77,7 +77,39 @@ def test_a_line_taken_out_moved_or_doubled_is_found(root, history, change):
     """The chain binds each decision to its place."""
     path = root.decisions / "journal.jsonl"
     path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
-    with pytest.raises(RegistryError, match="does not follow"):
+    with pytest.raises(RegistryError, match=r"does not follow|at its end are missing|was made"):
+        verify(root)
+
+
+@pytest.mark.promise("D4")
+@pytest.mark.parametrize("kept", [0, 1, 3])
+def test_lines_cut_off_the_end_are_missed(root, history, kept):
+    """By everybody who reads the journal, with the number of lines and the last decision."""
+    path = root.decisions / "journal.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:kept]))
+    for read in (verify, journal, lambda root: champion_at(root, 100)):
+        with pytest.raises(RegistryError, match=rf"{4 - kept} at its end are missing .*{history[-1]['hash'][:16]}"):
+            read(root)
+    path.unlink()
+    with pytest.raises(RegistryError, match="4 at its end are missing"):
+        journal(root)
+
+
+def test_a_kill_before_the_end_is_noted_is_no_loss(root, history, monkeypatch):
+    """The line counts, and the next decision notes the end for both."""
+    with monkeypatch.context() as patch:
+        patch.setattr(decisions, "anchor", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            decide(root, "promote", "e", 50)
+    assert (verify(root), champion_at(root, 60), decisions.head(root)[0]) == (5, "e", 4)
+    last = decide(root, "promote", "f", 70)
+    assert (verify(root), decisions.head(root)) == (6, (6, last["hash"]))
+
+
+def test_a_damaged_note_of_the_end_is_named(root, history):
+    """It is no reason to trust the journal."""
+    (root.decisions / "head.json").write_text("{}")
+    with pytest.raises(RegistryError, match=r"head.json is damaged"):
         verify(root)
 
 
@@ -149,10 +181,11 @@ def test_a_published_record_without_its_line_is_not_in_force(root, history):
 def test_a_torn_last_line_is_a_decision_that_was_not_taken(root, history):
     """A power cut in the middle of the last line leaves the decisions before it, and the next one follows them."""
     path = root.decisions / "journal.jsonl"
-    path.write_text(path.read_text()[:-30])
-    assert champion_at(root, 50) == "a"
+    with path.open("a") as journal_file:
+        journal_file.write('{"at": 50, "champion": "d", "decision": "prom')
+    assert champion_at(root, 50) == "c"
     decide(root, "promote", "e", 60)
-    assert (verify(root), champion_at(root, 70)) == (4, "e")
+    assert (verify(root), champion_at(root, 70)) == (5, "e")
 
 
 def test_an_empty_root_has_no_decisions(root):

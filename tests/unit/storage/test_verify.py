@@ -119,7 +119,7 @@ DECISIONS = "decisions"
         (lambda r: flip(record(r, 1), 9, 7), "decision", DECISIONS),
         (lambda r: flip(r.decisions / "journal.jsonl", 0), "decision", DECISIONS),
         (lambda r: flip(r.decisions / "journal.jsonl", 30, 7), "decision", DECISIONS),
-        (lambda r: spoil_journal(r, lambda data: data[:-3]), "decision", "decisions/000002-"),
+        (lambda r: spoil_journal(r, lambda data: data[:-3]), "decision", DECISIONS),
         (lambda r: spoil_journal(r, lambda data: data.splitlines()[1]), "decision", DECISIONS),
     ],
     ids=[

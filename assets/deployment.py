@@ -1,0 +1,117 @@
+"""A challenger on stored days: what it and the champion say, the comparison, and the step that follows.
+
+Gates of a candidate belong to `assets.promotion`; errors and processor time are judged where rows are served
+(`live.router`). Run the job `challenge` after days were stored, or leave it to its schedule.
+"""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.datasets import STORED_DAYS
+from assets.metadata import asked_by, picture, table
+from assets.partitions import experiments
+from ml.core.config import Config
+from ml.core.paths import DataRoot
+from ml.core.versions import LEARNING, code_version
+from ml.learning import experiment
+from ml.promotion.registry import Registry
+
+
+@dg.asset(
+    partitions_def=experiments,
+    group_name="deployment",
+    kinds={"parquet", "lightgbm"},
+    io_manager_key="parquet",
+    deps=STORED_DAYS,
+    code_version=code_version(LEARNING),
+)
+def shadow_scores(
+    context: dg.AssetExecutionContext,
+    data_root: dg.ResourceParam[DataRoot],
+    registry: dg.ResourceParam[Registry],
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """What the champion and the model beside it say of every stored row that neither was trained on."""
+    from ml.promotion import trial
+
+    wanted = experiment.named(data_root, context.partition_key)
+    rows = trial.score(data_root, wanted, registry.of(wanted.name))
+    return dg.MaterializeResult(value=rows, metadata={"rows both answered": rows.drop_nulls().height})
+
+
+@dg.asset(
+    partitions_def=experiments,
+    group_name="deployment",
+    kinds={"json"},
+    io_manager_key="json",
+    code_version=code_version(LEARNING),
+)
+def ab_report(
+    context: dg.AssetExecutionContext,
+    shadow_scores: pl.LazyFrame,
+    data_root: dg.ResourceParam[DataRoot],
+    listed: dg.ResourceParam[Config],
+    registry: dg.ResourceParam[Registry],
+) -> dg.MaterializeResult[dict[str, Any]]:
+    """The paired block test of both models, look by look, with the data that it still needs."""
+    from dataclasses import asdict
+
+    from ml.plotting import lifecycle
+    from ml.promotion import trial
+
+    wanted = experiment.named(data_root, context.partition_key)
+    report = asdict(trial.report(shadow_scores.collect(), wanted, registry.of(wanted.name), listed.lifecycle))
+    looks = report["comparison"].get("looks", [])
+    shown: dict[str, Any] = {"outcome": report["outcome"], "stage": report["stage"], "waiting": report["waiting"]}
+    if looks:
+        shown["looks"] = table(pl.DataFrame(looks).select("at", "gain", "lower", "upper", "fraction", "detail"))
+        shown["gain"] = picture(data_root, "ab_report", context.partition_key, lifecycle.gains(looks))
+    return dg.MaterializeResult(value=report, metadata=shown)
+
+
+@dg.asset(
+    partitions_def=experiments,
+    group_name="deployment",
+    kinds={"mlflow", "json"},
+    io_manager_key="json",
+    code_version=code_version(LEARNING),
+)
+def deployment(
+    context: dg.AssetExecutionContext,
+    ab_report: dict[str, Any],
+    listed: dg.ResourceParam[Config],
+    registry: dg.ResourceParam[Registry],
+) -> dg.MaterializeResult[dict[str, Any]]:
+    """The step that follows: split traffic, promote, refuse or roll back; nothing while nothing is to be decided."""
+    from ml.promotion import trial
+
+    models = registry.of(context.partition_key)
+    record = trial.deploy(trial.Report(**ab_report), models, listed.lifecycle, asked_by(context)) or {}
+    now = models.life()
+    told = {"decision": record.get("decision", "none"), "champion": now.champion or "none", "stage": str(now.stage)}
+    return dg.MaterializeResult(value=record, metadata=told | {"beside": now.beside or "nobody"})
+
+
+@dg.asset(
+    partitions_def=experiments,
+    group_name="deployment",
+    kinds={"json", "lightgbm"},
+    io_manager_key="json",
+    deps=STORED_DAYS,
+    code_version=code_version(LEARNING),
+)
+def performance_report(
+    context: dg.AssetExecutionContext,
+    data_root: dg.ResourceParam[DataRoot],
+    listed: dg.ResourceParam[Config],
+    registry: dg.ResourceParam[Registry],
+) -> dg.MaterializeResult[dict[str, Any]]:
+    """The champion's answers on the newest stored days against what came, and against what it was promoted for."""
+    from ml.promotion import triggers
+
+    wanted = experiment.named(data_root, context.partition_key)
+    found = triggers.performance(data_root, wanted, registry.of(wanted.name), listed.retraining)
+    report = triggers.as_dict(found)
+    told = {name: "unknown" if value is None else value for name, value in report.items()}
+    return dg.MaterializeResult(value=report, metadata=told | {"has dropped": found.has_dropped(listed.retraining)})
