@@ -18,6 +18,17 @@ COLOURS = {
     "refuse": "red",
     "insufficient": "yellow",
 }
+SHOWN_SCORES = (
+    "train",
+    "test",
+    "majority",
+    "last_direction",
+    "logistic_imbalance",
+    "log_loss",
+    "calibration_error",
+    "auc",
+)
+"""What a terminal has room for; the report holds all scores of a fold."""
 
 
 def show(report: dict[str, Any], root: DataRoot) -> None:
@@ -76,18 +87,7 @@ def _gap(gap: dict[str, Any]) -> Text:
 
 def _folds(report: dict[str, Any]) -> Table:
     table = Table(title="Walk-forward, macro-accuracy (1/3 is chance)", title_justify="left")
-    columns = (
-        "fold",
-        "rows",
-        "train",
-        "test",
-        "majority",
-        "last_direction",
-        "logistic_imbalance",
-        "log_loss",
-        "calibration_error",
-        "auc",
-    )
+    columns = ("fold", "rows", *SHOWN_SCORES)
     for name in columns:
         table.add_column(name.replace("_", " "), justify="right")
     for fold in report["folds"]:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from ml.learning.walk_forward import SCORES
-from pipelines.report import show
+from pipelines.report import SHOWN_SCORES, show
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_folds_have_a_line_each(report, capsys, root):
     shown = text(report, capsys, root)
     assert "Walk-forward" in shown
     assert shown.count("12,345") == 2
-    assert shown.count("0.4200") == len(SCORES)
+    assert shown.count("0.4200") == len(SHOWN_SCORES)
 
 
 def test_a_gap_that_never_ended_says_so(report, capsys, root):
