@@ -29,13 +29,13 @@ from ml.core.versions import ARCHIVES, code_version
     check_specs=rule_specs("archive_files"),
 )
 def archive_files(
-    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """State of each file that the configured sources should have for the date; missing files are fetched."""
     from ml.archives import fetch
 
-    date, instrument = date_and_instrument(context, listed)
-    files = fetch.update(data_root, listed, instrument, date, time_ns())
+    date, instrument = date_and_instrument(context, configuration)
+    files = fetch.update(data_root, configuration, instrument, date, time_ns())
     states = {state: files.filter(state=state).height for state in fetch.STATES}
     metadata = states | {"files": table(files.select("source", "state", "bytes", "detail", "url"))}
     yield dg.MaterializeResult(value=files, metadata=metadata)

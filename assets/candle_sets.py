@@ -39,15 +39,15 @@ STORED = [dg.AssetDep(table, partition_mapping=days_of_month) for table in (cand
     automation_condition=ON_FRESH_DAYS,
 )
 def candle_features(
-    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """240 features of each closed candle of 15 minutes; null with a reason where candles are missing before it."""
     from ml.evaluation.canaries import candles as candle_canaries
     from ml.features.candle.build import build
     from ml.plotting import plots
 
-    month, instrument = month_and_instrument(context, listed)
-    of_date = partial(listed.instrument, instrument.id)
+    month, instrument = month_and_instrument(context, configuration)
+    of_date = partial(configuration.instrument, instrument.id)
     source = months.read(
         data_root,
         instrument,
@@ -78,13 +78,13 @@ def candle_features(
     automation_condition=ON_FRESH_DAYS,
 )
 def candle_targets(
-    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """The 20 targets of each candle of 15 minutes; null with a reason where a candle up to the horizon is missing."""
     from ml.plotting import plots
 
-    month, instrument = month_and_instrument(context, listed)
-    of_date = partial(listed.instrument, instrument.id)
+    month, instrument = month_and_instrument(context, configuration)
+    of_date = partial(configuration.instrument, instrument.id)
     ahead = max(targets.HORIZONS.values())
     source = months.read(data_root, instrument, month, targets.TIMEFRAME, after=ahead, of_date=of_date)
     rows = targets.label(source, instrument).filter(months.inside(month))

@@ -42,14 +42,14 @@ def candles(
     trades: pl.LazyFrame,
     trade_validity: pl.LazyFrame,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Open, high, low, close and volume of each minute, stamped with its end; null with a reason if not captured."""
     from ml.candles.from_trades import from_trades, kinds
     from ml.core.time import bounds
     from ml.plotting import plots
 
-    date, instrument = date_and_instrument(context, listed)
+    date, instrument = date_and_instrument(context, configuration)
     minutes = from_trades(trades.collect(), trade_validity.collect(), *bounds(date))
     drawn = picture(data_root, "candles", context.partition_key, plots.candles(minutes, instrument))
     shown = {"minutes": table(kinds(minutes)), "close and volume": drawn}

@@ -53,10 +53,10 @@ def training_features(
     context: dg.AssetExecutionContext,
     features: pl.LazyFrame,
     future_labels: pl.LazyFrame,
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Features and labels of each sample side by side: the offline feature store."""
-    _, instrument = date_and_instrument(context, listed)
+    _, instrument = date_and_instrument(context, configuration)
     rows = join(features.collect(), future_labels.collect(), instrument.id)
     yield dg.MaterializeResult(value=rows)
     yield from rule_results("training_features", rows)
@@ -99,7 +99,7 @@ def dataset_panel(
     context: dg.AssetExecutionContext,
     config: Dataset,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
     label_spec: LabelSpec | None,
 ) -> Iterator[dg.MaterializeResult[Parts] | dg.AssetCheckResult]:
     """The rows that a model may be trained and judged on, with their class; what it was made of lies in its file."""
@@ -107,7 +107,7 @@ def dataset_panel(
 
     wanted = experiment.named(data_root, context.partition_key)
     sources = config.sources(data_root, wanted)
-    panel = dataset.panel(data_root, listed, sources, label_spec, wanted)
+    panel = dataset.panel(data_root, configuration, sources, label_spec, wanted)
     classes = list[pl.DataFrame]()
     shown = dict[str, Any]()
 

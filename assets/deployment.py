@@ -51,7 +51,7 @@ def ab_report(
     context: dg.AssetExecutionContext,
     shadow_scores: pl.LazyFrame,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The paired block test of both models, look by look, with the data that it still needs."""
@@ -61,7 +61,7 @@ def ab_report(
     from ml.promotion import trial
 
     wanted = experiment.named(data_root, context.partition_key)
-    report = asdict(trial.report(shadow_scores.collect(), wanted, registry.of(wanted.name), listed.lifecycle))
+    report = asdict(trial.report(shadow_scores.collect(), wanted, registry.of(wanted.name), configuration.lifecycle))
     looks = report["comparison"].get("looks", [])
     shown: dict[str, Any] = {"outcome": report["outcome"], "stage": report["stage"], "waiting": report["waiting"]}
     if looks:
@@ -80,14 +80,14 @@ def ab_report(
 def deployment(
     context: dg.AssetExecutionContext,
     ab_report: dict[str, Any],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The step that follows: split traffic, promote, refuse or roll back; nothing while nothing is to be decided."""
     from ml.promotion import trial
 
     models = registry.of(context.partition_key)
-    record = trial.deploy(trial.Report(**ab_report), models, listed.lifecycle, asked_by(context)) or {}
+    record = trial.deploy(trial.Report(**ab_report), models, configuration.lifecycle, asked_by(context)) or {}
     now = models.life()
     told = {"decision": record.get("decision", "none"), "champion": now.champion or "none", "stage": str(now.stage)}
     return dg.MaterializeResult(value=record, metadata=told | {"beside": now.beside or "nobody"})
@@ -104,14 +104,16 @@ def deployment(
 def performance_report(
     context: dg.AssetExecutionContext,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The champion's answers on the newest stored days against what came, and against what it was promoted for."""
     from ml.promotion import triggers
 
     wanted = experiment.named(data_root, context.partition_key)
-    found = triggers.performance(data_root, wanted, registry.of(wanted.name), listed.retraining)
+    found = triggers.performance(data_root, wanted, registry.of(wanted.name), configuration.retraining)
     report = triggers.as_dict(found)
     told = {name: "unknown" if value is None else value for name, value in report.items()}
-    return dg.MaterializeResult(value=report, metadata=told | {"has dropped": found.has_dropped(listed.retraining)})
+    return dg.MaterializeResult(
+        value=report, metadata=told | {"has dropped": found.has_dropped(configuration.retraining)}
+    )

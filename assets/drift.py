@@ -71,12 +71,12 @@ def drift_report(
     features: pl.LazyFrame,
     drift_baseline: pl.LazyFrame,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Distance of each feature from the default experiment's training data, with the distance that is normal for it."""
     from ml.promotion.rivals import gains_of
 
-    _, instrument = date_and_instrument(context, listed)
+    _, instrument = date_and_instrument(context, configuration)
     known = drift_baseline.filter(pl.col("instrument") == instrument.id).collect()
     found = drift.compare(features.collect(), known, gains_of(data_root))
     drawn = picture(data_root, "drift_report", context.partition_key, plots.distances(found))

@@ -35,7 +35,7 @@ def features(
     raw_frames: Stored,
     book_samples: pl.LazyFrame,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Features of book, order flow, trades, price, minutes and time of each sample; unknown values are null."""
     from ml.evaluation.canaries import features as leaks
@@ -43,7 +43,7 @@ def features(
     from ml.market.days.samples import tail
     from ml.market.days.tables import samples_array
 
-    date, instrument = date_and_instrument(context, listed)
+    date, instrument = date_and_instrument(context, configuration)
     before = tail(raw_frames.group(0), instrument, date)
     samples = samples_array(book_samples.collect())
     rows = build(samples, before, instrument)

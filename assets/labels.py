@@ -34,16 +34,16 @@ def future_labels(
     raw_frames: Stored,
     book_samples: pl.LazyFrame,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Movement and direction of the mid price per horizon, before and after costs; null near gaps and midnight."""
     from ml.labels import future
     from ml.market.days.samples import tail
     from ml.plotting import plots
 
-    date, instrument = date_and_instrument(context, listed)
+    date, instrument = date_and_instrument(context, configuration)
     before = tail(raw_frames.group(0), instrument, date)
-    rows = future.label(book_samples.collect(), before, date, listed.labels)
+    rows = future.label(book_samples.collect(), before, date, configuration.labels)
     drawn = picture(data_root, "future_labels", context.partition_key, plots.label_shares(rows))
     metadata = {
         "coverage": future.coverage(rows),
@@ -51,5 +51,5 @@ def future_labels(
         "class shares": future.class_shares(rows),
         "classes": drawn,
     }
-    yield dg.MaterializeResult(value=rows, metadata=metadata | {"plan": asdict(listed.labels)})
+    yield dg.MaterializeResult(value=rows, metadata=metadata | {"plan": asdict(configuration.labels)})
     yield from rule_results("future_labels", rows)

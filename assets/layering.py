@@ -34,7 +34,7 @@ def layering_cues(
     raw_frames: Stored,
     book_events: Stored,
     trades: pl.LazyFrame,
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
     data_root: dg.ResourceParam[DataRoot],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Large orders that were placed and pulled together on one side: cues to look at, never proof of anything."""
@@ -43,11 +43,11 @@ def layering_cues(
     from ml.market.days.samples import tail
     from ml.market.days.tables import BOOK
 
-    date, instrument = date_and_instrument(context, listed)
+    date, instrument = date_and_instrument(context, configuration)
     before = tail(raw_frames.group(0), instrument, date)
     champion = champion_of(data_root, LAYERING_MODEL)
     events = prefetch(book_events.parts(*BOOK))
-    calibration = thresholds.of(data_root, instrument, listed.layering.budget)
+    calibration = thresholds.of(data_root, instrument, configuration.layering.budget)
     cues = cues_of_day(events, trades.collect(), before, instrument, calibration, champion)
     counts = {"cues": cues.height, "indeterminate": cues.filter(pl.col("verdict") != "cue").height}
     counts |= {"champion": champion.id if champion else "none"}

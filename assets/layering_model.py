@@ -43,13 +43,13 @@ def layering_labels(data_root: dg.ResourceParam[DataRoot]) -> dg.MaterializeResu
     check_specs=rule_specs("layering_dataset"),
 )
 def layering_dataset(
-    layering_labels: pl.LazyFrame, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    layering_labels: pl.LazyFrame, data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Every stored cue with its features, the market around it and its label; also in the predecessor's files."""
     from ml.layering import patterns
     from ml.layering.dataset import dataset
 
-    rows = dataset(data_root, listed, layering_labels.collect())
+    rows = dataset(data_root, configuration, layering_labels.collect())
     files = patterns.write(data_root.patterns, rows)
     known = rows.group_by("tier", "label").len().sort("tier", "label")
     yield dg.MaterializeResult(value=rows, metadata={"labels": table(known), "files of patterns": files})
@@ -60,13 +60,13 @@ def layering_dataset(
     group_name="layering", kinds={"parquet", "lightgbm"}, io_manager_key="parquet", code_version=code_version(LAYERING)
 )
 def layering_predictions(
-    layering_dataset: pl.LazyFrame, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    layering_dataset: pl.LazyFrame, data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What models say of labelled cues that lie after all they were trained on, by purged walk-forward folds."""
     from ml.layering.walk_forward import of_dataset, summary
     from ml.plotting import cues
 
-    found = of_dataset(layering_dataset.collect(), listed.layering.weak)
+    found = of_dataset(layering_dataset.collect(), configuration.layering.weak)
     shown = pl.DataFrame([{"by": name} | _flat(told) for name, told in summary(found).items()])
     drawn = picture(data_root, "layering_predictions", None, cues.precision_recall(found))
     return dg.MaterializeResult(value=found, metadata={"scores": table(shown), "precision and recall": drawn})
@@ -74,7 +74,7 @@ def layering_predictions(
 
 @dg.asset(group_name="layering", kinds={"lightgbm", "onnx"}, io_manager_key="json", code_version=code_version(LAYERING))
 def layering_model(
-    layering_dataset: pl.LazyFrame, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    layering_dataset: pl.LazyFrame, data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[Candidate]:
     """The candidate, trained on all labelled cues; below the data root, named by its hash."""
     from ml.layering.adaptive import labelled, load, missing
@@ -82,7 +82,7 @@ def layering_model(
     from ml.promotion.layering import train
 
     rows = layering_dataset.collect()
-    candidate = train(data_root, rows, listed.layering.weak)
+    candidate = train(data_root, rows, configuration.layering.weak)
     if candidate.model_id is None:
         return dg.MaterializeResult(value=candidate, metadata={"model": f"none: {missing(labelled(rows))}"})
     card = load(data_root.model(candidate.model_id)).card
@@ -97,14 +97,14 @@ def layering_decision(
     layering_predictions: pl.LazyFrame,
     layering_model: Candidate,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """Promote, refuse or insufficient, with every gate's number; an immutable, hash-chained record."""
     from ml.promotion.layering import CueEvidence, decide
 
     evidence = CueEvidence(layering_dataset.collect(), layering_predictions.collect(), layering_model)
-    record = decide(data_root, listed, registry, evidence)
+    record = decide(data_root, configuration, registry, evidence)
     gates = pl.DataFrame(record["gates"]).select("name", "outcome", "value", "threshold", "required", "detail")
     return dg.MaterializeResult(
         value=record, metadata={"decision": record["decision"], "gates": table(gates), "record": record["hash"]}

@@ -25,13 +25,13 @@ class Legacy(dg.Config):
     candles_timeframe: str = "1m"
     candles_symbols: str = ""
 
-    def result(self, root: DataRoot, table: str, listed: Config | None = None) -> dg.MaterializeResult[Any]:
+    def result(self, root: DataRoot, table: str, configuration: Config | None = None) -> dg.MaterializeResult[Any]:
         """Migrate one table and report what happened to every row."""
         from ml.legacy.candles import grid
         from ml.legacy.migration import migrate
 
         given = (self.candles_start, self.candles_timeframe, self.candles_symbols)
-        times = grid(listed, self.venue, *given) if listed else None
+        times = grid(configuration, self.venue, *given) if configuration else None
         report = migrate(root, Path(self.folder), self.venue, times, kinds=[table])["tables"][table]
         shown: dict[str, Any] = {name: value for name, value in report.items() if value is not None}
         rows = {"kept": report["kept"], "duplicates": report["duplicates"], **report["quarantined"]}
@@ -53,7 +53,7 @@ def legacy_layering(config: Legacy, data_root: dg.ResourceParam[DataRoot]) -> dg
 
 @dg.asset(group_name="legacy", kinds={"parquet", "polars"}, code_version=code_version(LEGACY_FILES))
 def legacy_candles(
-    config: Legacy, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    config: Legacy, data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[Any]:
     """Candles from bare arrays of high, low, close and quote volume; the run config gives times and symbols."""
-    return config.result(data_root, "legacy_candles", listed)
+    return config.result(data_root, "legacy_candles", configuration)

@@ -44,18 +44,20 @@ def _asset(chosen: FeatureSet) -> dg.AssetsDefinition:
         raw_frames: Stored,
         book_samples: pl.LazyFrame,
         data_root: dg.ResourceParam[DataRoot],
-        listed: dg.ResourceParam[Config],
+        configuration: dg.ResourceParam[Config],
     ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
         from ml.evaluation.canaries import legacy
         from ml.features.legacy.build import Day, build
         from ml.market.days.samples import tail
         from ml.market.days.tables import samples_array
 
-        date, instrument = date_and_instrument(context, listed)
+        date, instrument = date_and_instrument(context, configuration)
         start, end = bounds(date)
         before = tail(raw_frames.group(0), instrument, date)
         since = start - BEGUN[chosen.name] * MINUTE
-        minutes = months.between(data_root, instrument, since, end, "1m", partial(listed.instrument, instrument.id))
+        minutes = months.between(
+            data_root, instrument, since, end, "1m", partial(configuration.instrument, instrument.id)
+        )
         day = Day(samples_array(book_samples.collect()), before, minutes, instrument, chosen)
         made = build(day)
         yield dg.MaterializeResult(value=made, metadata={"coverage": table(coverage.by_reason(made))})

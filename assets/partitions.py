@@ -59,24 +59,24 @@ experiments = dg.DynamicPartitionsDefinition(name="experiment")
 """The experiments of `lobforge.toml`: what is trained and decided side by side."""
 
 
-def dated(spec: dg.AssetSpec, listed: Config) -> dg.AssetSpec:
+def dated(spec: dg.AssetSpec, configuration: Config) -> dg.AssetSpec:
     """The asset with the first and last date of a configuration; one without partitions stays as it is."""
     for declared, build in ((instrument_day, by_day), (instrument_month, by_month)):
         if spec.partitions_def == declared:
-            return spec.replace_attributes(partitions_def=build(listed.first_date, listed.last_date))
+            return spec.replace_attributes(partitions_def=build(configuration.first_date, configuration.last_date))
     return spec
 
 
-def date_and_instrument(context: dg.AssetExecutionContext, listed: Config) -> tuple[str, Instrument]:
+def date_and_instrument(context: dg.AssetExecutionContext, configuration: Config) -> tuple[str, Instrument]:
     """The date (YYYY-MM-DD) of the partition being made, and its instrument as it was on that date."""
     keys = _keys(context)
-    return keys["date"], listed.instrument(keys["instrument"], keys["date"])
+    return keys["date"], configuration.instrument(keys["instrument"], keys["date"])
 
 
-def month_and_instrument(context: dg.AssetExecutionContext, listed: Config) -> tuple[str, Instrument]:
+def month_and_instrument(context: dg.AssetExecutionContext, configuration: Config) -> tuple[str, Instrument]:
     """The month (YYYY-MM) of the partition being made, and its instrument with the decimals of its latest entry."""
     keys = _keys(context)
-    return keys["month"], listed.instrument(keys["instrument"])
+    return keys["month"], configuration.instrument(keys["instrument"])
 
 
 def _keys(context: dg.AssetExecutionContext) -> dict[str, str]:

@@ -39,7 +39,7 @@ def promotion_decision(
     parity_report: ParityReport,
     backtest_report: BacktestReport,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """Promote, refuse or insufficient, with every gate's number; an immutable, hash-chained record."""
@@ -55,7 +55,7 @@ def promotion_decision(
         parity_report,
         backtest_report,
     )
-    record = decide(data_root, listed, registry, evidence, asked_by(context))
+    record = decide(data_root, configuration, registry, evidence, asked_by(context))
     gates = pl.DataFrame(record["gates"]).select("name", "outcome", "value", "threshold", "required", "detail")
     return dg.MaterializeResult(
         value=record, metadata={"decision": record["decision"], "gates": table(gates), "record": record["hash"]}

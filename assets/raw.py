@@ -44,11 +44,13 @@ captures = dg.AssetSpec(
 
 
 @dg.asset(group_name="captures", kinds={"json"}, code_version=code_version(KERNEL), deps=[captures])
-def capture_index(data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]) -> dg.MaterializeResult[Any]:
+def capture_index(
+    data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
+) -> dg.MaterializeResult[Any]:
     """What the capture files hold: each new one is read once, and the partitions that it reaches are noted."""
     from ml.market.files import arrivals
 
-    found = arrivals.update(data_root, listed, time_ns())
+    found = arrivals.update(data_root, configuration, time_ns())
     newest = max(found.changed.values(), default=0)
     changed = sorted(key for key, at in found.changed.items() if at == newest)
     return dg.MaterializeResult(
@@ -66,7 +68,7 @@ def capture_index(data_root: dg.ResourceParam[DataRoot], listed: dg.ResourcePara
     pool=DAYS,
 )
 def raw_frames(
-    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    context: dg.AssetExecutionContext, data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[Parts]:
     """Frames of the day as received, with the file and offset they came from, and the checkpoint the day opens with."""
     from ml.market.days.raw import raw_day
@@ -74,10 +76,10 @@ def raw_frames(
     from ml.market.files import captures as files
     from ml.market.files.capture_sequence import link
 
-    date, instrument = date_and_instrument(context, listed)
-    chain = link(files.find(listed.captures), partial(index.load, data_root))
-    unlisted = sorted(set(chain.instruments()) - set(listed.ids))
-    contents = arrivals.contents(listed, (file for _, file in (*chain.files, *chain.unread)))
+    date, instrument = date_and_instrument(context, configuration)
+    chain = link(files.find(configuration.captures), partial(index.load, data_root))
+    unlisted = sorted(set(chain.instruments()) - set(configuration.ids))
+    contents = arrivals.contents(configuration, (file for _, file in (*chain.files, *chain.unread)))
     metadata = {
         "captures": contents.get(f"{date}|{instrument.id}", "none"),
         "files": len(chain.files),
@@ -109,12 +111,12 @@ def events(
     context: dg.AssetExecutionContext,
     raw_frames: Stored,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame | Parts] | dg.AssetCheckResult]:
     """Raw frames decoded: parsed, ordered by update ids, with every gap on record."""
     from ml.market.days.day import Decoding
 
-    date, instrument = date_and_instrument(context, listed)
+    date, instrument = date_and_instrument(context, configuration)
     decoding = Decoding(prefetch(raw_frames.parts()), instrument, date)
     judged = Judged(RULES["book_events"])
     books = Parts(SCHEMAS["book_events"], judged.passing(decoding.book_events()), decoding.tally)

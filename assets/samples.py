@@ -36,14 +36,14 @@ def book_samples(
     trades: pl.LazyFrame,
     validity: pl.LazyFrame,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """The best 20 levels each second, and what was added, cancelled and traded since the second before."""
     from ml.market.days.samples import sample_day
     from ml.market.days.tables import BOOK
     from ml.plotting import plots
 
-    date, instrument = date_and_instrument(context, listed)
+    date, instrument = date_and_instrument(context, configuration)
     opening = raw_frames.group(0)
     events = prefetch(book_events.parts(*BOOK))
     samples = sample_day(opening, events, trades.collect(), validity.collect(), instrument, date)

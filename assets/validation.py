@@ -33,12 +33,12 @@ from ml.storage.parquet import Stored
     code_version=code_version(LEARNING),
 )
 def canary_report(
-    dataset_panel: Stored, data_root: dg.ResourceParam[DataRoot], listed: dg.ResourceParam[Config]
+    dataset_panel: Stored, data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[list[Canary]]:
     """Leak canaries: truncation, future scramble, planted leak, null market."""
     from ml.evaluation.verdict import run_canaries
 
-    report = run_canaries(data_root, listed, PanelRecord.of(dataset_panel).sources)
+    report = run_canaries(data_root, configuration, PanelRecord.of(dataset_panel).sources)
     shown = table(pl.DataFrame([asdict(canary) for canary in report]))
     return dg.MaterializeResult(value=report, metadata={"canaries": shown})
 
@@ -56,7 +56,7 @@ def parity_report(
     context: dg.AssetExecutionContext,
     dataset_panel: Stored,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
 ) -> Iterator[dg.MaterializeResult[ParityReport] | dg.AssetCheckResult]:
     """Every stored feature row against the row that the live path gives for the same frames, bit for bit.
 
@@ -65,7 +65,7 @@ def parity_report(
     from ml.evaluation.verdict import run_parity
     from ml.plotting import plots
 
-    report = run_parity(data_root, listed, PanelRecord.of(dataset_panel).sources)
+    report = run_parity(data_root, configuration, PanelRecord.of(dataset_panel).sources)
     equal = report.rows - report.mismatches
     fates = plots.fates({"compared": report.rows, "equal": equal, "different": report.mismatches})
     drawn = picture(data_root, "parity_report", context.partition_key, fates)
@@ -112,7 +112,7 @@ def backtest_report(
     tuned_params: Tuned | None,
     fold_predictions: pl.LazyFrame,
     data_root: dg.ResourceParam[DataRoot],
-    listed: dg.ResourceParam[Config],
+    configuration: dg.ResourceParam[Config],
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[BacktestReport]:
     """What trading on the predictions would have earned after fees, beside the rival: taker, maker, latency, fees."""
@@ -120,7 +120,7 @@ def backtest_report(
     from ml.promotion.rivals import backtest
 
     experiment = PanelRecord.of(dataset_panel).experiment
-    report = backtest(data_root, listed, registry, experiment, tuned_params, fold_predictions.collect())
+    report = backtest(data_root, configuration, registry, experiment, tuned_params, fold_predictions.collect())
     drawn = money.of_backtest(report)
     shown = {name: picture(data_root, f"backtest_{name}", context.partition_key, png) for name, png in drawn.items()}
     tables = {name: table(frame) for name, frame in report.tables().items()}

@@ -104,8 +104,8 @@ class Backfill:
         self.options = options
         self.history = History(options.venue, options.rest_url)
         self.timeframes = options.timeframes
-        self.listed = config.load(root)
-        self.instruments = [self.listed.instrument(f"{options.venue}.{name}") for name in options.symbols]
+        self.configuration = config.load(root)
+        self.instruments = [self.configuration.instrument(f"{options.venue}.{name}") for name in options.symbols]
         self.days = options.days
         self.told = {
             (i.id, name): _Told({"instrument": i.id, "timeframe": name})
@@ -128,7 +128,7 @@ class Backfill:
 
     async def _instrument(self, instrument: Instrument) -> None:
         for day in self.days:
-            instrument = self.listed.instrument(instrument.id, day)
+            instrument = self.configuration.instrument(instrument.id, day)
             try:
                 for timeframe in self.timeframes:
                     await self._fill(instrument, day, timeframe)

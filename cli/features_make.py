@@ -54,13 +54,15 @@ def _made(paths: list[Path], to: Path, instruments: list[str], dates: list[str])
     from ml.market.files.capture_sequence import link
 
     chain = link(paths, lambda path: index.scan(path)[0])
-    listed = _listed()
+    configuration = _listed()
     for file, lines in chain.quarantined().items():
         yield {"file": file, "quarantined": lines}
     for name in _chosen("--instrument", instruments, chain.instruments()):
-        of_date = _of_date(listed, chain, name)
+        of_date = _of_date(configuration, chain, name)
         for date in _chosen("--date", dates, from_captures.dates(chain, name)):
-            made = from_captures.make(chain, of_date(date), date, listed.labels if listed else LabelPlan())
+            made = from_captures.make(
+                chain, of_date(date), date, configuration.labels if configuration else LabelPlan()
+            )
             tables = {"features": made.features, "future_labels": made.labels}
             files = [_written(to / f"{table}_{name}_{date}.parquet", rows) for table, rows in tables.items()]
             yield {
@@ -78,12 +80,12 @@ def _listed() -> Config | None:
     return config.load(root) if root.config.exists() else None
 
 
-def _of_date(listed: Config | None, chain: "CaptureSequence", name: str) -> Callable[[str], Instrument]:
+def _of_date(configuration: Config | None, chain: "CaptureSequence", name: str) -> Callable[[str], Instrument]:
     """What an instrument is on a date: as listed, else as inferred."""
     from ml.market.days.infer_instrument import infer_instrument
 
-    if listed is not None and name in listed.ids:
-        return partial(listed.instrument, name)
+    if configuration is not None and name in configuration.ids:
+        return partial(configuration.instrument, name)
     surveyed = infer_instrument(chain, name)
     return lambda _: surveyed
 

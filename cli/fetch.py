@@ -41,8 +41,8 @@ def main(
     refused, 2 if nothing could be requested.
     """
     root = DataRoot(settings.load().data_root)
-    listed = _chosen(config.load(root), source)
-    report = _run(root, listed, _days(listed, first, last))
+    configuration = _chosen(config.load(root), source)
+    report = _run(root, configuration, _days(configuration, first, last))
     if as_json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -51,14 +51,16 @@ def main(
     return 2 if nothing else 1 if report["refused"] or report["quarantined"] else 0
 
 
-def _run(root: DataRoot, listed: Config, days: list[str]) -> dict[str, Any]:
+def _run(root: DataRoot, configuration: Config, days: list[str]) -> dict[str, Any]:
     """Every missing date of every instrument, oldest first; one that a source refuses is left out from there on."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     report: dict[str, Any] = {"files": [], "not_published": [], "quarantined": [], "refused": []}
-    for source in listed.sources:
-        for instrument in (one for one in map(listed.instrument, listed.ids) if one.venue == source.venue):
+    for source in configuration.sources:
+        for instrument in (
+            one for one in map(configuration.instrument, configuration.ids) if one.venue == source.venue
+        ):
             told = counts[source.name, instrument.id] = Counter()
-            _instrument(root, replace(listed, sources=(source,)), instrument, days, told, report)
+            _instrument(root, replace(configuration, sources=(source,)), instrument, days, told, report)
     for (source, instrument), told in counts.items():
         named = {"source": source, "instrument": instrument}
         report["files"].append(named | {name: told[name] for name in COUNTED})
@@ -99,17 +101,17 @@ def _runs(days: list[str]) -> list[tuple[str, str]]:
     return [(group[0], group[-1]) for group in groups]
 
 
-def _chosen(listed: Config, name: str | None) -> Config:
-    chosen = tuple(source for source in listed.sources if name in (None, source.name))
+def _chosen(configuration: Config, name: str | None) -> Config:
+    chosen = tuple(source for source in configuration.sources if name in (None, source.name))
     if not chosen:
-        known = ", ".join(source.name for source in listed.sources) or "none"
+        known = ", ".join(source.name for source in configuration.sources) or "none"
         raise SettingsError(f"lobforge.toml has no source {name or 'at all'}; there are {known}. Add a [[source]].")
-    return replace(listed, sources=chosen)
+    return replace(configuration, sources=chosen)
 
 
-def _days(listed: Config, first: date | None, last: date | None) -> list[str]:
-    first = first or listed.first_date
-    last = last or listed.last_date or datetime.now(UTC).date()
+def _days(configuration: Config, first: date | None, last: date | None) -> list[str]:
+    first = first or configuration.first_date
+    last = last or configuration.last_date or datetime.now(UTC).date()
     if last < first:
         raise SettingsError(f"The last date {last} lies before the first {first}. Exchange the two.")
     return [(first + timedelta(n)).isoformat() for n in range((last - first).days + 1)]

@@ -42,17 +42,19 @@ def main(
     differ from the batch, 2 if nothing could be done.
     """
     root = DataRoot(settings.load().data_root)
-    listed = config.load(root)
+    configuration = config.load(root)
     say(kernel_cache.notice())
     chain = link(captures.expand(replay), partial(index.load, root))
     wanted = experiment.named(root, name).name
-    serving = as_now(root, listed, wanted) if alias == CHAMPION else Serving(promoted(root, alias, wanted))
-    summary = _replay(root, listed, chain, serving, show=as_json and not only_summary)
+    serving = as_now(root, configuration, wanted) if alias == CHAMPION else Serving(promoted(root, alias, wanted))
+    summary = _replay(root, configuration, chain, serving, show=as_json and not only_summary)
     print(orjson.dumps(summary).decode() if as_json else _text(summary))
     return 1 if summary["quarantined"] or summary["parity"]["mismatches"] or summary["unlisted"] else 0
 
 
-def _replay(root: DataRoot, listed: Config, chain: CaptureSequence, serving: Serving, show: bool) -> dict[str, Any]:
+def _replay(
+    root: DataRoot, configuration: Config, chain: CaptureSequence, serving: Serving, show: bool
+) -> dict[str, Any]:
     from ml.evaluation.parity import Batch, Parity
     from ml.layering import thresholds
     from ml.layering.detector import shipped_detector
@@ -65,13 +67,13 @@ def _replay(root: DataRoot, listed: Config, chain: CaptureSequence, serving: Ser
     unlisted: list[str] = []
     for instrument_id in chain.instruments():
         try:
-            instrument = listed.instrument(instrument_id)
+            instrument = configuration.instrument(instrument_id)
         except InstrumentError as error:
             unlisted.append(str(error))
             continue
-        stored = _stored_features(root, listed, chain, instrument_id)
+        stored = _stored_features(root, configuration, chain, instrument_id)
         batch = Batch(stored) if stored is not None else None
-        calibration = thresholds.of(root, instrument, listed.layering.budget)
+        calibration = thresholds.of(root, instrument, configuration.layering.budget)
         cues = shipped_detector(instrument, calibration, of_cues)
         runner = Runner(instrument, None, batch, cues=cues, router=serving)
         for row in runner.stream(chain):
@@ -91,13 +93,15 @@ def _replay(root: DataRoot, listed: Config, chain: CaptureSequence, serving: Ser
     }
 
 
-def _stored_features(root: DataRoot, listed: Config, chain: CaptureSequence, instrument_id: str) -> pl.DataFrame | None:
+def _stored_features(
+    root: DataRoot, configuration: Config, chain: CaptureSequence, instrument_id: str
+) -> pl.DataFrame | None:
     """The stored feature rows over the chain's dates, None where there are none."""
     from ml.storage.commit import read
 
     spans = [summary.instruments[instrument_id] for _, summary in chain.files if instrument_id in summary.instruments]
     stored: list[pl.DataFrame] = []
-    for date in listed.between(min(s.first_event for s in spans), max(s.last_event for s in spans)):
+    for date in configuration.between(min(s.first_event for s in spans), max(s.last_event for s in spans)):
         try:
             stored.append(read(root.partition("features", date, instrument_id)).collect())
         except StoreError:

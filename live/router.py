@@ -17,22 +17,22 @@ from ml.promotion.rollout import Rollout
 from ml.promotion.serving import Serving
 
 
-def router(root: DataRoot, listed: Config, name: str) -> Rollout:
+def router(root: DataRoot, configuration: Config, name: str) -> Rollout:
     """The router of an experiment's models; until something is promoted it withholds every row.
 
     Raises:
         ModelRefused: the champion was made for other features or by other code than what runs here.
     """
-    return Rollout(Registry(root, name), listed.lifecycle)
+    return Rollout(Registry(root, name), configuration.lifecycle)
 
 
-def as_now(root: DataRoot, listed: Config, name: str) -> Serving:
+def as_now(root: DataRoot, configuration: Config, name: str) -> Serving:
     """The models that serve now, for a replay that decides nothing: whatever it meets, the journal stays.
 
     Raises:
         ModelRefused: one of them was made for other features or by other code than what runs here.
     """
-    plan = listed.lifecycle
+    plan = configuration.lifecycle
     found = life.at_time(life.of(changes(root, name)), plan, time_ns())
     if found.champion is None:
         return Serving(None)

@@ -246,12 +246,12 @@ def _signals(root: DataRoot, options: Options, emit: Report) -> Callable[[str, d
     from ml.layering.detector import shipped_detector
     from ml.promotion.registry import champion_of
 
-    listed = config.load(root)
-    routed = router(root, listed, DEFAULT_EXPERIMENT)
+    configuration = config.load(root)
+    routed = router(root, configuration, DEFAULT_EXPERIMENT)
     of_cues = champion_of(root, LAYERING_MODEL)
     runners = dict[str, Runner]()
-    for instrument in (listed.instrument(f"{options.venue}.{name}") for name in options.symbols):
-        cues = shipped_detector(instrument, thresholds.of(root, instrument, listed.layering.budget), of_cues)
+    for instrument in (configuration.instrument(f"{options.venue}.{name}") for name in options.symbols):
+        cues = shipped_detector(instrument, thresholds.of(root, instrument, configuration.layering.budget), of_cues)
         runners[instrument.symbol] = Runner(instrument, None, store=root, cues=cues, router=routed)
     for runner in runners.values():
         runner.prepare()  # before the first connection: compiling would block it until it timed out

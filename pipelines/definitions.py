@@ -64,36 +64,36 @@ def resources_of(root: DataRoot) -> dict[str, Any]:
         "parquet": ParquetTables(path=path),
         "json": JsonDocuments(path=path),
         "data_root": DataRootResource(path=path),
-        "listed": ConfigResource(path=path),
+        "configuration": ConfigResource(path=path),
         "registry": RegistryResource(path=path),
         "settings": SettingsResource(),
     }
 
 
-def _configured(asset: dg.AssetSpec, listed: Config) -> dg.AssetSpec:
+def _configured(asset: dg.AssetSpec, configuration: Config) -> dg.AssetSpec:
     """The asset with the listed dates, its group's owner, when it is late, and what the catalog says of its table.
 
     Nothing is late where the captures have ended. Raw frames follow from fetched files only where a source is listed:
     else nobody is told to fetch first.
     """
-    asset = partitions.dated(asset, listed)
-    if asset.key == RAW_FRAMES and listed.sources:
+    asset = partitions.dated(asset, configuration)
+    if asset.key == RAW_FRAMES and configuration.sources:
         asset = asset.merge_attributes(deps=["archive_files"])
     asset = asset.replace_attributes(owners=[OWNERS.get(str(asset.group_name), RESEARCH)])
     late = FRESH.get(asset.key.path[-1])
-    if late and listed.last_date is None:
+    if late and configuration.last_date is None:
         asset = dg.apply_freshness_policy(asset, late)
     spec = TABLES.get(asset.key.path[-1])
     if spec is None:
         return asset
-    return asset.merge_attributes(metadata=described(spec.with_horizons(listed.labels.horizons)))
+    return asset.merge_attributes(metadata=described(spec.with_horizons(configuration.labels.horizons)))
 
 
-def build_assets(listed: Config) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+def build_assets(configuration: Config) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """All assets, for the dates of a configuration."""
     loaded = dg.load_assets_from_package_module(assets, include_specs=True)
     ours = [one for one in loaded if isinstance(one, (dg.AssetsDefinition, dg.AssetSpec))]
-    return list(dg.map_asset_specs(partial(_configured, listed=listed), ours))
+    return list(dg.map_asset_specs(partial(_configured, configuration=configuration), ours))
 
 
 def build_defs(root: DataRoot, **overrides: Any) -> dg.Definitions:

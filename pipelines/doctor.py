@@ -41,13 +41,13 @@ class Finding:
 def examine(root: DataRoot) -> list[Finding]:
     """Ask everything; nothing more where there is no configuration."""
     try:
-        listed = config.load(root)
+        configuration = config.load(root)
     except LobforgeError as error:
         fix = f"fix {root.config} by hand" if root.config.exists() else "lobforge init"
         return [Finding(False, str(error), fix, fatal=True)]
-    found = [Finding(True, f"{root.config}: {len(listed.ids)} instruments from {listed.first_date}")]
+    found = [Finding(True, f"{root.config}: {len(configuration.ids)} instruments from {configuration.first_date}")]
     found += _experiments(root)
-    found += [*_captures(listed), *_stores(root), *_daemon(root), *_disk(root), *_compiled(), *_files(root)]
+    found += [*_captures(configuration), *_stores(root), *_daemon(root), *_disk(root), *_compiled(), *_files(root)]
     return [*found, *_decisions(root)]
 
 
@@ -58,9 +58,9 @@ def _experiments(root: DataRoot) -> Iterator[Finding]:
         yield Finding(False, str(error), f"fix {root.config} by hand")
 
 
-def _captures(listed: config.Config) -> Iterator[Finding]:
+def _captures(configuration: config.Config) -> Iterator[Finding]:
     try:
-        yield Finding(True, f"{listed.captures}: {len(captures.find(listed.captures))} capture files")
+        yield Finding(True, f"{configuration.captures}: {len(captures.find(configuration.captures))} capture files")
     except CaptureError as error:
         yield Finding(False, str(error), "point `captures` in lobforge.toml at the directory of capture files")
 
@@ -130,22 +130,22 @@ def _files(root: DataRoot) -> Iterator[Finding]:
                 "run the version of lobforge that made it, or move its folder and manifest away",
             )
     for table in TABLES:
-        listed = commit.manifest(root, table)
-        missing = [path for path in listed if not (root.root / path).exists()]
+        entries = commit.manifest(root, table)
+        missing = [path for path in entries if not (root.root / path).exists()]
         if missing:
             yield Finding(
                 False,
-                f"{table}: {len(missing)} of {len(listed)} listed files are missing (first {missing[0]})",
+                f"{table}: {len(missing)} of {len(entries)} listed files are missing (first {missing[0]})",
                 f"materialize {table} again",
             )
-        old = [(path, first) for path, entry in listed.items() if (first := outdated(table, entry.code_version))]
+        old = [(path, first) for path, entry in entries.items() if (first := outdated(table, entry.code_version))]
         if old:
             yield Finding(
                 False,
-                f"{table}: {len(old)} of {len(listed)} files were made by older code (first {old[0][0]})",
+                f"{table}: {len(old)} of {len(entries)} files were made by older code (first {old[0][0]})",
                 f"materialize {old[0][1]} and what is downstream of it",
             )
-        unlisted = [p for p in root.table(table).rglob("*.parquet") if str(p.relative_to(root.root)) not in listed]
+        unlisted = [p for p in root.table(table).rglob("*.parquet") if str(p.relative_to(root.root)) not in entries]
         if unlisted:
             yield Finding(
                 False, f"{table}: {len(unlisted)} files are in no manifest (first {unlisted[0].name})", "lobforge init"

@@ -73,8 +73,8 @@ def run(demo: LayeringDemo, say: Any) -> dict[str, Any]:
         say(notice)
     started = perf_counter()
     root = demo.root()
-    listed, keys, truth = _simulated(root, demo, say)
-    for line in initialise(root, listed):
+    configuration, keys, truth = _simulated(root, demo, say)
+    for line in initialise(root, configuration):
         say(line)
     defs = build_defs(root)
     with opened(root) as instance:
@@ -138,8 +138,12 @@ def _simulated(root: DataRoot, demo: LayeringDemo, say: Any) -> tuple[Config, li
         write_text(path, json.dumps(stream.truth.to_dicts()))
     truth = pl.DataFrame(json.loads(path.read_text()), schema=COLUMNS)
     first, last = (_date(ns) for ns in (start, start + (seconds - 1) * 10**9))
-    listed = Config(Path("captures") / "sim", first, last, (INSTRUMENT,), layering=PLAN)
-    return listed, [f"{day}|{INSTRUMENT.id}" for day in listed.between(start, start + (seconds - 1) * 10**9)], truth
+    configuration = Config(Path("captures") / "sim", first, last, (INSTRUMENT,), layering=PLAN)
+    return (
+        configuration,
+        [f"{day}|{INSTRUMENT.id}" for day in configuration.between(start, start + (seconds - 1) * 10**9)],
+        truth,
+    )
 
 
 def _inject(root: DataRoot, key: str, truth: pl.DataFrame) -> int:

@@ -159,10 +159,10 @@ def _prepare(root: DataRoot, demo: LifecycleDemo) -> Iterable[str]:
     for folder in (root.decisions, root.models, root.mlflow):
         shutil.rmtree(folder, ignore_errors=True)
     last = START.date()
-    listed = Config(Path("captures") / "sim", START.date(), last, (INSTRUMENT,), lifecycle=demo.plan)
+    configuration = Config(Path("captures") / "sim", START.date(), last, (INSTRUMENT,), lifecycle=demo.plan)
     if root.config.exists() and config.load(root).lifecycle != demo.plan:
         root.config.unlink()
-    return initialise(root, listed)
+    return initialise(root, configuration)
 
 
 def _market(root: DataRoot, demo: LifecycleDemo, say: Any) -> Any:

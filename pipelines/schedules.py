@@ -32,10 +32,10 @@ def weekly_retraining(
 
     An experiment that was added since the definitions were loaded is among them.
     """
-    listed = experiment.load(data_root)
-    context.instance.add_dynamic_partitions(str(experiments.name), list(listed))
+    configuration = experiment.load(data_root)
+    context.instance.add_dynamic_partitions(str(experiments.name), list(configuration))
     held = list[str]()
-    for name, wanted in listed.items():
+    for name, wanted in configuration.items():
         content = triggers.content_of(data_root, wanted)
         why = may_train(context.instance, name, content, 0.0, context.scheduled_execution_time.timestamp())
         if why is not None:
@@ -44,7 +44,7 @@ def weekly_retraining(
         key = f"{name}|{context.scheduled_execution_time:%Y-%m-%d}"
         tags = {TRIGGER: "schedule: each week"} | ({CONTENT: content} if content else {})
         yield dg.RunRequest(run_key=key, partition_key=name, tags=tags)
-    if len(held) == len(listed):
+    if len(held) == len(configuration):
         yield dg.SkipReason("; ".join(held))
 
 

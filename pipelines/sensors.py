@@ -39,13 +39,15 @@ def capture_arrivals(
     """
     from ml.market.files import arrivals
 
-    listed = config.load(data_root)
-    added = [name for name in listed.ids if name not in context.instance.get_dynamic_partitions(str(INSTRUMENTS.name))]
+    configuration = config.load(data_root)
+    added = [
+        name for name in configuration.ids if name not in context.instance.get_dynamic_partitions(str(INSTRUMENTS.name))
+    ]
     requests = [INSTRUMENTS.build_add_request(added)] if added else []
-    seen = arrivals.listing(listed)
+    seen = arrivals.listing(configuration)
     known = arrivals.known(data_root)
     if not seen and not added:
-        return dg.SkipReason(f"no capture file in {listed.captures}")
+        return dg.SkipReason(f"no capture file in {configuration.captures}")
     runs: list[dg.RunRequest] = []
     if seen != known.listing:
         runs.append(dg.RunRequest(run_key=f"index|{seen}", job_name=index_captures.name))

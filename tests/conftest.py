@@ -110,9 +110,11 @@ def ingested(simulated, tmp_path_factory) -> DataRoot:
     """A data root into which the simulated captures were ingested by Dagster, both days."""
     from tests.support.scenario import INSTRUMENT, ingest
 
-    listed = Config(simulated, default_dates()[0], default_dates()[1], (INSTRUMENT,))
+    configuration = Config(simulated, default_dates()[0], default_dates()[1], (INSTRUMENT,))
     dates = ["2025-03-03", "2025-03-04"]
-    return DataRoot(made_once(tmp_path_factory, "ingested", lambda folder: ingest(DataRoot(folder), listed, dates)))
+    return DataRoot(
+        made_once(tmp_path_factory, "ingested", lambda folder: ingest(DataRoot(folder), configuration, dates))
+    )
 
 
 def default_dates():

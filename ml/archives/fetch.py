@@ -35,7 +35,7 @@ INCOMING = ".incoming"
 """Folder of the captures for files that have not come whole; on their filesystem, so that a rename is one step."""
 
 
-def update(root: DataRoot, listed: Config, instrument: Instrument, date: str, now: int) -> pl.DataFrame:
+def update(root: DataRoot, configuration: Config, instrument: Instrument, date: str, now: int) -> pl.DataFrame:
     """Fetch what is missing of a UTC date (YYYY-MM-DD) from the listed sources; returns the date's whole ledger.
 
     A date, or the month of a source that has one file per month, is asked for once it is over. `now` is ns UTC.
@@ -47,10 +47,10 @@ def update(root: DataRoot, listed: Config, instrument: Instrument, date: str, no
     with commit.writer(root, f"{TABLE}.{instrument.id}"), download.Session() as session:
         stored = read_day(root, date, instrument)
         before = {row["source"]: row for row in stored.iter_rows(named=True)}
-        for source in listed.sources:
+        for source in configuration.sources:
             if source.venue != instrument.venue or not source.due(date, _day(now)):
                 continue
-            visit = _Visit(root, listed.captures, session, source, instrument.symbol, date, now)
+            visit = _Visit(root, configuration.captures, session, source, instrument.symbol, date, now)
             before[source.name] = visit.row(before.get(source.name))
         rows = pl.DataFrame([before[name] for name in sorted(before)], schema=SCHEMAS[TABLE])
         if not rows.equals(stored):

@@ -70,8 +70,8 @@ def _files(root: DataRoot, instrument: Instrument, table: str) -> list[tuple[Ins
     found = sorted(path for path in manifest(root, table) if partition_of(path).instrument == instrument.id)
     if not found:
         raise StoreError(f"{table} has no rows of {instrument.id}. Materialize it first.")
-    listed = config.load(root) if root.config.exists() else None
-    dated = listed if listed is not None and instrument.id in listed.ids else None
+    configuration = config.load(root) if root.config.exists() else None
+    dated = configuration if configuration is not None and instrument.id in configuration.ids else None
 
     def entry(path: str) -> Instrument:
         return instrument if dated is None else dated.instrument(instrument.id, partition_of(path).date)

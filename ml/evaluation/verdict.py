@@ -35,20 +35,22 @@ def partitions(sources: Iterable[Source]) -> list[Source]:
     return sorted(sources, key=lambda source: (source.instrument, source.date))
 
 
-def run_canaries(root: DataRoot, listed: Config, sources: Iterable[Source]) -> list[Canary]:
+def run_canaries(root: DataRoot, configuration: Config, sources: Iterable[Source]) -> list[Canary]:
     """All canaries on the samples of the largest partition."""
     largest = max(partitions(sources), key=lambda source: source.rows)
     samples = _samples(root, largest)
     strong = trainer(STRONG_MODEL, STRONG | {"rounds": STRONG_ROUNDS}, THREADS)
-    instrument = listed.instrument(largest.instrument, largest.date)
+    instrument = configuration.instrument(largest.instrument, largest.date)
     return model.run(samples, instrument, strong, FIRST_SHARE, N_SPLITS)
 
 
-def run_parity(root: DataRoot, listed: Config, sources: Iterable[Source]) -> ParityReport:
+def run_parity(root: DataRoot, configuration: Config, sources: Iterable[Source]) -> ParityReport:
     """Counts of rows, rows with values and mismatches over all partitions, and the first mismatch."""
     total = Parity()
     ordered = partitions(sources)
-    for instrument, found in groupby(ordered, key=lambda source: listed.instrument(source.instrument, source.date)):
+    for instrument, found in groupby(
+        ordered, key=lambda source: configuration.instrument(source.instrument, source.date)
+    ):
         dates = [source.date for source in found]
         features = pl.concat([read(root.partition("features", date, instrument.id)).collect() for date in dates])
         total.add(replay(_raw(root, instrument.id, dates), features, instrument))

@@ -34,14 +34,14 @@ READ = tuple(dict.fromkeys((*NEEDED, *PRICES, "trade_volume_buy", "trade_volume_
 SIDE = {"bid": 1, "ask": -1}
 
 
-def dataset(root: DataRoot, listed: Config, labels: pl.DataFrame) -> pl.DataFrame:
+def dataset(root: DataRoot, configuration: Config, labels: pl.DataFrame) -> pl.DataFrame:
     """The table `layering_dataset`: every stored cue, in the order of time.
 
     A cue without a vote has a weak label where the price tells one.
 
     Args:
         root: stored cues and samples.
-        listed: decimals of the instruments.
+        configuration: decimals of the instruments.
         labels: the table `layering_labels`.
 
     Raises:
@@ -57,7 +57,7 @@ def dataset(root: DataRoot, listed: Config, labels: pl.DataFrame) -> pl.DataFram
     for name, found in groupby(days, key=lambda day: day.instrument):
         hours = 0.0
         for day in found:
-            rows, hours = _day(root, listed.instrument(name, day.date), day, hours)
+            rows, hours = _day(root, configuration.instrument(name, day.date), day, hours)
             frames.append(rows)
     every = pl.concat(frames).sort("ts", "id")
     every = every.with_columns(episode=episodes(*(every[name].to_numpy() for name in ("instrument", "start", "ts"))))

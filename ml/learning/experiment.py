@@ -64,10 +64,10 @@ def load(root: DataRoot) -> dict[str, Experiment]:
     Raises:
         SettingsError: an entry is invalid; names its line.
     """
-    listed = config.load(root)
+    configuration = config.load(root)
     found = {DEFAULT.name: DEFAULT}
-    for name, entries in listed.experiments.items():
-        for key, fault in _faults(name, entries, listed):
+    for name, entries in configuration.experiments.items():
+        for key, fault in _faults(name, entries, configuration):
             raise SettingsError(f"{root.config}, line {_line(root, name, key)}, [experiments.{name}]: {fault}")
         found[name] = of_dict({"name": name, "instruments": ()} | entries)
     return found
@@ -98,7 +98,7 @@ def of_dict(content: Mapping[str, Any]) -> Experiment:
     return Experiment(**known)
 
 
-def _faults(name: str, entries: Any, listed: Config) -> Iterator[tuple[str | None, str]]:
+def _faults(name: str, entries: Any, configuration: Config) -> Iterator[tuple[str | None, str]]:
     """Key and what is wrong with it; None is the table itself."""
     known = [one.name for one in fields(Experiment) if one.name != "name"]
     if not NAME.fullmatch(name):
@@ -111,7 +111,7 @@ def _faults(name: str, entries: Any, listed: Config) -> Iterator[tuple[str | Non
         yield None, f"it is {entries!r}, not a table. Write [experiments.{name}] and a line for each value below it."
         return
     given: dict[str, Any] = entries
-    horizons = listed.labels.horizons
+    horizons = configuration.labels.horizons
     for key, value in given.items():
         match key:
             case "features":
@@ -123,8 +123,8 @@ def _faults(name: str, entries: Any, listed: Config) -> Iterator[tuple[str | Non
             case "window_days":
                 valid, wanted = _whole(value) and value >= 1, "a number of UTC dates, 1 or more"
             case "instruments":
-                valid = isinstance(value, list) and all(one in listed.ids for one in value)
-                wanted = f"a list of listed instruments, of {listed.ids}"
+                valid = isinstance(value, list) and all(one in configuration.ids for one in value)
+                wanted = f"a list of listed instruments, of {configuration.ids}"
             case "model":
                 valid, wanted = value in CATALOG, f"one of {', '.join(CATALOG)}"
             case "options":

@@ -41,7 +41,7 @@ class Grid:
     instruments: tuple[Instrument, ...]
 
 
-def grid(listed: Config, venue: str, start: str | None, timeframe: str, symbols: str) -> Grid | None:
+def grid(configuration: Config, venue: str, start: str | None, timeframe: str, symbols: str) -> Grid | None:
     """The grid that a user gives as text: ISO start (UTC unless it says so) and symbols by commas; None for none.
 
     Raises:
@@ -62,7 +62,7 @@ def grid(listed: Config, venue: str, start: str | None, timeframe: str, symbols:
     if timeframe not in TIMEFRAMES:
         raise SettingsError(f"Candles of {timeframe!r} are not supported. Available: {', '.join(TIMEFRAMES)}.")
     moment = opened_at.replace(tzinfo=UTC) if opened_at.tzinfo is None else opened_at
-    instruments = tuple(listed.instrument(f"{venue}.{name}") for name in names)
+    instruments = tuple(configuration.instrument(f"{venue}.{name}") for name in names)
     return Grid(int(moment.timestamp()) * 10**9, timeframe, instruments)
 
 

@@ -31,11 +31,11 @@ def relabel(root: DataRoot, partitions: Sequence[tuple[str, str]]) -> dict[str, 
     Raises:
         StoreError: a partition is not stored.
     """
-    listed = commit.manifest(root, TABLE)
+    entries = commit.manifest(root, TABLE)
     done = dict[str, Any]()
     for date, instrument in partitions:
         path = root.partition(TABLE, date, instrument)
-        entry = listed.get(str(path.relative_to(root.root)))
+        entry = entries.get(str(path.relative_to(root.root)))
         if entry is None:
             raise StoreError(f"{TABLE} has no rows of {date} {instrument}. Migrate it first.")
         rows = labelled(commit.load(path).select(ROWS.names()), date)

@@ -68,7 +68,7 @@ class Evidence:
 
 
 def decide(
-    root: DataRoot, listed: Config, registry: Registry, evidence: Evidence, asked: str = BY_HAND
+    root: DataRoot, configuration: Config, registry: Registry, evidence: Evidence, asked: str = BY_HAND
 ) -> dict[str, Any]:
     """Ask every gate, put the decision on the experiment's model into force, and return its record.
 
@@ -76,7 +76,7 @@ def decide(
 
     Args:
         root: the data root.
-        listed: instruments.
+        configuration: instruments.
         registry: of any name.
         evidence: the outputs of the steps before.
         asked: who, or what, asked for the decision.
@@ -99,7 +99,7 @@ def decide(
     panel_entry, told = (_stored(root, table, experiment) for table in ("dataset_panel", "fold_predictions"))
     model = load(root.model(candidate.model_id)) if candidate.model_id else None
     answers = _data_gates(root, evidence, panel_entry)
-    judged = _model_gates(root, listed, registry, evidence, model, told) if model else None
+    judged = _model_gates(root, configuration, registry, evidence, model, told) if model else None
     answers += judged or gates.no_candidate(panel_entry.sha256)
     found = registry.life()
     decision, why = life.after_gates(gates.decide(answers), candidate.model_id, found)
@@ -155,10 +155,10 @@ def _data_gates(root: DataRoot, evidence: Evidence, panel: Entry) -> list[Gate]:
 
 
 def _model_gates(
-    root: DataRoot, listed: Config, registry: Registry, evidence: Evidence, model: TrainedModel, told: Entry
+    root: DataRoot, configuration: Config, registry: Registry, evidence: Evidence, model: TrainedModel, told: Entry
 ) -> list[Gate]:
     instrument_id, samples = verdict.serving_samples(root, evidence.panel.sources)
-    measured = latency.measure(model, samples, listed.instrument(instrument_id))
+    measured = latency.measure(model, samples, configuration.instrument(instrument_id))
     differing = _reload_differences(root, evidence.experiment, model)
     judged = _gates_on_predictions(root, registry, evidence, model, told)
     fault = _fault(root, told)

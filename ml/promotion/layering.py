@@ -71,7 +71,7 @@ def train(root: DataRoot, dataset: pl.DataFrame, weak: bool) -> Candidate:
     return Candidate(model.id, identity)
 
 
-def decide(root: DataRoot, listed: Config, registry: Registry, evidence: CueEvidence) -> dict[str, Any]:
+def decide(root: DataRoot, configuration: Config, registry: Registry, evidence: CueEvidence) -> dict[str, Any]:
     """Ask every gate, put the decision on the model of cues into force, and return its record.
 
     Raises:
@@ -92,7 +92,7 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: CueEvid
     found = gates.canaries(rows) if model else []
     asked = [gates.labels(evidence.dataset, data.sha256)]
     asked += (
-        _model_gates(registry, evidence, model, found, told.sha256, listed.layering.budget)
+        _model_gates(registry, evidence, model, found, told.sha256, configuration.layering.budget)
         if model
         else gates.no_model(data.sha256)
     )
@@ -104,7 +104,7 @@ def decide(root: DataRoot, listed: Config, registry: Registry, evidence: CueEvid
         "dataset_sha256": data.sha256,
         "predictions_sha256": told.sha256,
         "split": {"first_share": FIRST_SHARE, "n_splits": N_SPLITS, "embargo_ns": EMBARGO_NS},
-        "plan": asdict(listed.layering),
+        "plan": asdict(configuration.layering),
         "code_version": code_version(LAYERING),
         "scores": summary(evidence.predictions) if model else {},
         "importance": dict(top(model.card.importance)) if model else {},

@@ -151,8 +151,8 @@ class _Copy:
 
     def table(self, table: str) -> None:
         """The published files of a table, and a manifest of those alone."""
-        listed = commit.manifest(self.root, table).values()
-        entries = [found for entry in listed if (found := self._entry(table, entry))]
+        entries = commit.manifest(self.root, table).values()
+        entries = [found for entry in entries if (found := self._entry(table, entry))]
         manifest = self.target.manifest(table)
         durable.write_text(manifest, "".join(json.dumps(vars(entry), sort_keys=True) + "\n" for entry in entries))
         name = manifest.relative_to(self.target.root).as_posix()

@@ -36,9 +36,9 @@ def _sweep_table(root: DataRoot, table: str) -> list[str]:
             leftover.unlink()
             done.append(f"{table}: removed the unfinished {leftover.name}")
     done += finish_replacing(root, table)
-    listed = manifest(root, table)
+    entries = manifest(root, table)
     for path in sorted(root.table(table).rglob("*.parquet")):
-        if str(path.relative_to(root.root)) not in listed:
+        if str(path.relative_to(root.root)) not in entries:
             done.append(adopt(root, table, path, "which stood in place without an entry"))
     return done
 

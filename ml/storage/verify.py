@@ -64,8 +64,8 @@ def verify(root: DataRoot, known: Iterable[str] = ()) -> Report:
         suspects = [entry.path for entry in entries if _fault(root, entry) is not None]
         if suspects:  # replaced meanwhile, or at fault: only without its writer can that be told
             with commit.writer(root, table):
-                listed = commit.manifest(root, table)
-                report.faults += [fault for path in suspects if (fault := _fault(root, listed[path]))]
+                entries = commit.manifest(root, table)
+                report.faults += [fault for path in suspects if (fault := _fault(root, entries[path]))]
     report.faults += _unlisted(root, {*tables(root), *known})
     report.decisions = sum(_decisions(root, name, report.faults) for name in decisions.names(root))
     return report
@@ -103,9 +103,9 @@ def _strays(root: DataRoot, folders: set[str]) -> Iterator[str]:
     for table in folders:
         if root.table(table) == root.captures:
             continue  # other collectors may write there
-        listed = commit.manifest(root, table)
+        entries = commit.manifest(root, table)
         found = (path.relative_to(root.root).as_posix() for path in root.table(table).rglob("*.parquet"))
-        yield from (path for path in found if path not in listed)
+        yield from (path for path in found if path not in entries)
 
 
 def _decisions(root: DataRoot, name: str, faults: list[Fault]) -> int:

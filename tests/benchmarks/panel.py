@@ -89,10 +89,10 @@ def take(root: DataRoot, step: str, experiment: Experiment) -> None:
     """One step of what the assets do."""
     path = root.whole("dataset_panel", experiment.name)
     if step == "panel":
-        listed = Config(root.captures, FIRST, None, (INSTRUMENT,))
+        configuration = Config(root.captures, FIRST, None, (INSTRUMENT,))
         sources = Selection.of(experiment).sources(root)
         spec = dataset.fit_spec(root, sources, experiment)
-        publish(root, "dataset_panel", path, dataset.panel(root, listed, sources, spec, experiment), "")
+        publish(root, "dataset_panel", path, dataset.panel(root, configuration, sources, spec, experiment), "")
         return
     rows = dataset.rows_of(Stored(path), root)
     LightGBM().fit(rows, np.arange(len(rows.start)), Options(num_leaves=5, rounds=20))

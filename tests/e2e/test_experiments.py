@@ -27,8 +27,8 @@ HOURS = 5
 def test_both_end_in_decision_records_of_their_own(tmp_path):
     """Each has its panel, predictions, record, journal and model name; the report names both."""
     root = DataRoot(tmp_path / Demo(hours=HOURS).root().root.relative_to(Demo().root().root))
-    listed = Config(Path("captures") / "sim", START.date(), START.date(), (INSTRUMENT,))
-    write_text(root.config, render(listed) + LINES)
+    configuration = Config(Path("captures") / "sim", START.date(), START.date(), (INSTRUMENT,))
+    write_text(root.config, render(configuration) + LINES)
     code, report, _ = run(tmp_path, root, "--hours", str(HOURS))
     assert code == 0
     jsonschema.validate(report, json.loads((PROJECT / "tests" / "schemas" / "demo.json").read_text()))

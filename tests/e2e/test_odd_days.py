@@ -60,8 +60,8 @@ def ingested_day(tmp_path_factory):
     root.captures.mkdir()
     chinese_files(root)
     xrp_files(root)
-    listed = Config(root.captures, date(2023, 10, 31), date(2023, 11, 1), (XRP, FINER, CHINESE))
-    ingest_elsewhere(root, listed, ["2023-11-01"])
+    configuration = Config(root.captures, date(2023, 10, 31), date(2023, 11, 1), (XRP, FINER, CHINESE))
+    ingest_elsewhere(root, configuration, ["2023-11-01"])
     return root
 
 

@@ -62,17 +62,17 @@ def listing(*instruments: str) -> dg.DagsterInstance:
     return instance
 
 
-def ingest(root: DataRoot, listed: Config, dates: list[str]) -> None:
+def ingest(root: DataRoot, configuration: Config, dates: list[str]) -> None:
     """Materialize what the job `ingest` does, for the listed instruments and dates."""
     from pipelines import jobs
     from pipelines.definitions import assets, resources_of
 
-    write_text(root.config, render(listed))
+    write_text(root.config, render(configuration))
     graph = list(dg.load_assets_from_package_module(assets))
     given = resources_of(root)
-    with listing(*listed.ids) as instance:
+    with listing(*configuration.ids) as instance:
         for date in dates:
-            for instrument_id in listed.ids:
+            for instrument_id in configuration.ids:
                 key = dg.MultiPartitionKey({"date": date, "instrument": instrument_id})
                 made = dg.materialize(
                     graph, selection=jobs.ingest.selection, partition_key=key, resources=given, instance=instance
@@ -91,10 +91,10 @@ ingest(root, config.load(root), sys.argv[1:])
 """
 
 
-def ingest_elsewhere(root: DataRoot, listed: Config, dates: list[str], threads: int = 2) -> None:
+def ingest_elsewhere(root: DataRoot, configuration: Config, dates: list[str], threads: int = 2) -> None:
     """The same in a process of its own, which may list other instruments and dates than this one's definitions."""
     project = Path(__file__).parents[2]
-    write_text(root.config, render(listed))
+    write_text(root.config, render(configuration))
     environment = os.environ | {
         "LOBFORGE_DATA_ROOT": str(root.root),
         "LOBFORGE_THREADS": str(threads),

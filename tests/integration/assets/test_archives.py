@@ -34,14 +34,14 @@ def asking(tmp_path, archive):
     """A data root that holds nothing but a source."""
     root = DataRoot(tmp_path)
     source = Source("sim", archive.url + "/{symbol}-{date}.csv", INSTRUMENT.venue)
-    listed = Config(root.captures, *default_dates(), (INSTRUMENT,), (source,))
-    write_text(root.config, config.render(listed))
-    return root, listed
+    configuration = Config(root.captures, *default_dates(), (INSTRUMENT,), (source,))
+    write_text(root.config, config.render(configuration))
+    return root, configuration
 
 
 def test_a_person_sees_what_became_of_each_file(asking, archive):
     """Counts by state and the files; what is not published warns and stops nothing."""
-    root, listed = asking
+    root, configuration = asking
     archive.add(f"/{INSTRUMENT.symbol}-{DATE}.csv", b"1,2,3")
     result = make(root, "archive_files")
     metadata = shown(result, "archive_files")
@@ -49,7 +49,7 @@ def test_a_person_sees_what_became_of_each_file(asking, archive):
     assert [line["url"] for line in lines(result, "archive_files", "files")] == [
         f"{archive.url}/{INSTRUMENT.symbol}-{DATE}.csv"
     ]
-    assert (listed.captures / "sim" / f"{INSTRUMENT.symbol}-{DATE}.csv").read_bytes() == b"1,2,3"
+    assert (configuration.captures / "sim" / f"{INSTRUMENT.symbol}-{DATE}.csv").read_bytes() == b"1,2,3"
     absent = make(root, "archive_files", date=DAY_BEFORE)
     assert shown(absent, "archive_files")["not_published"].value == 1
     assert not checks(absent)["archive_files", "published"]
@@ -70,11 +70,11 @@ def test_a_partition_made_again_asks_nothing_and_keeps_its_bytes(asking, archive
 
 def test_a_source_that_refuses_fails_the_step(asking, archive):
     """The step fails, and is retried later; no line says that there was no file."""
-    root, listed = asking
+    root, configuration = asking
     archive.faults = [("status", 403, {})]
     key = dg.MultiPartitionKey({"date": DATE, "instrument": INSTRUMENT.id})
     with dg.build_asset_context(partition_key=key) as context, pytest.raises(LobforgeError, match="403"):
-        list(archive_files(context, data_root=root, listed=listed))
+        list(archive_files(context, data_root=root, configuration=configuration))
     assert archive_files.op.retry_policy.max_retries > 0
     assert fetch.read_day(root, DATE, INSTRUMENT).is_empty()
 
@@ -82,8 +82,8 @@ def test_a_source_that_refuses_fails_the_step(asking, archive):
 @pytest.mark.parametrize("fetches", [True, False])
 def test_frames_follow_from_files_where_a_source_is_listed(asking, fetches):
     """A backfill of both fetches a date before it reads its frames; without a source nobody is told to fetch first."""
-    _, listed = asking
-    assets = build_assets(listed if fetches else replace(listed, sources=()))
+    _, configuration = asking
+    assets = build_assets(configuration if fetches else replace(configuration, sources=()))
     found = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
     (frames,) = [asset for asset in found if dg.AssetKey("raw_frames") in asset.keys]
     assert (dg.AssetKey("archive_files") in frames.dependency_keys) == fetches

@@ -26,8 +26,8 @@ def run(tmp_path_factory):
     truth = legacy_files.everything(folder)
     legacy_patterns.every_pattern(folder)
     np.save(folder / "hlcv.npy", np.full((3, 1, 4), 5.0))
-    listed = Config(root.captures, *default_dates(), (Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1),))
-    durable.write_text(root.config, config.render(listed))
+    configuration = Config(root.captures, *default_dates(), (Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1),))
+    durable.write_text(root.config, config.render(configuration))
     given = Legacy(folder=str(folder), candles_start="2025-03-01", candles_symbols="BTCUSDT")
     settings = dg.RunConfig(ops=dict.fromkeys(TABLES, given))
     return root, make(root, *TABLES, date=None, experiment=None, run_config=settings), truth

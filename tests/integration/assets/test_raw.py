@@ -71,16 +71,16 @@ def test_raw_frames_name_their_files(rebuilt):
 
 def test_what_nobody_listed_is_named(root, tmp_path):
     """Frames of another instrument and a torn line in the captures are told of, and change nothing else."""
-    listed = config.load(root)
+    configuration = config.load(root)
     before = stored(root, "raw_frames")
     folder = tmp_path / "more"
     folder.mkdir()
-    for path in listed.captures.glob("*.zst"):
+    for path in configuration.captures.glob("*.zst"):
         (folder / path.name).symlink_to(path)
     stray = capture(tmp_path / "stray.log", [diff(2, 1, 1_741_040_000_000), b"torn"], 1_741_040_000_000)
     (folder / "stray.gz").write_bytes(gzip.compress(stray.read_bytes(), mtime=0))
-    given = Config(folder, listed.first_date, listed.last_date, listed.instruments)
-    metadata = shown(make(root, "raw_frames", resources={"listed": given}), "raw_frames")
+    given = Config(folder, configuration.first_date, configuration.last_date, configuration.instruments)
+    metadata = shown(make(root, "raw_frames", resources={"configuration": given}), "raw_frames")
     assert metadata["unlisted instruments"].value == ["binance-usdm.BTCUSDT"]
     assert metadata["lines quarantined by file"].value == {"stray.gz": {"bad_json": 1}}
     assert_frame_equal(stored(root, "raw_frames"), before)

@@ -32,7 +32,7 @@ def archive():
 
 
 @pytest.fixture
-def listed(root, archive, monkeypatch):
+def configuration(root, archive, monkeypatch):
     """A data root with one source, whose third day is not published."""
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(root.root))
     monkeypatch.setattr(download, "BACK_OFF", 0.01)
@@ -52,7 +52,7 @@ def run(capsys, *arguments):
     return code, report
 
 
-def test_missing_days_are_fetched_and_holes_are_told(listed, capsys):
+def test_missing_days_are_fetched_and_holes_are_told(configuration, capsys):
     """Five listed days: four come, one is not published, which is no fault."""
     code, report = run(capsys)
     (files,) = report["files"]
@@ -62,7 +62,7 @@ def test_missing_days_are_fetched_and_holes_are_told(listed, capsys):
     assert run(capsys)[1]["files"][0] | {"stored": 0} == files | {"fetched": 0}
 
 
-def test_a_stretch_of_dates(listed, archive, capsys):
+def test_a_stretch_of_dates(configuration, archive, capsys):
     """--from and --to, both included; neighbouring holes are one line."""
     archive.files.clear()
     _, report = run(capsys, "--from", DAYS[1], "--to", DAYS[3])
@@ -71,7 +71,7 @@ def test_a_stretch_of_dates(listed, archive, capsys):
     assert {path for path, _ in archive.asked} == {f"/trading/BTCUSDT/BTCUSDT{d}.csv.gz.CHECKSUM" for d in DAYS[1:4]}
 
 
-def test_a_symbol_of_any_letters_is_fetched_under_its_own_name(root, archive, listed, capsys):
+def test_a_symbol_of_any_letters_is_fetched_under_its_own_name(root, archive, configuration, capsys):
     """What was fetched is what the reader takes, and no second time."""
     symbol = "币安人生USDT"
     name = f"{symbol}-aggTrades-2025-10-20.csv"
@@ -86,7 +86,7 @@ def test_a_symbol_of_any_letters_is_fetched_under_its_own_name(root, archive, li
     assert list(scan(root.captures / "vision" / "um" / symbol / name)[0].instruments) == [instrument.id]
 
 
-def test_a_wrong_checksum_returns_one(listed, archive, capsys):
+def test_a_wrong_checksum_returns_one(configuration, archive, capsys):
     """What was quarantined is named; the other days came."""
     archive.files[f"/trading/BTCUSDT/BTCUSDT{DAYS[0]}.csv.gz"] = b"other"
     code, report = run(capsys)
@@ -95,7 +95,7 @@ def test_a_wrong_checksum_returns_one(listed, archive, capsys):
 
 
 @pytest.mark.parametrize(("before", "code"), [(0, 2), (2, 1)])
-def test_a_source_that_refuses_is_left_alone(listed, archive, capsys, before, code):
+def test_a_source_that_refuses_is_left_alone(configuration, archive, capsys, before, code):
     """After the first refusal nothing more is asked; 2 if nothing had come at all."""
     archive.faults = [("none",)] * (2 * before) + [("status", 403, {})] * 99
     found, report = run(capsys)
@@ -109,14 +109,14 @@ def test_a_source_that_refuses_is_left_alone(listed, archive, capsys, before, co
     ("arguments", "says"),
     [(["--source", "vision"], "no source vision; there are bybit"), (["--from", "2025-03-09"], "Exchange the two")],
 )
-def test_what_cannot_be_asked_returns_two(listed, capsys, arguments, says):
+def test_what_cannot_be_asked_returns_two(configuration, capsys, arguments, says):
     """An unknown source, dates the wrong way round."""
     code, report = run(capsys, *arguments)
     assert (code, report["error"]) == (2, "SettingsError")
     assert says in report["message"]
 
 
-def test_people_get_a_table_and_the_holes(listed, archive, capsys):
+def test_people_get_a_table_and_the_holes(configuration, archive, capsys):
     """One line a source and instrument, one for each hole and fault."""
     archive.files[f"/trading/BTCUSDT/BTCUSDT{DAYS[0]}.csv.gz"] = b"other"
     assert lobforge("fetch") == 1

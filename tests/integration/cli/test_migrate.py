@@ -70,8 +70,8 @@ def test_nothing_to_migrate_is_two(old, capsys):
 
 def test_candles_get_their_times_from_the_options(old, root, capsys):
     """Start and symbols belong together, and the symbols must be listed."""
-    listed = Config(root.captures, *default_dates(), (Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1),))
-    durable.write_text(root.config, config.render(listed))
+    configuration = Config(root.captures, *default_dates(), (Instrument("bybit-linear.BTCUSDT", 1, 3, 1, 1),))
+    durable.write_text(root.config, config.render(configuration))
     np.save(old / "hlcv.npy", np.full((2, 1, 4), 5.0))
     assert run(capsys, old, "--candles-start", "2025-03-01")[1]["error"] == "SettingsError"
     options = ["--candles-start", "2025-03-01", "--candles-symbols"]

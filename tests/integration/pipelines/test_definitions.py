@@ -94,10 +94,10 @@ def test_the_groups_tell_the_way(specs):
 
 def test_what_is_late_is_seen_while_a_capture_goes_on():
     """The newest samples and rows, and the weekly decision; days long past are never late."""
-    listed = config.load(DataRoot(settings.load().data_root))
+    configuration = config.load(DataRoot(settings.load().data_root))
     late = {"book_samples", "training_features", "promotion_decision"}
-    for last_date, expected in ((None, late), (listed.last_date, set())):
-        built = build_assets(replace(listed, last_date=last_date))
+    for last_date, expected in ((None, late), (configuration.last_date, set())):
+        built = build_assets(replace(configuration, last_date=last_date))
         specs = [
             spec for asset in built for spec in (asset.specs if isinstance(asset, dg.AssetsDefinition) else [asset])
         ]

@@ -124,14 +124,14 @@ def test_recorded_captures_are_surveyed(base, tmp_path, with_stores):
     capture(folder / "a.log", [snapshot(8, late), *book, trade(1, late + 9_000)], late, 1_000)
     with_stores(Demo(folder).root())
     root, keys = prepare(Demo(folder), [].append)
-    listed = config.load(root)
+    configuration = config.load(root)
     assert keys == [f"2025-03-03|{USDM}", f"2025-03-04|{USDM}"]
-    assert (listed.captures, listed.first_date.isoformat(), listed.last_date.isoformat()) == (
+    assert (configuration.captures, configuration.first_date.isoformat(), configuration.last_date.isoformat()) == (
         folder,
         "2025-03-03",
         "2025-03-04",
     )
-    assert [(i.id, i.price_decimals, i.size_decimals) for i in listed.instruments] == [(USDM, 1, 2)]
+    assert [(i.id, i.price_decimals, i.size_decimals) for i in configuration.instruments] == [(USDM, 1, 2)]
 
 
 def test_a_folder_without_captures_is_an_error(base, tmp_path):
@@ -143,9 +143,9 @@ def test_a_folder_without_captures_is_an_error(base, tmp_path):
 
 def test_the_default_market_runs_over_midnight():
     """Two dates and one instrument."""
-    listed = default_config()
-    assert (listed.last_date - listed.first_date).days == 1
-    assert listed.captures == Path("captures") / "sim"
+    configuration = default_config()
+    assert (configuration.last_date - configuration.first_date).days == 1
+    assert configuration.captures == Path("captures") / "sim"
 
 
 def test_the_event_log_stays_small(demonstrated):

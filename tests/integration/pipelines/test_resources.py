@@ -27,9 +27,9 @@ def given(root):
 
 def test_assets_see_plain_objects(given, root):
     """No Dagster type reaches them: data root, configuration, registry."""
-    with dg.build_resources({name: given[name] for name in ("data_root", "listed", "registry")}) as made:
+    with dg.build_resources({name: given[name] for name in ("data_root", "configuration", "registry")}) as made:
         assert made.data_root == root
-        assert made.listed == replace(LISTED, captures=root.root / "captures")
+        assert made.configuration == replace(LISTED, captures=root.root / "captures")
         assert isinstance(made.registry, Registry)
         assert made.registry.root == root
 
@@ -38,8 +38,8 @@ def test_the_configuration_is_read_when_the_run_starts(given, root):
     """An instrument that is listed after the definitions were loaded is there without a restart."""
     other = replace(INSTRUMENT, id="sim.OTHER")
     write_text(root.config, config.render(replace(LISTED, instruments=(INSTRUMENT, other))))
-    with dg.build_resources({"listed": given["listed"]}) as made:
-        assert made.listed.instrument("sim.OTHER") == other
+    with dg.build_resources({"configuration": given["configuration"]}) as made:
+        assert made.configuration.instrument("sim.OTHER") == other
 
 
 def test_a_setting_that_is_unknown_stops_the_run(given, monkeypatch):

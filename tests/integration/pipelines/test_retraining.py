@@ -175,16 +175,16 @@ def test_an_experiment_that_was_never_trained_waits_for_a_person(root, instance)
 def test_performance_is_that_of_the_stored_days(root):
     """The champion's answers on rows after its training, with an interval around them; else why it is unknown."""
     write_text(root.config, render(Config(root.captures, FIRST, FIRST, (INSTRUMENT,))))
-    listed = experiment.load(root)[DEFAULT_EXPERIMENT]
+    configuration = experiment.load(root)[DEFAULT_EXPERIMENT]
     registry = Registry(root)
-    assert triggers.performance(root, listed, registry, PLAN).unknown == "nothing was promoted"
+    assert triggers.performance(root, configuration, registry, PLAN).unknown == "nothing was promoted"
     publish(root, FEATURE_GROUP, root.partition(FEATURE_GROUP, "2025-03-03", INSTRUMENT.id), stored(4), "")
     for number, reference in enumerate((0.5, None), start=1):
         model = trained(0.6, seed=number)
         model.save(root.model(model.id))
         registry.register(root.model(model.id), {}, {REFERENCE: reference} if reference else {}, {}, {})
         registry.promote(str(number), registry.champion(), "ann", "", override=True)
-        found = triggers.performance(root, listed, registry, config.load(root).retraining)
+        found = triggers.performance(root, configuration, registry, config.load(root).retraining)
         if reference:
             assert found.lower < found.recent < found.upper
             assert found.drop == pytest.approx(1 - found.recent / reference)

@@ -161,8 +161,8 @@ def test_an_instrument_listed_meanwhile_needs_no_restart(captures, daemon, root)
     record(captures, "a.log", NOON)
     record(captures, "b.log", NOON, symbol="BTCUSDT", venue="")
     assert set(daemon.index()) == {f"2025-03-04|{SIM}"}
-    listed = config.load(root)
-    both = replace(listed, instruments=(INSTRUMENT, replace(INSTRUMENT, id=BTC)))
+    configuration = config.load(root)
+    both = replace(configuration, instruments=(INSTRUMENT, replace(INSTRUMENT, id=BTC)))
     write_text(root.config, config.render(both))
     assert set(daemon.index()) == {f"2025-03-04|{BTC}"}
     assert daemon.requests() == {}

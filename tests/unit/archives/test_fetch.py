@@ -38,8 +38,8 @@ from ml.archives import fetch
 from ml.core import config
 from ml.core.paths import DataRoot
 root = DataRoot(Path(sys.argv[1]))
-listed = config.load(root)
-fetch.update(root, listed, listed.instruments[0], sys.argv[2], int(sys.argv[3]))
+configuration = config.load(root)
+fetch.update(root, configuration, configuration.instruments[0], sys.argv[2], int(sys.argv[3]))
 """
 
 
@@ -60,12 +60,12 @@ def source(archive, checksum=".CHECKSUM"):
     return Source("vision", url, "binance-usdm", checksum)
 
 
-def listed(root, *sources):
+def configuration(root, *sources):
     return Config(root.captures, date(2025, 3, 1), None, (BTC, ETH), sources)
 
 
 def update(root, archive, now=NOW, day=DAY, **changes):
-    return fetch.update(root, listed(root, replace(source(archive), **changes)), BTC, day, now)
+    return fetch.update(root, configuration(root, replace(source(archive), **changes)), BTC, day, now)
 
 
 def place(root):
@@ -165,8 +165,8 @@ def test_other_venues_and_sources_keep_their_lines(root, archive):
     archive.add(PATH, DATA, checksum=True)
     other = replace(source(archive), name="mirror", checksum="")
     foreign = replace(source(archive), name="spot", venue="binance-spot")
-    fetch.update(root, listed(root, source(archive)), BTC, DAY, NOW)
-    both = fetch.update(root, listed(root, other, foreign), BTC, DAY, NOW + 1)
+    fetch.update(root, configuration(root, source(archive)), BTC, DAY, NOW)
+    both = fetch.update(root, configuration(root, other, foreign), BTC, DAY, NOW + 1)
     assert both.select("source", "asked_ts").rows() == [("mirror", NOW + 1), ("vision", NOW)]
 
 
@@ -216,7 +216,7 @@ def test_a_kill_in_the_middle_leaves_no_part_in_place(root, archive, monkeypatch
     archive.faults = [("none",), ("stall", 20 << 20)]
     from ml.core import config
 
-    durable.write_text(root.config, config.render(listed(root, source(archive))))
+    durable.write_text(root.config, config.render(configuration(root, source(archive))))
     command = [sys.executable, "-c", RUN, str(root.root), DAY, str(NOW)]
     child = subprocess.Popen(command, env=os.environ | {"POLARS_MAX_THREADS": "1"})
     until = time.monotonic() + 60
@@ -238,7 +238,7 @@ def test_a_months_file_serves_each_of_its_days(root, archive):
     """It is fetched once; every day's ledger names it."""
     url = archive.url + "/spot/{symbol}-{year}-{month}.csv.gz"
     archive.add("/spot/BTCUSDT-2025-02.csv.gz", DATA)
-    monthly = listed(root, Source("monthly", url, "binance-usdm"))
+    monthly = configuration(root, Source("monthly", url, "binance-usdm"))
     for day in ("2025-02-01", "2025-02-28"):
         (row,) = fetch.update(root, monthly, BTC, day, NOW).to_dicts()
         assert (row["state"], row["path"]) == ("fetched", "monthly/spot/BTCUSDT-2025-02.csv.gz")

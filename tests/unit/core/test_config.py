@@ -16,7 +16,7 @@ from ml.storage.durable import write_text
 BTC = Instrument("binance-usdm.BTCUSDT", 1, 3, 1, 1)
 
 
-def listed(root, **fields):
+def configuration(root, **fields):
     wanted = Config(root.root / "x", date(2025, 1, 1), date(2025, 1, 3), (BTC,))
     write_text(root.config, config.render(wanted) + "".join(f"{k}\n" for k in fields.get("more", ())))
     return wanted
@@ -24,7 +24,7 @@ def listed(root, **fields):
 
 def test_what_is_rendered_is_read_back(root):
     """The file and the object say the same."""
-    wanted = listed(root)
+    wanted = configuration(root)
     assert config.load(root) == wanted
 
 
@@ -45,7 +45,7 @@ SOURCE = Source("vision", "https://data.binance.vision/{symbol}-{date}.zip", "bi
 
 def test_sources_are_read_back(root):
     """With their own times to retry; a file without any has none."""
-    assert listed(root).sources == ()
+    assert configuration(root).sources == ()
     wanted = Config(root.root / "x", date(2025, 1, 1), None, (BTC,), (SOURCE, replace(SOURCE, name="other")))
     write_text(root.config, config.render(wanted))
     assert config.load(root) == wanted
@@ -75,7 +75,7 @@ def test_a_source_without_sense_is_refused(root, lines, why):
 
 def test_an_unlisted_instrument_comes_with_the_lines_to_add(root):
     """The error can be pasted into the file."""
-    listed(root)
+    configuration(root)
     with pytest.raises(InstrumentError, match=r'\[\[instrument\]\]\nid = "sim.X"'):
         config.load(root).instrument("sim.X")
 
@@ -206,7 +206,7 @@ def test_dates_between_are_the_listed_ones():
 def test_a_label_plan_is_read_back(root):
     """Horizons and costs, where they are not the defaults."""
     plan = LabelPlan((10, 30, 60, 180, 300), 0.0002, 2)
-    wanted = replace(listed(root), labels=plan)
+    wanted = replace(configuration(root), labels=plan)
     write_text(root.config, config.render(wanted))
     assert config.load(root).labels == plan
 

@@ -50,12 +50,12 @@ def built(root, cues, rows, labels=None):
     path = root.partition("layering_cues", DATE, INSTRUMENT.id)
     publish(root, "layering_cues", path, cue_frame(cues, 0.9), "")
     publish(root, "book_samples", root.partition("book_samples", DATE, INSTRUMENT.id), rows, "")
-    listed = Config(root.captures, date(2025, 3, 3), None, (INSTRUMENT,))
+    configuration = Config(root.captures, date(2025, 3, 3), None, (INSTRUMENT,))
     with LabelLog(root.label_log) as log:
         log.add_cues([one.id for one in cues])
         for number, (cue_id, label, source) in enumerate(labels or ()):
             log.vote(cue_id, label, f"labeller {number}", START, "", source)
-        return dataset(root, listed, log.labels())
+        return dataset(root, configuration, log.labels())
 
 
 def test_a_cue_with_its_features_and_its_votes(root, cue):

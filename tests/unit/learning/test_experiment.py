@@ -17,20 +17,20 @@ from ml.storage.durable import write_text
 PLAIN = render(Config(Path("captures"), date(2025, 3, 3), None, (INSTRUMENT,)))
 
 
-def listed(root, lines):
+def configuration(root, lines):
     write_text(root.config, PLAIN + lines)
     return experiment.load(root)
 
 
 def test_the_default_one_exists_without_a_line(root):
     """Nothing changes for a file that lists none."""
-    assert listed(root, "") == {"base_35_10s": DEFAULT}
+    assert configuration(root, "") == {"base_35_10s": DEFAULT}
     assert (DEFAULT.features, DEFAULT.horizon, DEFAULT.row_spacing, DEFAULT.instruments) == ("base_35", 10, 1, ())
 
 
 def test_listed_ones_stand_beside_it(root):
     """What a table leaves out is as in the default one; the default one itself may be changed."""
-    found = listed(
+    found = configuration(
         root,
         '[experiments.all_30s]\nfeatures = "base_110"\nhorizon = 30\nrow_spacing = 10\nwindow_days = 30\n'
         f'instruments = ["{INSTRUMENT.id}"]\n[experiments.base_35_10s]\nwindow_days = 7\n',
@@ -45,7 +45,7 @@ def test_listed_ones_stand_beside_it(root):
 
 def test_a_file_that_is_written_again_keeps_them(root):
     """Whoever renders the configuration loses none."""
-    before = listed(
+    before = configuration(
         root,
         '[experiments.all_30s]\nhorizon = 30\ninstruments = ["sim.SIMUSDT"]\n'
         "[experiments.all_30s.options]\nrounds = 50\nlearning_rate = 0.1\n",
@@ -76,20 +76,20 @@ def test_a_bad_value_is_named_with_its_line(root, lines, line, message):
     """File, line, experiment, key, value, and what to give."""
     number = len(PLAIN.splitlines()) + line
     with pytest.raises(SettingsError, match=rf"lobforge\.toml, line {number}, \[experiments\.mine\]: {message}"):
-        listed(root, f"[experiments.mine]\n{lines}\n[experiments.other]\nfeatures = 'base_35'\n")
+        configuration(root, f"[experiments.mine]\n{lines}\n[experiments.other]\nfeatures = 'base_35'\n")
 
 
 def test_a_name_that_no_folder_may_have_is_refused(root):
     """A partition, a folder and a model are named by it."""
     number = len(PLAIN.splitlines()) + 1
     with pytest.raises(SettingsError, match=rf"line {number}, .*small letters, digits"):
-        listed(root, '[experiments."../x"]\nhorizon = 30\n')
+        configuration(root, '[experiments."../x"]\nhorizon = 30\n')
     with pytest.raises(SettingsError, match="not a table"):
-        listed(root, "[experiments]\nmine = 3\n")
+        configuration(root, "[experiments]\nmine = 3\n")
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(root):
     """And how to add it."""
-    listed(root, "")
+    configuration(root, "")
     with pytest.raises(SettingsError, match=r"Unknown experiment 'x'. Available: base_35_10s. Add \[experiments.x\]"):
         experiment.named(root, "x")

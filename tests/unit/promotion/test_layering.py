@@ -29,7 +29,7 @@ def small(monkeypatch):
     monkeypatch.setattr(gates, "DRAWS", 200)
 
 
-def listed(root, budget=5.0):
+def configuration(root, budget=5.0):
     """A cue in two minutes is no usual rate, so the budget is none either."""
     return Config(root.captures, date(2025, 3, 3), None, (INSTRUMENT,), layering=LayeringPlan(budget))
 
@@ -50,12 +50,12 @@ def test_a_model_that_beats_the_detector_is_champion_until_it_is_rolled_back(reg
     """Two of them; the second must beat the first on cues that the first had not seen, and here there are none."""
     root = registry.root
     assert champion_of(root, LAYERING_MODEL) is None
-    first = decide(root, listed(root), registry, evidence(root, cues(300, noise=0.1)))
+    first = decide(root, configuration(root), registry, evidence(root, cues(300, noise=0.1)))
     assert (first["decision"], outcomes(first)) == ("promote", {})
     assert champion_of(root, LAYERING_MODEL).id == first["candidate"]
     assert registry.champion() is None, "the direction model has a name and a journal of its own"
 
-    second = decide(root, listed(root), registry, evidence(root, cues(320, seed=2, noise=0.1)))
+    second = decide(root, configuration(root), registry, evidence(root, cues(320, seed=2, noise=0.1)))
     assert second["decision"] == "insufficient"
     assert outcomes(second) == {"pr_auc_champion": "insufficient"}
 
@@ -78,7 +78,7 @@ def content_promoted(models, record):
 def test_the_same_evidence_is_decided_once(registry):
     root = registry.root
     given = evidence(root, cues(300, noise=0.1))
-    assert decide(root, listed(root), registry, given) == decide(root, listed(root), registry, given)
+    assert decide(root, configuration(root), registry, given) == decide(root, configuration(root), registry, given)
     assert decisions.verify(root, LAYERING_MODEL) == 1
 
 
@@ -86,7 +86,9 @@ def test_labels_of_chance_promote_nothing(registry):
     """The model is registered as candidate, and refused or found insufficient; nothing serves."""
     root = registry.root
     data = cues(300)
-    record = decide(root, listed(root), registry, evidence(root, data.with_columns(pl.col("label").shuffle(seed=1))))
+    record = decide(
+        root, configuration(root), registry, evidence(root, data.with_columns(pl.col("label").shuffle(seed=1)))
+    )
     assert record["decision"] in ("refuse", "insufficient")
     assert "pr_auc_detector" in outcomes(record)
     assert champion_of(root, LAYERING_MODEL) is None
@@ -96,7 +98,7 @@ def test_labels_of_chance_promote_nothing(registry):
 def test_too_few_labels_are_insufficient(registry):
     """No model, every gate says so, and the first says what is missing."""
     root = registry.root
-    record = decide(root, listed(root), registry, evidence(root, cues(60)))
+    record = decide(root, configuration(root), registry, evidence(root, cues(60)))
     assert (record["decision"], record["candidate"], record["mlflow_version"]) == ("insufficient", None, None)
     assert set(outcomes(record).values()) == {"insufficient"}
     assert "40 more labels" in record["gates"][0]["detail"]
@@ -105,7 +107,7 @@ def test_too_few_labels_are_insufficient(registry):
 def test_cues_that_are_all_one_episode_decide_nothing(registry):
     """Enough labels for a model, but none that it could be tested on."""
     root = registry.root
-    record = decide(root, listed(root), registry, evidence(root, cues(150, apart_s=12)))
+    record = decide(root, configuration(root), registry, evidence(root, cues(150, apart_s=12)))
     assert (record["decision"], record["scores"]) == ("insufficient", {})
     assert set(outcomes(record)) == {"pr_auc_detector", "pr_auc_legacy_rule", "false_alarms", "brier"}
 
@@ -113,7 +115,7 @@ def test_cues_that_are_all_one_episode_decide_nothing(registry):
 def test_a_budget_that_is_not_kept_refuses(registry):
     """A tenth of a false alarm an hour where ten hours of cues hold more."""
     root = registry.root
-    record = decide(root, listed(root, budget=0.01), registry, evidence(root, cues(300, noise=0.6)))
+    record = decide(root, configuration(root, budget=0.01), registry, evidence(root, cues(300, noise=0.6)))
     assert (record["decision"], outcomes(record)["false_alarms"]) == ("refuse", "fail")
 
 
@@ -121,12 +123,12 @@ def test_a_candidate_of_another_data_set_is_no_evidence(registry):
     root = registry.root
     given = evidence(root, cues(60))
     with pytest.raises(DatasetError, match="Materialize layering_model"):
-        decide(root, listed(root), registry, replace(given, candidate=Candidate(None, "another")))
+        decide(root, configuration(root), registry, replace(given, candidate=Candidate(None, "another")))
 
 
 def test_a_champion_of_other_code_does_not_serve(registry, monkeypatch):
     root = registry.root
-    decide(root, listed(root), registry, evidence(root, cues(300, noise=0.1)))
+    decide(root, configuration(root), registry, evidence(root, cues(300, noise=0.1)))
     monkeypatch.setattr(adaptive, "code_version", lambda parts: "layering 99")
     with pytest.raises(ModelRefused, match="layering 99"):
         champion_of(root, LAYERING_MODEL)

@@ -41,8 +41,8 @@ def full(root):
     """A data root with a bit of everything that a backup holds, and of what it does not."""
     from pipelines.demo import default_config
 
-    listed = default_config()
-    durable.write_text(root.config, config.render(Config(root.captures, listed.first_date, None, (INSTRUMENT,))))
+    configuration = default_config()
+    durable.write_text(root.config, config.render(Config(root.captures, configuration.first_date, None, (INSTRUMENT,))))
     for table in ("features", "captures"):
         for date in DATES:
             commit.publish(root, table, one(root, date, table), FRAME, "v")

@@ -69,9 +69,11 @@ def files(root):
 
 def agree(root):
     """Whether manifest and tree say the same."""
-    listed = commit.manifest(root, "features")
-    assert set(listed) == {p.relative_to(root.root).as_posix() for p in root.table("features").rglob("*.parquet")}
-    for name, entry in listed.items():
+    configuration = commit.manifest(root, "features")
+    assert set(configuration) == {
+        p.relative_to(root.root).as_posix() for p in root.table("features").rglob("*.parquet")
+    }
+    for name, entry in configuration.items():
         standing = root.root / name
         assert entry == commit.entry_of(root, standing, standing, content_of(standing), entry.code_version)
 

@@ -144,8 +144,13 @@ def test_the_recorded_raw_messages_are_all_there(market):
     assert len(docs(path)) == 18_353
     found = inspect([path])["instruments"]["coinbase-spot.BTC-USD"]
     assert (found["book_messages"], found["trades"], found["gaps"], found["crossed"]) == (18_093, 256, [], 0)
-    listed = infer_instrument(chain_of(path), "coinbase-spot.BTC-USD")
-    assert (listed.price_decimals, listed.tick, listed.size_decimals, listed.lot) == (2, 1, 8, 1)
+    configuration = infer_instrument(chain_of(path), "coinbase-spot.BTC-USD")
+    assert (configuration.price_decimals, configuration.tick, configuration.size_decimals, configuration.lot) == (
+        2,
+        1,
+        8,
+        1,
+    )
     assert {trade.side for trade in prints(path, size_decimals=8)} == {BUY, SELL}
 
 
