@@ -30,7 +30,7 @@ def main(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Fix the threshold of each instrument, from ordinary flow of its own.
+    """Fix the threshold of each instrument of the data root, from ordinary flow of its own.
 
     Stored days and the live runner use it from then on; materialize `layering_cues` again for days that are stored.
     Three hours and more fix a threshold, fewer draw the simulator's towards it. Returns 2 if the captures hold none of

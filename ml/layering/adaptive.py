@@ -5,7 +5,6 @@ Not here: the kinds of models (`ml.layering.families`), predictions of cues it h
 (`ml.layering.walk_forward`), whether it may serve (`ml.layering.gates`).
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -26,9 +25,10 @@ from ml.layering.labels import FOR_TESTS
 from ml.layering.layout import F64
 from ml.learning import splits
 from ml.market.book.layout import I64
-from ml.storage.durable import write_bytes
+from ml.storage import model_files
 
-CARD, MANIFEST = "card.json", "manifest.json"
+CARD = "card.json"
+REMEDY = "Train it again."
 LEAST_LABELS = 100
 LEAST_OF_A_KIND = 5
 EMBARGO_NS = MINUTE
@@ -252,15 +252,11 @@ class AdaptiveModel:
     @cached_property
     def id(self) -> str:
         """Hex sha256, 16 digits, over all files."""
-        return _sha256(b"".join(content for _, content in sorted(self._files.items())))[:16]
+        return model_files.identity(self._files)
 
     def save(self, folder: Path) -> None:
         """Write the model, card.json and the manifest of their hashes."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in self._files.items():
-            write_bytes(folder / name, content)
-        hashes = {name: _sha256(content) for name, content in self._files.items()}
-        write_bytes(folder / MANIFEST, json.dumps(hashes, sort_keys=True).encode())
+        model_files.save(folder, self._files)
 
     @cached_property
     def _files(self) -> Mapping[str, bytes]:
@@ -274,17 +270,13 @@ def load(folder: Path) -> AdaptiveModel:
     Raises:
         ModelRefused: a file is missing or is not the one that was saved.
     """
-    files = dict[str, bytes]()
+    files = model_files.load(folder, REMEDY)
     try:
-        for name, expected in json.loads((folder / MANIFEST).read_bytes()).items():
-            files[name] = (folder / name).read_bytes()
-            if _sha256(files[name]) != expected:
-                raise ModelRefused(f"{folder / name} is not the file that was saved: its hash differs. Train it again.")
         document = json.loads(files[CARD])
         card = AdaptiveCard(**document | {"features": tuple(document["features"])})
         return AdaptiveModel(files[FAMILIES[card.family].file], card)
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise ModelRefused(f"The model in {folder} is incomplete: {error!r}. Train it again.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise model_files.incomplete(folder, error, REMEDY) from error
 
 
 def fits(model: AdaptiveModel) -> None:
@@ -331,7 +323,3 @@ def _log_loss(labels: I64, p: F64) -> float:
 def _logit(p: F64) -> F64:
     kept = np.clip(p, EDGE, 1 - EDGE)
     return np.log(kept / (1 - kept))
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -5,7 +5,6 @@ Not here: the trees' evaluation (`ml.layering.trees`), what they are trained on 
 an instrument (`ml.layering.calibration`).
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,8 +20,10 @@ from ml.layering.finder import Found
 from ml.layering.layout import F64
 from ml.layering.trees import Trees
 from ml.market.book.layout import I64
-from ml.storage.durable import write_text
+from ml.storage import model_files
 
+MODEL, CARD = "model.txt", "card.json"
+REMEDY = "Build it again."
 SHIPPED = Path(__file__).parent / "shipped"
 ROUNDS = 400
 RISES = ("lot_size", "depth_share", "layers", "rest", "moved_share")
@@ -109,15 +110,8 @@ class CueModel:
 
     def save(self, folder: Path) -> None:
         """Write model.txt, card.json and the manifest of their hashes."""
-        folder.mkdir(parents=True, exist_ok=True)
-        texts = {
-            "model.txt": self.text,
-            "card.json": json.dumps(asdict(self.card), sort_keys=True, indent=1) + "\n",
-        }
-        for name, text in texts.items():
-            write_text(folder / name, text)
-        hashes = {name: _sha256(text) for name, text in texts.items()}
-        write_text(folder / "manifest.json", json.dumps(hashes, sort_keys=True, indent=1) + "\n")
+        card = json.dumps(asdict(self.card), sort_keys=True, indent=1) + "\n"
+        model_files.save(folder, {MODEL: self.text.encode(), CARD: card.encode()})
 
 
 def load(folder: Path = SHIPPED) -> CueModel:
@@ -127,17 +121,14 @@ def load(folder: Path = SHIPPED) -> CueModel:
         ModelRefused: a file is missing or is not the one that was saved, or its clusters are not those of the running
             code.
     """
+    files = model_files.load(folder, REMEDY)
     try:
-        texts = {name: (folder / name).read_text() for name in ("model.txt", "card.json", "manifest.json")}
-        manifest = json.loads(texts["manifest.json"])
-        for name, expected in manifest.items():
-            if _sha256(texts[name]) != expected:
-                raise ModelRefused(f"{folder / name} is not the file that was saved: its hash differs. Build it again.")
-        document = json.loads(texts["card.json"])
+        document = json.loads(files[CARD])
+        text = files[MODEL].decode()
         pairs = tuple((budget, threshold) for budget, threshold in document["thresholds"])
         card = CueCard(**document | {"features": tuple(document["features"]), "thresholds": pairs})
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ModelRefused(f"The scorer in {folder} is incomplete: {error}. Build it again.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise model_files.incomplete(folder, error, REMEDY) from error
     if card.features != NAMES:
         differs = sorted(set(card.features) ^ set(NAMES))
         raise ModelRefused(
@@ -149,7 +140,7 @@ def load(folder: Path = SHIPPED) -> CueModel:
             f"The scorer in {folder} was trained on clusters of {card.code_version}, but {running} is running. "
             "Build it again."
         )
-    return CueModel(trees.read(texts["model.txt"]), card, texts["model.txt"])
+    return CueModel(trees.read(text), card, text)
 
 
 def fit(values: F64, labels: I64, weights: F64 | None = None, rounds: int = ROUNDS) -> Any:
@@ -158,7 +149,3 @@ def fit(values: F64, labels: I64, weights: F64 | None = None, rounds: int = ROUN
 
     data = lgb.Dataset(values, labels.astype(np.float64), weight=weights, feature_name=list(NAMES))
     return lgb.train(PARAMS, data, rounds)
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -4,7 +4,6 @@ Here: the card, prediction for rows of the whole feature set, and the files with
 Not here: the models themselves (`ml.learning.models.catalog`), the registry (`ml.promotion.registry`).
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,10 +17,10 @@ from ml.core.errors import ModelRefused
 from ml.features.sets import feature_set
 from ml.learning.models.catalog import CATALOG
 from ml.learning.models.family import CLASSES, Model, directions
-from ml.storage.durable import write_bytes
+from ml.storage import model_files
 
 CARD = "card.json"
-MANIFEST = "manifest.json"
+REMEDY = "Promote again."
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,7 @@ class TrainedModel:
 
     def save(self, folder: Path) -> None:
         """Write the model's files, card.json and the manifest of their hashes."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in self._files.items():
-            write_bytes(folder / name, content)
-        hashes = {name: _sha256(content) for name, content in self._files.items()}
-        write_bytes(folder / MANIFEST, json.dumps(hashes, sort_keys=True).encode())
+        model_files.save(folder, self._files)
 
     @property
     def id(self) -> str:
@@ -85,7 +80,7 @@ class TrainedModel:
 
     @cached_property
     def _id(self) -> str:
-        return _sha256(b"".join(content for _, content in sorted(self._files.items())))[:16]
+        return model_files.identity(self._files)
 
     @cached_property
     def _files(self) -> dict[str, bytes]:
@@ -98,17 +93,13 @@ def load(folder: Path) -> TrainedModel:
     Raises:
         ModelRefused: a file is missing or is not the one that was saved.
     """
-    files: dict[str, bytes] = {}
+    files = model_files.load(folder, REMEDY)
     try:
-        for name, expected in json.loads((folder / MANIFEST).read_bytes()).items():
-            files[name] = (folder / name).read_bytes()
-            if _sha256(files[name]) != expected:
-                raise ModelRefused(f"{folder / name} is not the file that was saved: its hash differs. Promote again.")
         document = json.loads(files.pop(CARD))
         card = ModelCard(**document | {"features": tuple(document["features"])})
         return TrainedModel(CATALOG[card.model].load(files), card)
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise ModelRefused(f"The model in {folder} is incomplete: {error!r}. Promote again.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise model_files.incomplete(folder, error, REMEDY) from error
 
 
 def fits(model: TrainedModel) -> None:
@@ -159,7 +150,3 @@ def check_width(features: np.ndarray, columns: Sequence[str], feature_set: str) 
             f"Rows of shape {features.shape} do not fit a model of {feature_set}, which needs (rows, {len(columns)})"
             f", {columns[0]} to {columns[-1]}. Pass the columns of its feature set, in order."
         )
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
