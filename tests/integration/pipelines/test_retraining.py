@@ -72,8 +72,9 @@ def instance():
 
 def tick(root, instance, cursor=None):
     """The requests of one tick, or why there are none."""
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"data_root": root})
-    found = retraining(context)
+    # closed here: an instance that a context opened would outlive the fixture's
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"data_root": root}) as context:
+        found = retraining(context)
     return found.skip_message if isinstance(found, dg.SkipReason) else found.run_requests
 
 

@@ -27,10 +27,11 @@ def test_each_sunday_at_midnight_utc():
 def test_a_tick_asks_for_the_learning_job_of_each_experiment(defs, root):
     """Also of one that was listed since the definitions were loaded."""
     write_text(root.config, render(default_config()) + "\n[experiments.slow]\nhorizon = 30\n")
-    with dg.instance_for_test() as instance:
-        context = dg.build_schedule_context(
-            instance=instance, scheduled_execution_time=datetime(2025, 3, 9, tzinfo=UTC), resources={"data_root": root}
-        )
+    at = datetime(2025, 3, 9, tzinfo=UTC)
+    with (
+        dg.instance_for_test() as instance,
+        dg.build_schedule_context(instance, at, resources={"data_root": root}) as context,
+    ):
         asked = list(weekly_retraining(context))
         assert instance.get_dynamic_partitions("experiment") == ["base_35_10s", "slow"]
     assert [(one.partition_key, one.run_key) for one in asked] == [
