@@ -168,7 +168,7 @@ def draw_markets(hours: float, tell: Tell, before_s: int = BEFORE_S) -> list[Mar
         earlier = _quiet(finder.run(before.books, before.trades), finder.hours)
         found = finder.run(after.books, after.trades)
         markets.append(Market(earlier, _quiet(found, finder.hours - earlier.hours), []))
-        flows.append(after)
+        flows.append(after._replace(books=overlay.opened(after.books, before.books)))
         tell(f"test market {number}: {len(found):,} clusters in {markets[-1].calm.hours:.2f} h")
     missing = {(name, m): LEAST for name in LAYERING for m in M_GRID}
     for turn in range(count * MOST_COPIES):

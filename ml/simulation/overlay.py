@@ -277,6 +277,20 @@ def _with_reset(books: BookStream, ts: int) -> BookStream:
     )
 
 
+def opened(books: BookStream, before: BookStream) -> BookStream:
+    """The stream with a snapshot in front: the book as it stood at the end of the stream before it."""
+    side, price, size = book_at(before, len(before.ts))
+    return BookStream(
+        np.concatenate([books.ts[:1], books.ts]),
+        np.concatenate([books.arrival[:1], books.arrival]),
+        np.concatenate([np.array([CLEAR | SNAPSHOT], books.flags.dtype), books.flags]),
+        np.concatenate([[len(side)], books.end + len(side)]),
+        np.concatenate([side, books.side]),
+        np.concatenate([price, books.price]),
+        np.concatenate([size, books.size]),
+    )
+
+
 def book_at(books: BookStream, behind: int) -> tuple[NDArray[np.int8], I64, I64]:
     """Side, price and size of all levels of the book after the first so many messages."""
     clears = np.flatnonzero(books.flags[:behind] & CLEAR)
