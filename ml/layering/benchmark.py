@@ -50,7 +50,7 @@ LEAST = 40
 MARKETS = 8
 BEFORE_S = round(WHOLE_HOURS * 3600)
 """Seconds of a test market before the test, on which its thresholds are fixed."""
-MOST_COPIES = 24
+MOST_COPIES = 48
 """Planted copies of a market at most: some variants need a price that moves."""
 OVERLAYS = 24
 OVERLAY_APART_S = 20
