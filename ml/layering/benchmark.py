@@ -182,7 +182,7 @@ def draw_markets(hours: float, tell: Tell, before_s: int = BEFORE_S) -> list[Mar
                 missing[key] -= 1
         left = sum(max(lacking, 0) for lacking in missing.values())
         tell(f"planted copy {turn}: {left} episodes are left to plant")
-        if left == 0:
+        if left == 0 and turn >= count - 1:  # every market is planted once at least
             break
     markets[0].trials.append(_copy(flows[0], TEST.first_seed + PLANTED - 1, 0, (FEED_RESET,), LEAST))
     return markets
