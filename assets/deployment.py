@@ -4,6 +4,7 @@ Gates of a candidate belong to `assets.promotion`; errors and processor time are
 (`live.router`). Run the job `challenge` after days were stored, or leave it to its schedule.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -55,8 +56,6 @@ def ab_report(
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The paired block test of both models, look by look, with the data that it still needs."""
-    from dataclasses import asdict
-
     from ml.plotting import lifecycle
     from ml.promotion import trial
 
@@ -89,8 +88,8 @@ def deployment(
     models = registry.of(context.partition_key)
     record = trial.deploy(trial.Report(**ab_report), models, configuration.lifecycle, asked_by(context)) or {}
     now = models.life()
-    told = {"decision": record.get("decision", "none"), "champion": now.champion or "none", "stage": str(now.stage)}
-    return dg.MaterializeResult(value=record, metadata=told | {"beside": now.beside or "nobody"})
+    shown = {"decision": record.get("decision", "none"), "champion": now.champion or "none", "stage": str(now.stage)}
+    return dg.MaterializeResult(value=record, metadata=shown | {"beside": now.beside or "nobody"})
 
 
 @dg.asset(
@@ -107,13 +106,13 @@ def performance_report(
     configuration: dg.ResourceParam[Config],
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[dict[str, Any]]:
-    """The champion's answers on the newest stored days against what came, and against what it was promoted for."""
+    """The champion's accuracy on the newest stored days, beside the accuracy that it was promoted for."""
     from ml.promotion import triggers
 
     wanted = experiment.named(data_root, context.partition_key)
     found = triggers.performance(data_root, wanted, registry.of(wanted.name), configuration.retraining)
-    report = triggers.as_dict(found)
-    told = {name: "unknown" if value is None else value for name, value in report.items()}
+    report = asdict(found)
+    shown = {name: "unknown" if value is None else value for name, value in report.items()}
     return dg.MaterializeResult(
-        value=report, metadata=told | {"has dropped": found.has_dropped(configuration.retraining)}
+        value=report, metadata=shown | {"has dropped": found.has_dropped(configuration.retraining)}
     )

@@ -84,5 +84,5 @@ def drift_report(
     yield dg.MaterializeResult(value=found, metadata=metadata)
     compared = int(found["distance"].count())
     gone = found.filter("drifted")["feature"].to_list()
-    told = {"features compared": compared, "drifted": gone}
-    yield dg.AssetCheckResult(passed=compared > 0 and not gone, severity=dg.AssetCheckSeverity.WARN, metadata=told)
+    counts = {"features compared": compared, "drifted": gone}
+    yield dg.AssetCheckResult(passed=compared > 0 and not gone, severity=dg.AssetCheckSeverity.WARN, metadata=counts)

@@ -67,7 +67,7 @@ def layering_predictions(
     from ml.plotting import cues
 
     found = of_dataset(layering_dataset.collect(), configuration.layering.weak)
-    shown = pl.DataFrame([{"by": name} | _flat(told) for name, told in summary(found).items()])
+    shown = pl.DataFrame([{"by": name} | _flat(figures) for name, figures in summary(found).items()])
     drawn = picture(data_root, "layering_predictions", None, cues.precision_recall(found))
     return dg.MaterializeResult(value=found, metadata={"scores": table(shown), "precision and recall": drawn})
 

@@ -107,7 +107,7 @@ class Backfill:
         self.configuration = config.load(root)
         self.instruments = [self.configuration.instrument(f"{options.venue}.{name}") for name in options.symbols]
         self.days = options.days
-        self.told = {
+        self.results = {
             (i.id, name): _Told({"instrument": i.id, "timeframe": name})
             for i in self.instruments
             for name in self.timeframes
@@ -139,10 +139,10 @@ class Backfill:
 
     async def _fill(self, instrument: Instrument, day: str, timeframe: str) -> None:
         ask = partial(self.history.candles, instrument.symbol)
-        told = self.told[instrument.id, timeframe]
+        results = self.results[instrument.id, timeframe]
         done = await rest.update(self.root, ask, instrument, day, timeframe, time_ns(), again=self.options.again)
-        told.got.update({name: getattr(done, name) for name in COUNTED[:-1]}, quarantined=len(done.quarantined))
-        self.quarantined += [told.named | entry for entry in done.quarantined]
+        results.got.update({name: getattr(done, name) for name in COUNTED[:-1]}, quarantined=len(done.quarantined))
+        self.quarantined += [results.named | entry for entry in done.quarantined]
 
     def _compare(self, instrument: Instrument, day: str) -> None:
         """Set the candles from trades, where they are stored, beside the venue's."""
@@ -151,13 +151,13 @@ class Backfill:
             return
         for timeframe, ours in resample(commit.read(path).collect(), self.timeframes).items():
             served = rest.read_day(self.root, day, instrument, timeframe)
-            told = self.told[instrument.id, timeframe]
+            results = self.results[instrument.id, timeframe]
             carried = instrument.venue in CARRIED_OPEN
             found = reconcile(ours, served.drop("timeframe"), carried)
-            told.compared.update(found.counts)
+            results.compared.update(found.counts)
             differing = found.differences.filter(verdict="differs")
-            if told.first_difference is None and differing.height:
-                told.first_difference = differing.drop("verdict").row(0, named=True)
+            if results.first_difference is None and differing.height:
+                results.first_difference = differing.drop("verdict").row(0, named=True)
 
     def _report(self) -> dict[str, Any]:
         return {
@@ -165,8 +165,8 @@ class Backfill:
             "dates": self.days,
             "requests": self.history.requests,
             "waited_seconds": round(self.history.waited, 3),
-            "candles": [told.named | {n: told.got[n] for n in COUNTED} for told in self.told.values()],
-            "compared": [told.compared_row() for told in self.told.values() if told.compared],
+            "candles": [results.named | {n: results.got[n] for n in COUNTED} for results in self.results.values()],
+            "compared": [results.compared_row() for results in self.results.values() if results.compared],
             "quarantined": self.quarantined,
             "refused": self.refused,
         }

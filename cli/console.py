@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ml.core.errors import LobforgeError
 
@@ -54,3 +54,13 @@ def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]])
     # and brackets in a name are no markup
     width = None if sys.stdout.isatty() else UNBOUND
     Console(width=width, markup=False, emoji=False).print(table)
+
+
+def show_champion(name: str, record: dict[str, Any], as_json: bool) -> None:
+    """Print who is champion of a name after a decision, by its record."""
+    version, model = record["mlflow_version"], record["candidate"]
+    if as_json:
+        changed = {"model": name, "version": version, "champion": model, "champion_before": record["champion_before"]}
+        print(json.dumps(changed | {"record": record["hash"]}))
+    else:
+        print(f"{name}: version {version} (model {model}) is champion, record {record['hash'][:16]}")

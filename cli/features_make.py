@@ -54,7 +54,7 @@ def _made(paths: list[Path], to: Path, instruments: list[str], dates: list[str])
     from ml.market.files.capture_sequence import link
 
     chain = link(paths, lambda path: index.scan(path)[0])
-    configuration = _listed()
+    configuration = _configuration()
     for file, lines in chain.quarantined().items():
         yield {"file": file, "quarantined": lines}
     for name in _chosen("--instrument", instruments, chain.instruments()):
@@ -74,7 +74,7 @@ def _made(paths: list[Path], to: Path, instruments: list[str], dates: list[str])
             }
 
 
-def _listed() -> Config | None:
+def _configuration() -> Config | None:
     """The data root's configuration; None without one."""
     root = DataRoot(settings.load().data_root)
     return config.load(root) if root.config.exists() else None
@@ -116,5 +116,5 @@ def _line(report: dict[str, Any]) -> str:
     refused = ", ".join(f"{count} x {reason}" for reason, count in report["quarantined"].items())
     if "file" in report:
         return f"{report['file']}: quarantined {refused}"
-    told = f"{report['instrument']} {report['date']}: {report['rows']} rows in {' and '.join(report['files'])}"
-    return f"{told}; quarantined {refused}" if refused else told
+    line = f"{report['instrument']} {report['date']}: {report['rows']} rows in {' and '.join(report['files'])}"
+    return f"{line}; quarantined {refused}" if refused else line

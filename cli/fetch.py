@@ -59,16 +59,16 @@ def _run(root: DataRoot, configuration: Config, days: list[str]) -> dict[str, An
         for instrument in (
             one for one in map(configuration.instrument, configuration.ids) if one.venue == source.venue
         ):
-            told = counts[source.name, instrument.id] = Counter()
-            _instrument(root, replace(configuration, sources=(source,)), instrument, days, told, report)
-    for (source, instrument), told in counts.items():
+            states = counts[source.name, instrument.id] = Counter()
+            _instrument(root, replace(configuration, sources=(source,)), instrument, days, states, report)
+    for (source, instrument), states in counts.items():
         named = {"source": source, "instrument": instrument}
-        report["files"].append(named | {name: told[name] for name in COUNTED})
+        report["files"].append(named | {name: states[name] for name in COUNTED})
     return report
 
 
 def _instrument(
-    root: DataRoot, only: Config, instrument: Instrument, days: list[str], told: Counter[str], report: dict[str, Any]
+    root: DataRoot, only: Config, instrument: Instrument, days: list[str], states: Counter[str], report: dict[str, Any]
 ) -> None:
     named = {"source": only.sources[0].name, "instrument": instrument.id}
     absent = list[str]()
@@ -80,7 +80,7 @@ def _instrument(
             report["refused"].append(named | {"date": day, "message": str(error)})
             break
         (row,) = files.filter(source=named["source"]).to_dicts() or [None]
-        told[_outcome(row, now)] += 1
+        states[_outcome(row, now)] += 1
         if row and row["state"] == fetch.NOT_PUBLISHED:
             absent.append(day)
         if row and row["state"] == fetch.CHECKSUM:

@@ -45,8 +45,8 @@ def main(
     beside = ledger.within(ledger.beside(root, instrument), first, last)
     if as_json:
         tables = {"days": days, "gaps": gaps, "trades": trades, "beside": beside}
-        told = {name: rows.to_dicts() for name, rows in tables.items()}
-        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        document = {name: rows.to_dicts() for name, rows in tables.items()}
+        print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
     else:
         _show(days, gaps, trades, beside)
     return 0

@@ -36,9 +36,9 @@ def main(
     if as_json:
         print(json.dumps(report))
     else:
-        for key, told in report["partitions"].items():
-            print(f"{key}: {told}")
-    return 1 if any(told.get("changed_others") for told in report["partitions"].values()) else 0
+        for key, counts in report["partitions"].items():
+            print(f"{key}: {counts}")
+    return 1 if any(counts.get("changed_others") for counts in report["partitions"].values()) else 0
 
 
 def preprocessing_add_future_labels(

@@ -49,10 +49,9 @@ def main(
         print(orjson.dumps(report).decode())
     else:
         _show(report["simulator"])
-        for name, told in report["overlay"].items():
-            print(
-                f"{name}: recall {told['recall_m1']:.2f} (m >= 1), {told['false_alarms']} cues in {told['hours']:.2f} h"
-            )
+        for name, figures in report["overlay"].items():
+            cues = f"{figures['false_alarms']} cues in {figures['hours']:.2f} h"
+            print(f"{name}: recall {figures['recall_m1']:.2f} (m >= 1), {cues}")
     return 0
 
 

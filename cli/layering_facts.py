@@ -43,8 +43,8 @@ def main(
     facts = _captured(files) if files else _simulated(seeds, minutes)
     rows = [*stylised.compare(facts), *cluster_facts.compare(facts)]
     if as_json:
-        told = [_told(band, value, holds) for band, value, holds in rows]
-        print(orjson.dumps({"facts": told}, option=orjson.OPT_INDENT_2).decode())
+        documents = [_as_dict(band, value, holds) for band, value, holds in rows]
+        print(orjson.dumps({"facts": documents}, option=orjson.OPT_INDENT_2).decode())
     else:
         table = [
             [band.fact, *(f"{v:.4g}" for v in (value, band.reference, band.low, band.high)), "" if holds else "outside"]
@@ -54,7 +54,7 @@ def main(
     return 0 if files or all(holds for _, _, holds in rows) else 1
 
 
-def _told(band: "Band", value: float, holds: bool) -> dict[str, object]:
+def _as_dict(band: "Band", value: float, holds: bool) -> dict[str, object]:
     return {
         "fact": band.fact,
         "measured": value,

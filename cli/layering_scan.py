@@ -76,15 +76,15 @@ def _show(instruments: dict[str, Any]) -> None:
         )
         for cue in found["cues"]:
             print(f"{cue['id']}: {cue['reason']}")
-        told = found["calibration"]
+        calibration = found["calibration"]
         bound = (
             ""
-            if told["bound"] is None
-            else f"; its {told['hours']:.2f} h exclude more than {told['bound']:.1f} an hour"
+            if calibration["bound"] is None
+            else f"; its {calibration['hours']:.2f} h exclude more than {calibration['bound']:.1f} an hour"
         )
         if found["quarantined"]:
             print("quarantined: " + ", ".join(f"{count} {why}" for why, count in found["quarantined"].items()))
         print(
-            f"threshold {told['threshold']:.3f} from {told['source']} "
-            f"for {told['budget']:g} false alarms an hour{bound}"
+            f"threshold {calibration['threshold']:.3f} from {calibration['source']} "
+            f"for {calibration['budget']:g} false alarms an hour{bound}"
         )

@@ -86,13 +86,13 @@ def _show(report: dict[str, Any]) -> None:
     title = "would be migrated" if report["dry_run"] else "migrated"
     show_table(title, ["table", *names, "quarantined", "files written"], rows)
     labels = report["tables"]["legacy_samples"]["labels"]
-    told = [
+    recomputed = [
         [h, str(n["labelled"]), str(n["compared"]), "" if n["agreement"] is None else f"{n['agreement']:.1%}"]
         for h, n in labels.items()
         if n["labelled"]
     ]
-    if told:
-        show_table("labels recomputed", ["horizon", "rows", "with a stored one", "agree"], told)
+    if recomputed:
+        show_table("labels recomputed", ["horizon", "rows", "with a stored one", "agree"], recomputed)
     for name, table in report["tables"].items():
         for entry in table["refused"]:
             reasons = ", ".join(f"{n} {reason}" for reason, n in entry["reasons"].items())

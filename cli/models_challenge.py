@@ -15,9 +15,9 @@ def main(name: ModelName, version: Version, who: Who = None, why: Why = "", as_j
     Returns 0, or 2 if nothing was changed: the version is unknown, retired or champion, or another one is tried.
     """
     record = registry_of(name).challenge(version, who or user(), why)
-    told = {"model": name, "version": record["mlflow_version"], "challenger": record["candidate"]}
+    document = {"model": name, "version": record["mlflow_version"], "challenger": record["candidate"]}
     if as_json:
-        print(json.dumps(told | {"champion": record["champion_before"], "record": record["hash"]}))
+        print(json.dumps(document | {"champion": record["champion_before"], "record": record["hash"]}))
     else:
-        print(f"{name}: version {version} (model {told['challenger']}) is in shadow, record {record['hash'][:16]}")
+        print(f"{name}: version {version} (model {document['challenger']}) is in shadow, record {record['hash'][:16]}")
     return 0

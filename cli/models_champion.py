@@ -32,8 +32,8 @@ def main(
     version = next((one.version for one in registry.versions() if one.model_id == champion), None)
     since = decisions.champion_since(registry.root, ts, registry.name)
     if as_json:
-        told = {"model": registry.name, "at": ts, "champion": champion, "version": version, "since": since}
-        print(json.dumps(told | {"decision": line.number if line else None}))
+        document = {"model": registry.name, "at": ts, "champion": champion, "version": version, "since": since}
+        print(json.dumps(document | {"decision": line.number if line else None}))
     elif champion is None or since is None:
         print(f"{text_of(ts)}  no champion")
     else:

@@ -38,12 +38,12 @@ def main(
     found = shadow.compared(rows, plan, models[0].card.horizon)
     look = found.look
     if as_json:
-        told = [
+        sides = [
             {"version": one.version, "model": one.model_id, "macro_accuracy": value}
             for one, value in zip(versions, (found.first, found.second), strict=True)
         ]
         compared = {"rows": found.rows, "discordance": found.discordance} | asdict(look)
-        print(json.dumps({"experiment": name, "first": told[0], "second": told[1]} | compared))
+        print(json.dumps({"experiment": name, "first": sides[0], "second": sides[1]} | compared))
         return 0
     for one, value in zip(versions, (found.first, found.second), strict=True):
         print(f"version {one.version}  model {one.model_id}  macro-accuracy {100 * value:.2f} %")

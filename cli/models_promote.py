@@ -4,11 +4,11 @@ Here: the command and its outputs.
 Not here: how it takes effect (`ml.promotion.registry`).
 """
 
-import json
 from typing import Annotated
 
 import typer
 
+from cli.console import show_champion
 from cli.options import AsJson, ModelName, Version, Who, Why, registry_of, user
 from ml.core.errors import RegistryError
 
@@ -42,9 +42,5 @@ def main(
     if over is not None:
         seen = None if over == "none" else registry.known(over).model_id
     record = registry.promote(version, seen, who or user(), why, override)
-    told = {"model": name, "version": record["mlflow_version"], "champion": record["candidate"]}
-    if as_json:
-        print(json.dumps(told | {"champion_before": record["champion_before"], "record": record["hash"]}))
-    else:
-        print(f"{name}: version {told['version']} (model {told['champion']}) is champion, record {record['hash'][:16]}")
+    show_champion(name, record, as_json)
     return 0

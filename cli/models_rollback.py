@@ -4,11 +4,11 @@ Here: the command and its outputs.
 Not here: how it takes effect (`ml.promotion.registry`).
 """
 
-import json
 from typing import Annotated
 
 import typer
 
+from cli.console import show_champion
 from cli.options import AsJson, ModelName, Who, Why, registry_of, user
 
 
@@ -25,10 +25,5 @@ def main(
 
     Returns 0, or 2 if nothing was changed: the version is unknown, retired, damaged or champion already.
     """
-    record = registry_of(name).rollback(to, who or user(), why)
-    told = {"model": name, "version": record["mlflow_version"], "champion": record["candidate"]}
-    if as_json:
-        print(json.dumps(told | {"champion_before": record["champion_before"], "record": record["hash"]}))
-    else:
-        print(f"{name}: version {told['version']} (model {told['champion']}) is champion, record {record['hash'][:16]}")
+    show_champion(name, registry_of(name).rollback(to, who or user(), why), as_json)
     return 0

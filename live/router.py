@@ -3,8 +3,8 @@
 Here: the router of an experiment under its data root's policy.
 Not here: the loop (`ml.promotion.rollout`), frames and features (`live.runner`).
 
-A live router acts on what it sees at once: errors, abstentions, processor time. What came of the answers is known only
-when the days are stored; `assets.deployment` compares the models then, and this process follows the journal.
+A live router acts at once on errors, abstentions and processor time. Whether the answers were right is known only when
+the days are stored: `assets.deployment` compares the models then, and this process follows the journal.
 """
 
 from time import time_ns

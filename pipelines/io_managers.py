@@ -66,8 +66,8 @@ class ParquetTables(_Files):
         """One partition, or the table: in parts where the asset asks for them."""
         table = context.asset_key.path[-1]
         path = self._path(context)
-        entries = commit.manifest(self.root, table).get(str(path.relative_to(self.root.root)))
-        commit.require_current(table, [entries] if entries else [])
+        entry = commit.manifest(self.root, table).get(str(path.relative_to(self.root.root)))
+        commit.require_current(table, [entry] if entry else [])
         return Stored(path) if context.dagster_type.typing_type is Stored else commit.read(path)
 
     def _path(self, context: dg.OutputContext | dg.InputContext) -> Path:

@@ -68,11 +68,11 @@ def _ours(root: DataRoot, wanted: Range) -> dict[str, Any]:
             before = _rows(root, date, instrument)
             say(f"label {date} {instrument}")
             watch(defs.resolve_job_def("label"), instance, partition_key=f"{date}|{instrument}")
-            done[f"{date} {instrument}"] = _told(before, _rows(root, date, instrument))
+            done[f"{date} {instrument}"] = _compared(before, _rows(root, date, instrument))
     return done
 
 
-def _told(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, Any]:
+def _compared(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, Any]:
     """Rows, coverage and class shares, and which columns are not what they were."""
     names = [*after.columns, *(name for name in before.columns if name not in after.columns)]
     changed = [n for n in names if n not in before.columns or n not in after.columns or not before[n].equals(after[n])]

@@ -54,12 +54,12 @@ def _scores(report: dict[str, Any]) -> Table:
     for name in ("", *scores):
         table.add_column(name.replace("_", " "), justify="right" if name else "left")
     for rate in RATES:
-        table.add_row(rate.replace("_", " "), *(number(told[rate]) for told in scores.values()))
+        table.add_row(rate.replace("_", " "), *(number(scored[rate]) for scored in scores.values()))
     for count in ("10", "50", "100"):
-        shares = (number(told["precision_at"].get(count)) for told in scores.values())
+        shares = (number(scored["precision_at"].get(count)) for scored in scores.values())
         table.add_row(f"precision of the first {count}", *shares)
     for kind in ("found", "false_alarms", "missed", "rejected"):
-        table.add_row(kind.replace("_", " "), *(number(told["confusion"][kind]) for told in scores.values()))
+        table.add_row(kind.replace("_", " "), *(number(scored["confusion"][kind]) for scored in scores.values()))
     return table if scores else Table()
 
 

@@ -111,7 +111,7 @@ def run(demo: LifecycleDemo, say: Any) -> dict[str, Any]:
     root = demo.root()
     for line in _prepare(root, demo):
         say(line)
-    say(f"policy: {_told(demo.plan)}")
+    say(f"policy: {_policy(demo.plan)}")
     frame = _market(root, demo, say)
     start_ns = int(START.timestamp()) * SECOND
     trained_until = start_ns + TRAIN_HOURS * HOUR
@@ -147,7 +147,7 @@ def run(demo: LifecycleDemo, say: Any) -> dict[str, Any]:
     return report | {"wall_s": round(perf_counter() - started, 1)}
 
 
-def _told(plan: LifecyclePlan) -> str:
+def _policy(plan: LifecyclePlan) -> str:
     return ", ".join(f"{name} {value}" for name, value in asdict(plan).items())
 
 

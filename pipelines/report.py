@@ -120,7 +120,7 @@ def canaries_table(report: dict[str, Any]) -> Table:
 def gates_table(report: dict[str, Any]) -> Table:
     """The gates of a report as a table."""
     table = Table(title="Gates", title_justify="left")
-    for name in ("gate", "outcome", "value", "bar", "required", "detail"):
+    for name in ("gate", "outcome", "value", "threshold", "required", "detail"):
         table.add_column(name)
     for gate in report["gates"]:
         outcome = Text(gate["outcome"], style=COLOURS[gate["outcome"]])

@@ -32,10 +32,10 @@ def weekly_retraining(
 
     An experiment that was added since the definitions were loaded is among them.
     """
-    configuration = experiment.load(data_root)
-    context.instance.add_dynamic_partitions(str(experiments.name), list(configuration))
+    defined = experiment.load(data_root)
+    context.instance.add_dynamic_partitions(str(experiments.name), list(defined))
     held = list[str]()
-    for name, wanted in configuration.items():
+    for name, wanted in defined.items():
         content = triggers.content_of(data_root, wanted)
         why = may_train(context.instance, name, content, 0.0, context.scheduled_execution_time.timestamp())
         if why is not None:
@@ -44,7 +44,7 @@ def weekly_retraining(
         key = f"{name}|{context.scheduled_execution_time:%Y-%m-%d}"
         tags = {TRIGGER: "schedule: each week"} | ({CONTENT: content} if content else {})
         yield dg.RunRequest(run_key=key, partition_key=name, tags=tags)
-    if len(held) == len(configuration):
+    if len(held) == len(defined):
         yield dg.SkipReason("; ".join(held))
 
 
@@ -77,10 +77,8 @@ def hourly_challenge(
     """One run per experiment that has a model beside its champion."""
     plan, now = config.load(data_root).lifecycle, time_ns()
     names = [name for name in experiment.load(data_root) if trial.is_running(data_root, name, plan, now)]
-    if not names:
-        yield dg.SkipReason("no challenger, and no promotion that is watched")
-    for name in names:
-        yield dg.RunRequest(run_key=f"{name}|{context.scheduled_execution_time:%Y-%m-%dT%H}", partition_key=name)
+    stamp = f"{context.scheduled_execution_time:%Y-%m-%dT%H}"
+    yield from _one_each(names, stamp, "no challenger, and no promotion that is watched")
 
 
 @dg.schedule(
@@ -95,7 +93,12 @@ def daily_performance(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run per experiment that has a champion."""
     names = [name for name in experiment.load(data_root) if decisions.champion_at(data_root, time_ns(), name)]
+    yield from _one_each(names, f"{context.scheduled_execution_time:%Y-%m-%d}", "no champion")
+
+
+def _one_each(names: list[str], stamp: str, why_none: str) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run for each experiment at a time, or the reason why there is none."""
     if not names:
-        yield dg.SkipReason("no champion")
+        yield dg.SkipReason(why_none)
     for name in names:
-        yield dg.RunRequest(run_key=f"{name}|{context.scheduled_execution_time:%Y-%m-%d}", partition_key=name)
+        yield dg.RunRequest(run_key=f"{name}|{stamp}", partition_key=name)

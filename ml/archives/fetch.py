@@ -80,7 +80,7 @@ class _Visit:
         """What the ledger says of the file from now on."""
         if self._place.exists():
             same = before is not None and before["state"] == FETCHED and before["path"] == self._path
-            return before if before and same else self._told(FETCHED, self._place, "found in its place")
+            return before if before and same else self._row(FETCHED, self._place, "found in its place")
         if before and before["state"] != FETCHED and self.now - before["asked_ts"] < self.source.retry_hours * HOUR:
             return before
         return self._fetch()
@@ -102,11 +102,11 @@ class _Visit:
         if self.source.checksum:
             text = download.small(self.session, self._url + self.source.checksum)
             if text is None:
-                return self._told(NOT_PUBLISHED, None, f"no {self.source.checksum}")
+                return self._row(NOT_PUBLISHED, None, f"no {self.source.checksum}")
             published = text.decode(errors="replace").split(" ")[0].strip().lower()
         part = Part(self.captures / INCOMING / f"{sha256(self._url.encode()).hexdigest()[:16]}.part")
         if not download.fetch(self.session, self._url, part):
-            return self._told(NOT_PUBLISHED, None, "no such file")
+            return self._row(NOT_PUBLISHED, None, "no such file")
         found = commit.sha256_file(part.path)
         if published and published != found:
             return self._quarantined(part, found, published)
@@ -125,18 +125,18 @@ class _Visit:
                 f"{place} could not be moved to its final path: {error}. Check that the folder is writable."
             ) from error
         part.forget()
-        return self._told(FETCHED, place, "")
+        return self._row(FETCHED, place, "")
 
     def _quarantined(self, part: Part, found: str, published: str) -> dict[str, Any]:
         home = self.root.quarantine / "archives" / f"{found[:16]}-{self._place.name}"
         durable.make_folder(home.parent)
-        row = self._told(CHECKSUM, part.path, f"its publisher's sha256 begins with {published[:16]}")
+        row = self._row(CHECKSUM, part.path, f"its publisher's sha256 begins with {published[:16]}")
         shutil.move(part.path, home)
         durable.sync_folder(home.parent)
         part.forget()
         return row
 
-    def _told(self, state: str, file: Path | None, detail: str) -> dict[str, Any]:
+    def _row(self, state: str, file: Path | None, detail: str) -> dict[str, Any]:
         return {
             "source": self.source.name,
             "url": self._url,

@@ -59,7 +59,7 @@ class Design:
     @property
     def block_ns(self) -> int:
         """Length of a block in ns."""
-        return max(BLOCK_HORIZONS * self.horizon, MIN_BLOCK_S) * SECOND
+        return block_ns(self.horizon)
 
     def labels(self, discordance: float) -> float:
         """Labels that do not overlap, as many as the test needs: (z_alpha + z_power)^2 (q - d^2) / d^2.
@@ -119,6 +119,11 @@ class Look:
     needed_symbol_days: float | None
     more_symbol_days: float | None
     detail: str
+
+
+def block_ns(horizon: int) -> int:
+    """Length of a block of rows whose labels reach so many seconds ahead: max(10 horizons, 600 s), ns."""
+    return max(BLOCK_HORIZONS * horizon, MIN_BLOCK_S) * SECOND
 
 
 def zero_one(direction: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -186,21 +191,21 @@ def look(rows: pl.DataFrame, design: Design, earlier: Sequence[float] = ()) -> L
     blocks = block_count(ts, design.block_ns)
     if blocks < MIN_BLOCKS:
         hours = MIN_BLOCKS * design.block_ns / SECOND / 3600
-        told = f"{_points(gain)} over {blocks} blocks; an interval takes {MIN_BLOCKS} blocks, {hours:.1f} h"
-        return Look("insufficient", gain, None, None, last, len(ts), blocks, days, None, None, told)
+        detail = f"{_points(gain)} over {blocks} blocks; an interval takes {MIN_BLOCKS} blocks, {hours:.1f} h"
+        return Look("insufficient", gain, None, None, last, len(ts), blocks, days, None, None, detail)
     error = standard_error(ts, difference, design.block_ns, design.draws, design.seed)
     reached = 1.0 if error == 0 else min((design.planned_error / error) ** 2, 1.0)
     needed = days / reached
     data = f"needs {needed:.1f} symbol-days, {needed - days:.1f} more"
     if reached < min(last + MIN_STEP, 1.0):
-        told = f"{_points(gain)}; nothing new since the look at {100 * last:.0f} % of the information; {data}"
-        return Look("insufficient", gain, None, None, last, len(ts), blocks, days, needed, needed - days, told)
+        detail = f"{_points(gain)}; nothing new since the look at {100 * last:.0f} % of the information; {data}"
+        return Look("insufficient", gain, None, None, last, len(ts), blocks, days, needed, needed - days, detail)
     width = student(boundaries([*earlier, reached], design.alpha)[-1], blocks) * error
     lower, upper = gain - width, gain + width
     bounds = f"bounds {100 * lower:+.1f} to {_points(upper)} at {100 * reached:.0f} % of the information"
-    told = f"{_points(gain)}, {bounds}; {data}"
+    detail = f"{_points(gain)}, {bounds}; {data}"
     outcome = _outcome(lower, upper, reached, design.effect)
-    return Look(outcome, gain, lower, upper, reached, len(ts), blocks, days, needed, needed - days, told)
+    return Look(outcome, gain, lower, upper, reached, len(ts), blocks, days, needed, needed - days, detail)
 
 
 def block_count(ts: np.ndarray, block_ns: int) -> int:

@@ -149,8 +149,8 @@ def take(
             (books[1], left, -decisions.side, arrivals[1]),
         )
     ]
-    configuration = pl.concat(fills).sort("trade", "ts", maintain_order=True)
-    return Result(_trades(decisions, outcome, arrivals, configuration, how), configuration)
+    ordered = pl.concat(fills).sort("trade", "ts", maintain_order=True)
+    return Result(_trades(decisions, outcome, arrivals, ordered, how), ordered)
 
 
 def make(
@@ -199,8 +199,8 @@ def make(
     done = outcome == Outcome.DONE
     maker = pl.DataFrame([number, ts, decisions.side[number], paid, filled, np.ones(len(number), bool)], schema=FILLS)
     taker = _fills(_side_of(leaving, -decisions.side), left * done[:, None], -decisions.side, arrivals[1])
-    configuration = pl.concat([maker.filter(done[number]), taker]).sort("trade", "ts", maintain_order=True)
-    return Result(_trades(decisions, outcome, arrivals, configuration, how), configuration)
+    ordered = pl.concat([maker.filter(done[number]), taker]).sort("trade", "ts", maintain_order=True)
+    return Result(_trades(decisions, outcome, arrivals, ordered, how), ordered)
 
 
 def resting_price(decisions: Decisions, seen: np.ndarray) -> np.ndarray:

@@ -160,6 +160,6 @@ class BacktestReport:
             "strategies": rows,
             "curve": [vars(p) for p in self.curve],
         }
-        return {
-            name: pl.DataFrame(configuration, infer_schema_length=None) for name, configuration in found.items()
-        } | {"against the rival": against}
+        return {name: pl.DataFrame(values, infer_schema_length=None) for name, values in found.items()} | {
+            "against the rival": against
+        }

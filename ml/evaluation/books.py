@@ -4,7 +4,7 @@ Here: the best ten levels of both sides at given times, by the kernel that makes
 Not here: what an order is filled at (`ml.evaluation.fills`), samples on the grid (`ml.market.days.samples`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -80,11 +80,6 @@ def level_changes(parts: Iterable[BookStream], orders: Resting) -> list[list[tup
             at = np.flatnonzero(same) + rows.start
             found[k] += zip(clock[message[at]].tolist(), part.size[at].tolist(), strict=True)
     return found
-
-
-def whole(parts: Iterable[BookStream]) -> Iterator[BookStream]:
-    """The parts that hold a message."""
-    return (part for part in parts if len(part.ts))
 
 
 def _applied(state: State, books: BookStream, until: int, position: np.ndarray) -> State:

@@ -3,7 +3,7 @@
 Here: one function a gate, and the decision that follows from them.
 Not here: the numbers' origin (`ml.evaluation`), the record (`ml.storage.decisions`).
 
-Nothing is promoted on `insufficient`; a required `fail` refuses. Bars are those of the documentation's gate table.
+Nothing is promoted on `insufficient`; a required `fail` refuses. The thresholds are explained in `docs/gates.md`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from ml.evaluation import returns
+from ml.evaluation import ab_test, returns
 from ml.evaluation.backtest_report import BacktestReport
 from ml.evaluation.findings import Canary, ParityReport
 from ml.evaluation.holdout import Unsealed
@@ -38,12 +38,11 @@ MIN_PROBABILITY = 0.5
 CLAIM = 0.95
 MAX_SLICE_LOSS = 0.05
 MIN_SLICE_LABELS = 500
-BLOCK_NS = 600 * 10**9
 CONFIDENCE_FIRST = 0.995
 CONFIDENCE_LATER = 0.975
 CEILING_PER_IC = 0.42
 """Bayes ceiling of three-class macro-accuracy over chance per unit of information coefficient, upper end."""
-MODEL_BARS = {
+MODEL_THRESHOLDS = {
     "improvement": MIN_GAIN,
     "train_val_gap": MAX_GAP,
     "calibration": MAX_CALIBRATION_ERROR,
@@ -51,7 +50,7 @@ MODEL_BARS = {
     "reload": 0.0,
     "holdout": 0.0,
 }
-"""Bars of the gates that need a candidate."""
+"""Thresholds of the gates that need a candidate."""
 NO_ROW_IN_COMMON = "no test row is later than the training data of the champion"
 
 
@@ -161,21 +160,21 @@ def holdout(unsealed: Unsealed, rival: np.ndarray, experiment: Experiment, sourc
         source: hash of the predictions.
     """
     fresh = unsealed.rows
-    told = f"opening {unsealed.openings}"
+    detail = f"opening {unsealed.openings}"
     if fresh.is_empty() and unsealed.seen:
-        told += (
+        detail += (
             f": contaminated, another candidate was judged on all {unsealed.seen} sealed rows; newer rows are needed"
         )
-        return Gate("holdout", "fail", None, 0.0, True, source, told)
+        return Gate("holdout", "fail", None, 0.0, True, source, detail)
     if unsealed.seen:
-        told += f", {unsealed.seen} rows left out that another candidate was judged on"
+        detail += f", {unsealed.seen} rows left out that another candidate was judged on"
     if fresh.height < MIN_SAMPLES:
         few = _too_few(fresh.height, experiment)
-        return Gate("holdout", "insufficient", None, 0.0, True, source, f"{told}; {few}")
+        return Gate("holdout", "insufficient", None, 0.0, True, source, f"{detail}; {few}")
     gain, low, high = _gain(fresh, rival, experiment, CONFIDENCE_LATER)
     outcome: Outcome = "fail" if high < 0 else "pass" if gain > 0 else "insufficient"
-    told += f", {fresh.height} rows: {100 * gain:+.1f} pp, bounds {100 * low:+.1f} to {100 * high:+.1f} pp"
-    return Gate("holdout", outcome, gain, 0.0, True, source, told)
+    detail += f", {fresh.height} rows: {100 * gain:+.1f} pp, bounds {100 * low:+.1f} to {100 * high:+.1f} pp"
+    return Gate("holdout", outcome, gain, 0.0, True, source, detail)
 
 
 def train_gap(predictions: pl.DataFrame, experiment: Experiment, source: str) -> Gate:
@@ -225,24 +224,24 @@ def sharpe(report: BacktestReport, trials: int, source: str) -> Gate:
         source: hash of the predictions that it should have traded.
     """
     if report.predictions_sha256 != source:
-        told = f"the backtest is of predictions {report.predictions_sha256[:16]}: materialize backtest_report again"
-        return Gate("sharpe", "fail", None, MIN_PROBABILITY, True, source, told)
+        detail = f"the backtest is of predictions {report.predictions_sha256[:16]}: materialize backtest_report again"
+        return Gate("sharpe", "fail", None, MIN_PROBABILITY, True, source, detail)
     if not report.traded:
         return Gate("sharpe", "insufficient", 0, MIN_SHARPE_DAYS, False, source, "no row was traded")
     own, other = report.traded
     days = own.sharpe.days
     if days < MIN_SHARPE_DAYS:
-        told = f"UTC days, {MIN_SHARPE_DAYS - days} more are needed; net of costs over {other.name}: {report.paired}"
-        return Gate("sharpe", "insufficient", days, MIN_SHARPE_DAYS, False, source, told)
+        detail = f"UTC days, {MIN_SHARPE_DAYS - days} more are needed; net of costs over {other.name}: {report.paired}"
+        return Gate("sharpe", "insufficient", days, MIN_SHARPE_DAYS, False, source, detail)
     both = [np.array([value for _, value in one.daily]) for one in (own, other)]
     chance = returns.probability_not_worse(*both) if len(both[0]) == len(both[1]) else None
     if chance is None:
-        told = f"{own.sharpe} against {other.name} {other.sharpe}: no ratio to compare"
-        return Gate("sharpe", "insufficient", None, MIN_PROBABILITY, True, source, told)
+        detail = f"{own.sharpe} against {other.name} {other.sharpe}: no ratio to compare"
+        return Gate("sharpe", "insufficient", None, MIN_PROBABILITY, True, source, detail)
     deflated = returns.deflated_sharpe(both[0], trials)
     claim = "not computed" if deflated is None else f"{deflated:.2f} ({CLAIM} for a claim)"
-    told = f"{own.sharpe} against {other.name} {other.sharpe}; deflated by {trials} trials: {claim}"
-    return Gate("sharpe", _at_least(chance, MIN_PROBABILITY), chance, MIN_PROBABILITY, True, source, told)
+    detail = f"{own.sharpe} against {other.name} {other.sharpe}; deflated by {trials} trials: {claim}"
+    return Gate("sharpe", _at_least(chance, MIN_PROBABILITY), chance, MIN_PROBABILITY, True, source, detail)
 
 
 def slices(test: pl.DataFrame, rival: Rival, experiment: Experiment, source: str) -> Gate:
@@ -269,8 +268,8 @@ def slices(test: pl.DataFrame, rival: Rival, experiment: Experiment, source: str
                 gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, other)
                 gains[str(name)] = gain
     if not gains:
-        told = f"no slice has {MIN_SLICE_LABELS} independent labels"
-        return Gate("slices", "insufficient", None, -MAX_SLICE_LOSS, False, source, told)
+        detail = f"no slice has {MIN_SLICE_LABELS} independent labels"
+        return Gate("slices", "insufficient", None, -MAX_SLICE_LOSS, False, source, detail)
     worst = min(gains, key=lambda name: gains[name])
     return Gate("slices", _at_least(gains[worst], -MAX_SLICE_LOSS), gains[worst], -MAX_SLICE_LOSS, True, source, worst)
 
@@ -283,7 +282,9 @@ def without_input(asked: Sequence[Gate], fault: str) -> list[Gate]:
 def no_candidate(source: str) -> list[Gate]:
     """The gates that cannot be asked, because the rows were too few to train a candidate."""
     why = "no candidate was trained"
-    return [Gate(name, "insufficient", None, bar, True, source, why) for name, bar in MODEL_BARS.items()]
+    return [
+        Gate(name, "insufficient", None, threshold, True, source, why) for name, threshold in MODEL_THRESHOLDS.items()
+    ]
 
 
 def decide(gates: Sequence[Gate]) -> Literal["promote", "refuse", "insufficient"]:
@@ -314,8 +315,7 @@ def _gain(
     """Macro-accuracy gained on a rival, and its bounds by a paired block bootstrap."""
     direction, predicted, ts = (rows[name].to_numpy() for name in ("direction", "predicted", "ts"))
     gain = metrics.macro_accuracy(direction, predicted) - metrics.macro_accuracy(direction, rival)
-    block = max(BLOCK_NS, 10 * experiment.horizon * 10**9)
-    draws = metrics.bootstrap_difference(direction, predicted, rival, ts, block)
+    draws = metrics.bootstrap_difference(direction, predicted, rival, ts, ab_test.block_ns(experiment.horizon))
     low, high = (float(q) for q in np.quantile(draws, [1 - confidence, confidence]))
     return gain, low, high
 
@@ -328,9 +328,9 @@ def _too_few(count: int, experiment: Experiment) -> str:
 
 
 def _power(direction: np.ndarray, predicted: np.ndarray, other: np.ndarray, count: int, experiment: Experiment) -> str:
-    """How many independent labels two points of gain take at the discordance observed (McNemar, 80 % power)."""
+    """How many independent labels two points of gain take at the discordance observed."""
     discordance = float(((predicted == direction) != (other == direction)).mean())
-    needed = (1.96 + 0.84) ** 2 * max(discordance - MIN_GAIN**2, 0.0) / MIN_GAIN**2
+    needed = ab_test.Design(experiment.horizon, MIN_GAIN).labels(discordance)
     have = count / _rows_per_label(experiment)
     more = max(needed - have, 0.0) * max(experiment.horizon, experiment.row_spacing) / 86_400
     return f"2 pp need {needed:,.0f} independent labels, {have:,.0f} available: {more:.1f} more symbol-days"

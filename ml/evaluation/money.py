@@ -17,7 +17,7 @@ from ml.core.config import Config
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.core.time import MINUTE, MS, SECOND
-from ml.evaluation import backtest, returns
+from ml.evaluation import ab_test, backtest, returns
 from ml.evaluation.backtest import FEES_BPS, LATENCIES_MS, Decisions, Result
 from ml.evaluation.backtest_report import (
     CANDIDATE,
@@ -100,8 +100,7 @@ def headline(test: pl.DataFrame, own: Traded, horizon: int) -> list[Figure]:
         horizon: seconds.
     """
     direction, predicted, ts = (test[name].to_numpy() for name in ("direction", "predicted", "ts"))
-    block = max(returns.BLOCK_NS, 10 * horizon * SECOND)
-    draws = metrics.bootstrap_macro_f1(direction, predicted, ts, block)
+    draws = metrics.bootstrap_macro_f1(direction, predicted, ts, ab_test.block_ns(horizon))
     low, high = np.nanquantile(draws, [(1 - returns.CONFIDENCE) / 2, (1 + returns.CONFIDENCE) / 2])
     score = float(metrics.macro_f1(metrics.confusion(direction, predicted)))
     ratio = own.sharpe

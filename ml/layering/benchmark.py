@@ -339,11 +339,11 @@ def legacy(seconds: int) -> dict[str, Any]:
 
 def _legacy_figures(given: Flow, flow: Flow, truth: pl.DataFrame) -> dict[str, Any]:
     alert = LegacySettings().alert
-    told = [a for a in alerts(given.instrument, given.books, given.trades) if a.score >= alert]
+    raised = [a for a in alerts(given.instrument, given.books, given.trades) if a.score >= alert]
     false = [a for a in alerts(flow.instrument, flow.books, flow.trades) if a.score >= alert]
     hours = (int(flow.books.ts[-1]) - int(flow.books.ts[0])) / 3.6e12
-    ts = np.array([a.ts for a in told], np.int64)
-    side = np.array([a.side for a in told], np.int64)
+    ts = np.array([a.ts for a in raised], np.int64)
+    side = np.array([a.side for a in raised], np.int64)
     found = {e for e in hits(ts, side, truth).tolist() if e != NONE}
     false_rows = kept(
         np.array([a.ts for a in false], np.int64),

@@ -71,7 +71,7 @@ class Flow(NamedTuple):
     trades: TradeStream
 
     def cut(self, ts: int) -> tuple["Flow", "Flow"]:
-        """What came before the first message at or after a time (ns UTC), and the rest."""
+        """The part before the first message at or after a time (ns UTC), and the rest."""
         books = self.books
         k = int(np.searchsorted(np.maximum.accumulate(books.ts), ts))
         rows = int(books.end[k - 1]) if k else 0

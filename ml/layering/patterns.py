@@ -65,7 +65,7 @@ def write(folder: Path, dataset: pl.DataFrame) -> int:
         part.write_parquet(sink, compression="snappy")
         write_bytes(folder / name, sink.getvalue())
     labels = rows["is_true_layering"].drop_nulls()
-    told: dict[str, object] = {
+    document: dict[str, object] = {
         "total_collected": rows.height,
         "total_labeled": len(labels),
         "total_saved": rows.height,
@@ -74,7 +74,7 @@ def write(folder: Path, dataset: pl.DataFrame) -> int:
         "written_by": OURS,
         "files": sorted(files),
     }
-    write_text(statistics, json.dumps(told, indent=1, sort_keys=True))
+    write_text(statistics, json.dumps(document, indent=1, sort_keys=True))
     for name in set(before.get("files", ())) - set(files):
         (folder / name).unlink(missing_ok=True)
     return len(files)

@@ -117,8 +117,8 @@ def summary(found: pl.DataFrame) -> dict[str, dict[str, Any]]:
         return {}
     labels = found["label"].to_numpy().astype(np.int64)
     limit = found["needed"].to_numpy()
-    told = {"model": scores(labels, found["probability"].to_numpy(), found["says"].to_numpy())}
+    found_scores = {"model": scores(labels, found["probability"].to_numpy(), found["says"].to_numpy())}
     for name in FAMILIES:
-        told[name] = scores(labels, found[name].to_numpy(), found[name].to_numpy() >= limit)
+        found_scores[name] = scores(labels, found[name].to_numpy(), found[name].to_numpy() >= limit)
     detector = found["score"].to_numpy()
-    return told | {"detector": scores(labels, detector, np.ones(len(labels), bool))}
+    return found_scores | {"detector": scores(labels, detector, np.ones(len(labels), bool))}

@@ -45,9 +45,9 @@ def reliability(bins: Sequence[tuple[float, float, int]]) -> bytes:
 def recall(simulated: dict[str, Any]) -> bytes:
     """Recall by size of a layer at each budget of false alarms, as `ml.layering.benchmark` gives it."""
     figure, axes = empty(6, 3.4)
-    for budget, told in simulated["budgets"].items():
-        sizes = sorted(told["recall"], key=float)
-        shares = [told["recall"][size] for size in sizes]
+    for budget, figures in simulated["budgets"].items():
+        sizes = sorted(figures["recall"], key=float)
+        shares = [figures["recall"][size] for size in sizes]
         axes.plot([float(size) for size in sizes], shares, marker="o", markersize=3, label=f"{budget} an hour")
     axes.axhline(simulated["legacy_rule"]["recall"], color="grey", linestyle=":", label="legacy rule")
     axes.legend(fontsize=7, loc="lower right")

@@ -96,10 +96,10 @@ def decide(
     registry = registry.of(experiment.name)
     registry.reconcile()
     champion = registry.champion()
-    panel_entry, told = (_stored(root, table, experiment) for table in ("dataset_panel", "fold_predictions"))
+    panel_entry, predictions = (_stored(root, table, experiment) for table in ("dataset_panel", "fold_predictions"))
     model = load(root.model(candidate.model_id)) if candidate.model_id else None
     answers = _data_gates(root, evidence, panel_entry)
-    judged = _model_gates(root, configuration, registry, evidence, model, told) if model else None
+    judged = _model_gates(root, configuration, registry, evidence, model, predictions) if model else None
     answers += judged or gates.no_candidate(panel_entry.sha256)
     found = registry.life()
     decision, why = life.after_gates(gates.decide(answers), candidate.model_id, found)
@@ -126,7 +126,7 @@ def decide(
         "overfitting": returns.search_overfitting(evidence.tuned.trials) if evidence.tuned else None,
         "lineage_trials": lineage.trials(root, evidence.panel, evidence.tuned) if evidence.tuned else 0,
         "baseline": evidence.tuned.baseline if evidence.tuned else None,
-        "predictions_sha256": told.sha256,
+        "predictions_sha256": predictions.sha256,
         "backtest_sha256": _digest(asdict(evidence.backtest)),
         "canaries": [asdict(canary) for canary in evidence.canaries],
         "parity": asdict(evidence.parity),
@@ -155,13 +155,18 @@ def _data_gates(root: DataRoot, evidence: Evidence, panel: Entry) -> list[Gate]:
 
 
 def _model_gates(
-    root: DataRoot, configuration: Config, registry: Registry, evidence: Evidence, model: TrainedModel, told: Entry
+    root: DataRoot,
+    configuration: Config,
+    registry: Registry,
+    evidence: Evidence,
+    model: TrainedModel,
+    predictions: Entry,
 ) -> list[Gate]:
     instrument_id, samples = verdict.serving_samples(root, evidence.panel.sources)
     measured = latency.measure(model, samples, configuration.instrument(instrument_id))
     differing = _reload_differences(root, evidence.experiment, model)
-    judged = _gates_on_predictions(root, registry, evidence, model, told)
-    fault = _fault(root, told)
+    judged = _gates_on_predictions(root, registry, evidence, model, predictions)
+    fault = _fault(root, predictions)
     return [
         *(gates.without_input(judged, fault) if fault else judged),
         gates.latency(measured.processor_ms, measured.wall_ms, model.id),
@@ -170,9 +175,9 @@ def _model_gates(
 
 
 def _gates_on_predictions(
-    root: DataRoot, registry: Registry, evidence: Evidence, model: TrainedModel, told: Entry
+    root: DataRoot, registry: Registry, evidence: Evidence, model: TrainedModel, predictions: Entry
 ) -> list[Gate]:
-    experiment, source = evidence.experiment, told.sha256
+    experiment, source = evidence.experiment, predictions.sha256
     tuned = evidence.tuned
     assert tuned  # noqa: S101 - a candidate was tuned
     test, sealed = (evidence.predictions.filter(pl.col("part") == part) for part in ("test", "sealed"))

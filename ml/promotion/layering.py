@@ -80,7 +80,7 @@ def decide(root: DataRoot, configuration: Config, registry: Registry, evidence: 
     """
     registry = registry.of(LAYERING_MODEL)
     registry.reconcile()
-    data, told = stored(root, DATASET.name), stored(root, PREDICTIONS.name)
+    data, predictions = stored(root, DATASET.name), stored(root, PREDICTIONS.name)
     candidate = evidence.candidate
     if candidate.dataset_id != data.sha256:
         raise DatasetError(
@@ -92,7 +92,7 @@ def decide(root: DataRoot, configuration: Config, registry: Registry, evidence: 
     found = gates.canaries(rows) if model else []
     asked = [gates.labels(evidence.dataset, data.sha256)]
     asked += (
-        _model_gates(registry, evidence, model, found, told.sha256, configuration.layering.budget)
+        _model_gates(registry, evidence, model, found, predictions.sha256, configuration.layering.budget)
         if model
         else gates.no_model(data.sha256)
     )
@@ -102,7 +102,7 @@ def decide(root: DataRoot, configuration: Config, registry: Registry, evidence: 
         "champion_before": registry.champion(),
         "approver": "gates",
         "dataset_sha256": data.sha256,
-        "predictions_sha256": told.sha256,
+        "predictions_sha256": predictions.sha256,
         "split": {"first_share": FIRST_SHARE, "n_splits": N_SPLITS, "embargo_ns": EMBARGO_NS},
         "plan": asdict(configuration.layering),
         "code_version": code_version(LAYERING),
@@ -171,8 +171,8 @@ def _log(
     values = {gate["name"]: gate["value"] for gate in content["gates"] if gate["value"] is not None}
     values |= {
         f"{kind}_{name}": value
-        for kind, told in content["scores"].items()
-        for name, value in told.items()
+        for kind, scores in content["scores"].items()
+        for name, value in scores.items()
         if isinstance(value, float)
     }
     card = model.card

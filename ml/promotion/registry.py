@@ -270,7 +270,7 @@ class Registry:
                     f"Model {step.model_id} of {self.name} is no longer beside the champion in the stage that the "
                     f"decision {step.decision} saw (now {found.beside or 'nobody'}, {found.stage}). Decide again."
                 )
-            target = self._by_model(step.model_id)
+            target = self.version_of(step.model_id)
             if step.decision in ("split", *decisions.TAKES_OVER):
                 self._tried(target)
             return self._put_into_force(self._record(step.decision, target, seen, who, step.why, evidence))
@@ -362,19 +362,11 @@ class Registry:
 
     def history(self) -> list[Change]:
         """The journal with what its records say, oldest first."""
-        return list(self._history())
+        return list(changes(self.root, self.name))
 
     def life(self) -> Life:
         """Who serves, who is beside it, and in which stage, by the journal."""
-        return life.of(self._history())
-
-    def version_of(self, model_id: str) -> Version:
-        """The version of a model.
-
-        Raises:
-            RegistryError: it is not registered.
-        """
-        return self._by_model(model_id)
+        return life.of(changes(self.root, self.name))
 
     def names(self) -> list[str]:
         """All names of the registry: experiments on whose models something was decided, and the default one."""
@@ -433,7 +425,7 @@ class Registry:
             ModelRefused: its files are not those that were registered, or it was made for other features or by other
                 code than what runs here.
         """
-        model = self._load(self._by_model(model_id).version)
+        model = self._load(self.version_of(model_id).version)
         kind_of(self.name).fits(model)
         return model
 
@@ -599,16 +591,18 @@ class Registry:
         available = ", ".join(one.version for one in found) or "none"
         raise RegistryError(f"{self.name} has no version {number}. Available: {available}.")
 
-    def _by_model(self, model_id: str) -> Version:
+    def version_of(self, model_id: str) -> Version:
+        """The version of a model.
+
+        Raises:
+            RegistryError: it is not registered.
+        """
         for one in self.versions():
             if one.model_id == model_id:
                 return one
         raise RegistryError(
             f"Model {model_id} of {self.name} is not registered. Run the pipeline, or restore mlflow.db."
         )
-
-    def _history(self) -> Iterator[Change]:
-        return changes(self.root, self.name)
 
     def _retired(self) -> set[str]:
         lines = [line for line in decisions.journal(self.root, self.name) if line.decision == "retire"]

@@ -1,6 +1,6 @@
 """Stored feature rows as a live runner meets them: one by one, in order of time, unknown values with their reason.
 
-Here: rows of `training_features` with all features, why some are null, and what came of them.
+Here: rows of `training_features` with all features, why some are null, and their labels.
 Not here: who serves them (`ml.promotion.rollout`), how they were computed (`ml.features`).
 """
 

@@ -35,7 +35,7 @@ LATENCY_EVERY = 60
 
 
 class Label(NamedTuple):
-    """What came of a row: its class (0, 1, 2), and when that is known, ns UTC."""
+    """The class of a row (0, 1, 2), and when it becomes known, ns UTC."""
 
     direction: int
     known_at: int
@@ -122,7 +122,7 @@ class Rollout:
             ts: of the row, ns UTC.
             values: all features f64.
             withheld: why some columns of it are unknown, None if they are known.
-            label: what came of it, if that is known already.
+            label: its class, if that is known already.
         """
         self.now = max(self.now, ts)
         if not self.replay:
@@ -164,7 +164,7 @@ class Rollout:
     def look(self) -> None:
         """Compare both models on the rows whose labels are known, and take the step that follows."""
         self._due = self._next(self.now)
-        if not self.replay:  # the stored days know what came; here only a watch can end
+        if not self.replay:  # labels come with the stored days; here only a watch can end
             if life.at_time(self.life, self.plan, self.now) != self.life:
                 self.refresh()
             return

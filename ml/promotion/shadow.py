@@ -5,8 +5,7 @@ Not here: looks at a running challenge (`ml.promotion.comparison`), rows one by 
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -36,10 +35,6 @@ class Compared:
     second: float
     discordance: float
     look: Look
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
 
 
 def scores(

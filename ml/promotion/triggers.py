@@ -3,15 +3,14 @@
 Here: the facts of an experiment on stored data, and the trigger that follows.
 Not here: the clock and the hand (`pipelines.schedules`, the job `learn`), starting runs (`pipelines.sensors`).
 
-What a champion served is what it says of the stored rows: live and stored features are equal bit for bit, so that its
-answers are recomputed from the feature store together with what came of them.
+A champion's answers are recomputed from the stored rows, beside their labels: live and stored features are equal bit
+for bit, so that these are the answers that it served.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,8 +18,8 @@ import polars as pl
 from ml.core.config import RetrainingPlan
 from ml.core.errors import DatasetError
 from ml.core.paths import DataRoot, partition_of
-from ml.core.time import DAY_NS
-from ml.evaluation.gates import BLOCK_NS
+from ml.core.time import DAY_NS, SECOND
+from ml.evaluation import ab_test
 from ml.learning.dataset import PanelRecord, Selection
 from ml.learning.experiment import Experiment
 from ml.learning.metrics import bootstrap_difference, macro_accuracy
@@ -31,7 +30,6 @@ from ml.storage.parquet import Stored
 
 REFERENCE = "mean_test"
 """Metric of a candidate's MLflow run: its macro-accuracy on rows after its training, mean over folds."""
-MIN_BLOCKS = 10
 
 
 @dataclass(frozen=True)
@@ -115,22 +113,20 @@ def performance(root: DataRoot, experiment: Experiment, registry: Registry, plan
         return _unknown(champion, 0, "no stored row is later than its training")
     last = int(rows["ts"].max())  # type: ignore[arg-type]
     rows = rows.filter(pl.col("ts") > last - plan.recent_days * DAY_NS)
-    span = (last - int(rows["ts"].min())) // BLOCK_NS  # type: ignore[arg-type]
-    if REFERENCE not in metrics or span < MIN_BLOCKS:
-        why = (
-            "its run has no score of its folds" if REFERENCE not in metrics else f"{span} blocks of 10 min are too few"
-        )
-        return _unknown(champion, rows.height, why)
     direction, predicted, ts = (rows[name].to_numpy() for name in ("direction", "champion", "ts"))
-    draws = bootstrap_difference(direction, predicted, np.full(len(ts), -1), ts, BLOCK_NS)
+    block = ab_test.block_ns(experiment.horizon)
+    blocks = ab_test.block_count(ts, block)
+    if REFERENCE not in metrics:
+        return _unknown(champion, rows.height, "its run has no score of its folds")
+    if blocks < ab_test.MIN_BLOCKS:
+        return _unknown(
+            champion, rows.height, f"{blocks} blocks of {block // SECOND} s, {ab_test.MIN_BLOCKS} are needed"
+        )
+    nobody = np.full(len(ts), -1)  # is never right: the difference is the accuracy itself
+    draws = bootstrap_difference(direction, predicted, nobody, ts, block)
     lower, upper = (float(q) for q in np.quantile(draws, [0.025, 0.975]))
     recent, reference = macro_accuracy(direction, predicted), float(metrics[REFERENCE])
     return Performance(champion, reference, recent, lower, upper, 1 - recent / reference, rows.height, "")
-
-
-def as_dict(found: Performance) -> dict[str, Any]:
-    """As it is stored."""
-    return asdict(found)
 
 
 def _unknown(champion: str | None, rows: int, why: str) -> Performance:

@@ -113,8 +113,8 @@ def plant_file(
         tables.append(overlay.truth(episodes, name, seed))
         instruments[name] = found.instrument
     if not tables:
-        told = "; ".join(refused) or "it holds no instrument"
-        raise CaptureError(f"{source.name}: nothing can be planted ({told}). Name a capture of books and trades.")
+        why = "; ".join(refused) or "it holds no instrument"
+        raise CaptureError(f"{source.name}: nothing can be planted ({why}). Name a capture of books and trades.")
     (_write_table if source.suffix == ".parquet" else _write_lines)(source, target, changes)
     return Planted(pl.concat(tables), instruments)
 

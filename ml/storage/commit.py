@@ -71,8 +71,8 @@ def publish(root: DataRoot, table: str, path: Path, rows: pl.DataFrame | Parts, 
             entry = entry_of(root, path, staged, content, code_version)
             with writer(root, table):
                 finish_replacing(root, table)
-                entries = manifest(root, table).get(entry.path)
-                if entries == entry and path.exists() and sha256_file(path) == entry.sha256:
+                known = manifest(root, table).get(entry.path)
+                if known == entry and path.exists() and sha256_file(path) == entry.sha256:
                     return entry  # the same bytes stand there already: readers need not notice
                 _put(root, table, staged, path, entry)
     except OSError as error:

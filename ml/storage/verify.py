@@ -83,8 +83,8 @@ def _fault(root: DataRoot, entry: commit.Entry) -> Fault | None:
         return Fault("damaged", entry.path, str(error.__cause__), RESTORE)
     wrong = [name for name, value in vars(entry).items() if value != getattr(found, name)]
     if wrong:
-        told = ", ".join(f"{name} {getattr(found, name)} instead of {getattr(entry, name)}" for name in wrong)
-        return Fault("mislisted", entry.path, f"it has {told}", RESTORE)
+        differences = ", ".join(f"{name} {getattr(found, name)} instead of {getattr(entry, name)}" for name in wrong)
+        return Fault("mislisted", entry.path, f"it has {differences}", RESTORE)
     return None
 
 

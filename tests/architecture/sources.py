@@ -24,11 +24,11 @@ def functions(tree: ast.AST) -> list[ast.FunctionDef]:
 @cache
 def tracked() -> list[Path]:
     """The text files that the project keeps, or would keep: tracked, and new ones that git does not ignore."""
-    configuration = subprocess.run(
+    answer = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=PROJECT,
         capture_output=True,
         text=True,
         check=True,
     )
-    return [path for name in configuration.stdout.splitlines() if (path := PROJECT / name).is_file()]
+    return [path for name in answer.stdout.splitlines() if (path := PROJECT / name).is_file()]

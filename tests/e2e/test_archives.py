@@ -60,8 +60,8 @@ def imported(market, tmp_path_factory) -> DataRoot:
         for path in (market / folder).iterdir():
             (root.captures / path.name).symlink_to(path)
     chain = chain_of(root.captures)
-    configuration = tuple(infer_instrument(chain, instrument) for instrument in chain.instruments())
-    write_text(root.config, render(Config(root.captures, date(2018, 4, 17), date(2025, 3, 4), configuration)))
+    instruments = tuple(infer_instrument(chain, instrument) for instrument in chain.instruments())
+    write_text(root.config, render(Config(root.captures, date(2018, 4, 17), date(2025, 3, 4), instruments)))
     environment = os.environ | {"LOBFORGE_DATA_ROOT": str(root.root), "POLARS_MAX_THREADS": "2"}
     command = [sys.executable, "-c", RUN, *map("|".join, PARTITIONS)]
     done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)

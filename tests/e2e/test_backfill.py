@@ -48,11 +48,11 @@ def backfilled(root, folder, days):
     for path in folder.iterdir():
         (root.captures / path.name).symlink_to(path)
     chain = chain_of(root.captures)
-    configuration = tuple(infer_instrument(chain, instrument) for instrument in chain.instruments())
+    instruments = tuple(infer_instrument(chain, instrument) for instrument in chain.instruments())
     first = date.fromisoformat(days[0])
     last = date.fromisoformat(days[-1])
-    write_text(root.config, render(Config(root.captures, first, last, configuration)))
-    keys = [f"{day}|{instrument.id}" for day in days for instrument in configuration]
+    write_text(root.config, render(Config(root.captures, first, last, instruments)))
+    keys = [f"{day}|{instrument.id}" for day in days for instrument in instruments]
     told = root.root / "told.json"
     command = [sys.executable, "-m", "tests.e2e.backfill", str(told), *keys]
     environment = os.environ | {"LOBFORGE_DATA_ROOT": str(root.root)}

@@ -61,9 +61,9 @@ def prove(root: DataRoot, emulator: Emulator, runs: list[tuple[int, int]]) -> No
     sweep(root, [TABLE])
     assert sweep(root, [TABLE]) == [], "one sweep was not enough"
     assert [*(root.staging / TABLE).glob("*")] == []
-    configuration = commit.manifest(root, TABLE)
-    assert {root.root / name for name in configuration} == set(root.captures.glob("*.parquet"))
-    assert all(commit.sha256_file(root.root / name) == entry.sha256 for name, entry in configuration.items())
+    entries = commit.manifest(root, TABLE)
+    assert {root.root / name for name in entries} == set(root.captures.glob("*.parquet"))
+    assert all(commit.sha256_file(root.root / name) == entry.sha256 for name, entry in entries.items())
     ends = [begun for begun, _ in runs[1:]] + [time.time_ns()]
     dialled = [(begun, end, taken) for (begun, taken), end in zip(runs, ends, strict=True) if taken >= 0]
     for (begun, end, taken), sent in zip(dialled, emulator.said.values(), strict=True):

@@ -61,10 +61,10 @@ def test_the_feature_store_relabelled(ingested, tmp_path):
     )
     make(root, "training_features")
     after = columns(path)
-    configuration = root.manifest("training_features").read_bytes()
+    known = root.manifest("training_features").read_bytes()
     assert {name for name in before if before[name] != after[name]} == {"direction_10s"}
     assert set(before) > set(SCHEMAS["future_labels"])
     inode = path.stat().st_ino
     make(root, "training_features")
-    assert (root.manifest("training_features").read_bytes(), path.stat().st_ino) == (configuration, inode)
+    assert (root.manifest("training_features").read_bytes(), path.stat().st_ino) == (known, inode)
     assert manifest(root, "training_features")[str(path.relative_to(root.root))].sha256 == commit.sha256_file(path)

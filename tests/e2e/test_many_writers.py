@@ -36,6 +36,6 @@ def test_fifty_instruments_of_two_processes_survive(root):
     assert [writer.communicate()[1] or writer.returncode for writer in writers] == [0, 0]
     rows = pl.scan_parquet(root.table("features")).group_by("date", "k").len().collect()
     assert (rows.height, set(rows["len"])) == (100, {2_000})
-    configuration = commit.manifest(root, "features")
-    assert len(configuration) == len(root.manifest("features").read_text().splitlines()) == 100
-    assert all(commit.sha256_file(root.root / name) == entry.sha256 for name, entry in configuration.items())
+    entries = commit.manifest(root, "features")
+    assert len(entries) == len(root.manifest("features").read_text().splitlines()) == 100
+    assert all(commit.sha256_file(root.root / name) == entry.sha256 for name, entry in entries.items())

@@ -117,8 +117,8 @@ class LogisticImbalance:
 
     def load(self, files: Mapping[str, bytes]) -> Linear:
         """The regression that was saved."""
-        told = json.loads(files["model.json"])
-        return Linear(tuple(told.pop("used")), **told)
+        document = json.loads(files["model.json"])
+        return Linear(tuple(document.pop("used")), **document)
 
     def search(self, trial: Any, options: NoOptions) -> NoOptions:
         """There is nothing to search for."""

@@ -71,8 +71,8 @@ class Trees:
 
     def save(self) -> dict[str, bytes]:
         """The trees as LightGBM's text, and what they were trained with as JSON."""
-        told = {"used": self.used, "priors": self.priors.tolist()}
-        return {"model.txt": self.booster.model_to_string().encode(), "model.json": json.dumps(told).encode()}
+        document = {"used": self.used, "priors": self.priors.tolist()}
+        return {"model.txt": self.booster.model_to_string().encode(), "model.json": json.dumps(document).encode()}
 
     def describe(self) -> dict[int, float]:
         """Each column's share of what all splits gained; 0 for all of a model without splits."""
@@ -104,9 +104,9 @@ class LightGBM:
         """The trees that were saved."""
         import lightgbm as lgb
 
-        told = json.loads(files["model.json"])
+        document = json.loads(files["model.json"])
         booster = lgb.Booster(model_str=files["model.txt"].decode())
-        return Trees(booster, tuple(told["used"]), np.array(told["priors"]))
+        return Trees(booster, tuple(document["used"]), np.array(document["priors"]))
 
     def search(self, trial: Any, options: Options) -> Options:
         """Small trees on many rows: neighbouring labels overlap, so the rows hold far less than they count."""

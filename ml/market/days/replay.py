@@ -41,13 +41,13 @@ def inspect(paths: Sequence[Path], tell: Callable[[str], None] = lambda _: None)
     found: dict[str, tuple[Path, list[Line]]] = {}
     preparing = Thread(target=_prepare)
 
-    def told(path: Path, count: int) -> None:
+    def scanned(path: Path, count: int) -> None:
         if preparing.ident is None:  # not before something is read: it delays the end of the process
             preparing.start()
         tell(f"{path.name}: {count:,} frames read")
 
     def index(path: Path) -> FileIndex:
-        summary, lines = scan(path, partial(told, path))
+        summary, lines = scan(path, partial(scanned, path))
         found[summary.sha256] = (path, lines)
         return summary
 

@@ -201,8 +201,8 @@ class Decoder:
             self.continuity.doubted |= reason in OF_LINES and self.continuity.last_id not in (None, NO_ID)
             events = self._lose_unseen()
         if doc.get("trades", books) and not events and self.clock.watermark:
-            told = reason if reason in END_REASONS else "bad_frame"
-            events.append(self._lost_trades(_missing(told), 0))
+            ended = reason if reason in END_REASONS else "bad_frame"
+            events.append(self._lost_trades(_missing(ended), 0))
         return events
 
     def _lost_trades(self, broken: Step, late: int) -> BookEvent:

@@ -276,9 +276,13 @@ def _unreadable(files: list[tuple[Path, FileIndex]]) -> str:
     """Why there is nothing to read, in the words in which a readable chain tells of such files."""
     if not files:
         return "No capture file was given. Name capture files, or directories that contain them."
-    told = [f"{path.name}: {index.refused() or 'no frame of a supported venue'}" for path, index in files[:MOST_TOLD]]
+    reasons = [
+        f"{path.name}: {index.refused() or 'no frame of a supported venue'}" for path, index in files[:MOST_TOLD]
+    ]
     further = [f"and {len(files) - MOST_TOLD} further files"] if len(files) > MOST_TOLD else []
-    return f"Nothing can be read from {len(files)} capture file{'s' * (len(files) > 1)}. {'; '.join(told + further)}."
+    return (
+        f"Nothing can be read from {len(files)} capture file{'s' * (len(files) > 1)}. {'; '.join(reasons + further)}."
+    )
 
 
 def _file_runs(

@@ -18,9 +18,9 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "features.json").re
 def test_every_set_with_its_columns(capsys):
     """Name, hash and the columns in order, against the schema."""
     assert lobforge("features", "list", "--json") == 0
-    configuration = json.loads(capsys.readouterr().out)
-    jsonschema.validate(configuration, SCHEMA)
-    found = {s["name"]: (s["hash"], [c["id"] for c in s["columns"]]) for s in configuration["sets"]}
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.validate(document, SCHEMA)
+    found = {s["name"]: (s["hash"], [c["id"] for c in s["columns"]]) for s in document["sets"]}
     samples = {name: (chosen.hash, chosen.columns) for name, chosen in (SETS | LEGACY_SETS).items()}
     assert found == samples | {UNIFIED.name: (UNIFIED.hash, UNIFIED.names)}
 

@@ -1,6 +1,7 @@
 """Retraining by stored data: each trigger once, one training at a time, none lost and none doubled."""
 
 import json
+from dataclasses import asdict
 from datetime import date, timedelta
 from uuid import uuid4
 
@@ -162,7 +163,7 @@ def test_a_drop_of_five_percent_that_is_no_chance_trains(trained_once, instance,
     store(trained_once, 2)
     drop = None if recent is None else 1 - recent / 0.45
     found = Performance("m", 0.45, recent, recent, upper, drop, 9_000, "")
-    write_text(trained_once.document("performance_report"), json.dumps(triggers.as_dict(found)))
+    write_text(trained_once.document("performance_report"), json.dumps(asdict(found)))
     assert isinstance(tick(trained_once, instance), list) == asked
 
 
@@ -176,16 +177,16 @@ def test_an_experiment_that_was_never_trained_waits_for_a_person(root, instance)
 def test_performance_is_that_of_the_stored_days(root):
     """The champion's answers on rows after its training, with an interval around them; else why it is unknown."""
     write_text(root.config, render(Config(root.captures, FIRST, FIRST, (INSTRUMENT,))))
-    configuration = experiment.load(root)[DEFAULT_EXPERIMENT]
+    wanted = experiment.load(root)[DEFAULT_EXPERIMENT]
     registry = Registry(root)
-    assert triggers.performance(root, configuration, registry, PLAN).unknown == "nothing was promoted"
+    assert triggers.performance(root, wanted, registry, PLAN).unknown == "nothing was promoted"
     publish(root, FEATURE_GROUP, root.partition(FEATURE_GROUP, "2025-03-03", INSTRUMENT.id), stored(4), "")
     for number, reference in enumerate((0.5, None), start=1):
         model = trained(0.6, seed=number)
         model.save(root.model(model.id))
         registry.register(root.model(model.id), {}, {REFERENCE: reference} if reference else {}, {}, {})
         registry.promote(str(number), registry.champion(), "ann", "", override=True)
-        found = triggers.performance(root, configuration, registry, config.load(root).retraining)
+        found = triggers.performance(root, wanted, registry, config.load(root).retraining)
         if reference:
             assert found.lower < found.recent < found.upper
             assert found.drop == pytest.approx(1 - found.recent / reference)

@@ -88,9 +88,9 @@ def whole_tables(root, told):
 
 def agree(root):
     """Whether tree and manifest say the same."""
-    configuration = commit.manifest(root, TABLE)
+    entries = commit.manifest(root, TABLE)
     standing = {str(path.relative_to(root.root)): path for path in root.table(TABLE).rglob("*.parquet")}
-    return {path: entry.sha256 for path, entry in configuration.items()} == {
+    return {path: entry.sha256 for path, entry in entries.items()} == {
         name: commit.entry_of(root, path, path, content_of(path), "").sha256 for name, path in standing.items()
     }
 

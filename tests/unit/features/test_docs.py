@@ -33,8 +33,8 @@ def test_the_predecessors_columns_stand_in_their_order():
 
 def test_sets_tell_all_that_their_hash_covers():
     """Each field of a feature, and its dtype."""
-    *configuration, _ = as_dicts()
-    for told, chosen in zip(configuration, [*SETS.values(), *LEGACY_SETS.values()], strict=True):
+    *sets, _ = as_dicts()
+    for told, chosen in zip(sets, [*SETS.values(), *LEGACY_SETS.values()], strict=True):
         assert (told["name"], told["hash"]) == (chosen.name, chosen.hash)
         fields = {"id", "family", "formula", "unit", "look_back", "needs", "undefined", "source", "trades", "dtype"}
         fields |= {"fault", "absent"} if chosen.name in LEGACY_SETS else set()

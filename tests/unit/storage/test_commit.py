@@ -69,11 +69,9 @@ def files(root):
 
 def agree(root):
     """Whether manifest and tree say the same."""
-    configuration = commit.manifest(root, "features")
-    assert set(configuration) == {
-        p.relative_to(root.root).as_posix() for p in root.table("features").rglob("*.parquet")
-    }
-    for name, entry in configuration.items():
+    entries = commit.manifest(root, "features")
+    assert set(entries) == {p.relative_to(root.root).as_posix() for p in root.table("features").rglob("*.parquet")}
+    for name, entry in entries.items():
         standing = root.root / name
         assert entry == commit.entry_of(root, standing, standing, content_of(standing), entry.code_version)
 

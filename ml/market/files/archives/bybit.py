@@ -122,9 +122,9 @@ def market(path: Path, topic: str) -> str:
     for part in reversed(path.parts[:-1]):
         if part in MARKETS:
             return f"bybit-{part}"
-    told = TOPIC.fullmatch(topic)
-    if told and told["depth"] == CONTRACT_DEPTH:
-        return bybit_contract(told["symbol"])
+    match = TOPIC.fullmatch(topic)
+    if match and match["depth"] == CONTRACT_DEPTH:
+        return bybit_contract(match["symbol"])
     raise FrameError(
         "wrong_venue",
         f"{path.name} may be of the linear or the spot market; move it into a folder named {' or '.join(MARKETS)}",
@@ -133,9 +133,9 @@ def market(path: Path, topic: str) -> str:
 
 def key(line: bytes) -> Key:
     """By what a line of an order book file is ordered: the engine's time."""
-    told = ENGINE_TIME.search(line) or SEND_TIME.search(line)
+    match = ENGINE_TIME.search(line) or SEND_TIME.search(line)
     try:
-        return Key(stamp_ns(int(told[1]))) if told else Key()
+        return Key(stamp_ns(int(match[1]))) if match else Key()
     except FrameError:
         return Key()
 

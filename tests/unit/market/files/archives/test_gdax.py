@@ -144,8 +144,8 @@ def test_the_recorded_raw_messages_are_all_there(market):
     assert len(docs(path)) == 18_353
     found = inspect([path])["instruments"]["coinbase-spot.BTC-USD"]
     assert (found["book_messages"], found["trades"], found["gaps"], found["crossed"]) == (18_093, 256, [], 0)
-    configuration = infer_instrument(chain_of(path), "coinbase-spot.BTC-USD")
-    assert (configuration.price_decimals, configuration.tick, configuration.size_decimals, configuration.lot) == (
+    instrument = infer_instrument(chain_of(path), "coinbase-spot.BTC-USD")
+    assert (instrument.price_decimals, instrument.tick, instrument.size_decimals, instrument.lot) == (
         2,
         1,
         8,
