@@ -1,7 +1,8 @@
 """Is one model better than another on the same rows? A paired block test that may be looked at while data come in.
 
-Here: the loss of both models row by row, the design of a test with the data that it needs, and one look at it.
-Not here: which rows two models answered (`live`, `ml.promotion`), the gates of a candidate (`ml.evaluation.gates`).
+Here: the design of a test with the data that it needs, and one look at it.
+Not here: the rows that two models answered, and their losses (`ml.promotion.comparison`), the gates of a candidate
+(`ml.evaluation.gates`).
 
 Neighbouring labels overlap and errors are autocorrelated, so rows are not independent: the standard error comes from a
 moving-block bootstrap (Kuensch 1989) over blocks of max(10 horizons, 600 s), all instruments of a block together.
@@ -17,8 +18,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from ml.core.errors import DatasetError
-from ml.core.time import SECOND, text_of
+from ml.core.time import SECOND
 
 Verdict = Literal["promote", "refuse", "insufficient"]
 
@@ -126,51 +126,11 @@ def block_ns(horizon: int) -> int:
     return max(BLOCK_HORIZONS * horizon, MIN_BLOCK_S) * SECOND
 
 
-def zero_one(direction: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Loss f64 of each row: 1 where the class is wrong."""
-    return (direction != predicted).astype(np.float64)
-
-
-def negative_log(direction: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Loss f64 of each row: -ln of the probability (f64, n x 3) of what happened, which counts as 1e-9 at least."""
-    return -np.log(np.maximum(probabilities[np.arange(len(direction)), direction], 1e-9))
-
-
-def paired(champion: pl.DataFrame, challenger: pl.DataFrame) -> pl.DataFrame:
-    """Both losses side by side: instrument, ts (i64 ns), champion_loss, challenger_loss, in order of time.
-
-    Args:
-        champion: instrument, ts, loss of each row that it answered.
-        challenger: the same of the other model.
-
-    Raises:
-        DatasetError: a row was answered by one of them only, or twice.
-    """
-    key = ["instrument", "ts"]
-    sides = {"champion": champion, "challenger": challenger}
-    for name, rows in sides.items():
-        twice = rows.filter(pl.struct(key).is_duplicated())
-        if twice.height:
-            raise DatasetError(
-                f"{twice.height} of {rows.height} rows of the {name} share instrument and time "
-                f"(first: {_first(twice)}). Keep one answer per row."
-            )
-    for name, other in (("champion", "challenger"), ("challenger", "champion")):
-        alone = sides[name].join(sides[other], on=key, how="anti")
-        if alone.height:
-            raise DatasetError(
-                f"{alone.height} of {sides[name].height} rows were answered by the {name} alone "
-                f"(first: {_first(alone)}). Compare the rows that both answered."
-            )
-    losses = [rows.select(*key, pl.col("loss").alias(f"{name}_loss")) for name, rows in sides.items()]
-    return losses[0].join(losses[1], on=key).sort("ts", "instrument")
-
-
 def look(rows: pl.DataFrame, design: Design, earlier: Sequence[float] = ()) -> Look:
     """Judge the challenger on the rows so far.
 
     Args:
-        rows: instrument, ts (i64 ns), champion_loss, challenger_loss (f64), in any order (`paired`).
+        rows: instrument, ts (i64 ns), champion_loss, challenger_loss (f64), in any order.
         design: of the test.
         earlier: `fraction` of each earlier look that had bounds, in order.
 
@@ -320,8 +280,3 @@ def _outcome(lower: float, upper: float, fraction: float, effect: float) -> Verd
 
 def _points(gain: float) -> str:
     return f"{100 * gain:+.1f} pp"
-
-
-def _first(rows: pl.DataFrame) -> str:
-    instrument, ts = rows.sort("ts", "instrument").select("instrument", "ts").row(0)
-    return f"{instrument} {text_of(ts)}"

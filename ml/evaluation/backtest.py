@@ -217,13 +217,6 @@ def resting_times(decisions: Decisions, how: Execution) -> tuple[np.ndarray, np.
     return arrival, np.minimum(arrival + how.patience, decisions.leave - how.response)
 
 
-def net_of(fills: pl.DataFrame, how: Execution) -> float:
-    """What fills earned after fees, in units of price x size; the position that they leave counts as worth nothing."""
-    notional = pl.col("price") * pl.col("size")
-    fee = pl.when("maker").then(how.maker_fee).otherwise(how.taker_fee)
-    return fills.select((-pl.col("side") * notional - fee * notional).sum()).item()
-
-
 def recharged(trades: pl.DataFrame, taker_fee: float) -> pl.DataFrame:
     """Round trips of takers as another fee would have left them: `net` as a fraction of the entry's notional."""
     turnover = pl.col("entry_notional") + pl.col("exit_notional")

@@ -51,11 +51,6 @@ class Sharpe:
             return f"not computed: {self.days} days, or none that differs"
         return f"{self.ratio:.1f} ({100 * CONFIDENCE:.0f} %: {self.lower:.1f} to {self.upper:.1f}, {self.days} days)"
 
-    @property
-    def decides(self) -> bool:
-        """Whether there are days enough for the ratio to count."""
-        return self.ratio is not None and self.days >= MIN_DAYS
-
 
 @dataclass(frozen=True)
 class Paired:

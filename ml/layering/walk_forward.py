@@ -17,8 +17,7 @@ from ml.layering.tables import PREDICTIONS
 from ml.market.book.layout import I64
 
 AT = (10, 50, 100)
-"""Most probable cues whose precision is told."""
-TOP = 10
+"""Most probable cues whose precision is reported."""
 BINS = 10
 
 

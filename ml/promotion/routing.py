@@ -9,8 +9,6 @@ depends on nothing but its arguments: a replay, a restart and a second process r
 
 import hashlib
 
-import numpy as np
-
 from ml.core.time import MINUTE
 
 BUCKET_NS = 10 * MINUTE
@@ -20,18 +18,6 @@ def to_challenger(instrument: str, ts: int, salt: str, share: float) -> bool:
     """Whether the challenger serves the row of an instrument at a time (ns UTC), for a share of 0 to 1."""
     digest = hashlib.sha256(f"{salt}|{instrument}|{ts // BUCKET_NS}".encode()).digest()
     return int.from_bytes(digest[:8], "big") < share * 2.0**64
-
-
-def arms(instrument: np.ndarray, ts: np.ndarray, salt: str, share: float) -> np.ndarray:
-    """The same for many rows: bool (n) of instruments (n) and times i64 (n), ns UTC."""
-    known: dict[tuple[str, int], bool] = {}
-    found = np.zeros(len(ts), bool)
-    for row, (name, bucket) in enumerate(zip(instrument.tolist(), (ts // BUCKET_NS).tolist(), strict=True)):
-        key = (name, bucket)
-        if key not in known:
-            known[key] = to_challenger(name, bucket * BUCKET_NS, salt, share)
-        found[row] = known[key]
-    return found
 
 
 def salt_of(salt: str, challenger: str) -> str:

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.core.errors import DatasetError
-from ml.core.time import HOUR, SECOND
+from ml.core.time import SECOND
 from ml.evaluation import ab_test
 from ml.evaluation.ab_test import Design
 from tests.oracles import ab_test as oracle
@@ -191,33 +190,6 @@ def test_a_clear_difference_ends_the_test_early(other, outcome):
     """Fifteen points within a day, looked at every two hours."""
     found = run(two_models(5, DAY_ROWS // EVERY, 0.45, other), DESIGN, 12)
     assert (found.outcome, found.symbol_days < 1.0) == (outcome, True)
-
-
-@given(st.integers(0, 1_000))
-def test_losses_are_those_of_the_definition(seed):
-    """One by one."""
-    rng = np.random.default_rng(seed)
-    direction = rng.integers(0, 3, 30).astype(np.int8)
-    p = rng.dirichlet([1, 1, 1], 30)
-    predicted = p.argmax(axis=1)
-    assert ab_test.zero_one(direction, predicted).tolist() == [
-        float(a != b) for a, b in zip(direction, predicted, strict=True)
-    ]
-    expected = [-np.log(row[k]) for row, k in zip(p, direction, strict=True)]
-    assert ab_test.negative_log(direction, p) == pytest.approx(expected)
-
-
-def test_both_models_must_have_answered_the_same_rows():
-    """Side by side in order of time; a row of one alone, or twice, is named."""
-    one = pl.DataFrame({"instrument": ["b", "a"], "ts": [2 * HOUR, HOUR], "loss": [1.0, 0.0]})
-    rows = ab_test.paired(one, one.with_columns(loss=pl.lit(0.5)).reverse())
-    assert rows.rows() == [("a", HOUR, 0.0, 0.5), ("b", 2 * HOUR, 1.0, 0.5)]
-    with pytest.raises(DatasetError, match=r"1 of 2 rows were answered by the champion alone \(first: b 1970-01-01 02"):
-        ab_test.paired(one, one.tail(1))
-    with pytest.raises(DatasetError, match=r"1 of 2 rows were answered by the challenger alone \(first: a"):
-        ab_test.paired(one.head(1), one)
-    with pytest.raises(DatasetError, match=r"2 of 2 rows of the challenger share .* Keep one"):
-        ab_test.paired(one, one.with_columns(instrument=pl.lit("a"), ts=pl.lit(HOUR)))
 
 
 def called_different(seed, design, rows, looks):

@@ -199,8 +199,8 @@ def test_without_a_candidate_every_question_about_it_is_insufficient(skilled):
     none = Candidate(None, evidence.panel.dataset_id)
     panel_of_few = replace(evidence.panel, label_spec=None)
     record = decide(root, LISTED, registry, replace(evidence, candidate=none, tuned=None, panel=panel_of_few))
-    assert [outcomes(record)[name] for name in gates.MODEL_BARS] == ["insufficient"] * 6
-    assert {gate["name"]: gate["threshold"] for gate in record["gates"]}.items() >= gates.MODEL_BARS.items()
+    assert [outcomes(record)[name] for name in gates.MODEL_THRESHOLDS] == ["insufficient"] * 6
+    assert {gate["name"]: gate["threshold"] for gate in record["gates"]}.items() >= gates.MODEL_THRESHOLDS.items()
     assert (record["decision"], record["candidate"], record["mlflow_run"]) == ("insufficient", None, None)
 
 
