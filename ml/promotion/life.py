@@ -156,7 +156,7 @@ def step(life: Life, plan: LifecyclePlan, now: int, outcome: Outcome, faults: Se
     hours = (now - life.since) / HOUR
     if life.stage is Stage.WATCH:
         if wrong:
-            return Step("rollback", life.beside, f"of the champion {life.champion}: {wrong}")
+            return Step("rollback", life.beside, f"the champion {life.champion} is withdrawn: {wrong}")
         if outcome == "worse":
             why = f"the champion {life.champion} loses more than allowed against the previous one"
             return Step("rollback", life.beside, why)

@@ -118,7 +118,7 @@ def test_a_fault_acts_at_once(stage, expected):
     """Whatever the comparison says, and the record says which fault."""
     for outcome in ("better", "undecided"):
         found = at(stage, 0, outcome, ["it failed", "it is slow"])
-        why = "of the champion a: " if stage is Stage.WATCH else ""
+        why = "the champion a is withdrawn: " if stage is Stage.WATCH else ""
         assert found == Step(expected, "b", f"{why}it failed; it is slow")
 
 
