@@ -9,7 +9,7 @@ is better by about five points. Everything after the training is decided by the 
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,8 @@ from ml.storage.durable import write_text
 from pipelines.setup import initialise
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from ml.labels.spec import LabelSpec
     from ml.learning.models.trained import TrainedModel
     from ml.learning.rows import Rows
@@ -98,7 +100,7 @@ class Broken:
         return self.model.directions(probabilities)
 
 
-def run(demo: LifecycleDemo, say: Any) -> dict[str, Any]:
+def run(demo: LifecycleDemo, say: Callable[[str], None]) -> dict[str, Any]:
     """The whole life; returns the report of `tests/schemas/lifecycle_demo.json`."""
     from ml.learning.experiment import DEFAULT
     from ml.promotion.registry import Registry
@@ -165,7 +167,7 @@ def _prepare(root: DataRoot, demo: LifecycleDemo) -> Iterable[str]:
     return initialise(root, configuration)
 
 
-def _market(root: DataRoot, demo: LifecycleDemo, say: Any) -> Any:
+def _market(root: DataRoot, demo: LifecycleDemo, say: Callable[[str], None]) -> "pl.DataFrame":
     """The stored `training_features` of the market; computed if nothing, or another market, is stored."""
     from ml.core.versions import outdated
     from ml.learning.simulated import training_features
@@ -194,7 +196,7 @@ def _code_version() -> str:
     return code_version(TRAINING_FEATURES)
 
 
-def _panel(frame: Any, until: int) -> "tuple[Rows, LabelSpec]":
+def _panel(frame: "pl.DataFrame", until: int) -> "tuple[Rows, LabelSpec]":
     """The rows to train on, whose labels are known by a time, and the label spec fitted on the first of them."""
     from ml.learning.dataset import build, first_block, spec_of
     from ml.learning.experiment import DEFAULT
@@ -263,7 +265,7 @@ def _replay(
     rows: "Iterable[StoredRow]",
     steps: "list[Taken]",
     events: list[dict[str, Any]],
-    say: Any,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Serve every row; break the champion some time after its promotion, and end some time after the rollback."""
     from ml.promotion.serving import Seat

@@ -101,7 +101,7 @@ def _figures(report: dict[str, Any]) -> Table:
     for name in ("figure", "value", "lower", "upper", "predecessors", "of"):
         table.add_column(name)
     for figure in report["figures"]:
-        values = [number(figure[name]) for name in ("value", "lower", "upper", "seeds")]
+        values = [number(figure[name]) for name in ("value", "lower", "upper", "claimed")]
         table.add_row(figure["name"], *values, figure["of"])
     return table
 

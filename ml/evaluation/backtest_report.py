@@ -14,12 +14,12 @@ from ml.evaluation.returns import Paired, Sharpe
 
 CANDIDATE = "candidate"
 NO_BLOCKS = Paired(0, None, None, None)
-SEEDS = {"macro-F1": 0.414, "win rate after fees": 0.466, "Sharpe ratio": 1.5}
+CLAIMED = {"macro-F1": 0.414, "win rate after fees": 0.466, "Sharpe ratio": 1.5}
 """What the predecessors claim, on candles of 15 minutes to 12 hours and without an interval."""
 
 
 class Outcome(StrEnum):
-    """What became of a decision."""
+    """How a decision ended."""
 
     DONE = "done"
     UNKNOWN_BOOK = "unknown_book"
@@ -55,7 +55,7 @@ class Figure:
     value: float | None
     lower: float | None
     upper: float | None
-    seeds: float
+    claimed: float
     of: str
 
 

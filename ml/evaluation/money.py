@@ -21,7 +21,7 @@ from ml.evaluation import ab_test, backtest, returns
 from ml.evaluation.backtest import FEES_BPS, LATENCIES_MS, Decisions, Result
 from ml.evaluation.backtest_report import (
     CANDIDATE,
-    SEEDS,
+    CLAIMED,
     BacktestReport,
     Execution,
     Figure,
@@ -110,7 +110,8 @@ def headline(test: pl.DataFrame, own: Traded, horizon: int) -> list[Figure]:
         (ratio.ratio, ratio.lower, ratio.upper, f"{ratio.days} UTC days, {returns.MIN_DAYS} decide"),
     ]
     return [
-        Figure(name, *values[:3], seeds, values[3]) for (name, seeds), values in zip(SEEDS.items(), named, strict=True)
+        Figure(name, *values[:3], claimed, values[3])
+        for (name, claimed), values in zip(CLAIMED.items(), named, strict=True)
     ]
 
 

@@ -54,7 +54,7 @@ def test_both_strategies_traded_the_test_rows(learned):
     assert own["marks"][0][0] <= test["ts"].min() < own["marks"][-1][0]
     sealed = predictions.filter(pl.col("part") == "sealed")
     assert own["marks"][-1][0] < sealed["ts"].max()
-    assert [figure["seeds"] for figure in report["figures"]] == [0.414, 0.466, 1.5]
+    assert [figure["claimed"] for figure in report["figures"]] == [0.414, 0.466, 1.5]
     for figure in report["figures"]:
         assert figure["value"] is None or figure["lower"] <= figure["value"] <= figure["upper"]
     for name in ("figures", "strategies", "curve", "against the rival"):
