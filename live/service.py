@@ -244,15 +244,17 @@ def _signals(root: DataRoot, options: Options, emit: Report) -> Callable[[str, d
     from ml.core import config
     from ml.layering import thresholds
     from ml.layering.detector import shipped_detector
+    from ml.learning import experiment
     from ml.promotion.registry import champion_of
 
     configuration = config.load(root)
     routed = router(root, configuration, DEFAULT_EXPERIMENT)
     of_cues = champion_of(root, LAYERING_MODEL)
+    pressure = experiment.named(root, DEFAULT_EXPERIMENT).feature_set.has_pressure
     runners = dict[str, Runner]()
     for instrument in (configuration.instrument(f"{options.venue}.{name}") for name in options.symbols):
         cues = shipped_detector(instrument, thresholds.of(root, instrument, configuration.layering.budget), of_cues)
-        runners[instrument.symbol] = Runner(instrument, None, store=root, cues=cues, router=routed)
+        runners[instrument.symbol] = Runner(instrument, None, store=root, cues=cues, router=routed, pressure=pressure)
     for runner in runners.values():
         runner.prepare()  # before the first connection: compiling would block it until it timed out
 

@@ -14,6 +14,7 @@ from ml.layering import clusters, layout
 from ml.layering.features import NAMES
 from ml.layering.layout import F64, Clusters
 from ml.market.attribution import layout as lot
+from ml.market.attribution import scale
 from ml.market.attribution.layout import State
 from ml.market.attribution.tracker import roomier, state_of
 from ml.market.book.layout import I64, BookStream, TradeStream, constant
@@ -129,7 +130,7 @@ class Finder:
 
     def seed(self, sizes: I64) -> None:
         """Take best sizes i64 (seconds, 2) of the time before the first event: S is known from the start."""
-        clusters.seed(self.memory, np.ascontiguousarray(sizes[-layout.SCALE_SECONDS :]))
+        scale.seed(self.memory.scale, np.ascontiguousarray(sizes[-scale.SECONDS :]))
 
     def unjudged(self) -> str | None:
         """Why no cue of an instrument can be given at all; None if cues can be."""
@@ -145,7 +146,7 @@ class Finder:
         if meta[lot.DEEPEST] < layout.FEWEST_LEVELS:
             return f"the book has {meta[lot.DEEPEST]} level per side: layers behind the best price are not shown"
         if self.hours == 0:
-            return f"the book was known for less than the {layout.SCALE_NEEDS} s that the size scale needs"
+            return f"the book was known for less than the {scale.NEEDS} s that the size scale needs"
         return None
 
     def take(self, log: EventLog) -> Found:

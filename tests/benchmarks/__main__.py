@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ml.core.settings import load
-from tests.benchmarks import alpha158, capture, day, demo, features, ingest, labels, panel, replay, startup
+from tests.benchmarks import alpha158, capture, day, demo, features, ingest, labels, layering, panel, replay, startup
 from tests.benchmarks.goals import (
     CANDLES,
     CAPTURE,
@@ -18,6 +18,7 @@ from tests.benchmarks.goals import (
     FEATURES,
     INGEST,
     LABELS,
+    LAYERING,
     LOAD,
     PANEL,
     READ,
@@ -57,6 +58,8 @@ def measurements(market: Path) -> list[Measurement]:
         Measurement("capture", CAPTURE, lambda: capture.beside_ccxt(market), "frames/s of processor"),
         Measurement("capture under load", LOAD, lambda: capture.under_load(market), ""),
         Measurement("a day", (), lambda: day.measure(market), ""),
+        Measurement("layering", LAYERING, lambda: layering.measure(market), ""),
+        Measurement("layering beside lobflow", (), layering.beside_lobflow, ""),
         Measurement("panel", PANEL, panel.measure, ""),
         Measurement("time to load", STARTUP, startup.measure, "s"),
         Measurement("demo", (), demo.measure, "s"),
@@ -146,6 +149,11 @@ NOTES = (
     "read back; whole processes with everything compiled before. Straight: `lobforge features make`, which writes",
     "features and labels alone, the same bytes. Goals on two cores: 25 s from .gz to features and labels, 8 s from",
     "stored events, 4 GB.",
+    "",
+    "Layering (`python -m tests.benchmarks.layering` alone): the recorded minutes of BTCUSDT 8 times over in memory, from",
+    "arrays to cues; each message and frame of trades of one copy alone; and 24 hours of copies from stored events, in a",
+    "process of its own. Time of the processor. The predecessor's rate is that of its own record, of snapshots. lobflow",
+    "0.1.0, in an environment of its own, sees the 20 best levels of the same simulated half hour four times a second.",
     "",
     "Panel: a year of made-up days of one instrument, written day by day, then LightGBM trained on all of its rows,",
     "20 rounds; peak memory is that of the process, mapped files included. At 1 s, 20 days: the panel is streamed to",
