@@ -65,7 +65,9 @@ class Counts:
         self.withheld: dict[str, int] = {}
 
     def take(self, row: dict[str, Any]) -> None:
-        """Count one row; a cue is neither."""
+        """Count one row; a cue is neither, and an early warning is not counted."""
+        if "warning" in row:
+            return
         if "cue" in row:
             self.cues += 1
             return
@@ -144,7 +146,7 @@ class Runner:
             yield from self.take(arrived.doc, arrived.frame.recv_ts)
 
     def take(self, doc: dict[str, Any], recv_ts: int) -> Iterator[dict[str, Any]]:
-        """The layering cues that one frame decides, and signals of the samples that it released."""
+        """The layering cues and early warnings that one frame decides, and signals of the samples that it released."""
         sampler = self.feed.sampler
         self.quarantined += len(self.feed.offer(doc, recv_ts))
         yield from self._cues
@@ -163,12 +165,17 @@ class Runner:
             self._done += 1
 
     def _watch(self, books: "BookStream", trades: "TradeStream") -> None:
-        from ml.layering.detector import shown
+        from ml.layering.detector import shown, shown_warning
 
         if self.pressure is not None:
             self.pressure.take(books, trades)
-        for cue in self.detector.take(books, trades) if self.detector is not None else ():
+        if self.detector is None:
+            return
+        for cue in self.detector.take(books, trades):
             self._cues.append({"instrument": self.instrument.id, "ts": cue.end, "cue": shown(cue, self.instrument)})
+        for one in self.detector.warnings():
+            warned = shown_warning(one, self.instrument)
+            self._cues.append({"instrument": self.instrument.id, "ts": one.ts, "warning": warned})
 
     def _signal(self, ts: int, recv_ts: int) -> dict[str, Any]:
         row: dict[str, Any] = {

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic, time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml.capture import plans
 from ml.capture.connections import Line, Venue
@@ -23,6 +23,9 @@ from ml.capture.resubscribe import Renewal
 from ml.capture.seal import Sealed
 from ml.core.errors import CaptureError, LobforgeError, VenueRefused
 from ml.core.paths import DEFAULT_EXPERIMENT, LAYERING_MODEL, DataRoot
+
+if TYPE_CHECKING:
+    from ml.layering.collected import CueFiles
 
 LOG = logging.getLogger(__name__)
 SNAPSHOT_AFTER = 1.0
@@ -74,7 +77,8 @@ class Capture:
         self.report = report
         self.venue = Venue(self.plan)
         self.watch = Watch(options.venue, self.symbols)
-        self.signals = _signals(root, options, emit) if emit is not None else None
+        self.cues: CueFiles | None = None
+        self.signals = self._signals(root, emit) if emit is not None else None
         self.signal_failure = ""
         self.files: list[Sealed] = []
         self.recorder = Recorder(root, options.venue, sealed=self.files.append)
@@ -108,6 +112,7 @@ class Capture:
         await asyncio.gather(waiting, *tasks, return_exceptions=True)
         await self.venue.close()
         await asyncio.to_thread(self.recorder.stop)
+        self._save_cues()
         for task in done - {waiting}:
             task.result()  # a task that ended by itself failed: say so
         self._stored()
@@ -134,6 +139,47 @@ class Capture:
             "slowest_ms": round(recorder.slowest_ms, 3),
             "signal_failure": self.signal_failure,
         }
+
+    def _signals(self, root: DataRoot, emit: Report) -> Callable[[str, dict[str, Any], int], None]:
+        """Feeds frames to one live runner per symbol, keeps the newest rows and the cues, and emits the signals."""
+        from live.router import router
+        from live.runner import Runner
+        from ml.core import config
+        from ml.layering import thresholds
+        from ml.layering.collected import CueFiles
+        from ml.layering.detector import shipped_detector
+        from ml.learning import experiment
+        from ml.promotion.registry import champion_of
+
+        configuration = config.load(root)
+        routed = router(root, configuration, DEFAULT_EXPERIMENT)
+        of_cues = champion_of(root, LAYERING_MODEL)
+        pressure = experiment.named(root, DEFAULT_EXPERIMENT).feature_set.has_pressure
+        runners = dict[str, Runner]()
+        for instrument in (configuration.instrument(f"{self.options.venue}.{name}") for name in self.options.symbols):
+            cues = shipped_detector(instrument, thresholds.of(root, instrument, configuration.layering.budget), of_cues)
+            runners[instrument.symbol] = Runner(
+                instrument, None, store=root, cues=cues, router=routed, pressure=pressure
+            )
+        for runner in runners.values():
+            runner.prepare()  # before the first connection: compiling would block it until it timed out
+        named = {runner.instrument.id: runner.instrument for runner in runners.values()}
+        self.cues = cue_files = CueFiles(root.patterns, named, self.report)
+
+        def take(symbol: str, doc: dict[str, Any], recv_ts: int) -> None:
+            for row in runners[symbol].take(doc, recv_ts):
+                if "cue" in row:
+                    cue_files.take(row)
+                emit(row)
+
+        return take
+
+    def _save_cues(self) -> None:
+        if self.cues is not None:
+            try:
+                self.cues.save()
+            except OSError as error:  # the frames are what counts, and the cues can be found in them again
+                self.report({"cues_not_saved": repr(error)})
 
     def _line(self, number: int, asked: plans.Connection) -> Line:
         name = f"{self.options.venue} {asked.url}"
@@ -235,34 +281,6 @@ class Capture:
                 self.report(self.state())
                 shown = monotonic()
                 self.recorder.slowest_ms = 0.0
-
-
-def _signals(root: DataRoot, options: Options, emit: Report) -> Callable[[str, dict[str, Any], int], None]:
-    """A function that feeds frames to one live runner per symbol, keeps the newest rows, and emits the signals."""
-    from live.router import router
-    from live.runner import Runner
-    from ml.core import config
-    from ml.layering import thresholds
-    from ml.layering.detector import shipped_detector
-    from ml.learning import experiment
-    from ml.promotion.registry import champion_of
-
-    configuration = config.load(root)
-    routed = router(root, configuration, DEFAULT_EXPERIMENT)
-    of_cues = champion_of(root, LAYERING_MODEL)
-    pressure = experiment.named(root, DEFAULT_EXPERIMENT).feature_set.has_pressure
-    runners = dict[str, Runner]()
-    for instrument in (configuration.instrument(f"{options.venue}.{name}") for name in options.symbols):
-        cues = shipped_detector(instrument, thresholds.of(root, instrument, configuration.layering.budget), of_cues)
-        runners[instrument.symbol] = Runner(instrument, None, store=root, cues=cues, router=routed, pressure=pressure)
-    for runner in runners.values():
-        runner.prepare()  # before the first connection: compiling would block it until it timed out
-
-    def take(symbol: str, doc: dict[str, Any], recv_ts: int) -> None:
-        for row in runners[symbol].take(doc, recv_ts):
-            emit(row)
-
-    return take
 
 
 def _serve_metrics(capture: Capture, port: int) -> None:

@@ -5,14 +5,15 @@ mostly untraded, and cancelled within half a second (or, piece by piece, within 
 after a pull has arrived: by then late trades are known, and so is whether the lots came back at other prices.
 
 Here: what is remembered of the past, which lots make a cluster, and its features.
-Not here: attribution (`ml.market.attribution`), the score (`ml.layering.model`), which clusters become cues
-(`ml.layering.detector`).
+Not here: attribution (`ml.market.attribution`), clusters that still stand (`ml.layering.early`), the score
+(`ml.layering.model`), which clusters become cues (`ml.layering.detector`).
 """
 
 from math import log2, sqrt
 
 from ml.core.time import DAY_NS, SECOND
 from ml.layering import layout as at
+from ml.layering.early import warn
 from ml.layering.layout import Clusters
 from ml.market.attribution import attribute
 from ml.market.attribution import layout as lot
@@ -48,7 +49,7 @@ def run(lots: State, finder: Clusters, books: BookStream, trades: TradeStream, p
             _take_trade(lots, finder, trades, j)
             position[1] = j + 1
             continue
-        if finder.meta[at.N_FOUND] + 4 > finder.found.shape[0]:
+        if max(finder.meta[at.N_FOUND], finder.meta[at.N_WARNED]) + 4 > finder.found.shape[0]:
             return NEED_FOUND
         need = attribute.room(lots, books, i)
         if need != lot.DONE:
@@ -96,6 +97,10 @@ def _take_book(lots: State, finder: Clusters, books: BookStream, i: int) -> None
         _judge(lots, finder, 0)
     if due_ask:
         _judge(lots, finder, 1)
+    for side in range(2):
+        if meta[at.BORN_BID + side] != meta[at.SEEN_BID + side]:
+            meta[at.SEEN_BID + side] = meta[at.BORN_BID + side]
+            warn(lots, finder, side)
     meta[at.LAST_MESSAGE] = lots.ledger.meta[lot.TIME]
 
 
@@ -233,6 +238,8 @@ def _forget_flow(finder: Clusters) -> None:
         meta[slot] = 0
     for slot in (at.PAST_BID, at.PAST_ASK, at.SAME_BID, at.SAME_ASK):
         meta[slot] = 0
+    meta[at.SEEN_BID] = 0
+    meta[at.SEEN_ASK] = 0
     meta[at.RESETS] += 1
 
 

@@ -54,6 +54,21 @@ class Found(NamedTuple):
         return pl.DataFrame(columns | {name: self.values[:, k] for k, name in enumerate(NAMES)})
 
 
+class Standing(NamedTuple):
+    """A cluster that still stood when it was judged, see `ml.layering.early`.
+
+    Time (ns UTC), side (1 bid, -1 ask), birth of its first lot (ns UTC), prices, volume and S (units of the
+    instrument).
+    """
+
+    ts: int
+    side: int
+    start: int
+    layers: int
+    volume: int
+    scale: int
+
+
 def joined(parts: list[Found]) -> Found:
     """Clusters one part after the other."""
     return Found(
@@ -107,6 +122,7 @@ class Finder:
         self.instrument = instrument
         self.lots: State = state_of(instrument)
         self.memory: Clusters = layout.empty_clusters()
+        self._standing: list[I64] = []
 
     @property
     def hours(self) -> float:
@@ -124,7 +140,7 @@ class Finder:
                 parts.append(self._taken())
             else:
                 self.lots = roomier(self.lots, need, books, position)
-        if self.memory.meta[layout.N_FOUND] or not parts:
+        if self.memory.meta[layout.N_FOUND] or self.memory.meta[layout.N_WARNED] or not parts:
             parts.append(self._taken())
         return parts[0] if len(parts) == 1 else joined(parts)
 
@@ -153,10 +169,20 @@ class Finder:
         """Apply what was logged."""
         return self.run(log.streams()[0], log.timed_trades())
 
+    def standing(self) -> list[Standing]:
+        """The clusters that stood, of all events since the last call, in order."""
+        found = [Standing(*row) for rows in self._standing for row in rows.tolist()]
+        self._standing = []
+        return found
+
     def _taken(self) -> Found:
-        n = int(self.memory.meta[layout.N_FOUND])
-        self.memory.meta[layout.N_FOUND] = 0
         memory = self.memory
+        warned = int(memory.meta[layout.N_WARNED])
+        if warned:
+            self._standing.append(memory.warned[:warned].copy())
+        n = int(memory.meta[layout.N_FOUND])
+        memory.meta[layout.N_FOUND] = 0
+        memory.meta[layout.N_WARNED] = 0
         return Found(
             memory.found[:n].copy(), memory.layers[:n].copy(), memory.values[:n].copy(), memory.band[:n].copy()
         )

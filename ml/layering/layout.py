@@ -58,6 +58,8 @@ SEC_BUY, SEC_SELL, SEC_FOUND = range(3)
 (C_TS, C_SIDE, C_START, C_FIRST_PULL, C_LAST_PULL, C_LAYERS, C_VOLUME, C_SCALE, C_LATEST_BIRTH) = range(9)
 HEADER = 9
 """Columns of `found`: times in ns, sizes in units of the instrument."""
+(W_TS, W_SIDE, W_START, W_LAYERS, W_VOLUME, W_SCALE) = range(6)
+"""Columns of `warned`, likewise."""
 (
     NEXT_STEP,
     NEXT_SECOND,
@@ -86,10 +88,13 @@ HEADER = 9
     RESETS,
     STARTED,
     LAST_MESSAGE,
-) = range(27)
+    SEEN_BID,
+    SEEN_ASK,
+    N_WARNED,
+) = range(30)
 """Slots of `meta`. NEXT_STEP and NEXT_SECOND: times (ns) of the next sample. DUE: whether large lots were cancelled by
 the last message. PAST: clusters found; SAME: the first of them that is recent enough to be repeated. WATCHED: ns during
-which clusters could be found."""
+which clusters could be found. SEEN: births of large lots up to the message before."""
 
 
 class Clusters(NamedTuple):
@@ -100,7 +105,8 @@ class Clusters(NamedTuple):
     (2, BIRTHS, 3): large lots cancelled and added, by side. `past_ts` i64 and `past_lot` f64 (2, PAST): time and
     mean lot of clusters, by side. `found` i64 (room, HEADER), `layers` i64 (room, LAYERS), `values` f64 (room,
     features), `band` f64 (room, 2): the clusters, their prices, their features, and the least and largest share of
-    their lots that may have been traded. `near` i64 (4, LOOKED_AT), `best` i64 (LOOKED_AT): scratch.
+    their lots that may have been traded. `warned` i64 (room, 6): lots that stand together. `near` i64 (4, LOOKED_AT),
+    `best` i64 (LOOKED_AT): scratch.
     """
 
     scale: Scale
@@ -114,6 +120,7 @@ class Clusters(NamedTuple):
     layers: I64
     values: F64
     band: F64
+    warned: I64
     near: I64
     best: I64
     meta: I64
@@ -133,6 +140,7 @@ def empty_clusters(room: int = 1 << 10) -> Clusters:
         layers=np.zeros((room, LAYERS), np.int64),
         values=np.zeros((room, len(NAMES))),
         band=np.zeros((room, 2)),
+        warned=np.zeros((room, 6), np.int64),
         near=np.zeros((4, LOOKED_AT), np.int64),
         best=np.zeros(LOOKED_AT, np.int64),
         meta=np.zeros(32, np.int64),

@@ -49,21 +49,17 @@ def write(folder: Path, dataset: pl.DataFrame) -> int:
     Files of an earlier call that hold no cue any more are removed. Where the folder holds the predecessor's own
     statistics it is left as it is, and 0 returned.
     """
-    statistics = folder / STATISTICS
-    before: dict[str, Any] = json.loads(statistics.read_text()) if statistics.exists() else {"written_by": OURS}
-    if before.get("written_by") != OURS:
+    before = _statistics(folder)
+    if before is None:
         return 0
     make_folder(folder)
     rows = projected(dataset)
     files = dict[str, pl.DataFrame]()
     for part in rows.iter_slices(ROWS_A_FILE):
-        first = datetime.fromtimestamp(part["timestamp"][0] // 1000, UTC)
-        name = f"layering_data_{first:%Y%m%d_%H%M%S}.parquet"
+        name = _name(part)
         files[name] = pl.concat([files[name], part]) if name in files else part
     for name, part in files.items():
-        sink = BytesIO()
-        part.write_parquet(sink, compression="snappy")
-        write_bytes(folder / name, sink.getvalue())
+        _put(folder / name, part)
     labels = rows["is_true_layering"].drop_nulls()
     document: dict[str, object] = {
         "total_collected": rows.height,
@@ -74,10 +70,48 @@ def write(folder: Path, dataset: pl.DataFrame) -> int:
         "written_by": OURS,
         "files": sorted(files),
     }
-    write_text(statistics, json.dumps(document, indent=1, sort_keys=True))
+    write_text(folder / STATISTICS, json.dumps(document, indent=1, sort_keys=True))
     for name in set(before.get("files", ())) - set(files):
         (folder / name).unlink(missing_ok=True)
     return len(files)
+
+
+def add(folder: Path, dataset: pl.DataFrame) -> str | None:
+    """Write cues as one more file, and return its name; cues of the same second join the file that there is.
+
+    Where the folder holds the predecessor's own statistics it is left as it is, and None returned.
+    """
+    before = _statistics(folder)
+    if before is None:
+        return None
+    make_folder(folder)
+    rows = projected(dataset)
+    name = _name(rows)
+    path = folder / name
+    _put(path, pl.concat([pl.read_parquet(path.read_bytes()), rows]) if path.exists() else rows)
+    more = {key: before.get(key, 0) + rows.height for key in ("total_collected", "total_saved")}
+    document = {"total_labeled": 0, "class_balance": {"true": 0, "false": 0}} | before | more
+    document |= {"last_updated": _iso(rows["timestamp"][-1]), "files": sorted({*before.get("files", ()), name})}
+    write_text(folder / STATISTICS, json.dumps(document, indent=1, sort_keys=True))
+    return name
+
+
+def _statistics(folder: Path) -> dict[str, Any] | None:
+    """What the folder says of itself; None where it is the predecessor's own."""
+    path = folder / STATISTICS
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"written_by": OURS}
+    return found if found.get("written_by") == OURS else None
+
+
+def _name(rows: pl.DataFrame) -> str:
+    first = datetime.fromtimestamp(rows["timestamp"][0] // 1000, UTC)
+    return f"layering_data_{first:%Y%m%d_%H%M%S}.parquet"
+
+
+def _put(path: Path, rows: pl.DataFrame) -> None:
+    sink = BytesIO()
+    rows.write_parquet(sink, compression="snappy")
+    write_bytes(path, sink.getvalue())
 
 
 def projected(dataset: pl.DataFrame) -> pl.DataFrame:

@@ -34,7 +34,7 @@ def stored(ingested):
     times = {"ts": [4, 5], "start": [1, 1], "first_pull": [2, 2], "last_pull": [3, 3]}
     scored = pl.DataFrame(times | {"score_high": [0.9, 0.9], "threshold": [0.8, 0.8]})
     others = {"dataset_panel": built, "archive_files": archives, "layering_cues": scored, "layering_dataset": cues(5)}
-    pressed = pl.DataFrame({"ts": [SECOND, 2 * SECOND]} | dict.fromkeys(PRESSURE, [0.5, 0.25]))
+    pressed = pl.DataFrame({"ts": [SECOND, 2 * SECOND]} | {name: [0.5, 0.25] for name in PRESSURE})
     others["spoofing_pressure"] = pressed.with_columns(null_reason_pressure=pl.lit(0, pl.UInt8))
     return tables | others
 
