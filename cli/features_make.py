@@ -86,8 +86,8 @@ def _of_date(configuration: Config | None, chain: "CaptureSequence", name: str) 
 
     if configuration is not None and name in configuration.ids:
         return partial(configuration.instrument, name)
-    surveyed = infer_instrument(chain, name)
-    return lambda _: surveyed
+    inferred = infer_instrument(chain, name)
+    return lambda _: inferred
 
 
 def _chosen(option: str, wanted: list[str], there: list[str]) -> list[str]:

@@ -112,7 +112,7 @@ def test_made_anew_it_has_the_same_bytes(made):
     assert manifest(root, "candle_features") | manifest(root, "candle_targets") == before
 
 
-def test_of_prints_too(ingested, tmp_path):
+def test_of_trades_too(ingested, tmp_path):
     """A capture of a few hours: rows for its quarters of an hour, null for the rest, and every blocking check holds."""
     from tests.integration.assets.play import copy_of
 

@@ -36,7 +36,7 @@ def test_the_aggressor_of_a_print_is_the_other_side_of_the_maker():
 
 
 @pytest.mark.parametrize("fields", [{"kind": "INSURANCE_FUND"}, {"price": "0.0"}, {"size": "0.000"}, {"kind": "NA"}])
-def test_off_market_prints_are_counted_and_never_events(fields):
+def test_off_market_trades_are_counted_and_never_events(fields):
     """They move the clock and nothing else; the count is kept."""
     decoder, events = decode(*ANCHORED, trade(1, T, **fields))
     assert kinds(events)[-2:] == ["off_market", f"BookEvent{TIME}"]
