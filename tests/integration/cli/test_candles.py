@@ -150,7 +150,7 @@ def test_a_lost_print_shows(capsys, here, exchange):
     assert "first at 2025-03-04 00:08: volume 1300 from trades, 1500" in capsys.readouterr().out
 
 
-def test_a_bad_candle_is_set_aside(capsys, here, exchange):
+def test_a_bad_candle_is_quarantined(capsys, here, exchange):
     """The rest of the day is stored; the code is 1, and people see it too."""
     exchange.rows[FIRST + 60_000][1] = "100.05"
     code, report = run(capsys, exchange)

@@ -73,7 +73,7 @@ def test_a_line_can_be_told_to_dial_again():
     assert lost == ["reconnect"]
 
 
-def test_a_book_is_subscribed_anew_on_the_running_connection():
+def test_a_book_is_resubscribed_on_the_running_connection():
     """The trades go on, a fresh snapshot comes, nothing is lost."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
         heard, lost, _ = listen(emulator, 1.0, lambda line: line.say(plans.plan("bybit-linear").renew("BTCUSDT")))

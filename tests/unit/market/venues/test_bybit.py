@@ -44,7 +44,7 @@ def test_each_print_of_a_message_has_its_own_side_and_time():
 
 
 @pytest.mark.parametrize("change", [{"p": "0"}, {"v": "0.000"}, {"p": "-1.0"}])
-def test_an_off_market_print_is_set_aside_and_the_others_stay(change):
+def test_an_off_market_print_is_quarantined_and_the_others_stay(change):
     """One bad print spoils only itself."""
     _, (bad, good) = parse(trade_rows(change, {"i": "b"}), BTC)
     assert (bad.reason, good.trade_id) == ("off_market", "b")

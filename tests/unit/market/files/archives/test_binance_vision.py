@@ -120,7 +120,7 @@ def test_a_checksum_beside_the_file_is_checked(tmp_path, given, reasons):
         (f"7,1e400,2,70,72,{MS},true", "bad_number"),
     ],
 )
-def test_a_bad_row_is_set_aside_and_the_next_is_read(tmp_path, row, reason):
+def test_a_bad_row_is_quarantined_and_the_next_is_read(tmp_path, row, reason):
     """With its offset in the unpacked text, in words."""
     text = AGG % "true" + "\n" + row + "\n" + AGG.replace("7", "8", 1) % "true" + "\n"
     report = inspect([packed(tmp_path / "BTCUSDT-aggTrades-2025-01-01.zip", text)])

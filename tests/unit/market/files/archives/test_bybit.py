@@ -82,7 +82,7 @@ def test_a_missing_update_is_a_gap_and_the_next_day_begins_anew(tmp_path):
     assert (found["best_bid"], found["bid_levels"]) == (97.0, 2)
 
 
-def test_a_line_that_is_no_message_is_set_aside(tmp_path):
+def test_a_line_that_is_no_message_is_quarantined(tmp_path):
     """At its offset; what follows is read and shows the gap by its ids."""
     path = book(tmp_path, "{broken\n", message(9))
     report = inspect([path])
@@ -90,7 +90,7 @@ def test_a_line_that_is_no_message_is_set_aside(tmp_path):
     assert [gap["reason"] for gap in report["instruments"]["bybit-linear.BTCUSDT"]["gaps"]] == ["sequence_gap"]
 
 
-def test_a_torn_zip_is_set_aside_whole(tmp_path):
+def test_a_torn_zip_is_quarantined_whole(tmp_path):
     """Its list of members is at the end."""
     path = book(tmp_path)
     path.write_bytes(path.read_bytes()[:-30])

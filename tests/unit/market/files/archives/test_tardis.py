@@ -106,7 +106,7 @@ def test_an_exchange_has_our_name(tmp_path, exchange, symbol, expected):
     assert instrument == expected
 
 
-def test_an_unknown_exchange_is_set_aside_row_by_row(tmp_path):
+def test_an_unknown_exchange_is_quarantined_row_by_row(tmp_path):
     """With its reason."""
     path = packed(tmp_path / "x.csv", TRADES + f"nowhere,X,{T},{T},1,buy,1,1\n" * 2)
     assert refused(path) == ["wrong_venue", "wrong_venue"]
