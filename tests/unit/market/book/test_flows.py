@@ -106,7 +106,7 @@ def test_trades_are_summed_by_aggressor(trade_rows):
         assert row[f"trade_notional_{name}"] == sum(price * size for price, size in mine)
 
 
-def test_flows_begin_anew_with_each_sample():
+def test_flows_restart_with_each_sample():
     """A sum belongs to one second alone."""
     rows = rows_of(play([[(1, 5, 3)], [(1, 5, 4)], [(1, 5, 9)]], wait=SECOND))
     assert [total(row, "added", "bid") for row in rows.head(4).iter_rows(named=True)] == [0, 3, 1, 5]

@@ -65,7 +65,7 @@ def test_snapshot_and_diffs_may_write_other_decimals(tmp_path):
         assert (found["quarantined"], found["instruments"][USDM]["best_bid"]) == ([], 0.0000123)
 
 
-def test_what_would_be_set_aside_teaches_nothing(tmp_path):
+def test_what_would_be_quarantined_teaches_nothing(tmp_path):
     """A damaged frame or an off-market print does not make the grid finer."""
     bad = diff(2, 1, T, [("0.0001", "x")])
     good = diff(1, 0, T, [("100", "1")])

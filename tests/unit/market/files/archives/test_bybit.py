@@ -72,7 +72,7 @@ def test_a_depth_that_spot_does_not_have_tells_the_market(tmp_path, symbol, venu
     assert list(inspect([path])["instruments"]) == [f"bybit-{venue}.{symbol}"]
 
 
-def test_a_missing_update_is_a_gap_and_the_next_day_begins_anew(tmp_path):
+def test_a_missing_update_is_a_gap_and_the_next_day_restarts(tmp_path):
     """`u` counts by one; a later file's snapshot anchors the book again."""
     first = book(tmp_path, message(9, bids=[("98", "1")]))
     later = message(20, "snapshot", [("97", "1")], [("102", "1")]) + message(21, bids=[("96", "1")])
@@ -134,7 +134,7 @@ def spot(name, folder, *rows):
     return packed(folder / name, "id,timestamp,price,volume,side,rpi\n" + "".join(f"{row},0\n" for row in rows))
 
 
-def test_spot_ids_count_anew_in_each_file(tmp_path):
+def test_spot_ids_restart_in_each_file(tmp_path):
     """The file's date makes them unique, so that the second day's first trade is no repeat."""
     one = spot("BTCUSDT_2025-09-01.csv.gz", tmp_path, f"1,{T},100.5,2,buy", f"2,{T + 5},100.4,2,sell")
     other = spot("BTCUSDT_2025-09-02.csv.gz", tmp_path, f"1,{T + 86_400_000},100.5,2,buy")

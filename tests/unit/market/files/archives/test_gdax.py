@@ -44,7 +44,7 @@ def test_a_snapshot_in_two_files_holds_for_the_next_update(tmp_path):
     assert found["first_event_ts"] == iso_ns("2018-04-24T03:52:17.202Z")
 
 
-def test_the_next_days_snapshot_begins_anew(tmp_path):
+def test_the_next_days_snapshot_restarts_the_book(tmp_path):
     """What lies between is unknown: a reconnect."""
     paths = hour(tmp_path, update(17, size="2"), update(18, size="3"))
     later = [packed(p.with_name(p.name.replace("0424", "0425")), "") for p in paths]
