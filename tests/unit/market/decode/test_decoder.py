@@ -150,7 +150,7 @@ def test_a_refused_repeat_breaks_nothing():
 
 
 @pytest.mark.parametrize("reason", ["reconnect", "silent", "overflow"])
-def test_after_a_loss_the_book_is_anchored_anew_though_its_ids_follow(reason):
+def test_after_a_loss_the_book_is_anchored_again_though_its_ids_follow(reason):
     """No book message is missing, but trades of the same line may be: nothing else would show it."""
     noted = {"loss": reason, "symbol": "BTCUSDT"}
     decoder, events = decode(*ANCHORED, noted, noted, diff(2, 1, T + 10), diff(3, 2, T + 20), snapshot(3, T + 20))
