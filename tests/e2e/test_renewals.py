@@ -95,8 +95,8 @@ def dropping(symbol: str, mark: str) -> Callable[[str, str], list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("venue", "symbols"), PAIR)
-def test_a_snapshot_that_does_not_come_is_dialled_for(root, venue, symbols):
-    """The renewal stays unanswered: five seconds later the line is dialled again."""
+def test_a_snapshot_that_does_not_come_reopens_the_connection(root, venue, symbols):
+    """The renewal stays unanswered: five seconds later the connection is reopened."""
     with Emulator(venue, symbols) as emulator, Running(root, venue, emulator) as running:
         anchored(emulator)
         emulator.withheld_openings = 1
