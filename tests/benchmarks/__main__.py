@@ -143,7 +143,7 @@ NOTES = (
     "",
     "A day: the recorded minutes of BTCUSDT one after the other for 24 hours, 72 M level updates in 4 GB of text, as",
     "Dagster materializes them, with the index of the file, rules, pictures, leak canaries and stored tables, each",
-    "read back; whole processes with everything compiled before. Straight: `lobforge features make`, which writes",
+    "read back; whole processes with everything compiled before. `lobforge features make` writes",
     "features and labels alone, the same bytes. Goals on two cores: 25 s from .gz to features and labels, 8 s from",
     "stored events, 4 GB.",
     "",
