@@ -28,6 +28,7 @@ from ml.market.days.infer_instrument import infer_instrument
 from ml.market.files import index
 from ml.market.files.capture_sequence import link
 from ml.storage.durable import write_text
+from tests.benchmarks.memory import peak_gb
 from tests.benchmarks.stream import COPY_NS
 from tests.support.scenario import listing
 
@@ -148,13 +149,7 @@ def materialize(name: str, assets: list[str]) -> dict[str, float]:
         if event.event_type_value == "STEP_SUCCESS"
     }
     whole = {f"day {name}, s": perf_counter() - started, f"day {name}, s of processor": process_time()}
-    return steps | whole | {f"day {name}, GB at most": _peak()}
-
-
-def _peak() -> float:
-    """Memory of this process at its most, GB; what `getrusage` tells begins with that of the process before `exec`."""
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(kilobytes) / 1e6
+    return steps | whole | {f"day {name}, GB at most": peak_gb()}
 
 
 if __name__ == "__main__":
