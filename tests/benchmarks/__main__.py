@@ -1,6 +1,6 @@
 """`make bench`: run every benchmark and write docs/benchmarks.md; returns 1 if a goal was missed.
 
-`python -m tests.benchmarks NAME...` makes those that are named in `measurements`, prints them and keeps the page as it is.
+`python -m tests.benchmarks NAME...` makes those of `measurements` that are named, prints them and keeps the page.
 """
 
 import os
