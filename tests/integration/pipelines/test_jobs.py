@@ -2,7 +2,8 @@
 
 import pytest
 
-PER_PARTITION = ("fetch", "ingest", "candle_sets", "legacy_sets", "layering", "learn", "challenge", "measure", "watch")
+PER_PARTITION = ("fetch", "ingest", "candle_sets", "legacy_sets", "pressure", "layering")
+PER_PARTITION += ("learn", "challenge", "measure", "watch")
 AT_ONCE = ("index_captures", "migrate", "learn_layering", "benchmark_layering")
 JOBS = dict.fromkeys(PER_PARTITION, True) | dict.fromkeys(AT_ONCE, False)
 """Whether each runs per partition."""
@@ -27,6 +28,6 @@ def test_a_job_runs_per_partition_or_at_once(defs, job, partitioned):
     assert (defs.resolve_job_def(job).partitions_def is not None) == partitioned
 
 
-def test_labels_are_made_anew_by_a_job_of_their_own(defs):
+def test_labels_are_rebuilt_by_a_job_of_their_own(defs):
     """Of what is stored, without the captures."""
     assert {key.path[-1] for key in keys(defs, "label")} == {"future_labels", "training_features"}
