@@ -167,7 +167,7 @@ NOTES = (
     "features and labels alone, the same bytes. Goals on two cores: 25 s from .gz to features and labels, 8 s from",
     "stored events, 4 GB.",
     "",
-    "Layering (`python -m tests.benchmarks.layering` alone): the recorded minutes of BTCUSDT 8 times over in memory,",
+    "Layering (`python -m tests.benchmarks layering` alone): the recorded minutes of BTCUSDT 8 times over in memory,",
     "from arrays to cues; each message and frame of trades of one copy alone; and 24 hours of copies, from stored",
     "events, in a process of its own. Processor time. The predecessor's rate is its own record, of snapshots. lobflow",
     "0.1.0, in an environment of its own, sees the 20 best levels of the same simulated half hour four times a second.",

@@ -1,7 +1,7 @@
 """The layering detector: level updates a second in memory, live messages one by one, and a whole day from its tables.
 
 The stream is the recorded BTCUSDT minutes, several times over. Beside it recall and false alarms of the public package
-`lobflow`, in an environment of its own, on simulated markets. `python -m tests.benchmarks.layering` measures it alone.
+`lobflow`, in an environment of its own, on simulated markets. `python -m tests.benchmarks layering` measures the first.
 """
 
 import json
@@ -15,7 +15,6 @@ from time import perf_counter, process_time, thread_time_ns
 import numpy as np
 import polars as pl
 
-from ml.core import settings
 from ml.features.pressure.rows import Pressure
 from ml.layering.calibration import kept
 from ml.layering.detector import shipped_detector
@@ -238,9 +237,4 @@ def _tables(once: Recorded, count: int, folder: Path) -> tuple[Path, Path]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(json.dumps(day(Path(sys.argv[1]), float(sys.argv[2]))))
-    else:
-        data = settings.load().test_data
-        assert data is not None, "LOBFORGE_TEST_DATA names no folder"
-        print(json.dumps(measure(data) | beside_lobflow(), indent=1))
+    print(json.dumps(day(Path(sys.argv[1]), float(sys.argv[2]))))
