@@ -343,7 +343,7 @@ def early_warnings(seconds: int) -> dict[str, Any]:
     for number in range(WARNED_STREAMS):
         stream = planted(TEST, number, tuple(LAYERING), PER_HOUR * seconds // 3600, seconds)
         truth = stream.truth.filter(pl.col("m") >= 2)
-        leads += _leads(_warnings(Flow(stream.instrument, stream.books, stream.trades))[0], truth)
+        leads += leads_of(_warnings(Flow(stream.instrument, stream.books, stream.trades))[0], truth)
         calm = unplanted(TEST, number, seconds)
         told, watched = _warnings(Flow(stream.instrument, calm.books, calm.trades))
         episodes += truth.height
@@ -365,7 +365,7 @@ def _warnings(flow: Flow) -> tuple[list[EarlyWarning], float]:
     return list(detector.warnings()), detector.finder.hours
 
 
-def _leads(warnings: Sequence[EarlyWarning], truth: pl.DataFrame) -> list[float]:
+def leads_of(warnings: Sequence[EarlyWarning], truth: pl.DataFrame) -> list[float]:
     """Seconds from the first warning of an episode's side and time to its last pull, of those that have one."""
     found = list[float]()
     for side, start, last_pull in truth.select("side", "start", "last_pull").iter_rows():
