@@ -74,6 +74,7 @@ class Scored(NamedTuple):
     """One row: who had to serve it, who did (None: withheld, with the reason), and both models' answers.
 
     `routed` is None where there is no model. A row that was served by another model than it was routed to fell back.
+    `stage` is that of the model beside the champion.
     """
 
     ts: int
@@ -82,6 +83,7 @@ class Scored(NamedTuple):
     withheld: str | None
     champion: Answer | None
     beside: Answer | None
+    stage: Stage
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class Serving:
     ) -> Scored:
         """Score one row of all features f64; `withheld` tells why some columns of it are unknown, None if they are."""
         if self.champion is None:
-            return Scored(ts, None, None, NO_MODEL, None, None)
+            return Scored(ts, None, None, NO_MODEL, None, None, self.stage)
         champion, beside = self._ask(values, withheld)
         routed: Arm = "champion"
         if beside is not None and self.stage is Stage.SPLIT:
@@ -158,7 +160,7 @@ class Serving:
             served = second if second.direction is not None else None
         else:
             served = first if first.direction is not None else None
-        return Scored(ts, routed, served, None if served else first.reason, champion, beside)
+        return Scored(ts, routed, served, None if served else first.reason, champion, beside, self.stage)
 
     def _ask(self, values: np.ndarray, withheld: Callable[[Sequence[int]], str | None]) -> tuple[Answer, Answer | None]:
         assert self.champion is not None  # noqa: S101 - asked for by `score` alone

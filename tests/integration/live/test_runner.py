@@ -63,7 +63,7 @@ def register(root: DataRoot, model: TrainedModel, decision: str) -> None:
         "candidate": model.id,
         "champion_before": registry.champion(),
     }
-    registry.commit(content, registry.log_run(root.model(model.id), {}, {}, {}, {}))
+    registry.commit(content, registry.log_run(root.model(model.id)))
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +172,23 @@ def test_the_newest_row_lies_in_the_online_store(captures, tmp_path):
     assert {row.reasons["book"] for row in found} == {None, "invalid_book", "warm_up"}
     assert found[0].reasons["price"] == "warm_up"
     assert published(root) == [INSTRUMENT.id]
+
+
+def test_what_was_said_is_taken_down_with_every_row(captures, champion):
+    """Each row's model, class, probabilities and reason, before the row is given out; withheld ones too."""
+    log = []
+    runner = Runner(INSTRUMENT, champion, log=lambda *said: log.append(said))
+    rows = []
+    for row in runner.stream(chain_of(captures)):
+        rows.append(row)
+        assert len(log) == len(rows)
+    assert len(rows) > 500
+    for row, (instrument, recv_ts, scored) in zip(rows, log, strict=True):
+        assert (instrument, scored.ts, scored.champion.model_id) == (row["instrument"], row["ts"], row["model"])
+        assert row["data_age_ms"] == round((recv_ts - scored.ts) / 1e6, 3)
+        assert scored.withheld == row.get("withheld")
+        if scored.served is not None:
+            assert row["probabilities"] == np.round(scored.served.probabilities, 6).tolist()
 
 
 def test_without_a_champion_every_row_is_withheld(live, captures, root, serving):
