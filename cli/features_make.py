@@ -1,4 +1,4 @@
-"""`lobforge features make FILE...`: features and labels straight from captures, without a data root.
+"""`lobforge features make FILE...`: features and labels directly from captures, without a data root.
 
 Here: the command: which instruments and days, the files it writes, what it tells.
 Not here: how the tables are made (`ml.learning.from_captures`); rules, canaries and a record of what was stored are
@@ -35,7 +35,7 @@ def main(
     date: Annotated[list[str] | None, typer.Option(metavar="DATE", help="Only this UTC date; may be repeated.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Make features and labels straight from capture files, without a data root.
+    """Make features and labels directly from capture files, without a data root.
 
     The bytes are those that the assets would store. With `--json` each line is one object. Returns 0, 1 if something
     was quarantined, 2 if nothing could be made.
@@ -86,8 +86,8 @@ def _of_date(configuration: Config | None, chain: "CaptureSequence", name: str) 
 
     if configuration is not None and name in configuration.ids:
         return partial(configuration.instrument, name)
-    surveyed = infer_instrument(chain, name)
-    return lambda _: surveyed
+    inferred = infer_instrument(chain, name)
+    return lambda _: inferred
 
 
 def _chosen(option: str, wanted: list[str], there: list[str]) -> list[str]:

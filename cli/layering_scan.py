@@ -1,4 +1,4 @@
-"""`lobforge layering scan FILE...`: cues of layering straight from capture files.
+"""`lobforge layering scan FILE...`: cues of layering directly from capture files.
 
 Here: the command and its two outputs, tables for people and JSON for programs.
 Not here: the scan itself (`ml.layering.scan`).

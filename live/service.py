@@ -16,7 +16,7 @@ from time import monotonic, time_ns
 from typing import Any
 
 from ml.capture import plans
-from ml.capture.connections import Line, Venue
+from ml.capture.connections import Connection, Venue
 from ml.capture.monitor import Watch
 from ml.capture.recorder import Recorder
 from ml.capture.resubscribe import Renewal
@@ -78,8 +78,8 @@ class Capture:
         self.files: list[Sealed] = []
         self.recorder = Recorder(root, options.venue, sealed=self.files.append)
         self.signals = _signals(root, options, self.recorder, emit) if emit is not None else None
-        asked = self.plan.connections(self.endpoints, self.symbols)
-        self.lines = [self._line(number, connection) for number, connection in enumerate(asked)]
+        subscriptions = self.plan.subscriptions(self.endpoints, self.symbols)
+        self.connections = [self._connection(number, one) for number, one in enumerate(subscriptions)]
         self.snapshots = 0
         self.snapshot_failures = 0
         self.renewals = 0
@@ -94,7 +94,10 @@ class Capture:
             loop.add_signal_handler(number, stop.set)
         if self.options.metrics_port:
             _serve_metrics(self, self.options.metrics_port)
-        tasks = [asyncio.create_task(work) for work in (*(line.run() for line in self.lines), self._progress())]
+        tasks = [
+            asyncio.create_task(work)
+            for work in (*(connection.run() for connection in self.connections), self._progress())
+        ]
         if self.plan.snapshot is not None:
             address = partial(self.plan.snapshot, self.endpoints)
             tasks.append(asyncio.create_task(self._ask_for_snapshots(address)))
@@ -125,7 +128,7 @@ class Capture:
             "predictions_dropped": recorder.predictions_dropped,
             "waiting_bytes": recorder.waiting_bytes,
             "unsealed": recorder.unsealed,
-            "reconnects": sum(line.reconnects for line in self.lines),
+            "reconnects": sum(connection.reconnects for connection in self.connections),
             "breaks": self.watch.breaks,
             "crossed": self.watch.crossed,
             "renewals": self.renewals,
@@ -136,34 +139,34 @@ class Capture:
             "signal_failure": self.signal_failure,
         }
 
-    def _line(self, number: int, asked: plans.Connection) -> Line:
-        name = f"{self.options.venue} {asked.url}"
-        self.recorder.connection(number, name, asked.symbols, books=bool(asked.books))
+    def _connection(self, number: int, subscription: plans.Subscription) -> Connection:
+        name = f"{self.options.venue} {subscription.url}"
+        self.recorder.connection(number, name, subscription.symbols, books=bool(subscription.books))
 
-        def lost(reason: str) -> None:
+        def on_loss(reason: str) -> None:
             self.recorder.loss(number, reason)
-            self._forget(asked.books, reason)
+            self._forget(subscription.books, reason)
 
-        def heard(recv_ts: int, frames: list[bytes]) -> None:
+        def on_frames(recv_ts: int, frames: list[bytes]) -> None:
             if self.recorder.offer(number, recv_ts, frames):
                 self._take(recv_ts, frames, name)
             else:
-                self._forget(asked.books, "overflow")
+                self._forget(subscription.books, "overflow")
 
-        return Line(self.venue, asked, heard, lost)
+        return Connection(self.venue, subscription, on_frames, on_loss)
 
     def _forget(self, books: tuple[str, ...], reason: str) -> None:
         """Frames of these books may be missing: what is known of them ends, for the signals too."""
         for symbol in set(books).difference(self.watch.unknown()):
             self.watch.lose(symbol, reason)
-            self._speak(symbol, {"loss": reason, "symbol": symbol}, time_ns())
+            self._predict(symbol, {"loss": reason, "symbol": symbol}, time_ns())
 
     def _take(self, recv_ts: int, frames: list[bytes], name: str) -> None:
-        for text in frames if self.signals is not None else self.watch.telling(frames):
+        for text in frames if self.signals is not None else self.watch.relevant(frames):
             symbol, doc = self.watch.take(text, name, recv_ts)
-            self._speak(symbol, doc, recv_ts)
+            self._predict(symbol, doc, recv_ts)
 
-    def _speak(self, symbol: str | None, doc: dict[str, Any] | None, recv_ts: int) -> None:
+    def _predict(self, symbol: str | None, doc: dict[str, Any] | None, recv_ts: int) -> None:
         if self.signals is None or symbol is None or doc is None:
             return
         try:
@@ -176,21 +179,21 @@ class Capture:
             self.report({"signals_ended": self.signal_failure})
 
     async def _renew_books(self, messages: Callable[[str], plans.Messages]) -> None:
-        """Subscribe again to books that stay unknown though their diffs come, then dial their line again."""
-        renewal = Renewal([line.asked.books for line in self.lines])
+        """Subscribe again to books that stay unknown though their diffs come, then open their connection again."""
+        renewal = Renewal([connection.subscription.books for connection in self.connections])
         while True:
-            books, lines = renewal.due(self.watch.waiting(), monotonic())
-            for number in lines:
-                self.lines[number].reconnect()
-            for line in self.lines:
-                for symbol in set(line.asked.books).intersection(books):
-                    line.say(messages(symbol))
+            books, connections = renewal.due(self.watch.waiting(), monotonic())
+            for number in connections:
+                self.connections[number].reconnect()
+            for connection in self.connections:
+                for symbol in set(connection.subscription.books).intersection(books):
+                    connection.send(messages(symbol))
             self.renewals += len(books)
             await asyncio.sleep(0.1)
 
     async def _ask_for_snapshots(self, address: Callable[[str], str]) -> None:
         """Ask for the snapshot of each book that is not known, as long as it is not, and of each other once an hour."""
-        numbers = {symbol: len(self.lines) + position for position, symbol in enumerate(self.symbols)}
+        numbers = {symbol: len(self.connections) + position for position, symbol in enumerate(self.symbols)}
         for symbol, number in numbers.items():
             self.recorder.connection(number, f"{self.options.venue} {address(symbol)}")
         since = dict[str, float]()
@@ -217,7 +220,7 @@ class Capture:
         if not self.recorder.offer(number, recv_ts, (text,)):
             return False  # it is not on record, so it makes nothing known
         _, doc = self.watch.take(text, f"{self.options.venue} {address}", recv_ts)
-        self._speak(symbol, doc, recv_ts)
+        self._predict(symbol, doc, recv_ts)
         return True
 
     def _stored(self) -> None:

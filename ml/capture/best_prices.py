@@ -7,7 +7,7 @@ are ignored. What happens to a crossed book belongs to `ml.market.book.kernel`.
 from collections.abc import Iterable, Sequence
 
 REFETCH_INTERVAL_NS = 600 * 10**9
-"""Least time between two snapshots that one book is asked for because it is crossed: an auction may be so for hours."""
+"""Least time between two snapshots requested for one book because it is crossed: an auction may be so for hours."""
 
 
 NONE = float("-inf")
@@ -60,7 +60,7 @@ class Tops:
         self.wrong |= self.crossed > 1
 
     def must_repair(self, recv_ts: int) -> bool:
-        """Whether the book is wrong, as the kernel will say too, and a snapshot may be asked for at this time, ns."""
+        """Whether the book is wrong, as the kernel will say too, and a snapshot may be requested at this time, ns."""
         if not self.wrong or recv_ts - self.refetched_at < REFETCH_INTERVAL_NS:
             return False
         self.refetched_at = recv_ts

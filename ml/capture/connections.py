@@ -17,16 +17,16 @@ from contextlib import suppress
 from time import monotonic, time_ns
 from typing import Any
 
-from ml.capture.plans import Connection, Messages, Plan
+from ml.capture.plans import Messages, Plan, Subscription
 from ml.core.errors import CaptureError, VenueRefused
 
 LOG = logging.getLogger(__name__)
 SILENCE_SECONDS = 5.0
-"""A connection that says nothing for so long is given up; no subscribed venue is silent for a second."""
+"""A connection on which nothing is received for so long is closed; no subscribed venue is silent for a second."""
 PONG_BYTES = 200
 """Answers to pings are shorter, and no market data are them."""
 MAX_BACK_OFF = 30.0
-GOODBYE_SECONDS = 0.5
+CLOSE_SECONDS = 0.5
 """How long an old connection may take to close: a dead one never answers, and meanwhile nothing is captured."""
 
 OnFrames = Callable[[int, list[bytes]], None]
@@ -34,7 +34,7 @@ OnFrames = Callable[[int, list[bytes]], None]
 
 
 class Venue:
-    """One ccxt exchange object: its session, pings and dialling rules."""
+    """One ccxt exchange object: its session, pings and connection rules."""
 
     def __init__(self, plan: Plan) -> None:
         import ccxt.pro
@@ -70,12 +70,12 @@ def retry_after(headers: Mapping[str, str] | None) -> float:
     return float(given) if given.replace(".", "", 1).isdecimal() else 0.0
 
 
-class Line:
+class Connection:
     """One connection of a plan, kept up until it is closed.
 
     Args:
         venue: whose session and rules.
-        asked: address and subscriptions.
+        subscription: address, and the messages that subscribe.
         on_frames: takes frames as received.
         on_loss: called with the reason, `reconnect` or `silent`, each time an open connection ended.
     """
@@ -83,19 +83,19 @@ class Line:
     def __init__(
         self,
         venue: Venue,
-        asked: Connection,
+        subscription: Subscription,
         on_frames: OnFrames,
         on_loss: Callable[[str], None],
     ) -> None:
         self.venue = venue
-        self.asked = asked
+        self.subscription = subscription
         self.on_frames = on_frames
         self.on_loss = on_loss
-        self.last_heard = 0.0
+        self.last_received = 0.0
         self.reconnects = 0
         self._client: Any = None
-        self._redial = False
-        self._unsaid = deque[dict[str, Any]]()
+        self._reconnect_requested = False
+        self._unsent = deque[dict[str, Any]]()
         self._open_since: float | None = None
 
     async def run(self) -> None:
@@ -110,49 +110,49 @@ class Line:
                 reason = "reconnect"
             finally:
                 await self._close_connection()
-            failures = 0 if self._stood() else failures + 1
+            failures = 0 if self._was_stable() else failures + 1
             if self._open_since is not None:
                 self.on_loss(reason)
                 self.reconnects += 1
-            # jitter, so that lines that fell together do not come back together
+            # jitter, so that connections that ended together do not come back together
             await _sleep(min(0.1 * 2 ** min(failures, 9), MAX_BACK_OFF) * random.uniform(0.5, 1.0))  # noqa: S311
 
     def reconnect(self) -> None:
-        """Give the connection up and subscribe to everything again."""
-        self._redial = True
+        """Close the connection, open it again and subscribe to everything."""
+        self._reconnect_requested = True
 
-    def say(self, messages: Messages) -> None:
-        """Have messages sent over the connection as it stands; a new one would begin without them."""
-        self._unsaid.extend(messages)
+    def send(self, messages: Messages) -> None:
+        """Send messages over the open connection; a new one begins without them."""
+        self._unsent.extend(messages)
 
-    def _stood(self) -> bool:
-        """Whether the last connection was more than a venue's opening and closing the door."""
+    def _was_stable(self) -> bool:
+        """Whether the last connection was open for a while, not closed at once by the venue."""
         return self._open_since is not None and monotonic() - self._open_since >= SILENCE_SECONDS
 
     async def _connect(self) -> None:
-        self._redial = False
+        self._reconnect_requested = False
         self._open_since = None
-        self._unsaid.clear()
+        self._unsent.clear()
         exchange = self.venue.exchange
         exchange.open()
-        self._client = _client(exchange, self.asked.url, self._on_message)
+        self._client = _client(exchange, self.subscription.url, self._on_message)
         self._client.connect(exchange.session)
         try:
             await asyncio.wait_for(asyncio.shield(self._client.connected), 12)
         except _network_error() as error:
-            raise CaptureError(f"{self.asked.url} cannot be reached: {error}") from error
+            raise CaptureError(f"{self.subscription.url} cannot be reached: {error}") from error
         self._open_since = monotonic()
-        for message in self.asked.subscribe:
+        for message in self.subscription.subscribe:
             await self._client.send(message)
-        self.last_heard = monotonic()
+        self.last_received = monotonic()
 
     async def _listen(self) -> str:
-        while not (self._redial or self._client.closed() or self._client.error):
-            quiet = monotonic() - self.last_heard
+        while not (self._reconnect_requested or self._client.closed() or self._client.error):
+            quiet = monotonic() - self.last_received
             if quiet >= SILENCE_SECONDS:
                 return "silent"
-            while self._unsaid:
-                await self._client.send(self._unsaid.popleft())
+            while self._unsent:
+                await self._client.send(self._unsent.popleft())
             await _sleep(min(0.05, SILENCE_SECONDS - quiet))
         return "reconnect"
 
@@ -162,15 +162,15 @@ class Line:
         self._client = None
         if client is not None:
             with suppress(_network_error(), OSError):
-                await asyncio.wait_for(client.close(), GOODBYE_SECONDS)
+                await asyncio.wait_for(client.close(), CLOSE_SECONDS)
 
     def _on_message(self, client: Any, frames: list[bytes]) -> None:
         if client is self._client:  # a late frame of a connection that was given up is not applied
-            self.last_heard = monotonic()
+            self.last_received = monotonic()
             self.on_frames(time_ns(), frames)
 
 
-def _client(exchange: Any, url: str, hear: Callable[[Any, list[bytes]], None]) -> Any:
+def _client(exchange: Any, url: str, on_frames: Callable[[Any, list[bytes]], None]) -> Any:
     """A ccxt client that hands frames on as received, all that came together at once; answers to its pings it keeps."""
     from aiohttp import WSMsgType
     from ccxt.async_support.base.ws.client import Client
@@ -189,19 +189,19 @@ def _client(exchange: Any, url: str, hear: Callable[[Any, list[bytes]], None]) -
                 super().handle_message(message)
 
         def handle_text_or_binary_message(self, data: bytes) -> None:
-            if not heard:
+            if not received:
                 loop.call_soon(self.hand_on)
-            heard.append(data)
+            received.append(data)
 
         def hand_on(self) -> None:
-            frames = [frame for frame in heard if len(frame) >= PONG_BYTES or b"pong" not in frame]
-            if len(frames) < len(heard):
+            frames = [frame for frame in received if len(frame) >= PONG_BYTES or b"pong" not in frame]
+            if len(frames) < len(received):
                 self.lastPong = exchange.milliseconds()
-            heard.clear()
+            received.clear()
             if frames:
-                hear(self, frames)
+                on_frames(self, frames)
 
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     def ignore(*_: Any) -> None:
         return None

@@ -34,7 +34,7 @@ class Watch:
         self.tops = {symbol: Tops() for symbol in symbols if RULES[venue].on_stream}
         self.breaks = self.crossed = 0
 
-    def telling(self, frames: list[bytes]) -> list[bytes]:
+    def relevant(self, frames: list[bytes]) -> list[bytes]:
         """Those frames that may hold ids or move the clock; the others, which are most, need not be read at all."""
         beside = self.beside
         return [frame for frame in frames if beside not in frame]

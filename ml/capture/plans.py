@@ -25,7 +25,7 @@ class Endpoints:
 
 
 @dataclass(frozen=True)
-class Connection:
+class Subscription:
     """One WebSocket: its address and the messages that subscribe to `symbols`.
 
     `books` are the symbols whose books it carries, and which a loss on it makes unknown: all of them, or none.
@@ -44,7 +44,7 @@ class Plan:
     Args:
         exchange: name of the ccxt class that makes the connections.
         endpoints: the venue's public addresses.
-        connections: (endpoints, symbols) -> connections.
+        subscriptions: (endpoints, symbols) -> what to subscribe to, one per connection.
         beside: what the frequent frames hold that are neither book nor trade.
         snapshot: (endpoints, symbol) -> address of the REST snapshot; None where the stream sends snapshots itself.
         snapshot_pause: seconds between two of them, so that they stay below the venue's weight limit.
@@ -54,7 +54,7 @@ class Plan:
 
     exchange: str
     endpoints: Endpoints
-    connections: Callable[[Endpoints, Sequence[str]], list[Connection]]
+    subscriptions: Callable[[Endpoints, Sequence[str]], list[Subscription]]
     beside: bytes
     snapshot: Callable[[Endpoints, str], str] | None = None
     snapshot_pause: float = 0.6
@@ -80,37 +80,37 @@ def _batches(symbols: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(symbols[k : k + PER_CONNECTION]) for k in range(0, len(symbols), PER_CONNECTION)]
 
 
-def _binance(*paths: tuple[str, tuple[str, ...]]) -> Callable[[Endpoints, Sequence[str]], list[Connection]]:
-    def connections(endpoints: Endpoints, symbols: Sequence[str]) -> list[Connection]:
-        found: list[Connection] = []
+def _binance(*paths: tuple[str, tuple[str, ...]]) -> Callable[[Endpoints, Sequence[str]], list[Subscription]]:
+    def subscriptions(endpoints: Endpoints, symbols: Sequence[str]) -> list[Subscription]:
+        found: list[Subscription] = []
         for batch in _batches(symbols):
             for path, streams in paths:
                 names = [f"{symbol.lower()}@{stream}" for symbol in batch for stream in streams]
                 message = {"method": "SUBSCRIBE", "params": names, "id": len(found) + 1}
                 books = batch if any(stream.startswith("depth") for stream in streams) else ()
-                found.append(Connection(f"{endpoints.stream}{path}", (message,), batch, books))
+                found.append(Subscription(f"{endpoints.stream}{path}", (message,), batch, books))
         return found
 
-    return connections
+    return subscriptions
 
 
 def _binance_depth(path: str, limit: int) -> Callable[[Endpoints, str], str]:
     return lambda endpoints, symbol: f"{endpoints.rest}{path}?symbol={symbol}&limit={limit}"
 
 
-def _bybit(market: str) -> Callable[[Endpoints, Sequence[str]], list[Connection]]:
+def _bybit(market: str) -> Callable[[Endpoints, Sequence[str]], list[Subscription]]:
     topics = ["orderbook.200.{}", "publicTrade.{}", "tickers.{}", "kline.1.{}"]
 
-    def connections(endpoints: Endpoints, symbols: Sequence[str]) -> list[Connection]:
-        found: list[Connection] = []
+    def subscriptions(endpoints: Endpoints, symbols: Sequence[str]) -> list[Subscription]:
+        found: list[Subscription] = []
         for batch in _batches(symbols):
             # spot takes at most ten topics a message
             names = [topic.format(symbol) for symbol in batch for topic in topics]
             messages = tuple({"op": "subscribe", "args": names[k : k + 10]} for k in range(0, len(names), 10))
-            found.append(Connection(f"{endpoints.stream}/v5/public/{market}", messages, batch, batch))
+            found.append(Subscription(f"{endpoints.stream}/v5/public/{market}", messages, batch, batch))
         return found
 
-    return connections
+    return subscriptions
 
 
 def _bybit_resubscribe(symbol: str) -> Messages:
@@ -121,11 +121,13 @@ def _okx_resubscribe(symbol: str) -> Messages:
     return tuple({"op": op, "args": [{"channel": "books", "instId": symbol}]} for op in ("unsubscribe", "subscribe"))
 
 
-def _okx(endpoints: Endpoints, symbols: Sequence[str]) -> list[Connection]:
-    found: list[Connection] = []
+def _okx(endpoints: Endpoints, symbols: Sequence[str]) -> list[Subscription]:
+    found: list[Subscription] = []
     for batch in _batches(symbols):
         args = [{"channel": name, "instId": symbol} for symbol in batch for name in ("books", "trades", "bbo-tbt")]
-        found.append(Connection(f"{endpoints.stream}/ws/v5/public", ({"op": "subscribe", "args": args},), batch, batch))
+        found.append(
+            Subscription(f"{endpoints.stream}/ws/v5/public", ({"op": "subscribe", "args": args},), batch, batch)
+        )
     return found
 
 

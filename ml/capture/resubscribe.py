@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 PATIENCE_SECONDS = 5.0
 MOST_PATIENCE = 600.0
-"""How long a book may wait before its connection is dialled again; doubled after each time that this did not help."""
+"""How long a book may wait before its connection is opened again; doubled after each time that this did not help."""
 APART_SECONDS = 15.0
 """Least time between two renewals of a book: OKX takes 480 requests per hour and connection, a renewal is two."""
 MANY = 10
-"""So many books of one connection that wait to be asked for are no longer asked for one by one."""
+"""So many books of one connection that wait for a snapshot are no longer requested one by one."""
 
 
 class Due(NamedTuple):
-    """What to do now: books to subscribe again, and numbers of connections to dial again."""
+    """What to do now: books to subscribe again, and numbers of connections to open again."""
 
     books: list[str]
     connections: list[int]

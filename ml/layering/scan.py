@@ -1,4 +1,4 @@
-"""Cues straight from capture files, without a data root.
+"""Cues directly from capture files, without a data root.
 
 Here: from files to one document per instrument, with what cannot be judged and why.
 Not here: the command (`cli.layering_scan`), the detector (`ml.layering.detector`).

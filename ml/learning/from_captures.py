@@ -1,4 +1,4 @@
-"""Features and labels of a day straight from captures: what the assets would store, with nothing stored between.
+"""Features and labels of a day directly from captures: what the assets would store, with nothing stored between.
 
 Here: the two tables of a day, and the days that a chain of captures reaches.
 Not here: reading captures (`ml.market`), where the tables go (`lobforge features make`).

@@ -121,7 +121,7 @@ class Change(NamedTuple):
     size: int
 
 
-class Print(NamedTuple):
+class PlantedTrade(NamedTuple):
     """A trade: ns UTC, aggressor (1 buy, -1 sell), price and size in units."""
 
     ts: int
@@ -144,7 +144,7 @@ class Episode:
         first_pull: first removal of a layer, ns UTC.
         last_pull: last removal of a layer, ns UTC.
         changes: of displayed orders.
-        prints: trades that belong to it.
+        trades: trades that belong to it.
         reset: time at which the feed is lost and starts over, ns UTC; None where it is not.
     """
 
@@ -157,7 +157,7 @@ class Episode:
     first_pull: int = 0
     last_pull: int = 0
     changes: list[Change] = field(default_factory=list[Change])
-    prints: list[Print] = field(default_factory=list[Print])
+    trades: list[PlantedTrade] = field(default_factory=list[PlantedTrade])
     reset: int | None = None
 
     @property
@@ -169,7 +169,7 @@ class Episode:
     def end(self) -> int:
         """The last thing that happens, ns UTC."""
         return max(
-            [self.last_pull, self.reset or 0, *(c.ts for c in self.changes), *(trade.ts for trade in self.prints)]
+            [self.last_pull, self.reset or 0, *(c.ts for c in self.changes), *(trade.ts for trade in self.trades)]
         )
 
     def rest(self, side: int, price: int, size: int, start: int, end: int) -> None:
@@ -253,7 +253,7 @@ class _Draw:
         row = 0 if side > 0 else 1
         if np.all(tape.price[row, tape.span(placed, ts)] == price):
             episode.rest(side, price, size, placed, ts)  # else it came and went within one message
-        episode.prints.append(Print(ts, -side, price, size))
+        episode.trades.append(PlantedTrade(ts, -side, price, size))
 
 
 def _layering(draw: _Draw, variant: str, count: int | None = None, factor: float = 1.0) -> Episode:
@@ -421,7 +421,7 @@ def _iceberg(draw: _Draw) -> Episode | None:
     for _ in range(cycles):
         filled = ts + draw.seconds(0.2, 1.2)
         episode.rest(draw.side, price, episode.sizes[0], ts, filled)
-        episode.prints.append(Print(filled, -draw.side, price, episode.sizes[0]))
+        episode.trades.append(PlantedTrade(filled, -draw.side, price, episode.sizes[0]))
         episode.first_pull = episode.first_pull or filled
         episode.last_pull = filled
         ts = filled + draw.seconds(0.0, 0.06)
@@ -451,7 +451,7 @@ def _accumulation(draw: _Draw) -> Episode | None:
         if filled <= since:
             return None
         episode.rest(draw.side, price, size, since, filled)
-        episode.prints.append(Print(filled, -draw.side, price, size))
+        episode.trades.append(PlantedTrade(filled, -draw.side, price, size))
         episode.first_pull = min(episode.first_pull or filled, filled)
         episode.last_pull = max(episode.last_pull, filled)
     return episode

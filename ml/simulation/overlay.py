@@ -233,10 +233,10 @@ def _edited(books: BookStream, changed: Edits) -> BookStream:
 
 def _with_prints(trades: TradeStream, books: BookStream, episodes: Sequence[Episode]) -> TradeStream:
     """The trades with those of the episodes, each before the first frame at or after its time."""
-    prints = sorted(trade for episode in episodes for trade in episode.prints)
-    if not prints:
+    planted = sorted(trade for episode in episodes for trade in episode.trades)
+    if not planted:
         return trades
-    ts, side, price, size = np.array(prints, np.int64).T
+    ts, side, price, size = np.array(planted, np.int64).T
     arrival = books.arrival[np.minimum(_following(books, ts), len(books.ts) - 1)]
     by_arrival = np.searchsorted(trades.arrival, arrival, side="left")
     where = np.minimum(by_arrival, np.searchsorted(np.maximum.accumulate(trades.ts), ts, side="left"))

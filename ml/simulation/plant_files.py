@@ -32,7 +32,7 @@ from ml.market.files.capture_sequence import CaptureSequence, link
 from ml.market.files.index import scan
 from ml.market.venues import binance, bybit, okx
 from ml.simulation import overlay
-from ml.simulation.episodes import Episode, Print, Ranges
+from ml.simulation.episodes import Episode, PlantedTrade, Ranges
 from ml.simulation.overlay import LOST_S, Edits
 from ml.storage.commit import sha256_file
 
@@ -190,7 +190,7 @@ def _change(source: _Source, episodes: Sequence[Episode], changes: _Changes) -> 
     like, template = source.trade_lines[0]
     ids = venue.free_ids([doc for _, doc in source.trade_lines])
     marks = np.array([mark for mark, _ in source.moving], np.int64)
-    for k, trade in enumerate(sorted(trade for episode in episodes for trade in episode.prints)):
+    for k, trade in enumerate(sorted(trade for episode in episodes for trade in episode.trades)):
         before = source.moving[min(int(np.searchsorted(marks, trade.ts)), len(marks) - 1)][1]
         doc = venue.trade(orjson.loads(orjson.dumps(template)), trade, written, ids, k)
         changes.insert(before, like, doc)
@@ -276,7 +276,7 @@ class _Binance:
         return first - BELOW if first > BELOW else 0
 
     @staticmethod
-    def trade(doc: Doc, trade: Print, written: _Written, first: int, k: int) -> Doc:
+    def trade(doc: Doc, trade: PlantedTrade, written: _Written, first: int, k: int) -> Doc:
         data = doc["data"]
         number = first + k
         stamp = trade.ts // MS
@@ -307,7 +307,7 @@ class _Bybit:
         return 0
 
     @staticmethod
-    def trade(doc: Doc, trade: Print, written: _Written, first: int, k: int) -> Doc:
+    def trade(doc: Doc, trade: PlantedTrade, written: _Written, first: int, k: int) -> Doc:
         stamp = trade.ts // MS
         entry = doc["data"][0] | {
             "T": stamp,
@@ -338,7 +338,7 @@ class _Okx:
         return first - BELOW if first > BELOW else 0
 
     @staticmethod
-    def trade(doc: Doc, trade: Print, written: _Written, first: int, k: int) -> Doc:
+    def trade(doc: Doc, trade: PlantedTrade, written: _Written, first: int, k: int) -> Doc:
         entry = doc["data"][0] | {
             "tradeId": str(first + k),
             "px": written.price(trade.price),

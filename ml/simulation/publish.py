@@ -43,7 +43,7 @@ def frames(history: History, start_ns: int, seed: int, outages: tuple[Outage, ..
     arriving: list[tuple[int, bytes]] = []
     for ms, latency, text in (
         *_diffs(history, start_ms, rng),
-        *_prints(history.prints, start_ms, rng),
+        *_trades(history.trades, start_ms, rng),
         *_snapshots(history, start_ms, rng),
     ):
         if not any(ms + latency in outage for outage in outages):
@@ -63,7 +63,7 @@ def stream_frames(
     rng = np.random.default_rng(seed)
     start_ms = int(books.ts[0]) // MS
     arriving: list[tuple[int, bytes]] = []
-    for ms, latency, text in (*_messages(books, rng), *_prints(_print_rows(trades), 0, rng)):
+    for ms, latency, text in (*_messages(books, rng), *_trades(_trade_rows(trades), 0, rng)):
         if not any(ms - start_ms + latency in outage for outage in outages):
             arriving.append((int((ms + latency) * MS), text))
     arriving.sort(key=lambda item: item[0])
@@ -92,7 +92,7 @@ def streams(history: History, start_ns: int) -> tuple[BookStream, TradeStream]:
     count = len(history.ids)
     end = np.searchsorted(publication, np.arange(count), side="right").astype(np.int64)
     book_ts = start_ns + (np.arange(count, dtype=np.int64) + 1) * PUBLISH_MS * MS
-    ms, aggressor, price, lots = history.prints.T
+    ms, aggressor, price, lots = history.trades.T
     trade_ts = start_ns + ms * MS
     flags = np.zeros(count, np.int64)
     flags[0] = SNAPSHOT | CLEAR
@@ -153,15 +153,15 @@ def _diff(stamp: int, ids: tuple[int, int, int], rows: list[list[int]]) -> bytes
     ).encode()
 
 
-def _print_rows(trades: TradeStream) -> np.ndarray:
+def _trade_rows(trades: TradeStream) -> np.ndarray:
     return np.stack([trades.ts // MS, trades.side.astype(np.int64), trades.price, trades.size], axis=1)
 
 
-def _prints(prints: np.ndarray, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
-    latency = 4 + rng.exponential(3.0, len(prints))
+def _trades(trades: np.ndarray, start_ms: int, rng: np.random.Generator) -> Iterator[tuple[float, float, bytes]]:
+    latency = 4 + rng.exponential(3.0, len(trades))
     symbol = INSTRUMENT.symbol
-    order = np.argsort(prints[:, 0], kind="stable")
-    for k, (ms, side, tick, size) in enumerate(prints[order].tolist()):
+    order = np.argsort(trades[:, 0], kind="stable")
+    for k, (ms, side, tick, size) in enumerate(trades[order].tolist()):
         stamp = start_ms + ms
         text = (
             f'{{"stream":"sim/{symbol.lower()}@trade","data":{{"e":"trade","E":{stamp},"T":{stamp},'

@@ -52,7 +52,7 @@ class History(NamedTuple):
     """
 
     levels: np.ndarray
-    prints: np.ndarray
+    trades: np.ndarray
     snapshots: np.ndarray
     ids: np.ndarray
     snapshot_ids: np.ndarray
@@ -64,29 +64,29 @@ def simulate(market: Market) -> History:
     steps = market.seconds * 1000 // STEP_MS
     room = market.seconds * 160 + 4_000
     levels = np.empty((room, 4), np.int64)
-    prints = np.empty((market.seconds * 20 + 4_000, 4), np.int64)
+    trades = np.empty((market.seconds * 20 + 4_000, 4), np.int64)
     minutes = steps // SNAPSHOT_STEPS + 1
     snapshots = np.empty((minutes * 2 * (2 * DEPTH + 8), 4), np.int64)
     snapshot_ids = np.empty((minutes, 2), np.int64)
     ids = np.empty((steps // PUBLISH_STEPS, 2), np.int64)
     signal = np.empty(market.seconds, np.int8)
-    n_levels, n_prints, n_snapshot_rows, n_snapshots = _simulate(
-        market.seed, steps, market.alpha.drift, levels, prints, snapshots, snapshot_ids, ids, signal
+    n_levels, n_trades, n_snapshot_rows, n_snapshots = _simulate(
+        market.seed, steps, market.alpha.drift, levels, trades, snapshots, snapshot_ids, ids, signal
     )
     return History(
-        levels[:n_levels], prints[:n_prints], snapshots[:n_snapshot_rows], ids, snapshot_ids[:n_snapshots], signal
+        levels[:n_levels], trades[:n_trades], snapshots[:n_snapshot_rows], ids, snapshot_ids[:n_snapshots], signal
     )
 
 
 @plain
-def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, signal):  # type: ignore[no-untyped-def]  # noqa: C901
+def _simulate(seed, steps, drift, levels, trades, snapshots, snapshot_ids, ids, signal):  # type: ignore[no-untyped-def]  # noqa: C901
     """The loop. One function, because every part touches the same few variables each 50 ms."""
     np.random.seed(seed)
     dt = STEP_MS / 1000
     book = np.zeros((2, TICKS), np.int64)
     dirty = np.zeros((2, TICKS), np.bool_)
     touched = np.empty((4_096, 2), np.int64)
-    n_touched = n_levels = n_prints = n_rows = n_snapshots = 0
+    n_touched = n_levels = n_trades = n_rows = n_snapshots = 0
     update = first = 1
     fair = START_TICK + 0.5
     sparse = 1
@@ -126,11 +126,11 @@ def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, 
                 while book[other, tick] == 0:
                     tick += sign
                 taken = min(left, book[other, tick])
-                prints[n_prints, 0] = when
-                prints[n_prints, 1] = sign
-                prints[n_prints, 2] = tick
-                prints[n_prints, 3] = taken
-                n_prints += 1
+                trades[n_trades, 0] = when
+                trades[n_trades, 1] = sign
+                trades[n_trades, 2] = tick
+                trades[n_trades, 3] = taken
+                n_trades += 1
                 book[other, tick] -= taken
                 left -= taken
                 update += 1
@@ -223,4 +223,4 @@ def _simulate(seed, steps, drift, levels, prints, snapshots, snapshot_ids, ids, 
             ids[publication, 0] = first
             ids[publication, 1] = update
             first = update + 1
-    return n_levels, n_prints, n_rows, n_snapshots
+    return n_levels, n_trades, n_rows, n_snapshots

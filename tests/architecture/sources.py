@@ -6,13 +6,13 @@ from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-ROOMS = ("ml", "assets", "pipelines", "live", "cli")
+PACKAGES = ("ml", "assets", "pipelines", "live", "cli")
 
 
 @cache
 def modules(*folders: str) -> dict[str, ast.Module]:
     """Syntax trees of all modules below the folders, by their path in the project."""
-    paths = [path for folder in folders or ROOMS for path in sorted((PROJECT / folder).rglob("*.py"))]
+    paths = [path for folder in folders or PACKAGES for path in sorted((PROJECT / folder).rglob("*.py"))]
     return {path.relative_to(PROJECT).as_posix(): ast.parse(path.read_text()) for path in paths}
 
 

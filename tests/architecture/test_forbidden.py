@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.architecture.sources import PROJECT, ROOMS, modules, tracked
+from tests.architecture.sources import PACKAGES, PROJECT, modules, tracked
 
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "_pickle"}
 MACHINES = [
@@ -25,7 +25,7 @@ def imports(tree):
 
 def test_no_pickle_anywhere():
     """Neither product nor tests import a pickle, and numpy is never told to read one."""
-    trees = modules(*ROOMS, "tests")
+    trees = modules(*PACKAGES, "tests")
     assert [p for p, tree in trees.items() if any(name.split(".")[0] in PICKLES for name in imports(tree))] == []
     allowing = [
         p for p, tree in trees.items() for n in ast.walk(tree) if isinstance(n, ast.keyword) and n.arg == "allow_pickle"

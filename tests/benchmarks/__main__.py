@@ -1,4 +1,7 @@
-"""`make bench`: run every benchmark and write docs/benchmarks.md; returns 1 if a goal was missed."""
+"""`make bench`: run every benchmark and write docs/benchmarks.md; returns 1 if a goal was missed.
+
+`python -m tests.benchmarks NAME...` makes those of `measurements` that are named, prints them and keeps the page.
+"""
 
 import os
 import platform
@@ -73,12 +76,20 @@ def done(one: Measurement) -> Measurement:
     return one
 
 
-def main() -> int:
+def main(names: list[str]) -> int:
     """Measure, write, judge."""
     os.environ["LOBFORGE_CACHE_DIR"] = str(PROJECT / ".numba_cache")
     market = load().test_data or PROJECT.parent / "shared" / "data" / "market"
-    results = [done(one) for one in measurements(market)]
-    (PROJECT / "docs" / "benchmarks.md").write_text(_page(results))
+    known = measurements(market)
+    unknown = set(names) - {one.name for one in known}
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; known: {', '.join(one.name for one in known)}", file=sys.stderr)
+        return 2
+    results = [done(one) for one in known if not names or one.name in names]
+    if names:
+        print("\n".join(_judged(results)))
+    else:
+        (PROJECT / "docs" / "benchmarks.md").write_text(_page(results))
     measurable = [(goal, one.rates) for one in results for goal in one.goals if goal.measured(one.rates)]
     missed = [goal for goal, rates in measurable if not goal.holds(rates)]
     for goal in missed:
@@ -95,9 +106,17 @@ def _page(results: list[Measurement]) -> str:
         + ", ".join(f"{name} {version(name)}" for name in PEERS)
         + ".",
         "",
-        "| what | contender | peer | ratio | goal | reached |",
-        "|---|---|---|---|---|---|",
+        *_judged(results),
+        "",
+        "| contender | measured |",
+        "|---|---|",
     ]
+    lines += ["| " + " | ".join(row.rsplit(": ", 1)) + " |" for one in results for row in _rows(one)]
+    return "\n".join([*lines, "", *NOTES]) + "\n"
+
+
+def _judged(results: list[Measurement]) -> list[str]:
+    lines = ["| what | contender | peer | ratio | goal | reached |", "|---|---|---|---|---|---|"]
     for one in results:
         measured = one.rates
         for goal in one.goals:
@@ -110,9 +129,7 @@ def _page(results: list[Measurement]) -> str:
             lines.append(
                 f"| {goal.title} | {goal.ours} | {goal.peer} | {goal.ratio(measured):.2f} | {bound} | {reached} |"
             )
-    lines += ["", "| contender | measured |", "|---|---|"]
-    lines += ["| " + " | ".join(row.rsplit(": ", 1)) + " |" for one in results for row in _rows(one)]
-    return "\n".join([*lines, "", *NOTES]) + "\n"
+    return lines
 
 
 def _rows(one: Measurement) -> list[str]:
@@ -143,7 +160,7 @@ NOTES = (
     "",
     "A day: the recorded minutes of BTCUSDT one after the other for 24 hours, 72 M level updates in 4 GB of text, as",
     "Dagster materializes them, with the index of the file, rules, pictures, leak canaries and stored tables, each",
-    "read back; whole processes with everything compiled before. Straight: `lobforge features make`, which writes",
+    "read back; whole processes with everything compiled before. `lobforge features make` writes",
     "features and labels alone, the same bytes. Goals on two cores: 25 s from .gz to features and labels, 8 s from",
     "stored events, 4 GB.",
     "",
@@ -170,4 +187,4 @@ NOTES = (
 )
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -28,6 +28,7 @@ from ml.market.days.infer_instrument import infer_instrument
 from ml.market.files import index
 from ml.market.files.capture_sequence import link
 from ml.storage.durable import write_text
+from tests.benchmarks.memory import peak_gb
 from tests.benchmarks.stream import COPY_NS
 from tests.support.scenario import listing
 
@@ -54,7 +55,7 @@ def measure(market: Path, hours: float = 24.0) -> dict[str, float]:
             found["day, level updates"] = write(market, capture, copies)
             for name, assets in FROM.items():
                 found |= _elsewhere(root, name, assets)
-            found |= _straight(root, capture, Path(folder) / "made")
+            found |= _direct(root, capture, Path(folder) / "made")
         return found
 
 
@@ -66,11 +67,13 @@ def _listed(market: Path) -> Instrument:
 def _elsewhere(root: DataRoot, name: str, assets: list[str]) -> dict[str, float]:
     """What a process of its own measures, with its modules compiled as an installation has them."""
     command = [sys.executable, "-m", "tests.benchmarks.day", name, *assets]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=_environment(root))
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=_environment(root))
+    if done.returncode:
+        raise RuntimeError(f"{name}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _straight(root: DataRoot, capture: Path, to: Path) -> dict[str, float]:
+def _direct(root: DataRoot, capture: Path, to: Path) -> dict[str, float]:
     """`lobforge features make` from start to end; its files must hold the bytes that the assets have stored."""
     date = date_of(START)
     command = [sys.executable, "-m", "cli", "features", "make", capture, "--date", date, "--to", to]
@@ -83,7 +86,7 @@ def _straight(root: DataRoot, capture: Path, to: Path) -> dict[str, float]:
         made = to / f"{table}_{INSTRUMENT}_{date}.parquet"
         assert made.read_bytes() == root.partition(table, date, INSTRUMENT).read_bytes(), table
     processor = after.children_user + after.children_system - before.children_user - before.children_system
-    return {"day straight from .gz, s": took, "day straight from .gz, s of processor": processor}
+    return {"day by features make, s": took, "day by features make, s of processor": processor}
 
 
 def _environment(root: DataRoot) -> dict[str, str]:
@@ -146,13 +149,7 @@ def materialize(name: str, assets: list[str]) -> dict[str, float]:
         if event.event_type_value == "STEP_SUCCESS"
     }
     whole = {f"day {name}, s": perf_counter() - started, f"day {name}, s of processor": process_time()}
-    return steps | whole | {f"day {name}, GB at most": _peak()}
-
-
-def _peak() -> float:
-    """Memory of this process at its most, GB; what `getrusage` tells begins with that of the process before `exec`."""
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(kilobytes) / 1e6
+    return steps | whole | {f"day {name}, GB at most": peak_gb()}
 
 
 if __name__ == "__main__":

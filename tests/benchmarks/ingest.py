@@ -1,6 +1,6 @@
 """Raw captures into typed events, and stored events back into samples, on the recorded BTCUSDT files.
 
-Ingest: from the compressed files to the kernel's arrays, book and prints, with every id, time and decimal checked;
+Ingest: from the compressed files to the kernel's arrays, book and trades, with every id, time and decimal checked;
 hftbacktest's converter turns the same files into its own events. Storage: the events of the recorded day, repeated with
 shifted times and ids as a stream goes on, through the commit protocol; then decoded, and run through the kernel.
 """

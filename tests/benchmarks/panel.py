@@ -6,7 +6,6 @@ seconds, as stored days do. `python -m tests.benchmarks.panel 30` measures fewer
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from datetime import date, timedelta
@@ -28,6 +27,7 @@ from ml.learning.models.lightgbm import LightGBM, Options
 from ml.simulation.instrument import INSTRUMENT
 from ml.storage.commit import publish
 from ml.storage.parquet import Stored
+from tests.benchmarks.memory import peak_gb
 
 DAYS = 365
 STREAMED_DAYS = 20
@@ -103,8 +103,7 @@ def _main(given: str) -> None:
     experiment = Experiment("year", features, row_spacing=row_spacing, window_days=None)
     started = perf_counter()
     take(DataRoot(Path(folder)), step, experiment)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(json.dumps([peak, perf_counter() - started]))
+    print(json.dumps([peak_gb(), perf_counter() - started]))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def recorded(root: DataRoot, since: int, until_ns: int) -> list[str]:
 def kill(root: DataRoot, emulator: Emulator, seconds: float, **patches: Any) -> tuple[int, int]:
     """A capture that runs until it is killed, by the test or by its own crash: when it began, and what it recorded.
 
-    The frames that the journals held at a moment before the kill were recorded; -1 if it died before it dialled.
+    The frames that the journals held at a moment before the kill were recorded; -1 if it died before it connected.
     """
     connected = emulator.connections
     begun = time.time_ns()
@@ -65,8 +65,8 @@ def prove(root: DataRoot, emulator: Emulator, runs: list[tuple[int, int]]) -> No
     assert {root.root / name for name in entries} == set(root.captures.glob("*.parquet"))
     assert all(commit.sha256_file(root.root / name) == entry.sha256 for name, entry in entries.items())
     ends = [begun for begun, _ in runs[1:]] + [time.time_ns()]
-    dialled = [(begun, end, taken) for (begun, taken), end in zip(runs, ends, strict=True) if taken >= 0]
-    for (begun, end, taken), sent in zip(dialled, emulator.said.values(), strict=True):
+    connected = [(begun, end, taken) for (begun, taken), end in zip(runs, ends, strict=True) if taken >= 0]
+    for (begun, end, taken), sent in zip(connected, emulator.said.values(), strict=True):
         found = recorded(root, begun, end)
         assert found == sent[: len(found)], "no prefix of what was sent"
         assert len(found) >= taken

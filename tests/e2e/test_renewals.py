@@ -69,11 +69,11 @@ def test_one_books_break_leaves_the_other_books_alone(root, venue, symbols):
     assert gap["end"] is not None
     assert whole.gaps == []
     for found, name in ((broken, symbols[0]), (whole, symbols[1])):
-        ids = prints(root, name)
+        ids = trade_rows(root, name)
         assert found.trades == len(ids) == ids[-1] - ids[0] + 1
 
 
-def prints(root, symbol: str) -> list[int]:
+def trade_rows(root, symbol: str) -> list[int]:
     """Ids of the emulator's trades of a symbol, from the capture file."""
     payloads = pl.read_parquet(next(root.captures.iterdir()))["payload"].cast(pl.String)
     texts = payloads.filter(payloads.str.contains(f'"{symbol}"') & payloads.str.contains("rade"))
@@ -95,8 +95,8 @@ def dropping(symbol: str, mark: str) -> Callable[[str, str], list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("venue", "symbols"), PAIR)
-def test_a_snapshot_that_does_not_come_is_dialled_for(root, venue, symbols):
-    """The renewal stays unanswered: five seconds later the line is dialled again."""
+def test_a_snapshot_that_does_not_come_reopens_the_connection(root, venue, symbols):
+    """The renewal stays unanswered: five seconds later the connection is reopened."""
     with Emulator(venue, symbols) as emulator, Running(root, venue, emulator) as running:
         anchored(emulator)
         emulator.withheld_openings = 1
@@ -123,7 +123,7 @@ def test_a_book_whose_first_snapshot_was_lost_is_asked_for_again(root):
 
 
 @pytest.mark.promise("A7")
-def test_prints_that_a_full_queue_refused_are_a_gap(root):
+def test_trades_that_a_full_queue_refused_are_a_gap(root):
     """Not one book message is missing; the ledger says so by its ids, and the book is anchored again."""
     venue = "bybit-linear"
     with Emulator(venue, ["BTCUSDT"]) as emulator, Running(root, venue, emulator, refused=LONE) as running:

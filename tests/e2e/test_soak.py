@@ -17,7 +17,7 @@ SLOW_DISK = "tests.support.emulator.slow_disk"
 
 
 def accounted(trial: Trial) -> None:
-    """Sent = journalled + refused, and nothing was dialled twice."""
+    """Sent = journalled + refused, and no connection was opened twice."""
     assert trial.sent == trial.journalled + trial.overflows
     assert (trial.summary["reconnects"], trial.summary["connections"]) == (0, 2)
 

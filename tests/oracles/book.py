@@ -48,7 +48,7 @@ class SlowSampler:
         self.run = 0
         self.flow = {}
         self.ladder = {1: [], -1: []}
-        self.prints = []
+        self.trade_rows = []
         self.last_trade = None
         self.last_book = None
         self.intervals = []
@@ -143,7 +143,7 @@ class SlowSampler:
                 self.count("trade_spread_notional", int(size * 2 * abs(price - mid)))
             side = -1 if aggressor > 0 else 1
             self.in_band("traded", side, price, size)
-            self.prints.append([side, price, size, 0])
+            self.trade_rows.append([side, price, size, 0])
 
     def message(self, ts, levels, snapshot=False, lost=False, only_time=False, lost_trades=False):
         if lost:
@@ -182,13 +182,13 @@ class SlowSampler:
                 self.in_band("added", side, price, size - before)
             elif size < before:
                 gone = before - size
-                for entry in self.prints:
+                for entry in self.trade_rows:
                     if entry[0] == side and entry[1] == price:
                         taken = min(gone, entry[2])
                         entry[2] -= taken
                         gone -= taken
                 self.in_band("cancelled", side, price, gone)
-        self.prints = [[s, p, q, 1] for s, p, q, age in self.prints if q and age == 0]
+        self.trade_rows = [[s, p, q, 1] for s, p, q, age in self.trade_rows if q and age == 0]
         for side in (1, -1):
             after = self.book.top(side, 10)
             for m in range(10):

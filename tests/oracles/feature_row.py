@@ -189,8 +189,8 @@ def amihud(t):
 
 
 def roll(t):
-    prints = t["last_trade_price"][-60:][(t["trade_count_buy"] + t["trade_count_sell"])[-60:] > 0]
-    changes = np.diff(prints)
+    trade_rows = t["last_trade_price"][-60:][(t["trade_count_buy"] + t["trade_count_sell"])[-60:] > 0]
+    changes = np.diff(trade_rows)
     if len(changes) < 2:
         return 0.0
     covariance = np.cov(changes[1:], changes[:-1], ddof=0)[0, 1]

@@ -76,8 +76,8 @@ def orderbook(samples, i, instrument):
     if len(snaps) >= 20:
         found |= over_twenty(snaps)
     if i >= 59:
-        prints = sum(samples[k][AT[f"trade_count_{who}"]] for k in range(i - 59, i + 1) for who in ("buy", "sell"))
-        found["trade_arrival_rate"] = prints / 60
+        trade_rows = sum(samples[k][AT[f"trade_count_{who}"]] for k in range(i - 59, i + 1) for who in ("buy", "sell"))
+        found["trade_arrival_rate"] = trade_rows / 60
     return found
 
 

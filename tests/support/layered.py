@@ -109,7 +109,7 @@ def frames(
 
     `levels` per side of a book are shown; ids of updates and trades follow `last_id`.
     """
-    books, prints = script.streams()
+    books, trade_rows = script.streams()
     found: list[tuple[int, int, str]] = []
     start = 0
     for k, end in enumerate(books.end.tolist()):
@@ -134,15 +134,15 @@ def frames(
                 f'"U":{last_id + k + 1},"u":{last_id + k + 1},"pu":{last_id + k},"b":[{bids}],"a":[{asks}]}}}}'
             )
             found.append((int(books.arrival[k]), ms, text))
-    for k in range(len(prints.ts) if trades else 0):
-        ms = int(prints.ts[k]) // MS
+    for k in range(len(trade_rows.ts) if trades else 0):
+        ms = int(trade_rows.ts[k]) // MS
         number = last_id + k + 1
         text = (
             f'{{"stream":"sim/simusdt@trade","data":{{"e":"trade","E":{ms},"T":{ms},"s":"SIMUSDT","t":{number},'
-            f'"p":"{prints.price[k] / 10:.1f}","q":"{prints.size[k] / 1000:.3f}","X":"MARKET",'
-            f'"m":{"true" if prints.side[k] < 0 else "false"}}}}}'
+            f'"p":"{trade_rows.price[k] / 10:.1f}","q":"{trade_rows.size[k] / 1000:.3f}","X":"MARKET",'
+            f'"m":{"true" if trade_rows.side[k] < 0 else "false"}}}}}'
         )
-        found.append((int(prints.arrival[k]), ms, text))
+        found.append((int(trade_rows.arrival[k]), ms, text))
     found.sort(key=lambda frame: frame[0])
     return [(script.start + frame[0] * 25 * MS + k, frame[2].encode()) for k, frame in enumerate(found)]
 

@@ -64,7 +64,7 @@ def test_hot_functions_may_not_allocate():
         njit_no_alloc(allocate)(3)
 
 
-def test_inlined_functions_leave_no_call():
+def test_inline_functions_leave_no_call():
     """What runs for every message is merged into its caller."""
     total = np.zeros(1, np.int64)
     caller(total, np.arange(5))

@@ -57,7 +57,7 @@ def price_impact(series, moves, end, scale):  # type: ignore[no-untyped-def]
     root = moves[of.ROOT, first:end]
     change = moves[of.CHANGE, first:end]
     costs = moves[of.COST, first:end]
-    prices = series[of.PRINT, first:end]
+    prices = series[of.LAST_TRADE, first:end]
     for k in range(root.size):
         x_mean += root[k]
         y_mean += change[k]
@@ -85,7 +85,7 @@ def roll_spread(series, end):  # type: ignore[no-untyped-def]
     change = 0
     seconds = 0
     products = earlier = later = 0.0
-    prices = series[of.PRINT, max(end - SPAN, 0) : end]
+    prices = series[of.LAST_TRADE, max(end - SPAN, 0) : end]
     for k in range(prices.size):
         price = prices[k]
         if price == 0:

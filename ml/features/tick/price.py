@@ -82,7 +82,7 @@ def parkinson(series, end):  # type: ignore[no-untyped-def]
 
 @njit_no_alloc
 def last_trade_deviation(row):  # type: ignore[no-untyped-def]
-    """Last print minus microprice over mid, in basis points; NaN if nothing traded for an hour."""
+    """Last trade price minus microprice over mid, in basis points; NaN if nothing traded for an hour."""
     bid = row[at.BID_PRICE]
     ask = row[at.ASK_PRICE]
     price = row[at.LAST_TRADE]

@@ -86,8 +86,8 @@ SUMS = (
 ) = range(len(SUMS))
 OFI_WEIGHTS = np.array([2520 // k for k in range(1, 11)])
 """1/k for level k, over the common denominator 2 520: declared, not fitted."""
-SERIES = ("mid", "high", "low", "print", "largest", "volume", "bought")
-MID, HIGH, LOW, PRINT, LARGEST, VOLUME, BOUGHT = range(len(SERIES))
+SERIES = ("mid", "high", "low", "last_trade", "largest", "volume", "bought")
+MID, HIGH, LOW, LAST_TRADE, LARGEST, VOLUME, BOUGHT = range(len(SERIES))
 CHANGE, ROOT, COST = range(3)
 COUNT, LAST_CHANGE, RUN, TRADES_RUN = range(4)
 
@@ -220,7 +220,7 @@ def _trades(windows: Windows, sums: I64, row: I64, j: int) -> None:
         sums[VOLUME_BUY + side] += row[at.TRADE_VOLUME + side]
     sums[NOTIONAL] += row[at.TRADE_NOTIONAL] + row[at.TRADE_NOTIONAL + 1]
     sums[SPREAD_NOTIONAL] += row[at.TRADE_SPREAD]
-    series[PRINT, j] = row[at.LAST_TRADE] if row[at.TRADE_COUNT] + row[at.TRADE_COUNT + 1] > 0 else 0
+    series[LAST_TRADE, j] = row[at.LAST_TRADE] if row[at.TRADE_COUNT] + row[at.TRADE_COUNT + 1] > 0 else 0
     series[LARGEST, j] = row[at.TRADE_LARGEST]
     series[VOLUME, j + 1] = series[VOLUME, j] + bought + sold
     series[BOUGHT, j + 1] = series[BOUGHT, j] + bought

@@ -63,7 +63,7 @@ class FromCaptures(NamedTuple):
 
 
 def sample_captures(chain: CaptureSequence, instrument: Instrument, date: str) -> FromCaptures:
-    """The table `book_samples` of a day straight from captures: the rows that the stored tables would give.
+    """The table `book_samples` of a day directly from captures: the rows that the stored tables would give.
 
     Raises:
         CaptureError: the chain holds nothing of the day.

@@ -25,9 +25,11 @@ class EventLog:
     def __init__(self) -> None:
         self.messages = {name: array("q") for name in (*MESSAGE_COLUMNS, "flags", "end")}
         self.levels = {"side": array("b"), "price": array("q"), "size": array("q")}
-        self.prints = {name: array("q") for name in ("arrival", "event_ts", "recv_ts", "price", "size", "frame_ts")}
+        self.trade_columns = {
+            name: array("q") for name in ("arrival", "event_ts", "recv_ts", "price", "size", "frame_ts")
+        }
         self.sides = array("b")
-        self.print_flags = array("B")
+        self.trade_flags = array("B")
         self.trade_ids: list[str] = []
 
     def book(self, arrival: int, recv_ts: int, event: BookEvent) -> None:
@@ -54,10 +56,10 @@ class EventLog:
         """Append the trades of one frame."""
         for trade, flags in zip(event.trades, event.trade_flags(), strict=True):
             values = (arrival, trade.event_ts, recv_ts, trade.price, trade.size, event.event_ts)
-            for column, value in zip(self.prints.values(), values, strict=True):
+            for column, value in zip(self.trade_columns.values(), values, strict=True):
                 column.append(value)
             self.sides.append(trade.side)
-            self.print_flags.append(flags)
+            self.trade_flags.append(flags)
             self.trade_ids.append(trade.trade_id)
 
     def many_books(self, messages: dict[str, np.ndarray], levels: Levels) -> None:
@@ -73,19 +75,19 @@ class EventLog:
         for column, values in zip(self.levels.values(), levels, strict=True):
             _append(column, values)
 
-    def many_trades(self, prints: dict[str, np.ndarray]) -> None:
+    def many_trades(self, columns: dict[str, np.ndarray]) -> None:
         """Append trades, each of its own frame, as columns; `side`, `flags` and `trade_id` are integers."""
-        for name, column in self.prints.items():
-            _append(column, prints[name])
-        _append(self.sides, prints["side"].astype(np.int8))
-        _append(self.print_flags, prints["flags"].astype(np.uint8))
-        self.trade_ids += map(str, prints["trade_id"].tolist())
+        for name, column in self.trade_columns.items():
+            _append(column, columns[name])
+        _append(self.sides, columns["side"].astype(np.int8))
+        _append(self.trade_flags, columns["flags"].astype(np.uint8))
+        self.trade_ids += map(str, columns["trade_id"].tolist())
 
     def streams(self) -> tuple[BookStream, TradeStream]:
         """What has been collected, for the kernel."""
         message = self.messages
         level = self.levels
-        prints = self.prints
+        columns = self.trade_columns
         books = BookStream(
             ts=_array(message["event_ts"]),
             arrival=_array(message["arrival"]),
@@ -96,18 +98,18 @@ class EventLog:
             size=_array(level["size"]),
         )
         trades = TradeStream(
-            ts=_array(prints["frame_ts"]),
-            arrival=_array(prints["arrival"]),
-            flags=_array(self.print_flags, np.uint8),
+            ts=_array(columns["frame_ts"]),
+            arrival=_array(columns["arrival"]),
+            flags=_array(self.trade_flags, np.uint8),
             side=_array(self.sides, np.int8),
-            price=_array(prints["price"]),
-            size=_array(prints["size"]),
+            price=_array(columns["price"]),
+            size=_array(columns["size"]),
         )
         return books, trades
 
     def timed_trades(self) -> TradeStream:
         """The trades with the time of each instead of its frame's: attribution needs them."""
-        return self.streams()[1]._replace(ts=_array(self.prints["event_ts"]))
+        return self.streams()[1]._replace(ts=_array(self.trade_columns["event_ts"]))
 
     def book_frame(self) -> pl.DataFrame:
         """The table `book_events`."""
@@ -130,13 +132,13 @@ class EventLog:
 
     def trade_frame(self) -> pl.DataFrame:
         """The table `trades`."""
-        columns = {name: _array(column) for name, column in self.prints.items() if name != "frame_ts"}
+        columns = {name: _array(column) for name, column in self.trade_columns.items() if name != "frame_ts"}
         return pl.DataFrame(
             columns
             | {
                 "trade_id": self.trade_ids,
                 "side": _array(self.sides, np.int8),
-                "flags": _array(self.print_flags, np.uint8),
+                "flags": _array(self.trade_flags, np.uint8),
             },
             schema_overrides={"trade_id": pl.String},
         ).select(SCHEMAS["trades"].names())

@@ -85,7 +85,7 @@ class BookMessage:
 
 @dataclass(slots=True)
 class Trade:
-    """One print.
+    """One trade.
 
     `side` is the aggressor's, BUY or SELL; `event_ts` is ns UTC; price and size are units of the instrument.
     """

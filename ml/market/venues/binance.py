@@ -225,7 +225,7 @@ def sides(doc: dict[str, Any]) -> list[tuple[Levels, Levels]]:
 
 @guarded
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
-    """Book messages and trades of one frame; an invalid print comes as its error. Other kinds give neither.
+    """Book messages and trades of one frame; an invalid trade is returned as its error. Other kinds give neither.
 
     Raises:
         FrameError: a field is missing or a number is invalid.

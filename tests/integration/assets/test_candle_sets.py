@@ -104,7 +104,7 @@ def test_a_person_sees_coverage_and_a_picture(made):
     assert any("direction_4h" in found.values() for found in lines(result, "candle_targets", "classes"))
 
 
-def test_made_anew_it_has_the_same_bytes(made):
+def test_rebuilt_it_has_the_same_bytes(made):
     """The partition is a function of the stored candles."""
     root, _ = made
     before = manifest(root, "candle_features") | manifest(root, "candle_targets")
@@ -112,7 +112,7 @@ def test_made_anew_it_has_the_same_bytes(made):
     assert manifest(root, "candle_features") | manifest(root, "candle_targets") == before
 
 
-def test_of_prints_too(ingested, tmp_path):
+def test_of_trades_too(ingested, tmp_path):
     """A capture of a few hours: rows for its quarters of an hour, null for the rest, and every blocking check holds."""
     from tests.integration.assets.play import copy_of
 

@@ -9,7 +9,7 @@ from ml.tables.spec import conform
 from tests.integration.assets.play import DAY_BEFORE, checks, drawn, lines, make, shown, spoil, stored
 
 
-def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
+def test_a_rebuilt_day_has_the_same_bytes(rebuilt, ingested):
     """Every minute of the day is a row; what was captured holds every trade."""
     root, result = rebuilt
     candles = conform(stored(root, "candles"), SCHEMAS["candles"], "candles")

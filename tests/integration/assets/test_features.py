@@ -11,7 +11,7 @@ from ml.storage.commit import manifest
 from tests.integration.assets.play import checks, drawn, graph, lines, made, make, shown, spoil, stored
 
 
-def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
+def test_a_rebuilt_day_has_the_same_bytes(rebuilt, ingested):
     """Time, every feature of the set and a null reason per family; one row a sample."""
     root, _ = rebuilt
     rows = stored(root, "features")

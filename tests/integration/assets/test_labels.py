@@ -10,7 +10,7 @@ from ml.tables.spec import conform
 from tests.integration.assets.play import checks, drawn, made, make, shown, spoil, stored
 
 
-def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
+def test_a_rebuilt_day_has_the_same_bytes(rebuilt, ingested):
     """The documented columns, one row a sample."""
     root, _ = rebuilt
     labels = conform(stored(root, "future_labels"), label_schema(), "future_labels")

@@ -56,7 +56,7 @@ def test_a_person_sees_what_is_known(both):
     assert {line["of"] for line in lines(both[1], "legacy_112", "coverage")} == set(FAMILIES)
 
 
-def test_made_anew_it_has_the_same_bytes(both):
+def test_rebuilt_it_has_the_same_bytes(both):
     """The partition is a function of what is stored."""
     root, _ = both
     before = manifest(root, "legacy_112")

@@ -120,7 +120,7 @@ def test_an_outage_warns_and_stops_nothing(root):
     assert stored(root, "validity", DAY_BEFORE)["end_reason"].to_list() == ["sequence_gap", None]
 
 
-def test_a_frame_that_cannot_be_used_is_set_aside(root):
+def test_a_frame_that_cannot_be_used_is_quarantined(root):
     """A price that is no number costs its frame, with reason and offset; the rest of the day is decoded."""
     frames = stored(root, "raw_frames")
     diffs = frames.filter(pl.col("payload").bin.contains(b"depthUpdate"))

@@ -9,7 +9,7 @@ from ml.tables.spec import conform
 from tests.integration.assets.play import checks, drawn, made, make, shown, spoil, stored
 
 
-def test_a_day_made_anew_has_the_same_bytes(rebuilt, ingested):
+def test_a_rebuilt_day_has_the_same_bytes(rebuilt, ingested):
     """The stored samples are the documented columns, a row per second, as they were before."""
     root, result = rebuilt
     samples = conform(stored(root, "book_samples"), SCHEMAS["book_samples"], "book_samples")

@@ -1,4 +1,4 @@
-"""`lobforge candles`: return codes, the JSON contract, what is stored, and how it compares with candles from prints."""
+"""`lobforge candles`: return codes, the JSON contract, what is stored, and how it compares with candles from trades."""
 
 import json
 from datetime import date
@@ -58,7 +58,7 @@ def run(capsys, exchange, *more, venue="binance-usdm", symbols=None):
     return code, report
 
 
-def prints(minutes):
+def trade_rows(minutes):
     """Prints that make the server's candles of these minutes: its prices, volume, counts and bought volume."""
     rows = []
     for m in minutes:
@@ -71,10 +71,10 @@ def prints(minutes):
 
 
 def store_candles(root, minutes):
-    """Our own candles of the day from such prints, captured all day but for its last hour."""
+    """Our own candles of the day from such trades, captured all day but for its last hour."""
     start, end = bounds(DATE)
     spans = {"start_ts": [start], "end_ts": [end - 3_600 * 10**9], "end_reason": ["capture_end"]}
-    frame = from_trades(prints(minutes), pl.DataFrame(spans), start, end)
+    frame = from_trades(trade_rows(minutes), pl.DataFrame(spans), start, end)
     publish(root, "candles", root.partition("candles", DATE, USDM), frame, "test")
 
 
@@ -111,7 +111,7 @@ def test_what_the_venue_has_not_is_on_record(capsys, here, exchange):
     assert run(capsys, exchange, "--again")[1]["candles"][0]["fetched"] == 100
 
 
-def test_candles_from_prints_agree(capsys, here, exchange):
+def test_candles_from_trades_agree(capsys, here, exchange):
     """Every captured minute and hour; quiet minutes of ours agree with a repeated price of the venue's."""
     traded = [m for m in range(1_440) if m % 10]
     for minute in set(range(1_440)) - set(traded):
@@ -128,7 +128,7 @@ def quiet(minute):
 
 
 def test_a_lost_print_shows(capsys, here, exchange):
-    """One print that we do not have: the minute differs in what it held, and the code is 1."""
+    """One trade that we do not have: the minute differs in what it held, and the code is 1."""
     store_candles(here, range(1_440))
     path = here.partition("candles", DATE, USDM)
     lossy = (
@@ -150,7 +150,7 @@ def test_a_lost_print_shows(capsys, here, exchange):
     assert "first at 2025-03-04 00:08: volume 1300 from trades, 1500" in capsys.readouterr().out
 
 
-def test_a_bad_candle_is_set_aside(capsys, here, exchange):
+def test_a_bad_candle_is_quarantined(capsys, here, exchange):
     """The rest of the day is stored; the code is 1, and people see it too."""
     exchange.rows[FIRST + 60_000][1] = "100.05"
     code, report = run(capsys, exchange)

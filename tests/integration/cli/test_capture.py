@@ -90,7 +90,7 @@ def test_a_silent_connection_is_found(root):
 @pytest.mark.slow
 @pytest.mark.promise("A6", "A8")
 def test_a_half_open_connection_holds_up_neither_the_next_nor_the_stop(root):
-    """The venue's end is dead and answers no goodbye: dialled again within six seconds, stopped within five."""
+    """The venue's end is dead and answers no goodbye: reconnected within six seconds, stopped within five."""
     silence = connections.SILENCE_SECONDS
     venue = "bybit-linear"
     with Emulator(venue, ["BTCUSDT"]) as emulator, Running(root, venue, emulator, silence=silence) as running:
@@ -179,7 +179,7 @@ def test_a_killed_capture_is_recovered_by_the_next(root):
 
 @pytest.mark.slow
 def test_a_lost_line_without_books_loses_no_book(root):
-    """USD-M sends candles and mark prices over a line of their own: it is dialled again, the books go on.
+    """USD-M sends candles and mark prices over a connection of their own: it is reopened, the books go on.
 
     What is lost with it is on record for each symbol, with its bounds.
     """
@@ -238,7 +238,7 @@ def test_metrics_are_served_while_it_runs(root):
 
 
 def test_an_unknown_venue_is_said(root, monkeypatch, capsys):
-    """Nothing is dialled; the message lists the venues."""
+    """No connection is opened; the message lists the venues."""
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(Path(root.root)))
     assert lobforge("capture", "--venue", "kraken", "--symbols", "XBTUSD") == 2
     assert "okx-swap" in capsys.readouterr().err

@@ -35,7 +35,7 @@ def test_people_see_a_table_a_set(capsys, monkeypatch):
         assert all(column in shown for column in chosen.columns)
 
 
-def test_the_page_can_be_made_anew(capsys):
+def test_the_page_can_be_regenerated(capsys):
     """What stands in the documentation, and nothing else."""
     assert lobforge("features", "list", "--markdown") == 0
     assert capsys.readouterr().out == markdown()

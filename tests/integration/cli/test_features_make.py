@@ -61,7 +61,7 @@ def test_what_the_captures_do_not_hold_is_named(data, simulated, capsys, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_set_aside_is_told(data, capsys, tmp_path):
+def test_what_is_quarantined_is_told(data, capsys, tmp_path):
     """A line that is no frame by its file, a frame that cannot be used by its day; the return code says so too."""
     docs = [snapshot(1, T), diff(2, 1, T + 100), diff(3, 2, T + 200, [("x", "1")]), diff(3, 2, T + 1_500)]
     file = capture(tmp_path / "a.log", docs)

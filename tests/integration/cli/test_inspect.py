@@ -90,7 +90,7 @@ def test_trades_alone_are_no_lost_book(capsys, tmp_path):
         ([*GOOD, trade(1, T + 300, price="98.0")], "unequal_repeat", 5),
     ],
 )
-def test_one_bad_line_is_set_aside_with_its_offset(capsys, tmp_path, docs, reason, line):
+def test_one_bad_line_is_quarantined_with_its_offset(capsys, tmp_path, docs, reason, line):
     """Return code 1; the rest is processed."""
     path = capture(tmp_path / "a.log", docs)
     code, report = run(capsys, path)

@@ -40,7 +40,7 @@ def test_a_sound_folder_is_zero(old, root, capsys):
     assert "3 source files, unchanged" in shown
 
 
-def test_what_was_set_aside_is_one(old, capsys):
+def test_what_was_quarantined_is_one(old, capsys):
     """With the file, the reason and how many rows."""
     files.batch(old, "XRPUSDT", "b", [1], [1.0], array=np.zeros((1, 3), np.float32))
     assert lobforge("migrate", old) == 1

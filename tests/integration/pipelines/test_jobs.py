@@ -27,6 +27,6 @@ def test_a_job_runs_per_partition_or_at_once(defs, job, partitioned):
     assert (defs.resolve_job_def(job).partitions_def is not None) == partitioned
 
 
-def test_labels_are_made_anew_by_a_job_of_their_own(defs):
+def test_labels_are_rebuilt_by_a_job_of_their_own(defs):
     """Of what is stored, without the captures."""
     assert {key.path[-1] for key in keys(defs, "label")} == {"future_labels", "training_features"}

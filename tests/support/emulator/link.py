@@ -54,7 +54,7 @@ class Link:
         self.market = Market(self.symbol, seed, self.protocol.gap_ids)
         self.now = OPENED
         plan = plans.plan(venue)
-        self.conn = f"{venue} {plan.connections(Endpoints('ws://x', ''), [self.symbol])[0].url}"
+        self.conn = f"{venue} {plan.subscriptions(Endpoints('ws://x', ''), [self.symbol])[0].url}"
         self.rest = f"{venue} {plan.snapshot(Endpoints('', 'http://x'), self.symbol)}" if plan.snapshot else ""
         self.watch = Watch(venue, (self.symbol,))
         self.feed = Feed(Decoder(Instrument(f"{venue}.{self.symbol}", 1, 3, 1, 1)), Sampler(room=64))
@@ -87,7 +87,7 @@ class Link:
         self._send(self.protocol.opening(self.market))
 
     def fall(self, reason: str) -> None:
-        """Lose the connection, as the capture tells it, and dial again."""
+        """Lose the connection, as the capture tells it, and connect again."""
         self.lose(reason)
         self.dial()
 
@@ -125,7 +125,7 @@ class Link:
         if sent.trade:
             self.trades.add(sent.trade)
         conn = self.rest if sent.holds == "rest" else self.conn
-        for text in self.watch.telling([sent.text.encode()]) if sent.holds != "rest" else [sent.text.encode()]:
+        for text in self.watch.relevant([sent.text.encode()]) if sent.holds != "rest" else [sent.text.encode()]:
             self.watch.take(text, conn, self.now * 10**6)
         try:
             doc = orjson.loads(sent.text)

@@ -132,7 +132,7 @@ def test_the_time_to_retry_is_the_sources(root, archive):
     assert update(root, archive, NOW + 1, retry_hours=0.0)["state"].to_list() == ["fetched"]
 
 
-def test_a_wrong_checksum_is_set_aside_with_its_reason(root, archive):
+def test_a_wrong_checksum_is_quarantined_with_its_reason(root, archive):
     """The file never comes to its place; its bytes are kept, and it is asked for again later."""
     archive.add(PATH, DATA, checksum=True)
     archive.files[PATH] = DATA[::-1]

@@ -31,7 +31,7 @@ group by all order by ts
 """
 
 
-def prints(*rows):
+def trade_rows(*rows):
     """Trades (seconds after the start, price, size, side) in order of arrival."""
     columns = {
         "event_ts": [START + int(s * SECOND) for s, *_ in rows],
@@ -62,7 +62,7 @@ PRINTS = st.lists(
         st.sampled_from([1, -1]),
     ),
     max_size=60,
-).map(lambda rows: prints(*rows))
+).map(lambda rows: trade_rows(*rows))
 REASONS = st.sampled_from(["sequence_gap", "silent", "capture_end", None])
 SPANS = st.lists(st.integers(0, 3_600), max_size=8).flatmap(
     lambda cuts: st.lists(REASONS, min_size=len(cuts) // 2, max_size=len(cuts) // 2).map(
@@ -84,7 +84,7 @@ def test_a_simulated_day_is_what_sql_says(ingested):
     assert (candles.height, traded.height > 100) == (1_440, True)
 
 
-def test_recorded_prints_are_what_sql_says(market):
+def test_recorded_trades_are_what_sql_says(market):
     """Eight minutes of USD-M BTCUSDT across midnight: whole minutes as SQL has them, the ends not known."""
     chain = chain_of(*sorted((market / "binance_raw").glob("usdm__btcusdt_*.gz")))
     instrument = infer_instrument(chain, USDM)
@@ -100,7 +100,7 @@ def test_recorded_prints_are_what_sql_says(market):
 
 def test_a_candle_is_stamped_with_its_close():
     """A print at the full minute opens the candle that is stamped a minute later."""
-    candles = hour(prints((59.999, 100, 1, 1), (60, 101, 2, -1), (61, 99, 3, 1)), WHOLE)
+    candles = hour(trade_rows((59.999, 100, 1, 1), (60, 101, 2, -1), (61, 99, 3, 1)), WHOLE)
     assert candles.row(0) == (START + MINUTE, 100, 100, 100, 100, 1, 100, 1, 1, None)
     assert candles.row(1) == (START + 2 * MINUTE, 101, 101, 99, 99, 5, 499, 2, 3, None)
     assert candles.row(2) == (START + 3 * MINUTE, None, None, None, None, 0, 0, 0, 0, None)
@@ -125,7 +125,7 @@ def test_every_print_counts_once(trades):
 
 
 @given(PRINTS, SPANS)
-def test_coarser_candles_are_those_of_the_prints(trades, validity):
+def test_coarser_candles_are_those_of_the_trades(trades, validity):
     """5 min, 15 min and 1 h out of minutes equal the direct ones, values and reasons."""
     minutes = hour(trades, validity)
     for name, frame in resample(minutes, ["5m", "15m", "1h"]).items():
@@ -140,7 +140,7 @@ def test_a_candle_is_known_exactly_if_every_instant_of_it_is(validity):
     """The slow way: each second of the minute must lie in an interval, and no break within."""
     spans = [((a - START) // SECOND, (b - START) // SECOND, reason) for a, b, reason in validity.iter_rows()]
     breaks = {b for _, b, reason in spans if reason is not None}
-    for minute, reason in enumerate(hour(prints(), validity)["reason"]):
+    for minute, reason in enumerate(hour(trade_rows(), validity)["reason"]):
         seconds = range(minute * 60, minute * 60 + 60)
         inside = all(any(a <= s < b for a, b, _ in spans) for s in seconds)
         assert (reason is None) == (inside and breaks.isdisjoint(seconds)), minute
@@ -159,7 +159,7 @@ def test_a_candle_is_known_exactly_if_every_instant_of_it_is(validity):
 )
 def test_what_was_not_captured_is_null_with_the_reason(validity, reasons):
     """The first cause counts; not even trades that were seen make a candle of it."""
-    candles = hour(prints((1, 100, 1, 1), (70, 100, 1, 1), (130, 100, 1, 1)), validity).head(3)
+    candles = hour(trade_rows((1, 100, 1, 1), (70, 100, 1, 1), (130, 100, 1, 1)), validity).head(3)
     assert candles["reason"].to_list() == reasons
     assert candles["volume"].to_list() == candles["n_trades"].to_list() == [None if r else 1 for r in reasons]
     assert candles["close"].to_list() == [None if r else 100 for r in reasons]
@@ -167,25 +167,25 @@ def test_what_was_not_captured_is_null_with_the_reason(validity, reasons):
 
 def test_kinds_count_each_candle_once():
     """Traded, quiet, or why not known."""
-    candles = hour(prints((1, 100, 1, 1)), known((0, 600, "silent")))
+    candles = hour(trade_rows((1, 100, 1, 1)), known((0, 600, "silent")))
     assert dict(kinds(candles).iter_rows()) == {"traded": 1, "quiet": 9, "silent": 50}
 
 
-def test_prints_of_one_time_keep_their_order():
+def test_trades_of_one_time_keep_their_order():
     """The exchange matched them one after the other."""
-    candles = hour(prints((5, 103, 1, 1), (1, 100, 1, 1), (1, 101, 1, 1), (5, 102, 1, 1)), WHOLE)
+    candles = hour(trade_rows((5, 103, 1, 1), (1, 100, 1, 1), (1, 101, 1, 1), (5, 102, 1, 1)), WHOLE)
     assert candles.select("open", "close").row(0) == (100, 102)
 
 
 def test_a_print_that_came_after_midnight_counts_in_the_first_minute():
     """Its own minute is of the day before, whose frames do not hold it; it must not be lost."""
-    candles = hour(prints((3, 101, 2, 1), (-5, 100, 1, 1)), WHOLE)
+    candles = hour(trade_rows((3, 101, 2, 1), (-5, 100, 1, 1)), WHOLE)
     assert candles.select("open", "close", "volume", "n_trades").row(0) == (100, 101, 3, 2)
 
 
 def test_a_missing_minute_makes_the_hour_unknown():
     """A frame that was cut is no whole hour."""
-    minutes = hour(prints((1, 100, 1, 1)), WHOLE)
+    minutes = hour(trade_rows((1, 100, 1, 1)), WHOLE)
     cut = resample(minutes.tail(59), ["1h"])["1h"]
     assert cut.select("volume", "reason").row(0) == (None, NOT_CAPTURED)
 
@@ -193,10 +193,10 @@ def test_a_missing_minute_makes_the_hour_unknown():
 def test_what_cannot_be_is_refused():
     """No multiple, and a sum beyond 64 bits instead of a wrapped one."""
     with pytest.raises(DatasetError, match="3m candles cannot be computed from 5m candles"):
-        resample(hour(prints(), WHOLE, "5m"), ["3m"], "5m")
+        resample(hour(trade_rows(), WHOLE, "5m"), ["3m"], "5m")
     with pytest.raises(DatasetError, match=r"1 sums of notional do not fit 64 bits \(first at 17410464"):
-        hour(prints((1, 2**40, 2**30, 1)), WHOLE)
-    half = hour(prints((1, 2**32, 2**30, 1), (61, 2**32, 2**30, 1)), WHOLE)
+        hour(trade_rows((1, 2**40, 2**30, 1)), WHOLE)
+    half = hour(trade_rows((1, 2**32, 2**30, 1), (61, 2**32, 2**30, 1)), WHOLE)
     with pytest.raises(DatasetError, match="1 sums of notional"):
         resample(half, ["5m"])
 

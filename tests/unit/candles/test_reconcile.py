@@ -96,7 +96,7 @@ def recorded(market, connection, topic):
 
 
 @pytest.mark.parametrize(("kind", "symbol"), [(kind, symbol) for kind, symbols in FEEDS.items() for symbol in symbols])
-def test_recorded_prints_make_the_candle_that_the_venue_sent(market, kind, symbol):
+def test_recorded_trades_make_the_candle_that_the_venue_sent(market, kind, symbol):
     """Bybit's own candle as of its last update, and ours of the trades up to then: the same prices and volume."""
     connection = {"linear": "BYBIT.ws.2", "spot": "BYBIT.ws.3"}[kind]
     instrument = Instrument(f"bybit-{kind}.{symbol}", 5, 6, 1, 1)
@@ -105,13 +105,13 @@ def test_recorded_prints_make_the_candle_that_the_venue_sent(market, kind, symbo
     sent = updates[OPENED]
     rows = [[row[name] for name in names] for row in updates.values()]
     theirs = [{"ts": stamp(row, "1m")} | candle(row, instrument) for row in rows]
-    prints = [
+    trade_rows = [
         (p["T"] * 10**6, to_units(p["p"], 5), to_units(p["v"], 6), 1 if p["S"] == "Buy" else -1)
         for p in recorded(market, connection, f"publicTrade.{symbol}")
         if OPENED <= p["T"] <= sent["timestamp"]
     ]
     start = OPENED * 10**6
-    trades = pl.DataFrame(prints, schema=["event_ts", "price", "size", "side"], orient="row")
+    trades = pl.DataFrame(trade_rows, schema=["event_ts", "price", "size", "side"], orient="row")
     captured = pl.DataFrame({"start_ts": [start], "end_ts": [start + MINUTE], "end_reason": [""]})
     ours = from_trades(trades, captured, start, start + MINUTE)
     found = reconcile(ours, pl.DataFrame(theirs, schema=SCHEMA), instrument.venue in CARRIED_OPEN)

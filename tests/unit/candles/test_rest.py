@@ -121,7 +121,7 @@ def test_what_has_not_closed_is_not_asked_for(root):
     assert list(grid(DATE, "1h", START - 1)) == []
 
 
-def test_a_bad_candle_is_set_aside_with_its_reason(root):
+def test_a_bad_candle_is_quarantined_with_its_reason(root):
     """Off the listed grid, contradictory, or twice with other values: null, and told; the others are stored."""
     shelf = Shelf(range(10))
     shelf.rows[opened(3)] = [opened(3), "100.05", *row(0)[2:]]
@@ -136,7 +136,7 @@ def test_a_bad_candle_is_set_aside_with_its_reason(root):
     assert (done.fetched, stored["volume"].null_count()) == (8, 2)
 
 
-def test_two_answers_about_one_candle_are_set_aside(root):
+def test_two_answers_about_one_candle_are_quarantined(root):
     """An equal repeat is one candle; of unequal ones nobody knows which is right."""
 
     async def ask(timeframe, first, last):

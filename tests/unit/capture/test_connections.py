@@ -1,4 +1,4 @@
-"""The ccxt window: text as it was sent, dialled again when cut, nothing of an old connection, answers that say no."""
+"""The ccxt adapter: text as it was sent, reopened when cut, nothing of an old connection, answers that say no."""
 
 import asyncio
 import json
@@ -6,34 +6,34 @@ import json
 import pytest
 
 from ml.capture import plans
-from ml.capture.connections import Line, Venue, retry_after
+from ml.capture.connections import Connection, Venue, retry_after
 from ml.capture.plans import Endpoints
 from ml.core.errors import VenueRefused
 from tests.support.emulator.server import Emulator
 
 
 def listen(emulator, seconds, meanwhile=None):
-    """Frames and losses of one line over an emulator; `meanwhile` runs in a thread once frames flow."""
+    """Frames and losses of one connection over an emulator; `meanwhile` runs in a thread once frames flow."""
     plan = plans.plan("bybit-linear")
-    (asked,) = plan.connections(Endpoints(f"ws://127.0.0.1:{emulator.port}", ""), list(emulator.markets))
-    heard: list[tuple[int, bytes]] = []
+    (subscription,) = plan.subscriptions(Endpoints(f"ws://127.0.0.1:{emulator.port}", ""), list(emulator.markets))
+    received: list[tuple[int, bytes]] = []
     lost: list[str] = []
 
-    async def run() -> Line:
+    async def run() -> Connection:
         venue = Venue(plan)
-        line = Line(venue, asked, lambda ts, text: heard.append((ts, text)), lost.append)
-        task = asyncio.create_task(line.run())
-        while len(heard) < 30:
+        connection = Connection(venue, subscription, lambda ts, text: received.append((ts, text)), lost.append)
+        task = asyncio.create_task(connection.run())
+        while len(received) < 30:
             await asyncio.sleep(0.02)
         if meanwhile is not None:
-            await asyncio.to_thread(meanwhile, line)
+            await asyncio.to_thread(meanwhile, connection)
         await asyncio.sleep(seconds)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await venue.close()
-        return line
+        return connection
 
-    return heard, lost, asyncio.run(run())
+    return received, lost, asyncio.run(run())
 
 
 def test_frames_are_the_text_that_was_sent():
@@ -46,45 +46,46 @@ def test_frames_are_the_text_that_was_sent():
             return [frame]
 
         emulator.tap = tap
-        heard, lost, _ = listen(emulator, 0.2)
-    texts = [text.decode() for _, together in heard for text in together]
+        received, lost, _ = listen(emulator, 0.2)
+    texts = [text.decode() for _, together in received for text in together]
     delivered = [text for text in texts if text in set(sent)]
     assert len(delivered) > 25
     assert json.loads(texts[0])["op"] == "subscribe"
-    assert [ts for ts, _ in heard] == sorted(ts for ts, _ in heard)
+    assert [ts for ts, _ in received] == sorted(ts for ts, _ in received)
     assert lost == []
 
 
-def test_a_cut_line_is_dialled_again_and_subscribed():
+def test_a_cut_connection_is_reopened_and_subscribed():
     """The loss is told once, and a fresh snapshot comes."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
-        heard, lost, line = listen(emulator, 2.0, lambda _: emulator.cut())
+        received, lost, connection = listen(emulator, 2.0, lambda _: emulator.cut())
         assert emulator.connections == 2
-    assert (lost, line.reconnects) == (["reconnect"], 1)
-    texts = [text for _, together in heard for text in together]
+    assert (lost, connection.reconnects) == (["reconnect"], 1)
+    texts = [text for _, together in received for text in together]
     assert sum(b'"snapshot"' in text and b"orderbook" in text for text in texts) == 2
 
 
 def test_a_line_can_be_told_to_dial_again():
     """The last way to a snapshot where the stream sends its own."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
-        _, lost, _ = listen(emulator, 2.0, lambda line: line.reconnect())
+        _, lost, _ = listen(emulator, 2.0, lambda connection: connection.reconnect())
         assert emulator.connections == 2
     assert lost == ["reconnect"]
 
 
-def test_a_book_is_subscribed_anew_on_the_running_connection():
+def test_a_book_is_resubscribed_on_the_running_connection():
     """The trades go on, a fresh snapshot comes, nothing is lost."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
-        heard, lost, _ = listen(emulator, 1.0, lambda line: line.say(plans.plan("bybit-linear").renew("BTCUSDT")))
+        messages = plans.plan("bybit-linear").renew("BTCUSDT")
+        received, lost, _ = listen(emulator, 1.0, lambda connection: connection.send(messages))
         assert (emulator.connections, emulator.renewed) == (1, 1)
-    texts = [text for _, together in heard for text in together]
+    texts = [text for _, together in received for text in together]
     assert sum(b'"snapshot"' in text and b"orderbook" in text for text in texts) == 2
     assert lost == []
 
 
 def test_a_venue_that_closes_the_door_at_once_is_left_in_peace(monkeypatch):
-    """Each try waits longer, though each was let in; one that stood for a while is dialled again at once."""
+    """Each try waits longer, though each was let in; one that was open for a while is reopened at once."""
     waits = back_offs(monkeypatch, stood=0.0)
     assert waits == sorted(waits)
     assert waits[-1] >= 2 * waits[0]
@@ -96,7 +97,7 @@ def back_offs(monkeypatch, stood: float) -> list[float]:
     waits: list[float] = []
     clock = [0.0]
 
-    class Ended(Line):
+    class Ended(Connection):
         async def _connect(self) -> None:
             self._open_since = clock[0]
 
@@ -112,10 +113,10 @@ def back_offs(monkeypatch, stood: float) -> list[float]:
     monkeypatch.setattr("ml.capture.connections.monotonic", lambda: clock[0])
     monkeypatch.setattr("ml.capture.connections._sleep", pause)
     monkeypatch.setattr("ml.capture.connections.random.uniform", lambda low, high: high)
-    line = Ended(None, None, lambda *_: None, lambda _: None)
+    connection = Ended(None, None, lambda *_: None, lambda _: None)
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(line.run())
-    assert line.reconnects == 5
+        asyncio.run(connection.run())
+    assert connection.reconnects == 5
     return waits
 
 
@@ -123,36 +124,36 @@ def test_a_venue_that_cannot_be_reached_loses_nothing():
     """What was never open cannot end: no loss is told and no reconnect counted, until it opens and falls."""
     lost: list[str] = []
 
-    async def run() -> Line:
+    async def run() -> Connection:
         venue = Venue(plans.plan("bybit-linear"))
-        (asked,) = plans.plan("bybit-linear").connections(Endpoints("ws://127.0.0.1:9", ""), ["BTCUSDT"])
-        line = Line(venue, asked, lambda *_: None, lost.append)
-        task = asyncio.create_task(line.run())
+        (subscription,) = plans.plan("bybit-linear").subscriptions(Endpoints("ws://127.0.0.1:9", ""), ["BTCUSDT"])
+        connection = Connection(venue, subscription, lambda *_: None, lost.append)
+        task = asyncio.create_task(connection.run())
         await asyncio.sleep(0.6)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await venue.close()
-        return line
+        return connection
 
     assert asyncio.run(run()).reconnects == 0
     assert lost == []
 
 
 @pytest.mark.promise("A6")
-def test_a_line_given_up_is_heard_no_more():
+def test_a_closed_connection_delivers_no_more():
     """A late frame of an old connection must not be applied after the new one's snapshot."""
     with Emulator("bybit-linear", ["BTCUSDT"]) as emulator:
-        heard: list[bytes] = []
+        received: list[bytes] = []
 
-        def speak_late(line: Line) -> None:
-            old = line._client
-            line.reconnect()
-            while line._client is old or line._client is None:
+        def deliver_late(connection: Connection) -> None:
+            old = connection._client
+            connection.reconnect()
+            while connection._client is old or connection._client is None:
                 pass
             old.handle_text_or_binary_message("late")
 
-        heard, _, _ = listen(emulator, 0.5, speak_late)
-    assert b"late" not in [text for _, text in heard]
+        received, _, _ = listen(emulator, 0.5, deliver_late)
+    assert b"late" not in [text for _, text in received]
 
 
 @pytest.mark.parametrize(("refuse", "path", "says"), [(1, "/fapi/v1/depth?symbol=BTCUSDT", "429"), (0, "/none", "404")])

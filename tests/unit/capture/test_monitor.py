@@ -107,7 +107,7 @@ def test_other_symbols_and_answers_are_not_followed(watch):
         {"T": T - 10**5},
     ],
 )
-def test_what_the_decoder_will_set_aside_is_not_followed(watch, spoilt):
+def test_what_the_decoder_will_quarantine_is_not_followed(watch, spoilt):
     """Else the book would be unknown there, and nobody would ask for a snapshot."""
     for doc, conn in ((diff(12, 10, T), USDM), (snapshot(11, T), DEPTH)):
         watch.take(text(doc), conn, RECV)

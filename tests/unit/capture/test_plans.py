@@ -14,7 +14,7 @@ MANY = [f"S{k}USDT" for k in range(2 * PER_CONNECTION + 3)]
 @pytest.mark.parametrize("venue", PLANS)
 def test_every_symbol_is_on_one_connection_of_each_kind(venue):
     """No symbol is forgotten or asked for twice over one address."""
-    connections = PLANS[venue].connections(PLANS[venue].endpoints, MANY)
+    connections = PLANS[venue].subscriptions(PLANS[venue].endpoints, MANY)
     for url in {connection.url for connection in connections}:
         asked = [symbol for connection in connections if connection.url == url for symbol in connection.symbols]
         assert asked == MANY
@@ -24,7 +24,7 @@ def test_every_symbol_is_on_one_connection_of_each_kind(venue):
 def test_books_and_trades_are_subscribed(venue):
     """In the venue's own words, for each symbol."""
     found = PLANS[venue]
-    text = json.dumps([c.subscribe for c in found.connections(found.endpoints, ["BTCUSDT", "ETHUSDT"])]).lower()
+    text = json.dumps([c.subscribe for c in found.subscriptions(found.endpoints, ["BTCUSDT", "ETHUSDT"])]).lower()
     for symbol in ("btcusdt", "ethusdt"):
         assert symbol in text
     assert "trade" in text
@@ -34,7 +34,7 @@ def test_books_and_trades_are_subscribed(venue):
 @pytest.mark.parametrize("venue", PLANS)
 def test_every_book_is_carried_by_one_connection(venue):
     """Its loss makes the book unknown; the loss of candles and mark prices does not."""
-    connections = PLANS[venue].connections(PLANS[venue].endpoints, MANY)
+    connections = PLANS[venue].subscriptions(PLANS[venue].endpoints, MANY)
     assert [symbol for connection in connections for symbol in connection.books] == MANY
     for connection in connections:
         text = json.dumps(connection.subscribe)
@@ -54,7 +54,7 @@ def test_a_book_is_renewed_by_the_very_topic_that_was_subscribed(venue):
     assert found.renew is not None
     end, begin = found.renew("BTCUSDT")
     assert (end["op"], begin["op"], end["args"]) == ("unsubscribe", "subscribe", begin["args"])
-    (topic,), connections = begin["args"], found.connections(found.endpoints, ["BTCUSDT"])
+    (topic,), connections = begin["args"], found.subscriptions(found.endpoints, ["BTCUSDT"])
     assert topic in [arg for connection in connections for message in connection.subscribe for arg in message["args"]]
     assert "book" in str(topic)
 
@@ -62,7 +62,7 @@ def test_a_book_is_renewed_by_the_very_topic_that_was_subscribed(venue):
 def test_bybit_takes_ten_topics_a_message():
     """More are refused on spot."""
     found = PLANS["bybit-spot"]
-    for connection in found.connections(found.endpoints, MANY):
+    for connection in found.subscriptions(found.endpoints, MANY):
         assert all(len(message["args"]) <= 10 for message in connection.subscribe)
 
 

@@ -16,16 +16,16 @@ def test_a_book_that_waits_is_asked_for_at_once_and_once():
     assert renewal.due(set(), 1.2) == ([], [])
 
 
-def test_a_book_that_does_not_come_back_has_its_connection_dialled_ever_more_rarely():
+def test_a_book_that_does_not_come_back_has_its_connection_reopened_ever_more_rarely():
     """After five seconds, then ten, at most ten minutes; the wait starts over once it came back."""
     renewal = Renewal([("X",), ("A", "B")])
-    dialled = list[float]()
+    reopened = list[float]()
     for tenth in range(1, 40_000):
         now = tenth / 10
         if renewal.due({"A"}, now).connections == [1]:
-            dialled.append(now)
-    waits = [round(b - a) for a, b in itertools.pairwise(dialled)]
-    assert round(dialled[0]) == PATIENCE_SECONDS
+            reopened.append(now)
+    waits = [round(b - a) for a, b in itertools.pairwise(reopened)]
+    assert round(reopened[0]) == PATIENCE_SECONDS
     assert waits[:4] == [10, 20, 40, 80]
     assert max(waits) == MOST_PATIENCE
     renewal.due(set(), 5_000.0)

@@ -193,8 +193,8 @@ def test_what_a_checkpoint_forgets_is_noticed(tmp_path, monkeypatch):
 def test_a_replay_of_other_frames_is_noticed(days):
     """One print taken out of the raw frames."""
     raw, features = days
-    prints = raw[1].filter(pl.col("kind") == "ws", pl.col("payload").bin.contains(b"@trade"))
-    found = replay([[raw[1].filter(pl.col("arrival") != prints["arrival"][500])]], features[1], INSTRUMENT)
+    trade_rows = raw[1].filter(pl.col("kind") == "ws", pl.col("payload").bin.contains(b"@trade"))
+    found = replay([[raw[1].filter(pl.col("arrival") != trade_rows["arrival"][500])]], features[1], INSTRUMENT)
     assert found.rows == features[1].height
     # what is usual remembers it for half an hour, the last candles for an hour
     assert 0 < found.mismatches < found.rows

@@ -1,4 +1,4 @@
-"""Arrays from strangers."""
+"""Arrays from unknown sources."""
 
 import gzip
 import io

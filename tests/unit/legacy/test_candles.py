@@ -71,7 +71,7 @@ def test_the_candle_that_ends_at_midnight_is_of_the_day_that_ends(root, tmp_path
         (101.5, 100.0, 100.5, np.inf),
     ],
 )
-def test_an_impossible_candle_is_set_aside(root, tmp_path, values):
+def test_an_impossible_candle_is_quarantined(root, tmp_path, values):
     """Prices out of order, off the grid, or no numbers."""
     array = flat()
     array[1, 0] = values
@@ -81,7 +81,7 @@ def test_an_impossible_candle_is_set_aside(root, tmp_path, values):
 
 
 @pytest.mark.parametrize("grid", [None, Grid(START, "1m", (BTC,))])
-def test_without_times_and_names_an_array_is_set_aside(root, tmp_path, grid):
+def test_without_times_and_names_an_array_is_quarantined(root, tmp_path, grid):
     """Only the caller knows them."""
     write(tmp_path, flat())
     assert run(root, tmp_path, grid)["quarantined"] == {"no_start": 6}

@@ -44,7 +44,7 @@ def test_a_feature_called_mid_price_is_never_the_price(tmp_path):
     assert frame["features_scaled"].null_count() == 3
 
 
-def test_symbols_that_cannot_be_names_are_set_aside(tmp_path):
+def test_symbols_that_cannot_be_names_are_quarantined(tmp_path):
     """They would become parts of paths."""
     files.offline(tmp_path, "2025-11-07", "120000", ["BTCUSDT", "../x", None], files.times(3), files.prices(3))
     part = read(tmp_path)

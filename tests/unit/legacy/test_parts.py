@@ -39,7 +39,7 @@ def test_days_are_those_of_the_samples(tmp_path):
     assert days(batches.read(part_of(tmp_path), "v").frame) == ["2025-11-07", "2025-11-08"]
 
 
-def test_a_refused_part_has_all_its_rows_set_aside(tmp_path):
+def test_a_refused_part_has_all_its_rows_quarantined(tmp_path):
     """None is lost from the count."""
     files.batch(tmp_path, "BTCUSDT", "2025-11-07_batch_0001", files.times(2), files.prices(2))
     found = proof(refuse(part_of(tmp_path), "truncated", "why", 2))

@@ -50,7 +50,7 @@ def contents(root):
 
 
 @pytest.mark.promise("B8")
-def test_every_row_is_kept_doubled_or_set_aside(written, migrated):
+def test_every_row_is_kept_doubled_or_quarantined(written, migrated):
     """Counted while the files were written, and counted in what is stored."""
     truth, (root, report) = written[1], migrated
     assert (report["rows"], report["kept"], report["duplicates"]) == (truth.rows, len(truth.samples), truth.duplicates)

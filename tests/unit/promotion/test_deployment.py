@@ -561,7 +561,7 @@ def gate_of(record, name):
 
 
 def test_sealed_rows_are_opened_once(skilled):
-    """The look is on record; other predictions of the same rows are refused, the same ones are not looked at anew."""
+    """The look is on record; other predictions of the same rows are refused, the same ones are not opened again."""
     root, registry, evidence = skilled
     first = decide(root, LISTED, registry, evidence)
     assert gate_of(first, "holdout")["detail"].startswith("opening 1, 720 rows")

@@ -153,7 +153,7 @@ def test_the_same_evidence_again_is_the_same_decision(registry, models):
     assert (decisions.verify(registry.root), len(versions(registry))) == (1, 1)
 
 
-def test_old_evidence_is_decided_anew_after_another_champion(registry, models):
+def test_old_evidence_is_decided_again_after_another_champion(registry, models):
     """Its record speaks of a comparison with a champion that serves no more."""
     first = promote(registry, models[0], "e")
     promote(registry, models[1], "f")

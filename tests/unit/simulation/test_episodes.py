@@ -55,7 +55,7 @@ def test_every_variant_places_and_removes_what_it_says(drawn, name):
 def test_layers_lie_behind_the_touch_and_a_smaller_order_trades_against_them(drawn, market, name):
     """The defining marks: one-sided, large, away from the touch, gone right after the fill on the other side."""
     for episode in drawn[name]:
-        (fill,) = episode.prints
+        (fill,) = episode.trades
         assert fill.side == episode.side
         assert fill.size < sum(episode.sizes) / 2
         assert episode.start <= fill.ts <= episode.first_pull <= fill.ts + SECOND
@@ -73,7 +73,7 @@ def test_variants_differ_in_the_way_that_their_name_says(drawn):
     assert max(e.first_pull - e.start for e in drawn["sub_second"]) < 0.5 * SECOND
     assert {len(e.prices) for e in drawn["two_layers"]} == {2}
     assert {len(e.prices) for e in drawn["single_wall"]} == {1}
-    both = [{c.side for c in e.changes if c.price not in [f.price for f in e.prints]} for e in drawn["both_sides"]]
+    both = [{c.side for c in e.changes if c.price not in [f.price for f in e.trades]} for e in drawn["both_sides"]]
     assert all(sides == {1, -1} for sides in both)
     assert all(len({c.price for c in e.changes if c.side == e.side}) > len(e.prices) for e in drawn["moving"])
     cv = {n: np.mean([np.std(np.log(e.sizes)) for e in drawn[n]]) for n in ("simultaneous", "jittered")}
@@ -83,11 +83,11 @@ def test_variants_differ_in_the_way_that_their_name_says(drawn):
 def test_hard_negatives_are_what_their_name_says(drawn):
     """Filled on their own side, moved on both sides, meant, or lost from sight."""
     for episode in drawn["accumulation"] + drawn["iceberg"]:
-        assert sum(fill.size for fill in episode.prints) == -sum(c.size for c in episode.changes if c.size < 0)
-        assert all(fill.side == -episode.side for fill in episode.prints)
-    assert all(e.prints[0].side == -e.side and e.prints[0].ts < e.first_pull for e in drawn["pull_after_fill"])
+        assert sum(fill.size for fill in episode.trades) == -sum(c.size for c in episode.changes if c.size < 0)
+        assert all(fill.side == -episode.side for fill in episode.trades)
+    assert all(e.trades[0].side == -e.side and e.trades[0].ts < e.first_pull for e in drawn["pull_after_fill"])
     for name in ("ladder_requote", "inventory_skew"):
-        assert not any(e.prints for e in drawn[name])
+        assert not any(e.trades for e in drawn[name])
     assert all(e.reset == e.first_pull for e in drawn["feed_reset"])
     assert not set(LAYERING) & set(HARD_NEGATIVES)
 

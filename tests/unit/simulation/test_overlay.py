@@ -5,7 +5,7 @@ import pytest
 
 from ml.core.time import SECOND
 from ml.market.decode.events import CLEAR, SNAPSHOT
-from ml.simulation.episodes import VARIANTS, Change, Episode, Print
+from ml.simulation.episodes import VARIANTS, Change, Episode, PlantedTrade
 from ml.simulation.exchange import Exchange, run
 from ml.simulation.instrument import INSTRUMENT
 from ml.simulation.overlay import draw_episodes, plant, tape
@@ -79,9 +79,9 @@ def test_trades_of_the_episodes_are_added_in_time(market, episodes):
     """Each is there once, between trades before and after it; the others are the same."""
     _, trades = market
     _, planted = plant(*market, episodes)
-    prints = sorted(fill for episode in episodes for fill in episode.prints)
+    trade_rows = sorted(fill for episode in episodes for fill in episode.trades)
     rows = list(zip(*(c.tolist() for c in (planted.ts, planted.side, planted.price, planted.size)), strict=True))
-    for fill in prints:
+    for fill in trade_rows:
         rows.remove(tuple(fill))
     assert rows == list(zip(*(c.tolist() for c in (trades.ts, trades.side, trades.price, trades.size)), strict=True))
     assert np.all(np.diff(planted.arrival) >= 0)
@@ -110,9 +110,11 @@ def test_a_change_after_the_last_message_is_not_seen(market):
     for episodes in ([], [_late(market)]):
         planted, trades = plant(*market, episodes)
         assert all(np.array_equal(a, b) for a, b in zip(planted, market[0], strict=True))
-        assert len(trades.ts) == len(market[1].ts) + sum(len(e.prints) for e in episodes)
+        assert len(trades.ts) == len(market[1].ts) + sum(len(e.trades) for e in episodes)
 
 
 def _late(market):
     end = int(market[0].ts[-1]) + SECOND
-    return Episode("simultaneous", 1, 1.0, [1], [1], end, end, end, [Change(end, 1, 1, 1)], [Print(end, 1, 1, 1)])
+    return Episode(
+        "simultaneous", 1, 1.0, [1], [1], end, end, end, [Change(end, 1, 1, 1)], [PlantedTrade(end, 1, 1, 1)]
+    )

@@ -70,7 +70,7 @@ def test_the_published_frames_are_the_simulated_book(history, whole):
         prices, sizes = levels(feed.sampler.state.book, index)
         assert dict(zip(prices.tolist(), sizes.tolist(), strict=True)) == book.sides[side]
     tally = feed.decoder.tally
-    assert (tally.trades, tally.off_market_trades, feed.gaps()) == (len(history.prints), 0, [])
+    assert (tally.trades, tally.off_market_trades, feed.gaps()) == (len(history.trades), 0, [])
     assert tally.book_messages + tally.dropped_before_snapshot == len(history.ids)
 
 

@@ -103,22 +103,22 @@ def test_a_snapshot_every_minute_is_the_book_between_two_publications(history):
 def test_about_as_busy_as_the_documentation_says(history, samples):
     """60 level updates and 1.5 trades per second, and a standard deviation of 8 ticks over 10 s."""
     assert len(history.levels) / SECONDS == pytest.approx(60, rel=0.1)
-    assert len(history.prints) / SECONDS == pytest.approx(1.5, rel=0.25)
+    assert len(history.trades) / SECONDS == pytest.approx(1.5, rel=0.25)
     mid = (samples[:, layout.BID_PRICE] + samples[:, layout.ASK_PRICE]) / 2
     assert np.std(mid[10:] - mid[:-10]) == pytest.approx(8, rel=0.2)
 
 
 def test_market_orders_excite_each_other(history):
     """Counts per second vary more than those of a Poisson process."""
-    orders = np.unique(history.prints[:, :2], axis=0)[:, 0]
+    orders = np.unique(history.trades[:, :2], axis=0)[:, 0]
     counts = np.bincount(orders // 1000, minlength=SECONDS)
     assert counts.var() / counts.mean() > 1.2
 
 
-def test_prints_take_from_the_side_that_they_hit(history):
+def test_trades_take_from_the_side_that_they_hit(history):
     """Buys print at asks, sells at bids: at or beyond the mid of the last publication, give or take its age."""
     tops = np.array([(max(book.sides[1]), min(book.sides[-1])) for book in books(history)])
-    ms, side, tick, size = history.prints.T
+    ms, side, tick, size = history.trades.T
     known = ms // PUBLISH_MS >= 1
     mid = tops[ms[known] // PUBLISH_MS - 1].mean(axis=1)
     assert ((tick[known] - mid) * side[known]).mean() > 0.5
@@ -130,5 +130,5 @@ def test_prints_take_from_the_side_that_they_hit(history):
 def test_no_order_comes_before_the_book_is_laid(seed):
     """In these seeds the very first step draws a market order; there is nothing yet that it could meet."""
     first = simulate(Market(seed, 5, Alpha(0.0)))
-    assert (first.prints[:, 2] > 0).all()
+    assert (first.trades[:, 2] > 0).all()
     assert (first.levels[:, 2] > 0).all()

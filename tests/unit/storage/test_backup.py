@@ -195,7 +195,7 @@ def test_nothing_is_written_over(full, tmp_path):
         backup(full, full.root / "copy")
     with pytest.raises(StoreError, match="is not a data root"):
         backup(DataRoot(tmp_path / "none"), tmp_path / "other")
-    durable.write_text(tmp_path / "again" / "README.md", "# The cellar")
+    durable.write_text(tmp_path / "again" / "README.md", "# The data root")
     assert restore(tmp_path / "copy", DataRoot(tmp_path / "again")).files
 
 

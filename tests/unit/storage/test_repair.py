@@ -17,7 +17,7 @@ def path(root):
     return root.partition("features", "2025-01-01", "sim.X")
 
 
-def test_an_unreadable_file_is_set_aside(root, path):
+def test_an_unreadable_file_is_quarantined(root, path):
     """The sweep keeps the bytes, outside the tree, one beside the other."""
     entry = commit.publish(root, "features", path, ROWS, "v")
     for date in ("2025-01-01", "2025-01-02"):

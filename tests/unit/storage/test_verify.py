@@ -174,7 +174,7 @@ def test_a_writer_at_work_is_no_fault(stored):
     assert found == []
 
 
-def test_what_does_not_belong_to_tables_is_no_stranger(stored):
+def test_what_does_not_belong_to_tables_is_no_finding(stored):
     """Parquet captures of other collectors, artefacts and what was quarantined are nobody's partitions."""
     for folder in (".staging", "_quarantine", "captures", "dagster", "journals", "mlflow", "models", "numba"):
         (stored.root / folder).mkdir(exist_ok=True)

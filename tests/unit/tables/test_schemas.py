@@ -27,7 +27,7 @@ def test_a_fitting_frame_is_returned_in_the_order_of_the_schema():
     ],
     ids=["missing", "dtype", "extra", "first of two"],
 )
-def test_an_unfit_frame_is_refused(change, message):
+def test_an_invalid_frame_is_refused(change, message):
     """The first culprit is named, and what it should be."""
     with pytest.raises(StoreError, match=message):
         conform(change(FRAME), SCHEMA, "t")

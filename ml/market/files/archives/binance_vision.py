@@ -10,7 +10,7 @@ from typing import Any
 
 from ml.core.errors import FrameError
 from ml.market.decode.events import BUY, SELL, stamp_ns
-from ml.market.files.archives.table import OTHER, TRADE, File, Format, Print, Row, one_of, spelled, whole_number
+from ml.market.files.archives.table import OTHER, TRADE, File, Format, Row, TradeRow, one_of, spelled, whole_number
 
 NAME = re.compile(
     r"(?P<symbol>.+)-(?P<type>aggTrades|trades|bookTicker|\d+(?:s|m|h|d|w|mo))-\d{4}-\d{2}(-\d{2})?"
@@ -69,9 +69,9 @@ class AggTrades(_Vision):
     optional = ("is_best_match",)
     spelt = {"timestamp": "transact_time", "was_best_price": "is_best_match"}  # noqa: RUF012
 
-    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+    def trade(self, row: Row, position: int, doc: dict[str, Any]) -> TradeRow:
         """A trade, whose id says that it counts another thing than `trades` do."""
-        return Print("agg-" + row["agg_trade_id"], _aggressor(row), row["price"], row["quantity"])
+        return TradeRow("agg-" + row["agg_trade_id"], _aggressor(row), row["price"], row["quantity"])
 
 
 class Trades(_Vision):
@@ -86,9 +86,9 @@ class Trades(_Vision):
     optional = ("is_best_match",)
     spelt = {"base_qty": "quote_qty"}  # noqa: RUF012 - COIN-M
 
-    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+    def trade(self, row: Row, position: int, doc: dict[str, Any]) -> TradeRow:
         """A trade."""
-        return Print(row["id"], _aggressor(row), row["price"], row["qty"])
+        return TradeRow(row["id"], _aggressor(row), row["price"], row["qty"])
 
 
 class _Beside(_Vision):

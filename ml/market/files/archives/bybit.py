@@ -18,7 +18,7 @@ from ml.market.decode.events import BUY, SELL, RawFrame, known_ns, stamp_ns
 from ml.market.decode.parse_errors import UNFIT, invalid
 from ml.market.files.archives.messages import Item
 from ml.market.files.archives.order import Key
-from ml.market.files.archives.table import TRADE, File, Format, Print, Row, one_of, spelled, whole_number
+from ml.market.files.archives.table import TRADE, File, Format, Row, TradeRow, one_of, spelled, whole_number
 from ml.market.files.archives.tardis import bybit_contract
 from ml.market.files.lines import Line, Torn
 
@@ -66,9 +66,9 @@ class PerpetualTrades(Format):
         """The same, of a cell."""
         return known_ns(to_units(text, 9))
 
-    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+    def trade(self, row: Row, position: int, doc: dict[str, Any]) -> TradeRow:
         """A trade."""
-        return Print(row["trdMatchID"], one_of(SIDES, row["side"], "side"), row["price"], row["size"])
+        return TradeRow(row["trdMatchID"], one_of(SIDES, row["side"], "side"), row["price"], row["size"])
 
 
 class SpotTrades(Format):
@@ -93,10 +93,10 @@ class SpotTrades(Format):
         """The matching engine's time."""
         return stamp_ns(whole_number(row["timestamp"], "timestamp"))
 
-    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+    def trade(self, row: Row, position: int, doc: dict[str, Any]) -> TradeRow:
         """A trade."""
         side = one_of(SIDES, row["side"], "side")
-        return Print(f"{doc['date']}-{row['id']}", side, row["price"], row["volume"])
+        return TradeRow(f"{doc['date']}-{row['id']}", side, row["price"], row["volume"])
 
 
 FORMATS = (PerpetualTrades(), SpotTrades())

@@ -89,7 +89,7 @@ def outline(doc: dict[str, Any]) -> list[BookMessage]:
 
 @guarded
 def parse(doc: dict[str, Any], instrument: Instrument) -> tuple[list[BookMessage], list[Trade | FrameError]]:
-    """Book messages and trades of one message; an invalid print comes as its error. Other kinds give neither.
+    """Book messages and trades of one message; an invalid trade is returned as its error. Other kinds give neither.
 
     Raises:
         FrameError: a field is missing or a number is invalid.
@@ -120,7 +120,7 @@ def _format(doc: dict[str, Any]) -> Format:
 def _trade(form: Format, row: Row, position: int, doc: dict[str, Any], instrument: Instrument) -> Trade | FrameError:
     """The trade on a row; a row that cannot be read is no fault of the others of its message."""
     try:
-        said = form.print(row, position, doc)
+        said = form.trade(row, position, doc)
         price = to_units(said.price, instrument.price_decimals)
         size = to_units(said.size, instrument.size_decimals)
         if not said.market or price <= 0 or size <= 0:

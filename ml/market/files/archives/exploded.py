@@ -11,7 +11,7 @@ from typing import Any
 from ml.core.errors import FrameError
 from ml.market.decode.events import BUY, SELL, stamp_ns
 from ml.market.files.archives.binance_vision import COINM
-from ml.market.files.archives.table import BOOK, TRADE, File, Format, Ids, Print, Row, Rows, one_of, whole_number
+from ml.market.files.archives.table import BOOK, TRADE, File, Format, Ids, Row, Rows, TradeRow, one_of, whole_number
 
 COMMON = ("TimestampOfReceive", "Stream", "EventType", "EventTime")
 PREVIOUS = "FinalUpdateIdInLastStream"
@@ -86,11 +86,11 @@ class Trades(_Exploded):
     columns = (*COMMON, "TransactionTime", "Symbol", "TradeId", "Price", "Quantity", "IsBuyerMarketMaker")
     optional = ("XUnknownParameter", "MUnknownParameter")
 
-    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+    def trade(self, row: Row, position: int, doc: dict[str, Any]) -> TradeRow:
         """A trade."""
         inside = row.get("XUnknownParameter", "MARKET") == "MARKET"
         side = one_of(MAKER, row["IsBuyerMarketMaker"], "IsBuyerMarketMaker")
-        return Print(row["TradeId"], side, row["Price"], row["Quantity"], inside)
+        return TradeRow(row["TradeId"], side, row["Price"], row["Quantity"], inside)
 
 
 FORMATS = (Depth(), Trades())

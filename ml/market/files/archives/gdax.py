@@ -16,7 +16,19 @@ import orjson
 
 from ml.core.errors import FrameError
 from ml.market.decode.events import BUY, SELL
-from ml.market.files.archives.table import BOOK, OTHER, SNAPSHOT, TRADE, File, Format, Print, Row, Rows, one_of, spelled
+from ml.market.files.archives.table import (
+    BOOK,
+    OTHER,
+    SNAPSHOT,
+    TRADE,
+    File,
+    Format,
+    Row,
+    Rows,
+    TradeRow,
+    one_of,
+    spelled,
+)
 
 VENUE = "coinbase-spot"
 NAME = re.compile(r"(?P<product>.+?)_(?P<date>\d{8}).*")
@@ -174,9 +186,11 @@ class Messages(_Gdax):
             one_of(found, side, "side").append((price, size))
         return found["buy"], found["sell"]
 
-    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+    def trade(self, row: Row, position: int, doc: dict[str, Any]) -> TradeRow:
         """A trade; pandas made its id a float."""
-        return Print(row["trade_id"].removesuffix(".0"), one_of(TAKER, row["side"], "side"), row["price"], row["size"])
+        return TradeRow(
+            row["trade_id"].removesuffix(".0"), one_of(TAKER, row["side"], "side"), row["price"], row["size"]
+        )
 
 
 FORMATS = (Updates(), Snapshots(), Messages())

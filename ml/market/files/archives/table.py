@@ -44,8 +44,8 @@ class Ids(NamedTuple):
     prev: int = -1
 
 
-class Print(NamedTuple):
-    """One print as a row writes it: price and size are decimal text; `market` is false for a trade outside it."""
+class TradeRow(NamedTuple):
+    """One trade as a row writes it: price and size are decimal text; `market` is false for a trade outside it."""
 
     trade_id: str
     side: int
@@ -176,7 +176,7 @@ class Format(ABC):
         """Bids and asks of a book message, as (price, size) texts; asked only of formats that hold books."""
         raise FrameError("bad_frame", f"{self.id} holds no book")
 
-    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+    def trade(self, row: Row, position: int, doc: dict[str, Any]) -> TradeRow:
         """The trade on a row, the `position`-th of its message; asked only of formats that hold trades."""
         raise FrameError("bad_frame", f"{self.id} holds no trades")
 

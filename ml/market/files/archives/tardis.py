@@ -10,7 +10,7 @@ from typing import Any
 
 from ml.core.errors import FrameError
 from ml.market.decode.events import BUY, SELL, stamp_ns
-from ml.market.files.archives.table import BOOK, TRADE, File, Format, Print, Row, Rows, one_of, whole_number
+from ml.market.files.archives.table import BOOK, TRADE, File, Format, Row, Rows, TradeRow, one_of, whole_number
 
 VENUES = {
     "binance": "binance-spot",
@@ -129,12 +129,12 @@ class Trades(_Tardis):
         """The collector's time."""
         return row["local_timestamp"]
 
-    def print(self, row: Row, position: int, doc: dict[str, Any]) -> Print:
+    def trade(self, row: Row, position: int, doc: dict[str, Any]) -> TradeRow:
         """A trade; where the exchange gives it no id, the collector's time and its position make one."""
         if row["side"] not in SIDES:
             raise FrameError("bad_frame", f"trade {row['id']}: aggressor is {row['side']!r}, neither buy nor sell")
         trade_id = row["id"] or f"{row['local_timestamp']}-{position}"
-        return Print(trade_id, SIDES[row["side"]], row["price"], row["amount"])
+        return TradeRow(trade_id, SIDES[row["side"]], row["price"], row["amount"])
 
 
 FORMATS = (Incremental(), Trades(), BookSnapshots())

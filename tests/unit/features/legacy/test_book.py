@@ -50,7 +50,7 @@ def test_intensity_has_a_floor():
     assert tiny["bid_intensity"][0] == pytest.approx(3 / 0.001)
 
 
-def test_prints_are_counted_over_a_minute():
+def test_trades_are_counted_over_a_minute():
     """Both aggressors, a sixtieth; nothing before a minute of samples."""
     samples = random_samples(70, 3)
     samples[:, at.TRADE_COUNT] = 2

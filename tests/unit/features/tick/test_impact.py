@@ -43,7 +43,7 @@ def features(samples, scale=100.0):
     return dict(zip(NAMES, out.tolist(), strict=True))
 
 
-def test_without_prints_there_is_no_impact():
+def test_without_trades_there_is_no_impact():
     """Zero throughout."""
     assert set(features(quiet(700)).values()) == {0.0}
 

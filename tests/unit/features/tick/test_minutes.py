@@ -36,7 +36,7 @@ def indicators(samples):
     return dict(zip(SPANS, minutes.values.tolist(), strict=True))
 
 
-def test_a_candle_holds_the_prints_of_its_minute():
+def test_a_candle_holds_the_trades_of_its_minute():
     """High, low, last trade, volume and notional; a second without trades has none of these."""
     samples = chart([1_000, 2_000], reach=3)
     samples[60 + 30, at.TRADE_COUNT] = 0

@@ -104,7 +104,7 @@ def test_the_largest_return_that_counts():
     assert found["cube_high"] * of.SPLIT + found["cube_low"] == 10**24
 
 
-def test_the_scale_begins_anew_after_a_gap():
+def test_the_scale_restarts_after_a_gap():
     """Sizes before an unknown book do not count, nor what is usual."""
     samples = invalid(SAMPLES, 200, 5)
     windows = taken(samples)

@@ -66,7 +66,7 @@ def test_without_a_time_there_is_no_gap_to_tell():
     assert (feed.gaps(), refused) == ([], ["clock_ahead", "bad_frame"])
 
 
-def test_what_is_set_aside_is_returned_and_counts_as_an_arrival():
+def test_what_is_quarantined_is_returned_and_counts_as_an_arrival():
     """So the arrivals of a live stream are those of the stored day."""
     feed, refused = fed([diff(1, 0, T), trade(1, T, kind="NA"), diff(2, 1, T, bids=[("0.0", "1")]), snapshot(1, T)])
     assert refused == ["off_market", "price_zero"]

@@ -66,7 +66,7 @@ def total(row, flow, side):
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(CHANGE, max_size=4), max_size=12))
-def test_without_prints_the_book_changes_by_what_was_added_less_what_was_cancelled(steps):
+def test_without_trades_the_book_changes_by_what_was_added_less_what_was_cancelled(steps):
     """Lot for lot, on each side."""
     sampler = play(steps)
     row = rows_of(sampler).row(0, named=True)
@@ -90,23 +90,23 @@ def test_a_decrease_is_cancelled_or_explained_by_a_print_never_both_never_neithe
 
 @given(st.lists(st.tuples(st.sampled_from([BUY, SELL]), st.integers(2, 80), st.integers(1, 9)), max_size=8))
 @settings(max_examples=50, deadline=None)
-def test_prints_are_summed_by_aggressor(prints):
+def test_trades_are_summed_by_aggressor(trade_rows):
     """Count, volume and notional, the side of the book that each of them took from, extremes and distance paid."""
-    row = rows_of(play(prints)).row(0, named=True)
-    prices = [MID + s * distance for s, distance, _ in prints]
-    sizes = [size for *_, size in prints]
+    row = rows_of(play(trade_rows)).row(0, named=True)
+    prices = [MID + s * distance for s, distance, _ in trade_rows]
+    sizes = [size for *_, size in trade_rows]
     assert (row["trade_price_high"], row["trade_price_low"]) == (max(prices, default=None), min(prices, default=None))
     assert row["trade_largest"] == max(sizes, default=0)
     paid = [2 * abs(price - MID) * size for price, size in zip(prices, sizes, strict=True)]
     assert row["trade_spread_notional"] == sum(paid)
     for side, name, book in ((BUY, "buy", "ask"), (SELL, "sell", "bid")):
-        mine = [(MID + s * distance, size) for s, distance, size in prints if s == side]
+        mine = [(MID + s * distance, size) for s, distance, size in trade_rows if s == side]
         assert row[f"trade_count_{name}"] == len(mine)
         assert row[f"trade_volume_{name}"] == sum(size for _, size in mine) == total(row, "traded", book)
         assert row[f"trade_notional_{name}"] == sum(price * size for price, size in mine)
 
 
-def test_flows_begin_anew_with_each_sample():
+def test_flows_restart_with_each_sample():
     """A sum belongs to one second alone."""
     rows = rows_of(play([[(1, 5, 3)], [(1, 5, 4)], [(1, 5, 9)]], wait=SECOND))
     assert [total(row, "added", "bid") for row in rows.head(4).iter_rows(named=True)] == [0, 3, 1, 5]

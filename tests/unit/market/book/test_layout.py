@@ -20,7 +20,7 @@ def test_flows_stand_side_by_side_and_band_by_band(flow):
 
 
 @pytest.mark.parametrize("what", ["trade_count", "trade_volume", "trade_notional"])
-def test_prints_stand_buyers_first(what):
+def test_trades_stand_buyers_first(what):
     """The kernel adds 1 for a seller."""
     first = getattr(layout, what.upper())
     assert SAMPLE_COLUMNS[first : first + 2] == tuple(f"{what}_{aggressor}" for aggressor in AGGRESSORS)

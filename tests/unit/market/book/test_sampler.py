@@ -98,10 +98,10 @@ def test_a_sampler_that_has_seen_nothing_has_no_rows():
     assert len(sampler.samples) == sampler.released == len(sampler.spans) == 0
 
 
-def test_prints_go_before_messages_that_arrived_with_them():
+def test_trades_go_before_messages_that_arrived_with_them():
     """On a tie of arrival a trade is applied first, so it may explain the decrease that it caused."""
     books = stream((10, SNAPSHOT | CLEAR, DEEP), (10, 0, [(-1, 1_001, 3)]), (12, 0, []))
-    prints = TradeStream(
+    trade_rows = TradeStream(
         np.array([9 * SECOND, 10 * SECOND, 10 * SECOND]),
         np.array([0, 0, 1]),
         np.zeros(3, np.uint8),
@@ -110,16 +110,16 @@ def test_prints_go_before_messages_that_arrived_with_them():
         np.array([1, 1, 2]),
     )
     sampler = Sampler()
-    sampler.run(books, prints)
+    sampler.run(books, trade_rows)
     row = samples_frame(sampler.samples).row(1, named=True)
     assert (row["traded_ask_touch"], row["cancelled_ask_touch"]) == (2, 0)
 
 
-def test_one_message_and_one_frame_of_prints_as_streams():
+def test_one_message_and_one_frame_of_trades_as_streams():
     """What the live path gives the kernel, message by message."""
     message = BookMessage(False, 7, 0, 0, 0, 0, [1, -1], [99, 101], [2, 0])
     books = one_message(message, SNAPSHOT, 3)
     assert [a.tolist() for a in books] == [[7], [3], [SNAPSHOT], [2], [1, -1], [99, 101], [2, 0]]
-    prints = trades_of(TradeEvent([Trade(5, "a", BUY, 100, 1), Trade(7, "b", SELL, 99, 2)], 7, 0), 3)
-    assert [a.tolist() for a in prints] == [[7, 7], [3, 3], [0, 0], [1, -1], [100, 99], [1, 2]]
-    assert books.side.dtype == prints.side.dtype == np.int8
+    trade_rows = trades_of(TradeEvent([Trade(5, "a", BUY, 100, 1), Trade(7, "b", SELL, 99, 2)], 7, 0), 3)
+    assert [a.tolist() for a in trade_rows] == [[7, 7], [3, 3], [0, 0], [1, -1], [100, 99], [1, 2]]
+    assert books.side.dtype == trade_rows.side.dtype == np.int8

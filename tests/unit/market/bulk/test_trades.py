@@ -16,13 +16,13 @@ PRINTS = st.lists(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.booleans(), PRINTS), max_size=25), st.integers(1, 3))
-def test_any_prints_between_books_of_bybit(steps, parts):
+def test_any_trades_between_books_of_bybit(steps, parts):
     """A book message (None; with a snapshot, or with one missing before it) or a frame of trades, at each step."""
     docs = [book(7, "snapshot")]
     update = 7
     for step in steps:
         if isinstance(step, list):
-            docs.append(prints(*step))
+            docs.append(trade_rows(*step))
         else:
             update += 1 + (step is False)
             docs.append(book(update, "snapshot" if step else "delta"))
@@ -30,7 +30,7 @@ def test_any_prints_between_books_of_bybit(steps, parts):
     assert_same(given_, LINEAR, parts=parts)
 
 
-def prints(*entries):
+def trade_rows(*entries):
     data = [{"T": T + ms, "s": "X", "S": "Buy", "v": size, "p": "99.0", "i": f"a-{n}"} for n, ms, size in entries]
     return {"topic": "publicTrade.X", "type": "snapshot", "ts": T, "data": data}
 
@@ -40,10 +40,10 @@ def book(update, what):
     return {"topic": "orderbook.200.X", "type": what, "ts": T + update, "data": data, "cts": T + update}
 
 
-def test_a_frame_of_several_prints_is_one_event_and_keeps_its_books_together():
+def test_a_frame_of_several_trades_is_one_event_and_keeps_its_books_together():
     """Its time is the latest of theirs; trades come with their own times, sides and ids."""
-    docs = [book(7, "snapshot"), book(8, "delta"), prints((1, 5, "1.000"), (2, 9, "2.000")), book(9, "delta")]
+    docs = [book(7, "snapshot"), book(8, "delta"), trade_rows((1, 5, "1.000"), (2, 9, "2.000")), book(9, "delta")]
     stream, log, refused = decoded(columns([(doc, (T + 50 * k) * 10**6) for k, doc in enumerate(docs)]), LINEAR)
     assert (refused, stream.decoder.tally.trades, stream.decoder.tally.book_messages) == ([], 2, 3)
-    assert (log.trade_ids, list(log.prints["event_ts"])) == (["a-1", "a-2"], [(T + 5) * 10**6, (T + 9) * 10**6])
-    assert list(log.prints["frame_ts"]) == [(T + 9) * 10**6] * 2
+    assert (log.trade_ids, list(log.trade_columns["event_ts"])) == (["a-1", "a-2"], [(T + 5) * 10**6, (T + 9) * 10**6])
+    assert list(log.trade_columns["frame_ts"]) == [(T + 9) * 10**6] * 2

@@ -15,7 +15,7 @@ from tests.support.scenario import USDM, capture, chain_of, diff, snapshot, trad
 T = 1_741_000_000_000
 
 
-def surveyed(folder, *docs):
+def inferred(folder, *docs):
     return infer_instrument(chain_of(capture(folder / "a.log", docs)), USDM)
 
 
@@ -32,7 +32,7 @@ def surveyed(folder, *docs):
 )
 def test_the_coarsest_grid_that_holds_everything(tmp_path, prices, sizes, expected):
     """Zeros at the end are no decimals; a tick may be more than one unit."""
-    found = surveyed(tmp_path, diff(1, 0, T, zip(prices, sizes, strict=True)))
+    found = inferred(tmp_path, diff(1, 0, T, zip(prices, sizes, strict=True)))
     assert found == Instrument(USDM, *expected)
 
 
@@ -41,17 +41,17 @@ def test_the_coarsest_grid_that_holds_everything(tmp_path, prices, sizes, expect
 def test_every_number_lies_on_the_grid_and_no_coarser_grid_holds_them(tmp_path_factory, levels, decimals):
     """Counts of ticks are whole and share no factor."""
     texts = [tuple(f"{n // 10**decimals}.{n % 10**decimals:0{decimals}d}".rstrip(".") for n in pair) for pair in levels]
-    found = surveyed(tmp_path_factory.mktemp("survey"), diff(1, 0, T, texts))
+    found = inferred(tmp_path_factory.mktemp("infer"), diff(1, 0, T, texts))
     for k, (places, step) in enumerate(((found.price_decimals, found.tick), (found.size_decimals, found.lot))):
         units = [to_units(pair[k], places) for pair in texts]
         assert gcd(*units) == step
         assert places == 0 or step % 10 != 0
 
 
-def test_diffs_snapshots_and_prints_all_count(tmp_path):
+def test_diffs_snapshots_and_trades_all_count(tmp_path):
     """The finest number may stand in any of them."""
     docs = [diff(1, 0, T, [("100.0", "1")]), snapshot(1, T, [("99.50", "1")], []), trade(1, T, "100.25", "0.5")]
-    assert surveyed(tmp_path, *docs) == Instrument(USDM, 2, 1, 25, 5)
+    assert inferred(tmp_path, *docs) == Instrument(USDM, 2, 1, 25, 5)
 
 
 def test_snapshot_and_diffs_may_write_other_decimals(tmp_path):
@@ -60,23 +60,23 @@ def test_snapshot_and_diffs_may_write_other_decimals(tmp_path):
     padded = ("0.00001230", "12000000.00")
     for of_diff, of_snapshot in ((plain, padded), (padded, plain)):
         docs = [diff(1, 0, T, [of_diff]), snapshot(1, T, [of_snapshot], [("0.0000125", "1")])]
-        assert surveyed(tmp_path, *docs) == Instrument(USDM, 7, 0, 1, 1)
+        assert inferred(tmp_path, *docs) == Instrument(USDM, 7, 0, 1, 1)
         found = inspect([tmp_path / "a.log"])
         assert (found["quarantined"], found["instruments"][USDM]["best_bid"]) == ([], 0.0000123)
 
 
-def test_what_would_be_set_aside_teaches_nothing(tmp_path):
+def test_what_would_be_quarantined_teaches_nothing(tmp_path):
     """A damaged frame or an off-market print does not make the grid finer."""
     bad = diff(2, 1, T, [("0.0001", "x")])
     good = diff(1, 0, T, [("100", "1")])
     docs = [good, bad, trade(1, T, "0.0001", "0.0001", kind="INSURANCE_FUND")]
-    assert surveyed(tmp_path, *docs) == Instrument(USDM, 0, 0, 100, 1)
+    assert inferred(tmp_path, *docs) == Instrument(USDM, 0, 0, 100, 1)
 
 
 def test_without_a_price_there_is_nothing_to_read_off(tmp_path):
     """Empty diffs name an instrument and say nothing of it."""
     with pytest.raises(InstrumentError, match="by hand"):
-        surveyed(tmp_path, diff(1, 0, T))
+        inferred(tmp_path, diff(1, 0, T))
 
 
 @pytest.mark.parametrize(("symbol", "expected"), [("btc", (1, 3, 1, 1)), ("eth", (2, 3, 1, 1))])

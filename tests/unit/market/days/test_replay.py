@@ -106,7 +106,7 @@ def test_the_rebuilt_top_equals_book_ticker_at_the_same_update_id(market):
     assert {u for u in both if tops[u] != tickers[u]} == set()
 
 
-def test_off_market_prints_are_counted_and_set_aside(tmp_path):
+def test_off_market_trades_are_counted_and_quarantined(tmp_path):
     """A made-up tape: one trade of another type, one at price 0, one of size 0, one inside the market."""
     docs = [diff(1, 0, T), snapshot(1, T), trade(1, T, kind="INSURANCE_FUND"), trade(2, T, price="0.0")]
     docs += [trade(3, T, size="0.000"), trade(4, T, price="100.0"), diff(2, 1, T + 100)]

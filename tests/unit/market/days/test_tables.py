@@ -80,7 +80,7 @@ def test_arrays_are_of_the_compiled_types():
             assert not lent or np.shares_memory(array, frame[name].to_numpy())
 
 
-def test_the_prints_of_a_frame_share_its_latest_time():
+def test_the_trades_of_a_frame_share_its_latest_time():
     """They arrived together, whatever their own times are."""
     columns = {"arrival": [1, 1, 2], "event_ts": [9, 7, 8], "side": [1, -1, 1], "price": [5, 6, 7], "size": [1, 2, 3]}
     columns["flags"] = [0, 0, 16]

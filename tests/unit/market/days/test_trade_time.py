@@ -69,7 +69,7 @@ def written(folder, docs):
     return chain_of(path)
 
 
-def prints(*numbers, every=1_000):
+def trade_rows(*numbers, every=1_000):
     """A trade per second by these ids, from the first second on."""
     return [(T + every * number, trade(number, T + every * number)) for number in numbers]
 
@@ -90,7 +90,7 @@ def test_without_a_trade_stream_what_needs_trades_is_null_and_the_book_is_not(tm
 
 def test_a_quiet_market_on_a_captured_stream_is_known(tmp_path):
     """Two trades in six minutes: the minutes between are quiet, and features say that nobody traded."""
-    docs = [*book(400), *prints(1, 2), *[(T + 390_000, trade(3, T + 390_000))]]
+    docs = [*book(400), *trade_rows(1, 2), *[(T + 390_000, trade(3, T + 390_000))]]
     day = Day(written(tmp_path, docs))
     assert day.candles["n_trades"][1:6].to_list() == [0] * 5
     assert day.reasons() == {"quiet": 5, "capture_end": 1_434, "not_captured": 1}
@@ -100,7 +100,7 @@ def test_a_quiet_market_on_a_captured_stream_is_known(tmp_path):
 
 def test_ids_that_leave_trades_out_end_what_is_known(tmp_path):
     """The minutes from the trade before to the trade after are not known, and no other."""
-    docs = [*book(600), *prints(*range(1, 150), *range(200, 590))]
+    docs = [*book(600), *trade_rows(*range(1, 150), *range(200, 590))]
     day = Day(written(tmp_path, docs))
     spans = day.captured.select("start_ts", "end_ts", "from_id", "to_id", "end_reason").rows()
     assert [span[1:] for span in spans] == [
@@ -117,7 +117,7 @@ def test_a_lost_connection_ends_what_is_known_of_trades(tmp_path, note):
     """From the last trade before the note to the first one after it, whatever the ids say."""
     loss = (T + 100_400, {"loss": "reconnect", "symbol": "BTCUSDT"} | note)
     again = [(T + 1_000 * k, trade(k - 30, T + 1_000 * k)) for k in range(130, 290)]
-    day = Day(written(tmp_path, [*book(300), *prints(*range(1, 100)), loss, *again]))
+    day = Day(written(tmp_path, [*book(300), *trade_rows(*range(1, 100)), loss, *again]))
     first, second = day.captured.rows(named=True)[:2]
     assert (first["end_ts"], second["start_ts"]) == ((T + 99_000) * 10**6, (T + 130_000) * 10**6)
     assert first["end_reason"] == "reconnect"

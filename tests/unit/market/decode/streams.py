@@ -36,7 +36,7 @@ def frames(steps, first_id: int = 1, start_ms: int = T):
     """Frames (document, receive time in ns) of the steps, which follow a first diff and its snapshot."""
     u = first_id
     ms = start_ms
-    prints = 0
+    trade_rows = 0
     docs = [diff(u, u - 1, ms), snapshot(u, ms, *DEEP)]
     for kind, *step in steps:
         if kind == "snapshot":
@@ -52,9 +52,9 @@ def frames(steps, first_id: int = 1, start_ms: int = T):
             docs.append(diff(u, u - 1, ms, _texts(bids), _texts(asks)))
         else:
             wait, price, size, maker = step
-            prints = prints + 1
+            trade_rows = trade_rows + 1
             ms = max(ms + wait, start_ms)
-            docs.append(trade(prints, ms, f"{price}.0", f"{size}.000", maker))
+            docs.append(trade(trade_rows, ms, f"{price}.0", f"{size}.000", maker))
     return [(doc, (start_ms + 50 * k) * 10**6) for k, doc in enumerate(docs)]
 
 

@@ -234,7 +234,7 @@ def test_a_snapshot_between_a_loss_and_the_next_message_is_kept_for_it():
     assert verdicts(chain, snap(9), diff(11, 14, 9), diff(15, 16, 14)) == ["BREAK", "ANCHOR", "APPLY"]
 
 
-def test_a_restart_while_the_book_is_unknown_begins_the_buffer_anew():
+def test_a_restart_while_the_book_is_unknown_restarts_the_buffer():
     """What waits for a REST snapshot are the changes that it can be laid under."""
     chain = Continuity(FUTURES)
     assert verdicts(chain, at(diff(500, 505, 499), 8), at(diff(2, 3, 1), 9), at(diff(500, 505, 499), 8)) == ["WAIT"] * 3

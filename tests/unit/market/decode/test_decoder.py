@@ -36,7 +36,7 @@ def test_the_aggressor_of_a_print_is_the_other_side_of_the_maker():
 
 
 @pytest.mark.parametrize("fields", [{"kind": "INSURANCE_FUND"}, {"price": "0.0"}, {"size": "0.000"}, {"kind": "NA"}])
-def test_off_market_prints_are_counted_and_never_events(fields):
+def test_off_market_trades_are_counted_and_never_events(fields):
     """They move the clock and nothing else; the count is kept."""
     decoder, events = decode(*ANCHORED, trade(1, T, **fields))
     assert kinds(events)[-2:] == ["off_market", f"BookEvent{TIME}"]
@@ -67,7 +67,7 @@ def test_a_loss_of_the_connection_that_carries_trades_ends_what_is_known_of_them
     assert kinds(events[1:]) == ([f"BookEvent{TIME | LOST_TRADES}"] if lost else [])
 
 
-def test_a_repeated_print_counts_once_and_an_unequal_one_is_set_aside():
+def test_a_repeated_print_counts_once_and_an_unequal_one_is_quarantined():
     """The same trade id with other values is no repeat."""
     decoder, events = decode(trade(1, T), trade(1, T), trade(1, T, size="2.000"))
     assert [isinstance(e, TradeEvent) for e in events] == [True, False, False, False]
@@ -91,7 +91,7 @@ def test_late_events_are_flagged():
 @pytest.mark.parametrize(
     ("shift_ms", "reason"), [(-11_000, "clock_back"), (70_000, "clock_ahead"), (10**11, "clock_ahead")]
 )
-def test_a_time_that_no_delay_explains_is_set_aside(shift_ms, reason):
+def test_a_time_that_no_delay_explains_is_quarantined(shift_ms, reason):
     """One such time would move the whole grid; the diff is then missing, and the break says why."""
     decoder, events = decode(*ANCHORED, diff(2, 1, T + shift_ms), diff(3, 2, T + 20))
     assert reason in kinds(events)
@@ -121,7 +121,7 @@ def test_a_pause_of_the_capture_is_no_clock_error():
         ({"T": "soon"}, "bad_frame"),
     ],
 )
-def test_a_bad_diff_is_set_aside_whole_and_shows_as_a_gap(change, reason):
+def test_a_bad_diff_is_quarantined_whole_and_shows_as_a_gap(change, reason):
     """No part of it is applied; the next diff finds the chain broken by a bad frame."""
     bad = diff(2, 1, T + 5)
     bad["data"] |= change
@@ -150,7 +150,7 @@ def test_a_refused_repeat_breaks_nothing():
 
 
 @pytest.mark.parametrize("reason", ["reconnect", "silent", "overflow"])
-def test_after_a_loss_the_book_is_anchored_anew_though_its_ids_follow(reason):
+def test_after_a_loss_the_book_is_anchored_again_though_its_ids_follow(reason):
     """No book message is missing, but trades of the same line may be: nothing else would show it."""
     noted = {"loss": reason, "symbol": "BTCUSDT"}
     decoder, events = decode(*ANCHORED, noted, noted, diff(2, 1, T + 10), diff(3, 2, T + 20), snapshot(3, T + 20))

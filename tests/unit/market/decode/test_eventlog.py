@@ -96,11 +96,11 @@ def test_what_a_venue_does_not_give_is_null():
     assert book(0, (1, 99, 2)).book_frame().select("send_ts", "first_id", "last_id", "prev_id").rows() == [(4, 1, 2, 0)]
 
 
-def test_the_prints_of_a_frame_keep_their_own_times_and_share_the_latest():
+def test_the_trades_of_a_frame_keep_their_own_times_and_share_the_latest():
     """The table tells each trade's time; the kernel is given one time a frame, in memory and from the table."""
     log = EventLog()
-    prints = [Trade(7, "a", BUY, 100, 2), Trade(5, "b", SELL, 101, 1)]
-    log.trades(3, 9, TradeEvent(prints, 7, LATE))
+    trade_rows = [Trade(7, "a", BUY, 100, 2), Trade(5, "b", SELL, 101, 1)]
+    log.trades(3, 9, TradeEvent(trade_rows, 7, LATE))
     log.trades(4, 10, TradeEvent([Trade(6, "c", BUY, 100, 1)], 6, 0))
     rows = log.trade_frame()
     assert rows.rows() == [

@@ -49,7 +49,7 @@ def test_acknowledgements_are_no_frames(tmp_path):
         ([1, 2], "unknown_frame"),
     ],
 )
-def test_frames_of_other_venues_are_set_aside(tmp_path, doc, reason):
+def test_frames_of_other_venues_are_quarantined(tmp_path, doc, reason):
     """Spot, coin-margined and unknown frames are told from USD-M ones by their fields."""
     summary, _ = index.scan(capture(tmp_path / "a.log", [doc, diff(1, 0, T)]))
     assert summary.quarantined == {reason: 1}

@@ -25,17 +25,17 @@ def test_a_diff_is_its_levels_and_ids():
     """Sizes are absolute, 0 removes; bids come before asks; transaction time and send time are kept apart."""
     doc = diff(12, 7, T, [("99.5", "1.250"), ("99.0", "0")], [("100.0", "2.000")], first=10)
     doc["data"]["E"] = T + 3
-    (message,), prints = parse(doc, BTC)
+    (message,), trade_rows = parse(doc, BTC)
     levels = ([BID, BID, ASK], [995, 990, 1000], [1250, 0, 2000])
     assert message == BookMessage(False, NS, NS + 3 * 10**6, 10, 12, 7, *levels)
-    assert prints == []
+    assert trade_rows == []
 
 
 def test_a_rest_snapshot_replaces_the_book():
     """One id bounds it on both sides; it has no predecessor."""
-    (message,), prints = parse(snapshot(12, T, [("99.5", "1")], [("100.0", "2")]), BTC)
+    (message,), trade_rows = parse(snapshot(12, T, [("99.5", "1")], [("100.0", "2")]), BTC)
     assert message == BookMessage(True, NS, NS, 12, 12, -1, [BID, ASK], [995, 1000], [1000, 2000])
-    assert prints == []
+    assert trade_rows == []
 
 
 def test_a_rest_snapshot_without_times_has_time_zero():
@@ -157,4 +157,4 @@ def test_recorded_frames_parse(market):
     diffs = [books[0] for books, _ in parsed if books]
     assert len(diffs) > 100
     assert all(after.prev_id == before.last_id for before, after in pairwise(diffs))
-    assert all(isinstance(trade, Trade) for _, prints in parsed for trade in prints)
+    assert all(isinstance(trade, Trade) for _, trade_rows in parsed for trade in trade_rows)

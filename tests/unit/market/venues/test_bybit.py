@@ -22,7 +22,7 @@ def book(update, what="delta", bids=(), asks=(), **more):
     return {"topic": "orderbook.200.BTCUSDT", "type": what, "ts": T + 4, "cts": T, "data": data} | more
 
 
-def prints(*entries):
+def trade_rows(*entries):
     """A trade message; entries are changes to a trade."""
     one = {"T": T, "s": "BTCUSDT", "S": "Buy", "v": "0.001", "p": "99.5", "i": "a"}
     return {"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": T + 9, "data": [one | entry for entry in entries]}
@@ -39,14 +39,14 @@ def test_a_snapshot_or_a_restarted_count_replaces_the_book(update, what, whole):
 
 def test_each_print_of_a_message_has_its_own_side_and_time():
     """S is the aggressor's side."""
-    _, found = parse(prints({}, {"S": "Sell", "T": T + 5, "i": "b", "p": "99.4"}), BTC)
+    _, found = parse(trade_rows({}, {"S": "Sell", "T": T + 5, "i": "b", "p": "99.4"}), BTC)
     assert found == [Trade(NS, "a", BUY, 995, 1), Trade(NS + 5 * 10**6, "b", SELL, 994, 1)]
 
 
 @pytest.mark.parametrize("change", [{"p": "0"}, {"v": "0.000"}, {"p": "-1.0"}])
-def test_an_off_market_print_is_set_aside_and_the_others_stay(change):
+def test_an_off_market_print_is_quarantined_and_the_others_stay(change):
     """One bad print spoils only itself."""
-    _, (bad, good) = parse(prints(change, {"i": "b"}), BTC)
+    _, (bad, good) = parse(trade_rows(change, {"i": "b"}), BTC)
     assert (bad.reason, good.trade_id) == ("off_market", "b")
 
 
@@ -56,7 +56,7 @@ def test_an_off_market_print_is_set_aside_and_the_others_stay(change):
         (book(7), NS),
         (book(7, cts=T * 1_000 + 3), NS + 3_000),
         ({k: v for k, v in book(7).items() if k != "cts"}, NS + 4 * 10**6),
-        (prints({}, {"T": T + 6}, {"T": T + 5}), NS + 6 * 10**6),
+        (trade_rows({}, {"T": T + 6}, {"T": T + 5}), NS + 6 * 10**6),
     ],
     ids=["matching engine", "microseconds", "send time", "latest print"],
 )
@@ -67,7 +67,14 @@ def test_the_time_of_a_frame(doc, expected):
 
 @pytest.mark.parametrize(
     "doc",
-    [prints(), prints({"T": None}), prints({"T": "x"}), book(7, cts=0), book(7, cts="1"), {**prints(), "data": 3}],
+    [
+        trade_rows(),
+        trade_rows({"T": None}),
+        trade_rows({"T": "x"}),
+        book(7, cts=0),
+        book(7, cts="1"),
+        {**trade_rows(), "data": 3},
+    ],
 )
 def test_a_frame_without_a_time_is_bad(doc):
     """No trade, no number, nothing positive."""
@@ -99,7 +106,7 @@ def test_frames_of_unknown_markets_are_refused(doc, conn, reason):
 
 
 @pytest.mark.parametrize(
-    ("doc", "what"), [(book(7), "book"), (prints({}), "trade"), ({"topic": "kline.1.BTCUSDT"}, "other")]
+    ("doc", "what"), [(book(7), "book"), (trade_rows({}), "trade"), ({"topic": "kline.1.BTCUSDT"}, "other")]
 )
 def test_the_topic_tells_the_kind(doc, what):
     """Candles and tickers are neither book nor trades, and give no event."""
@@ -114,7 +121,7 @@ def test_the_topic_tells_the_kind(doc, what):
         book("x"),
         {**book(7), "data": None},
         {**book(7), "ts": None},
-        prints({"p": None}),
+        trade_rows({"p": None}),
         {**book(7), "type": 1, "data": {"u": 2}},
     ],
 )

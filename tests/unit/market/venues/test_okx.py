@@ -18,7 +18,7 @@ def book(action="update", seq=12, prev=10, bids=(("99.5", "1.25", "0", "3"),), a
     return {"arg": arg, "action": action, "data": [entry | {"seqId": seq, "prevSeqId": prev}]}
 
 
-def prints(side="buy", size="3"):
+def trade_rows(side="buy", size="3"):
     entry = {"instId": "BTC-USDT", "tradeId": "7", "px": "99.5", "sz": size, "side": side, "ts": str(T)}
     return {"arg": {"channel": "trades", "instId": "BTC-USDT"}, "data": [entry]}
 
@@ -53,7 +53,7 @@ def test_the_outline_is_the_message_without_levels():
 @pytest.mark.parametrize(("side", "expected"), [("buy", BUY), ("sell", SELL)])
 def test_a_print_has_the_side_of_its_aggressor(side, expected):
     """OKX names the taker's side."""
-    assert parse(prints(side), SWAP) == ([], [Trade(NS, "7", expected, 995, 300)])
+    assert parse(trade_rows(side), SWAP) == ([], [Trade(NS, "7", expected, 995, 300)])
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_update_that_lacks_a_field_is_bad(name):
 
 def test_a_print_without_size_is_off_market():
     """It comes as its error, beside the trades."""
-    _, (error,) = parse(prints(size="0"), SWAP)
+    _, (error,) = parse(trade_rows(size="0"), SWAP)
     assert isinstance(error, FrameError)
     assert error.reason == "off_market"
 

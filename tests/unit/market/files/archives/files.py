@@ -56,6 +56,6 @@ def events(path: Path, price_decimals: int = 2, size_decimals: int = 3) -> list:
     return found
 
 
-def prints(path: Path, **decimals: int) -> list:
+def trade_rows(path: Path, **decimals: int) -> list:
     """All trades of a file."""
     return [trade for *_, trades in events(path, **decimals) for trade in trades]

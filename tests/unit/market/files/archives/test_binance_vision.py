@@ -12,7 +12,7 @@ from ml.market.decode.events import BUY, SELL
 from ml.market.files.archives.binance_vision import by_name
 from ml.market.files.index import scan
 from tests.support.scenario import chain_of
-from tests.unit.market.files.archives.files import docs, events, packed, prints, refused
+from tests.unit.market.files.archives.files import docs, events, packed, refused, trade_rows
 
 MS = 1_735_689_600_123
 AGG = f"7,100.5,2,70,72,{MS},%s"
@@ -28,7 +28,7 @@ def test_aggregate_trades_with_and_without_header(tmp_path, suffix, header):
     path = packed(
         tmp_path / f"BTCUSDT-aggTrades-2025-01-01{suffix}", header + AGG % "true" + "\n" + AGG % "False" + "\n"
     )
-    one, other = prints(path)
+    one, other = trade_rows(path)
     assert (one.side, other.side, one.trade_id, one.price, one.size) == (SELL, BUY, "agg-7", 10050, 2000)
     assert [doc["rows"] for doc in docs(path)] == [[AGG % "true"], [AGG % "False"]]
     assert {instrument for instrument, *_ in events(path)} == {"binance-usdm.BTCUSDT"}
@@ -38,7 +38,7 @@ def test_spot_has_microseconds_since_2025(tmp_path):
     """The magnitude tells; one more column tells spot."""
     rows = f"1,100,1,100,{MS * 1000 + 456},True,True\n2,100,1,100,{MS + 1},False,True\n"
     path = packed(tmp_path / "BTCUSDT-trades-2025-01-01.zip", rows)
-    assert [trade.event_ts for trade in prints(path)] == [(MS * 1000 + 456) * 1000, (MS + 1) * 10**6]
+    assert [trade.event_ts for trade in trade_rows(path)] == [(MS * 1000 + 456) * 1000, (MS + 1) * 10**6]
     assert events(path)[0][0] == "binance-spot.BTCUSDT"
 
 
@@ -120,7 +120,7 @@ def test_a_checksum_beside_the_file_is_checked(tmp_path, given, reasons):
         (f"7,1e400,2,70,72,{MS},true", "bad_number"),
     ],
 )
-def test_a_bad_row_is_set_aside_and_the_next_is_read(tmp_path, row, reason):
+def test_a_bad_row_is_quarantined_and_the_next_is_read(tmp_path, row, reason):
     """With its offset in the unpacked text, in words."""
     text = AGG % "true" + "\n" + row + "\n" + AGG.replace("7", "8", 1) % "true" + "\n"
     report = inspect([packed(tmp_path / "BTCUSDT-aggTrades-2025-01-01.zip", text)])

@@ -10,7 +10,7 @@ from ml.market.days.replay import inspect
 from ml.market.decode.events import BUY, SELL
 from ml.market.files import captures
 from tests.support.scenario import chain_of
-from tests.unit.market.files.archives.files import events, packed, prints, refused
+from tests.unit.market.files.archives.files import events, packed, refused, trade_rows
 
 T = 1_756_684_800_000
 PERPETUAL = "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,foreignNotional"
@@ -72,7 +72,7 @@ def test_a_depth_that_spot_does_not_have_tells_the_market(tmp_path, symbol, venu
     assert list(inspect([path])["instruments"]) == [f"bybit-{venue}.{symbol}"]
 
 
-def test_a_missing_update_is_a_gap_and_the_next_day_begins_anew(tmp_path):
+def test_a_missing_update_is_a_gap_and_the_next_day_restarts(tmp_path):
     """`u` counts by one; a later file's snapshot anchors the book again."""
     first = book(tmp_path, message(9, bids=[("98", "1")]))
     later = message(20, "snapshot", [("97", "1")], [("102", "1")]) + message(21, bids=[("96", "1")])
@@ -82,7 +82,7 @@ def test_a_missing_update_is_a_gap_and_the_next_day_begins_anew(tmp_path):
     assert (found["best_bid"], found["bid_levels"]) == (97.0, 2)
 
 
-def test_a_line_that_is_no_message_is_set_aside(tmp_path):
+def test_a_line_that_is_no_message_is_quarantined(tmp_path):
     """At its offset; what follows is read and shows the gap by its ids."""
     path = book(tmp_path, "{broken\n", message(9))
     report = inspect([path])
@@ -90,7 +90,7 @@ def test_a_line_that_is_no_message_is_set_aside(tmp_path):
     assert [gap["reason"] for gap in report["instruments"]["bybit-linear.BTCUSDT"]["gaps"]] == ["sequence_gap"]
 
 
-def test_a_torn_zip_is_set_aside_whole(tmp_path):
+def test_a_torn_zip_is_quarantined_whole(tmp_path):
     """Its list of members is at the end."""
     path = book(tmp_path)
     path.write_bytes(path.read_bytes()[:-30])
@@ -106,7 +106,7 @@ def test_perpetual_trades_have_seconds_with_a_fraction(tmp_path, extra, cell):
     """Read exactly, not through a binary float; the side is the taker's."""
     rows = perpetual("1756684800.0647", 1, rest=cell) + perpetual("1756684801", 2, "Sell", rest=cell)
     path = packed(tmp_path / "BTCUSDT2025-09-01.csv.gz", PERPETUAL + extra + "\n" + rows)
-    one, other = prints(path)
+    one, other = trade_rows(path)
     assert (one.event_ts, other.event_ts) == (1_756_684_800_064_700_000, 1_756_684_801_000_000_000)
     assert (one.side, other.side, one.price, one.size, one.trade_id) == (BUY, SELL, 10050, 500, "id-1")
 
@@ -119,7 +119,7 @@ def test_files_in_another_order_are_read_in_that_of_time(tmp_path, stamps, order
     """A file that runs backwards is turned round, trades of one time with it; others keep those as they stand."""
     rows = [perpetual(1_756_684_800 + stamp, k) for k, stamp in enumerate(stamps)]
     path = packed(tmp_path / "BTCUSDT2025-09-01.csv", PERPETUAL + "\n" + "".join(rows))
-    assert [trade.trade_id for trade in prints(path)] == [f"id-{k}" for k in order]
+    assert [trade.trade_id for trade in trade_rows(path)] == [f"id-{k}" for k in order]
     assert refused(path) == []
 
 
@@ -134,13 +134,13 @@ def spot(name, folder, *rows):
     return packed(folder / name, "id,timestamp,price,volume,side,rpi\n" + "".join(f"{row},0\n" for row in rows))
 
 
-def test_spot_ids_count_anew_in_each_file(tmp_path):
+def test_spot_ids_restart_in_each_file(tmp_path):
     """The file's date makes them unique, so that the second day's first trade is no repeat."""
     one = spot("BTCUSDT_2025-09-01.csv.gz", tmp_path, f"1,{T},100.5,2,buy", f"2,{T + 5},100.4,2,sell")
     other = spot("BTCUSDT_2025-09-02.csv.gz", tmp_path, f"1,{T + 86_400_000},100.5,2,buy")
     found = inspect([one, other])
     assert (found["instruments"]["bybit-spot.BTCUSDT"]["trades"], found["quarantined"]) == (3, [])
-    assert [t.trade_id for t in prints(one)] == ["2025-09-01-1", "2025-09-01-2"]
+    assert [t.trade_id for t in trade_rows(one)] == ["2025-09-01-1", "2025-09-01-2"]
 
 
 def test_a_spot_file_must_keep_its_name(tmp_path):

@@ -70,7 +70,7 @@ def test_archives_are_found_beside_captures(tmp_path):
     assert [path.name for path in captures.find(tmp_path)] == ["a.log", "b.csv", "c.zip", "d.csv.gz"]
 
 
-def test_a_file_in_another_place_is_indexed_anew(root, tmp_path):
+def test_a_file_in_another_place_is_indexed_again(root, tmp_path):
     """What its name and folders say is no part of its bytes: the kept index would name the old instrument."""
     path = packed(tmp_path / "btcusd_20180424.csv", GDAX)
     assert list(index.load(root, path).instruments) == ["coinbase-spot.BTC-USD"]

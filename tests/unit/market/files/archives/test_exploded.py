@@ -7,7 +7,7 @@ import pytest
 from ml.market.days.infer_instrument import infer_instrument
 from ml.market.days.replay import inspect
 from tests.support.scenario import capture, chain_of, diff, snapshot
-from tests.unit.market.files.archives.files import docs, events, packed, prints, refused
+from tests.unit.market.files.archives.files import docs, events, packed, refused, trade_rows
 
 T = 1_741_046_400_000
 HEAD = (
@@ -88,7 +88,7 @@ def test_the_fields_tell_the_market(tmp_path, drop, add, venue):
 def test_a_print_outside_the_market_is_told(tmp_path, extra, cell, market):
     """As in the stream."""
     text = f"{TRADE_HEAD},{extra}\n{T},btcusdt@trade,trade,{T},{T},BTCUSDT,5,100,2,1,{cell}\n"
-    (found,) = prints(packed(tmp_path / "x.csv", text))
+    (found,) = trade_rows(packed(tmp_path / "x.csv", text))
     assert found.trade_id == "5"
     assert getattr(found, "reason", "") == ("" if market else "off_market")
 

@@ -13,7 +13,7 @@ from ml.market.days.replay import inspect
 from ml.market.decode.events import BUY, SELL
 from ml.market.files.archives.gdax import iso_ns, without_noise
 from tests.support.scenario import chain_of
-from tests.unit.market.files.archives.files import docs, events, packed, prints, refused
+from tests.unit.market.files.archives.files import docs, events, packed, refused, trade_rows
 
 RAW_HEAD = (
     "_id,asks,bids,changes,channels,maker_order_id,message,price,product_id,reason,sequence,side,size,taker_order_id,"
@@ -44,7 +44,7 @@ def test_a_snapshot_in_two_files_holds_for_the_next_update(tmp_path):
     assert found["first_event_ts"] == iso_ns("2018-04-24T03:52:17.202Z")
 
 
-def test_the_next_days_snapshot_begins_anew(tmp_path):
+def test_the_next_days_snapshot_restarts_the_book(tmp_path):
     """What lies between is unknown: a reconnect."""
     paths = hour(tmp_path, update(17, size="2"), update(18, size="3"))
     later = [packed(p.with_name(p.name.replace("0424", "0425")), "") for p in paths]
@@ -110,7 +110,7 @@ def test_raw_messages_are_what_they_say(tmp_path):
     assert report["quarantined"] == []
     assert (found["book_messages"], found["level_updates"], found["trades"]) == (1, 2, 1)
     assert (found["best_bid"], found["best_ask"], found["bid_levels"]) == (99.5, 101.0, 3)
-    (trade,) = prints(path)
+    (trade,) = trade_rows(path)
     assert (trade.side, trade.trade_id) == (SELL, "2")
     assert {frame.recv_ts for _, frame, *_ in events(path)} == {0x5AD545E5 * 10**9}
 
@@ -151,7 +151,7 @@ def test_the_recorded_raw_messages_are_all_there(market):
         8,
         1,
     )
-    assert {trade.side for trade in prints(path, size_decimals=8)} == {BUY, SELL}
+    assert {trade.side for trade in trade_rows(path, size_decimals=8)} == {BUY, SELL}
 
 
 def test_candles_beside_them_are_told_apart(market):

@@ -48,7 +48,7 @@ def test_rows_of_a_message_stand_in_it_as_they_stood(tmp_path):
     assert (first.offset, first.conn, first.recv_ts, second.offset) == (0, "sim f.csv", 1, 10)
 
 
-def test_a_row_that_is_a_message_is_set_aside_alone(tmp_path):
+def test_a_row_that_is_a_message_is_quarantined_alone(tmp_path):
     """The others are read."""
     items = made(One(), tmp_path, b"1,a\n", b"soon,b\n", b"3,\xff\n")
     (offset, line, error), before, after = sorted(items, key=lambda item: isinstance(item, RawFrame))

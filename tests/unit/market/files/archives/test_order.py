@@ -8,7 +8,7 @@ from ml.market.days.replay import inspect
 from ml.market.files.archives.order import Key, in_order, ordered
 from ml.market.files.index import scan
 from tests.support.scenario import capture, diff, snapshot
-from tests.unit.market.files.archives.files import packed, prints, refused
+from tests.unit.market.files.archives.files import packed, refused, trade_rows
 from tests.unit.market.files.archives.test_bybit import PERPETUAL, book, message
 from tests.unit.market.files.archives.test_exploded import HEAD
 from tests.unit.market.files.archives.test_exploded import T as EXPLODED
@@ -42,7 +42,7 @@ def test_a_row_of_another_date_that_its_id_confirms_is_read_at_its_time(tmp_path
     """Its publisher wove it into the rows of the first day: in the order of ids nothing is odd."""
     path = month(tmp_path, *GOOD[:2], agg(9000, LATER), *GOOD[2:])
     assert refused(path) == []
-    assert [trade.event_ts // 10**6 for trade in prints(path)] == [*(START + 20_000 * n for n in range(6)), LATER]
+    assert [trade.event_ts // 10**6 for trade in trade_rows(path)] == [*(START + 20_000 * n for n in range(6)), LATER]
     found = inspect([path])
     assert (found["instruments"][USDM]["trades"], found["quarantined"]) == (7, [])
 
@@ -53,7 +53,7 @@ def test_two_halves_of_a_month_woven_into_each_other_are_both_read(tmp_path):
     path = month(tmp_path, *(row for pair in zip(GOOD, other, strict=True) for row in pair))
     found = inspect([path])
     assert (found["instruments"][USDM]["trades"], found["quarantined"]) == (12, [])
-    times = [trade.event_ts for trade in prints(path)]
+    times = [trade.event_ts for trade in trade_rows(path)]
     assert times == sorted(times)
 
 
@@ -78,7 +78,7 @@ def test_trades_may_be_missing_between_rows_and_an_old_row_may_name_no_trade(tmp
     firsts = [5000, 5003, -1, 5009, 5010, 5050]
     rows = [f"{1000 + n},34650.0,0.010,{first},{first},{START + 20_000 * n},false\n" for n, first in enumerate(firsts)]
     path = month(tmp_path, *rows[3:], *rows[:3])
-    assert (refused(path), len(prints(path))) == ([], 6)
+    assert (refused(path), len(trade_rows(path))) == ([], 6)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_times_that_go_back_by_less_than_ten_seconds_are_late_and_no_more(tmp_pa
     """As in a stream."""
     path = month(tmp_path, agg(1, START), agg(2, START + 9_000), agg(3, START + 1_000), agg(4, START + 10_000))
     assert refused(path) == []
-    assert [trade.trade_id for trade in prints(path)] == ["agg-1", "agg-2", "agg-3", "agg-4"]
+    assert [trade.trade_id for trade in trade_rows(path)] == ["agg-1", "agg-2", "agg-3", "agg-4"]
 
 
 def test_a_wrong_time_in_a_file_in_any_order_moves_no_other_row(tmp_path):
@@ -120,7 +120,7 @@ def test_a_wrong_time_in_a_file_in_any_order_moves_no_other_row(tmp_path):
     rows = [f"{1_585_180_700 + n // 2}.5,BTCUSDT,Buy,1,100,ZeroMinusTick,{ids[n]},1,1,1\n" for n in range(6)]
     rows[-1] = rows[-1].replace("1585180702.5", "1500000000.5")
     path = packed(tmp_path / "x.csv", PERPETUAL + "\n" + "".join(rows))
-    assert [trade.trade_id for trade in prints(path)] == ["f", "a", "b", "c", "d", "e"]
+    assert [trade.trade_id for trade in trade_rows(path)] == ["f", "a", "b", "c", "d", "e"]
 
 
 def test_a_book_message_with_a_wrong_time_is_a_gap_and_no_more(tmp_path):

@@ -9,7 +9,7 @@ from ml.market.days.replay import inspect
 from ml.market.decode.events import BUY, SELL
 from tests.support.command import lobforge
 from tests.support.scenario import chain_of
-from tests.unit.market.files.archives.files import docs, events, packed, prints, refused
+from tests.unit.market.files.archives.files import docs, events, packed, refused, trade_rows
 
 BOOK = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n"
 TRADES = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
@@ -106,16 +106,16 @@ def test_an_exchange_has_our_name(tmp_path, exchange, symbol, expected):
     assert instrument == expected
 
 
-def test_an_unknown_exchange_is_set_aside_row_by_row(tmp_path):
+def test_an_unknown_exchange_is_quarantined_row_by_row(tmp_path):
     """With its reason."""
     path = packed(tmp_path / "x.csv", TRADES + f"nowhere,X,{T},{T},1,buy,1,1\n" * 2)
     assert refused(path) == ["wrong_venue", "wrong_venue"]
 
 
-def test_prints_without_ids_stay_apart(tmp_path):
+def test_trades_without_ids_stay_apart(tmp_path):
     """Two equal trades that arrived at once are two; the taker's side is as written, `unknown` is none."""
     row = f"binance-futures,BTCUSDT,{T},{T},,%s,10,1\n"
-    one, other = prints(packed(tmp_path / "x.csv", TRADES + row % "buy" + row % "sell"))
+    one, other = trade_rows(packed(tmp_path / "x.csv", TRADES + row % "buy" + row % "sell"))
     assert (one.side, other.side) == (BUY, SELL)
     assert one.trade_id != other.trade_id
 

@@ -1,4 +1,4 @@
-"""The rooms: arrows one way, one adapter to each outside system, nothing heavy before it is used."""
+"""Packages: imports go one way, each outside system has one adapter, nothing heavy is imported before it is used."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from shutil import copy, copytree, ignore_patterns
 
 import pytest
 
-from tests.architecture.sources import PROJECT, ROOMS
+from tests.architecture.sources import PACKAGES, PROJECT
 
 CONTRACTS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 LINT = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
@@ -19,11 +19,11 @@ def lint(folder):
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def sources_copy(tmp_path_factory):
     """A copy of the product's sources that a test may spoil."""
-    folder = tmp_path_factory.mktemp("house")
-    for room in ROOMS:
-        copytree(PROJECT / room, folder / room, ignore=ignore_patterns("__pycache__"))
+    folder = tmp_path_factory.mktemp("sources_copy")
+    for package in PACKAGES:
+        copytree(PROJECT / package, folder / package, ignore=ignore_patterns("__pycache__"))
     copy(PROJECT / "pyproject.toml", folder)
     return folder
 
@@ -53,11 +53,11 @@ def test_nothing_is_imported_upwards_or_sideways():
         ("live/stray.py", "import ccxt", "ccxt has one adapter"),
     ],
 )
-def test_a_stray_import_breaks_its_contract(house, path, line, contract):
-    """The contracts are no decoration: each kind of forbidden arrow, and a name without a floor, is seen."""
-    stray = house / path
+def test_a_stray_import_breaks_its_contract(sources_copy, path, line, contract):
+    """The contracts are no decoration: each kind of forbidden arrow, and a package without a layer, is seen."""
+    stray = sources_copy / path
     stray.write_text(f'"""Stray."""\n\n{line}\n')
-    answer = lint(house)
+    answer = lint(sources_copy)
     stray.unlink()
     assert answer.returncode == 1
     shown = [line for line in answer.stdout.splitlines() if line.startswith(contract)]
