@@ -74,10 +74,11 @@ class Capture:
         self.report = report
         self.venue = Venue(self.plan)
         self.watch = Watch(options.venue, self.symbols)
+        # before the recorder, whose threads would outlive a champion that is refused
+        self.signals = _signals(root, options, lambda lines: self.recorder.predicted(lines), emit) if emit else None
         self.signal_failure = ""
         self.files: list[Sealed] = []
         self.recorder = Recorder(root, options.venue, sealed=self.files.append)
-        self.signals = _signals(root, options, self.recorder, emit) if emit is not None else None
         subscriptions = self.plan.subscriptions(self.endpoints, self.symbols)
         self.connections = [self._connection(number, one) for number, one in enumerate(subscriptions)]
         self.snapshots = 0
@@ -242,7 +243,7 @@ class Capture:
 
 
 def _signals(
-    root: DataRoot, options: Options, recorder: Recorder, emit: Report
+    root: DataRoot, options: Options, record: Callable[[bytes], Any], emit: Report
 ) -> Callable[[str, dict[str, Any], int], None]:
     """A function that feeds frames to one live runner per symbol, and what becomes of the answers.
 
@@ -261,7 +262,7 @@ def _signals(
     routed = router(root, configuration, DEFAULT_EXPERIMENT)
 
     def log(instrument: str, recv_ts: int, scored: Scored) -> None:
-        recorder.predicted(prediction_log.lines(DEFAULT_EXPERIMENT, instrument, recv_ts, scored, routed.versions))
+        record(prediction_log.lines(DEFAULT_EXPERIMENT, instrument, recv_ts, scored, routed.versions))
 
     of_cues = champion_of(root, LAYERING_MODEL)
     runners = dict[str, Runner]()

@@ -25,7 +25,7 @@ from typing import Any
 from filelock import FileLock
 
 from ml.core.addresses import sqlite_url
-from ml.core.errors import ModelRefused, RegistryError
+from ml.core.errors import LobforgeError, ModelRefused, RegistryError
 from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 from ml.promotion import life
 from ml.promotion.kinds import kind_of
@@ -90,6 +90,13 @@ def changes(root: DataRoot, name: str) -> Iterator[Change]:
             record.get("approver", ""),
             record.get("reason", ""),
         )
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What a decision or a load may fail with: our own errors, and those of the store and of the disk."""
+    from mlflow.exceptions import MlflowException
+
+    return LobforgeError, MlflowException, OSError
 
 
 class Registry:

@@ -28,7 +28,7 @@ from ml.promotion import life
 from ml.promotion.comparison import ANSWERS, Comparison, compare
 from ml.promotion.health import Health, Monitor
 from ml.promotion.life import Life, Stage, Step
-from ml.promotion.registry import Registry
+from ml.promotion.registry import Registry, failures
 from ml.promotion.serving import Answer, Scored, Serving
 
 LOG = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ class Rollout:
             self._keep(instrument, ts, label, judged, other)
         try:
             self._judge()
-        except Exception:
+        except failures():
             if self.replay:
                 raise
             LOG.exception("%s: no step was taken; the models in service stay", self.registry.name)
@@ -172,7 +172,7 @@ class Rollout:
             return False
         try:
             self.refresh()
-        except Exception:
+        except failures():
             LOG.exception("%s: the models in service stay", self.registry.name)
             return False
         return True

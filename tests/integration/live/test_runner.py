@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -227,6 +228,22 @@ def test_a_refused_model_ends_the_command_with_two(live, captures):
         code, (error,) = live("--replay", captures, "--alias", alias)
         assert (code, error["error"]) == (2, "ModelRefused")
         assert says in error["message"]
+
+
+def test_a_refused_champion_leaves_no_capture_behind(root, monkeypatch):
+    """FULL ends with the reason before a journal is begun: no thread would keep the process alive."""
+    from live import router
+    from live.service import Capture, Options
+
+    def refuse(*_):
+        raise ModelRefused("of other code")
+
+    write_text(root.config, config.render(Config(root.captures, date(2025, 3, 3), None, (INSTRUMENT,))))
+    monkeypatch.setattr(router, "router", refuse)
+    with pytest.raises(ModelRefused, match="of other code"):
+        Capture(root, Options("bybit-linear", ("BTCUSDT",)), print, print)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith(("journal-", "sync-"))] == []
+    assert not root.journals.exists()
 
 
 def test_an_unlisted_instrument_is_named_and_the_rest_is_served(live, captures, tmp_path):
