@@ -1,4 +1,4 @@
-"""Models that serve, on stored days: what they said, a challenger's comparison, and the step that follows.
+"""Models that serve, on stored days: their answers, a challenger's comparison, and the step that follows.
 
 Gates of a candidate belong to `assets.promotion`; errors and processor time are judged where rows are served
 (`live.router`). Run the job `challenge` after days were stored, or leave it to its schedule.
@@ -95,7 +95,7 @@ def served_predictions(
     data_root: dg.ResourceParam[DataRoot],
     configuration: dg.ResourceParam[Config],
 ) -> dg.MaterializeResult[pl.DataFrame]:
-    """What each model said live of each second, whether it was served, and what came."""
+    """Each model's live answer to each second, whether it was served, and its label."""
     from ml.promotion import prediction_log
 
     date, instrument = date_and_instrument(context, configuration)

@@ -130,7 +130,7 @@ SHADOW_SCORES = TableSpec(
 )
 SERVED_PREDICTIONS = TableSpec(
     "served_predictions",
-    "what one model said of one second as it was served, with what came",
+    "one model's answer to one second as it was served, with its label",
     (
         *PREDICTION,
         Column("half_spread", F64, "fraction", "(ask - bid) / (ask + bid) at ts."),

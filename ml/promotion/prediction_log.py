@@ -1,4 +1,4 @@
-"""The log of served predictions: what models said live, second by second, and what came.
+"""The log of served predictions: the answers of models, second by second, and their labels.
 
 Here: the lines that a live runner writes, the table `served_predictions` of a day, and one model's answers of stored
 days.
@@ -23,7 +23,7 @@ from ml.tables.schemas import SCHEMAS, horizons_of
 
 LOG = "prediction_log"
 ANSWERED = pl.Schema({"instrument": pl.String(), "ts": pl.Int64(), "direction": pl.Int8(), "predicted": pl.Int8()})
-"""One model's answers: ts in ns UTC, the class that came, and the class that it said; null where there is none."""
+"""One model's answers: ts in ns UTC, the true class and the predicted one; null where there is none."""
 
 
 def lines(experiment: str, instrument: str, recv_ts: int, scored: Scored, versions: Mapping[str, str]) -> bytes:
@@ -77,8 +77,8 @@ def of_day(root: DataRoot, instrument: str, date: str, labels: pl.DataFrame) -> 
     # the second that ends at midnight lies in the day before, as everywhere
     own = (pl.col("instrument") == instrument) & (pl.col("ts") > start) & (pl.col("ts") <= end)
     rows = pl.concat(parts).filter(own).sort("ts", "recv_ts", maintain_order=True).collect()
-    came = [_movements(labels, horizon) for horizon in horizons_of(labels.columns)]
-    joined = rows.join(pl.concat(came), on=["ts", "horizon"], how="left", maintain_order="left")
+    labelled = [_movements(labels, horizon) for horizon in horizons_of(labels.columns)]
+    joined = rows.join(pl.concat(labelled), on=["ts", "horizon"], how="left", maintain_order="left")
     return SERVED_PREDICTIONS.conform(joined.drop("instrument"))
 
 
@@ -86,7 +86,7 @@ def answers(root: DataRoot, experiment: Experiment, model: TrainedModel) -> pl.D
     """What a model said live of seconds after its training (`ANSWERED`), whether its answer was given out or not.
 
     A second is a row wherever the model was asked: `predicted` is null where it gave no class, `direction` where it is
-    not known what came.
+    not labelled.
     """
     parts = [pl.DataFrame(schema=ANSWERED), *_answers(root, experiment, model)]
     return pl.concat(parts).unique(["instrument", "ts"], keep="first", maintain_order=True).sort("ts", "instrument")
@@ -100,13 +100,13 @@ def _answers(root: DataRoot, experiment: Experiment, model: TrainedModel) -> Ite
         if date < date_of(since) or (experiment.instruments and instrument not in experiment.instruments):
             continue
         rows = read(root.root / path).filter(own).collect()
-        came = pl.all_horizontal(pl.col("movement", "sigma", "half_spread").is_not_null())
+        is_labelled = pl.all_horizontal(pl.col("movement", "sigma", "half_spread").is_not_null())
         values = [rows[name].fill_null(0.0).to_numpy() for name in ("movement", "half_spread", "sigma")]
-        classes = rows.select(came=came, direction=pl.Series(spec.apply(*values), dtype=pl.Int8()))
+        classes = rows.select(is_labelled=is_labelled, direction=pl.Series(spec.apply(*values), dtype=pl.Int8()))
         yield rows.select(
             pl.lit(instrument).alias("instrument"),
             "ts",
-            classes.select(pl.when("came").then("direction")).to_series().alias("direction"),
+            classes.select(pl.when("is_labelled").then("direction")).to_series().alias("direction"),
             "predicted",
         )
 
@@ -119,6 +119,6 @@ def _probabilities(answer: Answer) -> dict[str, float | None]:
 
 
 def _movements(labels: pl.DataFrame, horizon: int) -> pl.DataFrame:
-    """What came over one horizon (s), by time."""
+    """The labels of one horizon (s), by time."""
     named = {name: f"{name}_{horizon}s" for name in ("movement", "sigma", "label_end")}
     return labels.select("ts", "half_spread", horizon=pl.lit(horizon, pl.Int64), **named)
