@@ -367,9 +367,10 @@ def test_a_trial_is_that_of_the_registry_and_its_split_is_sticky(own, asked):
         body = {"features": row, "instrument": f"x{k}", "ts": ts}
         expected = "challenger" if to_challenger(f"x{k}", ts, salt, 0.1) else "champion"
         assert [asked.post(PREDICT, body).json["role"] for _ in range(2)] == [expected] * 2
-    assert asked.post(BATCH, {"rows": [{"features": row, "instrument": f"x{k}"} for k in range(60)]}).json[
-        "role"
-    ] == "champion"
+    assert (
+        asked.post(BATCH, {"rows": [{"features": row, "instrument": f"x{k}"} for k in range(60)]}).json["role"]
+        == "champion"
+    )
 
 
 def test_metrics_count_answers_and_reasons(own, asked):
