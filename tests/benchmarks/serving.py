@@ -1,8 +1,8 @@
 """Predictions over HTTP: requests a second of one core, beside FastAPI with pydantic and beside MLflow's server.
 
-`python -m tests.benchmarks.serving` prints all of it. The same model answers everywhere: 201 trees of 31 leaves on the 110
-features of a row. Server and client (`wrk`) have a core each where that is allowed. Ours is measured as it ships, with
-host check, body limit, schema check, rate limit (raised) and metrics.
+`python -m tests.benchmarks.serving` prints all of it. The same model answers everywhere: 201 trees of 31 leaves on the
+110 features of a row. Server and client (`wrk`) have a core each where that is allowed. Ours is measured as it ships,
+with host check, body limit, schema check, rate limit (raised) and metrics.
 """
 
 import json
