@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 NAMES = ("down", "neutral", "up")
 NO_PRESSURE = "no_pressure"
 """Withheld: the model reads spoofing pressure, which this runner was not told to compute."""
+Log = Callable[[str, int, "Scored"], None]
 
 
 def promoted(root: DataRoot, alias: str, name: str = DEFAULT_EXPERIMENT) -> TrainedModel | None:
@@ -89,6 +90,8 @@ class Runner:
         cues: the layering detector that sees the same events; None looks for none.
         router: who speaks; it may be shared by the runners of several instruments.
         pressure: whether spoofing pressure is computed too, for models that read it.
+        log: it records what the models said of each second: the instrument, when the frame was received that closed it
+            (ns UTC) and the answers. None records nothing.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Runner:
         cues: "Detector | None" = None,
         router: Router | None = None,
         pressure: bool = False,
+        log: Log | None = None,
     ) -> None:
         from ml.features.pressure.rows import OnlinePressure
         from ml.features.sets import ALL
@@ -109,6 +113,7 @@ class Runner:
 
         self.instrument = instrument
         self.router = router or Serving(model)
+        self.log = log
         self.batch = batch
         self.feed = Feed.of(instrument, forget=True)
         self.pressure = OnlinePressure(instrument) if pressure else None
@@ -188,6 +193,8 @@ class Runner:
         if self.pressure is not None:
             self._values[known:] = self.pressure.values
         scored = self.router.score(self.instrument.id, ts, self._values, self._withheld)
+        if self.log is not None:
+            self.log(self.instrument.id, recv_ts, scored)
         answer = scored.served
         if answer is None or answer.probabilities is None or answer.direction is None:
             routed = scored.beside if scored.routed == "beside" else scored.champion

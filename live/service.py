@@ -78,6 +78,7 @@ class Capture:
         self.venue = Venue(self.plan)
         self.watch = Watch(options.venue, self.symbols)
         self.cues: CueFiles | None = None
+        # before the recorder, whose threads would outlive a champion that is refused
         self.signals = self._signals(root, emit) if emit is not None else None
         self.signal_failure = ""
         self.files: list[Sealed] = []
@@ -130,6 +131,7 @@ class Capture:
             "frames": recorder.frames,
             "bytes": recorder.bytes,
             "overflows": recorder.overflows,
+            "predictions_dropped": recorder.predictions_dropped,
             "waiting_bytes": recorder.waiting_bytes,
             "unsealed": recorder.unsealed,
             "reconnects": sum(connection.reconnects for connection in self.connections),
@@ -144,7 +146,10 @@ class Capture:
         }
 
     def _signals(self, root: DataRoot, emit: Report) -> Callable[[str, dict[str, Any], int], None]:
-        """Feeds frames to one live runner per symbol, keeps the newest rows and the cues, and emits the signals."""
+        """A function that feeds frames to one live runner per symbol, and what becomes of the answers.
+
+        The newest row is kept, what each model said is recorded, cues are saved, then the signal is emitted.
+        """
         from live.router import router
         from live.runner import Runner
         from ml.core import config
@@ -152,17 +157,24 @@ class Capture:
         from ml.layering.collected import CueFiles
         from ml.layering.detector import shipped_detector
         from ml.learning import experiment
+        from ml.promotion import prediction_log
         from ml.promotion.registry import champion_of
+        from ml.promotion.serving import Scored
 
         configuration = config.load(root)
         routed = router(root, configuration, DEFAULT_EXPERIMENT)
+
+        def log(instrument: str, recv_ts: int, scored: Scored) -> None:
+            lines = prediction_log.lines(DEFAULT_EXPERIMENT, instrument, recv_ts, scored, routed.versions)
+            self.recorder.predicted(lines)
+
         of_cues = champion_of(root, LAYERING_MODEL)
         pressure = experiment.named(root, DEFAULT_EXPERIMENT).feature_set.has_pressure
         runners = dict[str, Runner]()
         for instrument in (configuration.instrument(f"{self.options.venue}.{name}") for name in self.options.symbols):
             cues = shipped_detector(instrument, thresholds.of(root, instrument, configuration.layering.budget), of_cues)
             runners[instrument.symbol] = Runner(
-                instrument, None, store=root, cues=cues, router=routed, pressure=pressure
+                instrument, None, store=root, cues=cues, router=routed, log=log, pressure=pressure
             )
         for runner in runners.values():
             runner.prepare()  # before the first connection: compiling would block it until it timed out
