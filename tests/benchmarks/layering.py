@@ -161,7 +161,7 @@ def _part(books: BookStream, start: int, stop: int) -> BookStream:
     first = int(books.end[start - 1]) if start else 0
     last = int(books.end[stop - 1]) if stop > start else first
     head = [column[start:stop] for column in books[:3]]
-    return BookStream(*head, books.end[start:stop] - first, *(column[first:last] for column in books[4:]))
+    return BookStream._make([*head, books.end[start:stop] - first, *(column[first:last] for column in books[4:])])
 
 
 def day(market: Path, hours: float) -> dict[str, float]:
