@@ -49,7 +49,7 @@ def test_a_file_for_each_hundred_and_the_rest_at_the_end(tmp_path):
     assert rows["total_volume_usdt"].to_list() == pytest.approx([2.5 * 100.2] * 230)
     assert rows["is_true_layering"].null_count() == 230
     counted = json.loads((tmp_path / "layering" / "statistics.json").read_text())
-    assert (counted["total_collected"], counted["total_saved"], len(counted["files"])) == (230, 230, 3)
+    assert (counted["total_collected"], counted["total_saved"], len(counted["added"])) == (230, 230, 3)
 
 
 def test_a_capture_that_goes_on_adds_to_what_is_there(tmp_path):
@@ -63,14 +63,22 @@ def test_a_capture_that_goes_on_adds_to_what_is_there(tmp_path):
     assert json.loads((tmp_path / "statistics.json").read_text())["total_saved"] == 2
 
 
-def test_the_data_set_takes_their_place(tmp_path):
-    """Once the days are stored, each cue stands once, with its label."""
+def test_the_data_set_takes_their_place_once_it_has_their_cues(tmp_path):
+    """A day that is not stored yet keeps its file, however often the data set is written; then each cue stands once."""
+    dataset = cues(120)
     files = CueFiles(tmp_path, {INSTRUMENT.id: INSTRUMENT}, lambda _: None)
     files.take(row(0))
     files.save()
-    assert write(tmp_path, cues(120)) == 2
-    assert len(list(tmp_path.glob("*.parquet"))) == 2
-    assert json.loads((tmp_path / "statistics.json").read_text())["total_collected"] == 120
+    (added,) = tmp_path.glob("*.parquet")
+    for _ in range(2):
+        assert write(tmp_path, dataset) == 2
+        assert added.exists()
+        assert len(list(tmp_path.glob("*.parquet"))) == 3
+    its_own = dataset.head(1).with_columns(instrument=pl.lit(INSTRUMENT.id), ts=pl.lit(START)).cast(dataset.schema)
+    assert write(tmp_path, pl.concat([its_own, dataset])) == 2
+    rows = pl.concat(pl.read_parquet(path) for path in tmp_path.glob("*.parquet"))
+    assert rows.height == rows["data_id"].n_unique() == 121
+    assert json.loads((tmp_path / "statistics.json").read_text())["total_collected"] == 121
 
 
 def test_the_predecessors_own_folder_is_left_as_it_is(tmp_path):
