@@ -198,7 +198,7 @@ NOTES = (
     "Serving (`python -m tests.benchmarks.serving` alone): 201 trees of 31 leaves on 110 features, one row as JSON,",
     "the same model in every server; `wrk` with 16 connections, server and client on a core each, medians of 3 runs of",
     "3 s in turn. Ours as it ships, with the rate limit raised. MLflow gets its fastest form, `inputs`. Requests are",
-    "neither batched nor answered from a cache: the trees take a tenth of the time of a request.",
+    "neither batched nor answered from a cache: the trees take a small part of the time of a request.",
     "",
     "Candle features: NumPy windows and TA-Lib from a frame to a frame, against Qlib's Alpha158 (pyqlib 0.9.7, in an",
     "environment of its own below `.peers`) from its binary store with one kernel. Processor time. The goal is that of",

@@ -1,8 +1,13 @@
 """The model server: answers by row and by instrument, batches, reloads, trials, and what it refuses."""
 
+import os
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 from time import monotonic, sleep, time_ns
 
@@ -403,3 +408,41 @@ def test_a_root_without_configuration_or_a_taken_port_is_told(root, client, tmp_
     monkeypatch.setenv("LOBFORGE_DATA_ROOT", str(tmp_path / "nothing"))
     assert lobforge("serve") == 2
     assert "Run `lobforge init`" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_command_serves_in_processes_of_its_own(own, tmp_path, workers):
+    """It answers, refuses pickles without needing one for a reload, sums its counts, and ends on SIGTERM."""
+    key = keys.create(own, "ann")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("lobforge")), "serve", "--port", str(port), "--workers", str(workers)]
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        environment = os.environ | {"LOBFORGE_DATA_ROOT": str(own.root)}
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    try:
+        served = Client(port, key)
+        wait_for(lambda: answers(served) or process.poll() is not None, 120)
+        body = {"features": rows(1)[0].tolist()}
+        assert [served.post(PREDICT, body).json["version"] for _ in range(10)] == ["1"] * 10, log.read_text()
+        assert served.post("/api/ml/ab-test/enable", {"version": "2"}).status == 200
+        assert served.post("/api/ml/models/reload").json["experiments"][0]["stage"] == "shadow"
+        assert served.post(PREDICT, body).json["withheld"] is None
+        text = served.get("/metrics").body.decode()
+        assert f'lobforge_serving_predictions_total{{experiment="base_35_10s",model="{ids(own)["1"]}"}} 11.0' in text
+        process.terminate()
+        assert process.wait(30) in (0, -signal.SIGTERM), log.read_text()
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(client):
+    """Whether the server listens already."""
+    try:
+        return client.get("/api/ml/health").status == 200
+    except OSError:
+        return False
