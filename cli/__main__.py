@@ -75,6 +75,7 @@ COMMANDS = {
         OPERATIONS,
         attribute="app",
     ),
+    "mcp": Entry("cli.mcp", "Serve data, live state or models to an MCP client over standard input.", OPERATIONS),
     "verify": Entry("cli.verify", "Check every stored file and every decision against what was recorded.", OPERATIONS),
     "backup": Entry("cli.backup", "Copy the data root while writers run.", OPERATIONS),
     "restore": Entry("cli.restore", "Copy a backup into an empty data root and verify it.", OPERATIONS),
