@@ -29,9 +29,9 @@ def review(
     from live.server import build_app, serve
 
     root = DataRoot(settings.load().data_root)
-    app = build_app(root, "lobforge layering review", (reviewing.pages_router, reviewing.router, collector.router))
+    routers = (reviewing.pages_router, reviewing.router, collector.router)
     print(f"http://127.0.0.1:{port} (process {os.getpid()}; Ctrl-C stops it)", flush=True)
     if not keys.listing(root):
         print("no API key yet, so nobody can vote: lobforge key create NAME", flush=True)
-    serve(app, port)
+    serve(lambda: build_app(root, "lobforge layering review", routers), port)
     return 0

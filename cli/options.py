@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ml.core import settings
-from ml.core.errors import RegistryError
 from ml.core.paths import DataRoot
 
 if TYPE_CHECKING:
@@ -47,13 +46,9 @@ def registry_of(name: str) -> "Registry":
     Raises:
         RegistryError: there are none.
     """
-    from ml.promotion.registry import Registry
+    from ml.promotion.registry import registered
 
-    default = Registry(DataRoot(settings.load().data_root))
-    names = default.names()
-    if name not in names:
-        raise RegistryError(f"No model is named {name!r}. Available: {', '.join(names)}.")
-    return default.of(name)
+    return registered(DataRoot(settings.load().data_root), name)
 
 
 ModelName = Annotated[str, typer.Argument(metavar="NAME", help="The experiment that the model is of.")]

@@ -1,7 +1,8 @@
 """The HTTP application that every server of lobforge is built on: one check of API keys, one form of errors.
 
 Here: the application without routes, the key check, running it on the loopback interface.
-Add here: what holds for every route. Routes belong to their own modules (`live.review`, `live.collector`).
+Add here: what holds for every route. Routes belong to their own modules (`live.review`, `live.collector`,
+`live.model_server`).
 
 Whoever reads needs no key, since a server listens on the loopback interface alone. Whatever changes something needs
 one, there too: a page that a browser has open can reach the loopback interface.
@@ -9,7 +10,8 @@ one, there too: a page that a browser has open can reach the loopback interface.
 
 import socket
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from typing import Any
 
@@ -30,23 +32,27 @@ HOSTS = ("127.0.0.1", "localhost")
 MOST_BYTES = 16 << 20
 """Of a body; a router takes it as `max_body_size`, so that the key check comes first."""
 READS = ("GET", "HEAD", "OPTIONS")
+PROBLEM_JSON = "application/problem+json"
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class Problem(BaseModel):
-    """What every error answers: its kind, and what to do about it."""
+    """What every error answers, by RFC 9457: its kind as a URN, and in `detail` what happened and what to do."""
 
-    error: str
-    message: str
+    type: str
+    title: str
+    status: int
+    detail: str
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with some errors; those of the key check are among them."""
     # not as `model`: of a route that answers HTML, FastAPI would describe its errors as HTML too
-    content = {"application/json": {"schema": Problem.model_json_schema()}}
+    content = {PROBLEM_JSON: {"schema": Problem.model_json_schema()}}
     return {
         code: {"description": HTTPStatus(code).phrase, "content": content} for code in (400, 401, 403, 422, 503, *codes)
     }
@@ -72,27 +78,37 @@ class KeyCheck:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        try:
-            known = keys.listing(self.root)
-        except LobforgeError as error:  # nobody gets in while nobody can be checked
-            await _answer(503)(Request(scope), error)(scope, receive, send)
-            return
-        given = _given(scope)
-        caller = keys.owner(known, given) if given is not None else None
-        if caller is None and (given is not None or scope["method"] not in READS):
-            await _refusal(has_keys=bool(known))(scope, receive, send)
-            return
-        scope.setdefault("state", {})["caller"] = caller
-        await self.app(scope, receive, send)
+        refused = check_key(self.root, scope, is_read=scope["method"] in READS)
+        await (refused or self.app)(scope, receive, send)
 
 
-def build_app(root: DataRoot, title: str, routers: Iterable[APIRouter]) -> FastAPI:
+def check_key(root: DataRoot, scope: Scope, *, is_read: bool) -> JSONResponse | None:
+    """The refusal of a request, None if it may pass; a read may pass without a key, but not with a wrong one."""
+    try:
+        known = keys.listing(root)
+    except LobforgeError as error:  # nobody gets in while nobody can be checked
+        return problem(503, type(error).__name__, str(error))
+    given = _given(scope)
+    caller = keys.owner(known, given) if given is not None else None
+    if caller is None and (given is not None or not is_read):
+        return _refusal(has_keys=bool(known))
+    scope.setdefault("state", {})["caller"] = caller
+    return None
+
+
+def problem(code: int, kind: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The response to what went wrong."""
+    content = Problem(type=f"urn:lobforge:{kind}", title=HTTPStatus(code).phrase, status=code, detail=detail)
+    return JSONResponse(content.model_dump(), code, headers, PROBLEM_JSON)
+
+
+def build_app(root: DataRoot, title: str, routers: Iterable[APIRouter], lifespan: Lifespan | None = None) -> FastAPI:
     """An application over a data root, see the module; `request.app.state.root` is the data root.
 
     It has no documentation pages, which would load scripts from elsewhere; `/openapi.json` describes it.
     """
     silent = TelemetryConfig(tracing=False, metrics=False, logs=False)
-    app = FastAPI(title=title, docs_url=None, redoc_url=None, telemetry=silent)
+    app = FastAPI(title=title, docs_url=None, redoc_url=None, telemetry=silent, lifespan=lifespan)
     app.state.root = root
     for router in routers:
         app.include_router(router)
@@ -106,20 +122,33 @@ def build_app(root: DataRoot, title: str, routers: Iterable[APIRouter]) -> FastA
     return app
 
 
-def serve(app: FastAPI, port: int) -> None:
+def serve(build: Callable[[], App], port: int, workers: int = 1) -> None:
     """Serve an application on 127.0.0.1 until SIGINT or SIGTERM.
+
+    Args:
+        build: makes the application, in each worker; with several workers it is sent to them, so it is importable.
+        port: of the loopback interface.
+        workers: processes that answer; one that ends is replaced.
 
     Raises:
         SettingsError: the port is taken.
     """
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
     try:
         listening = socket.create_server((HOSTS[0], port), backlog=128)
     except OSError as error:
         raise SettingsError(f"Port {port} of {HOSTS[0]} cannot be used: {error.strerror}. Name another one.") from error
+    config = uvicorn.Config(
+        build, factory=True, workers=workers, log_level="warning", access_log=False, server_header=False
+    )
+    server = uvicorn.Server(config)
     with listening:
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run([listening])
+        if workers == 1:
+            server.run([listening])
+        else:
+            Multiprocess(config, target=server.run, sockets=[listening]).run()
 
 
 def caller(request: Request) -> str:
@@ -137,15 +166,14 @@ def _given(scope: Scope) -> str | None:
 def _refusal(*, has_keys: bool) -> JSONResponse:
     if not has_keys:
         text = "No API key is configured, so nothing can be changed. Make one with `lobforge key create NAME`."
-        return JSONResponse(Problem(error="Forbidden", message=text).model_dump(), 403)
+        return problem(403, "Forbidden", text)
     text = "The API key is missing or wrong. Send it as `X-API-Key: KEY`; `lobforge key create NAME` makes another."
-    challenge = {"WWW-Authenticate": "Bearer"}
-    return JSONResponse(Problem(error="Unauthorized", message=text).model_dump(), 401, challenge)
+    return problem(401, "Unauthorized", text, {"WWW-Authenticate": "Bearer"})
 
 
 def _answer(code: int) -> Callable[[Request, Exception], JSONResponse]:
     def answer(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse(Problem(error=type(error).__name__, message=str(error)).model_dump(), code)
+        return problem(code, type(error).__name__, str(error))
 
     return answer
 
@@ -155,10 +183,9 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
     faults = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
     text = f"The request is invalid: {'; '.join(faults)}. See /openapi.json."
-    return JSONResponse(Problem(error="InvalidRequest", message=text).model_dump(), 422)
+    return problem(422, "InvalidRequest", text)
 
 
 def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-    problem = Problem(error=f"HTTP{error.status_code}", message=f"{error.detail}. See /openapi.json.")
-    return JSONResponse(problem.model_dump(), error.status_code, error.headers)
+    return problem(error.status_code, f"HTTP{error.status_code}", f"{error.detail}. See /openapi.json.", error.headers)

@@ -12,8 +12,8 @@ async function ask(path, body) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const answer = await fetch(path, { method: body === undefined ? "GET" : "POST", headers, body: body && JSON.stringify(body) });
   if (!answer.ok) {
-    const problem = await answer.json().catch(() => ({ message: answer.statusText }));
-    throw new Error(problem.message);
+    const problem = await answer.json().catch(() => ({ detail: answer.statusText }));
+    throw new Error(problem.detail);
   }
   return answer;
 }

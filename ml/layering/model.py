@@ -18,7 +18,7 @@ from ml.layering import trees
 from ml.layering.features import NAMES
 from ml.layering.finder import Found
 from ml.layering.layout import F64
-from ml.layering.trees import Trees
+from ml.learning.models.trees import Trees, read
 from ml.market.book.layout import I64
 from ml.storage import model_files
 
@@ -94,7 +94,7 @@ class CueModel:
     def of(cls, booster: Any, card: CueCard) -> Self:
         """The scorer of a trained LightGBM model."""
         text = booster.model_to_string()
-        return cls(trees.read(text), card, text)
+        return cls(read(text), card, text)
 
     def scores(self, found: Found) -> F64:
         """Scores f64 (n, 3): least, as attributed and largest, over what the lots may have been traded."""
@@ -140,7 +140,7 @@ def load(folder: Path = SHIPPED) -> CueModel:
             f"The scorer in {folder} was trained on clusters of {card.code_version}, but {running} is running. "
             "Build it again."
         )
-    return CueModel(trees.read(text), card, text)
+    return CueModel(read(text), card, text)
 
 
 def fit(values: F64, labels: I64, weights: F64 | None = None, rounds: int = ROUNDS) -> Any:

@@ -1,83 +1,22 @@
-"""Trees of a trained LightGBM model as arrays, evaluated by compiled code.
+"""Scores of layering clusters by compiled trees.
 
-Here: reading them from the model's text, and scores of clusters.
-Not here: training and files (`ml.layering.model`).
-
-LightGBM's own `predict` takes longer for one row than everything else that a live message needs; evaluated here, the
-same trees give the same scores, which a test compares.
+Here: the score of a cluster, and its least and largest over what the lots may have been traded.
+Not here: reading trees and walking them (`ml.learning.models.trees`), training and files (`ml.layering.model`).
 """
 
 from math import exp
-from typing import NamedTuple
 
-import numpy as np
-
-from ml.core.errors import ModelRefused
 from ml.layering.features import NAMES
 from ml.layering.layout import F64
+from ml.learning.models.trees import Trees, leaf_sum
 from ml.market.book.compiled import njit_inline, njit_no_alloc
-from ml.market.book.layout import I64
 
 FILLED = NAMES.index("filled")
-PLAIN_SPLIT = 2
-"""LightGBM's `decision_type` of a split by a number in a column without missing values."""
-
-
-class Trees(NamedTuple):
-    """Binary trees whose leaves are added up; the sigmoid of the sum is the score.
-
-    Splits of all trees lie one after the other. Row k of `children` holds what follows split k if the value is at most
-    `threshold[k]`, and if it is larger: the number of a split, or ~number of a leaf. `roots` has each tree's first.
-    """
-
-    feature: I64
-    threshold: F64
-    children: I64
-    leaves: F64
-    roots: I64
-
-
-def read(text: str) -> Trees:
-    """Trees from the text of a LightGBM model.
-
-    Raises:
-        ModelRefused: it splits by category or treats missing values apart.
-    """
-    columns: dict[str, list[list[float]]] = {
-        name: [] for name in ("split_feature", "threshold", "decision_type", "left_child", "right_child", "leaf_value")
-    }
-    for line in text.split("end of trees")[0].splitlines():
-        name, _, values = line.partition("=")
-        if name in columns:
-            columns[name].append([float(value) for value in values.split()])
-    if any(kind != PLAIN_SPLIT for tree in columns["decision_type"] for kind in tree):
-        raise ModelRefused("The trees split by category or treat missing values apart. Train them on complete numbers.")
-    splits = np.cumsum([0, *map(len, columns["threshold"])])
-    leaves = np.cumsum([0, *map(len, columns["leaf_value"])])
-    children = list[I64]()
-    roots = list[int]()
-    for k, sides in enumerate(zip(columns["left_child"], columns["right_child"], strict=True)):
-        both = np.array(sides, np.int64).T.reshape(-1, 2)
-        children.append(np.where(both >= 0, both + splits[k], both - leaves[k]))
-        roots.append(int(splits[k]) if len(both) else int(~leaves[k]))
-    return Trees(
-        feature=np.concatenate(columns["split_feature"]).astype(np.int64),
-        threshold=np.concatenate(columns["threshold"]),
-        children=np.concatenate(children),
-        leaves=np.concatenate(columns["leaf_value"]),
-        roots=np.array(roots, np.int64),
-    )
 
 
 @njit_inline
 def _score(trees: Trees, row: F64) -> float:
-    total = 0.0
-    for k in range(len(trees.roots)):
-        at = trees.roots[k]
-        while at >= 0:
-            at = trees.children[at, int(row[trees.feature[at]] > trees.threshold[at])]
-        total += trees.leaves[~at]
-    return 1.0 / (1.0 + exp(-total))
+    return 1.0 / (1.0 + exp(-leaf_sum(trees, row, 0, 1)))
 
 
 @njit_no_alloc

@@ -633,6 +633,19 @@ class Registry:
         return str(self.client.create_model_version(self.name, source, run_id, tags={"model_id": model_id}).version)
 
 
+def registered(root: DataRoot, name: str) -> Registry:
+    """The registered models of a name that has some.
+
+    Raises:
+        RegistryError: there are none.
+    """
+    default = Registry(root)
+    names = default.names()
+    if name not in names:
+        raise RegistryError(f"No model is named {name!r}. Available: {', '.join(names)}.")
+    return default.of(name)
+
+
 def champion_of(root: DataRoot, name: str) -> Any:
     """The champion of a name, of its kind; None if nothing was promoted, and then nothing is created.
 

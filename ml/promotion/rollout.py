@@ -27,6 +27,7 @@ from ml.promotion.health import Health, Monitor
 from ml.promotion.life import Life, Stage, Step
 from ml.promotion.registry import Registry
 from ml.promotion.serving import Answer, Scored, Serving
+from ml.storage import decisions
 
 LOG = logging.getLogger(__name__)
 WHO = "lifecycle policy"
@@ -181,8 +182,7 @@ class Rollout:
             return None
 
     def _journal_size(self) -> int:
-        path = self.registry.root.decisions_of(self.registry.name) / "journal.jsonl"
-        return path.stat().st_size if path.exists() else 0
+        return decisions.journal_size(self.registry.root, self.registry.name)
 
     def _take(
         self, outcome: life.Outcome, faults: Sequence[str], health: Health, comparison: Comparison | None

@@ -103,15 +103,26 @@ class Seat:
         if reason is not None:
             return Answer(name, horizon, None, None, reason, None)
         begun = clock()
+        return self.ask(values[None, self.positions])[0]._replace(processor_ns=clock() - begun)
+
+    def ask(self, features: np.ndarray) -> list[Answer]:
+        """The answers to rows f64 (n, columns of its set) that are known, without the time that they took."""
+        name, horizon = self.model.id, self.model.card.horizon
         try:
-            p = np.asarray(self.model.probabilities(values[None, self.positions]), np.float64)
-            direction = int(self.model.directions(p)[0])
+            p = np.asarray(self.model.probabilities(features), np.float64)
+            classes = self.model.directions(p)
         except FAILURES:
-            LOG.debug("Model %s failed on a row", name, exc_info=True)
-            return Answer(name, horizon, None, None, MODEL_ERROR, clock() - begun)
-        if p.shape != (1, 3) or not np.isfinite(p).all():
-            return Answer(name, horizon, None, None, NO_ANSWER, clock() - begun)
-        return Answer(name, horizon, p[0], direction, None, clock() - begun)
+            LOG.debug("Model %s failed on %d rows", name, len(features), exc_info=True)
+            return [Answer(name, horizon, None, None, MODEL_ERROR, None)] * len(features)
+        if p.shape != (len(features), 3):
+            return [Answer(name, horizon, None, None, NO_ANSWER, None)] * len(features)
+        given = np.isfinite(p).all(axis=1).tolist()
+        return [
+            Answer(name, horizon, p[k], int(classes[k]), None, None)
+            if given[k]
+            else Answer(name, horizon, None, None, NO_ANSWER, None)
+            for k in range(len(p))
+        ]
 
 
 class Serving:
@@ -150,15 +161,18 @@ class Serving:
         if self.champion is None:
             return Scored(ts, None, None, NO_MODEL, None, None)
         champion, beside = self._ask(values, withheld)
-        routed: Arm = "champion"
-        if beside is not None and self.stage is Stage.SPLIT:
-            routed = "beside" if to_challenger(instrument, ts, self.salt, self.share) else "champion"
+        routed = self.routed(instrument, ts)
         first, second = (champion, beside) if routed == "champion" or beside is None else (beside, champion)
         if first.direction is None and first.reason == MODEL_ERROR and second is not None:
             served = second if second.direction is not None else None
         else:
             served = first if first.direction is not None else None
         return Scored(ts, routed, served, None if served else first.reason, champion, beside)
+
+    def routed(self, instrument: str, ts: int) -> Arm:
+        """Who has to serve the row of an instrument at a time (ns UTC)."""
+        split = self.beside is not None and self.stage is Stage.SPLIT
+        return "beside" if split and to_challenger(instrument, ts, self.salt, self.share) else "champion"
 
     def _ask(self, values: np.ndarray, withheld: Callable[[Sequence[int]], str | None]) -> tuple[Answer, Answer | None]:
         assert self.champion is not None  # noqa: S101 - asked for by `score` alone

@@ -61,6 +61,12 @@ def journal(root: DataRoot, name: str = DEFAULT_EXPERIMENT) -> list[JournalLine]
     return lines
 
 
+def journal_size(root: DataRoot, name: str = DEFAULT_EXPERIMENT) -> int:
+    """Bytes of an experiment's journal, which grows with each decision; 0 before the first."""
+    path = root.decisions_of(name) / "journal.jsonl"
+    return path.stat().st_size if path.exists() else 0
+
+
 def head(root: DataRoot, name: str = DEFAULT_EXPERIMENT) -> tuple[int, str]:
     """Number and hash of the last decision that is known to be in the journal; 0 and the genesis hash of none.
 

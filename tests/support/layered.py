@@ -8,7 +8,7 @@ from ml.core.instruments import Instrument
 from ml.core.versions import LAYERING, code_version
 from ml.layering.features import NAMES
 from ml.layering.model import CueCard, CueModel
-from ml.layering.trees import Trees
+from ml.learning.models.trees import Trees
 from ml.market.book.layout import BookStream, TradeStream
 from ml.market.decode.events import CLEAR, SNAPSHOT
 

@@ -91,7 +91,7 @@ root, port = DataRoot(Path(sys.argv[1])), int(sys.argv[2])
 while sys.stdin.readline():
     child = os.fork()
     if child == 0:
-        serve(review_app(root), port)
+        serve(lambda: review_app(root), port)
         os._exit(0)
     print(child, flush=True)
     os.waitpid(child, 0)

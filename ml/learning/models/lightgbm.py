@@ -1,7 +1,8 @@
 """LightGBM: boosted trees, as text.
 
 Here: training, prediction, the search space.
-Not here: the search (`ml.learning.tuning`), the stored artefact (`ml.learning.models.trained`).
+Not here: the compiled evaluation (`ml.learning.models.trees`), the search (`ml.learning.tuning`), the stored artefact
+(`ml.learning.models.trained`).
 
 The class is the one whose probability gains most on its training share, argmax p_k / prior_k: that is the rule that
 macro-accuracy rewards, while the probabilities stay those of the market.
@@ -12,13 +13,17 @@ Trees see float32, as the panel stores it: a model that is served float64 rows g
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ml.core.time import SECOND
 from ml.learning.models.family import CLASSES, option
 from ml.learning.rows import BLOCK, Rows, blocks
+
+if TYPE_CHECKING:
+    from ml.learning.models.trees import Trees as Compiled
 
 SEARCHED = {
     "num_leaves": (3, 6, False),
@@ -67,7 +72,19 @@ class Trees:
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Probabilities f64 (n, 3)."""
-        return self.booster.predict(features[:, self.used].astype(np.float32), num_threads=1)
+        from ml.learning.models.trees import class_probabilities
+
+        p = np.empty((len(features), CLASSES))
+        class_probabilities(self._compiled, np.ascontiguousarray(features, np.float32), p)
+        return p
+
+    @cached_property
+    def _compiled(self) -> "Compiled":
+        """The trees for compiled code, over all columns of the set."""
+        from ml.learning.models import trees
+
+        found = trees.read(self.booster.model_to_string())
+        return found._replace(feature=np.array(self.used, np.int64)[found.feature])
 
     def save(self) -> dict[str, bytes]:
         """The trees as LightGBM's text, and what they were trained with as JSON."""

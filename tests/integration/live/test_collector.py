@@ -65,7 +65,7 @@ def test_an_invalid_label_is_told_and_changes_nothing(ann, cues):
     for change, code, said in INVALID:
         answer = ann.post(f"{COLLECTOR}/update-label", {"data_id": cues[0], "label": True} | change)
         assert answer.status == code
-        assert said in answer.json["message"]
+        assert said in answer.json["detail"]
     assert ann.get(f"{COLLECTOR}/statistics").json["total_labeled"] == 0
 
 
@@ -81,7 +81,7 @@ def test_what_training_lacks_is_said(ann, cues):
 def test_metrics_are_the_gates_of_the_last_decision(root, ann):
     answer = ann.get(f"{MODEL}/metrics")
     assert answer.status == 404
-    assert "POST /api/ml/adaptive-model/train" in answer.json["message"]
+    assert "POST /api/ml/adaptive-model/train" in answer.json["detail"]
     gate = {"name": "pr_auc", "outcome": "pass", "value": 0.8, "threshold": 0.5, "required": True}
     content = {
         "candidate": "abc",
@@ -118,7 +118,7 @@ def test_an_idempotency_key_of_another_person_is_refused(root, ann):
     ann.post(f"{MODEL}/train", Idempotency_Key="a")
     bob = Client(ann.port, keys.create(root, "bob"))
     answer = bob.post(f"{MODEL}/train", Idempotency_Key="a")
-    assert (answer.status, "Another person used" in answer.json["message"]) == (409, True)
+    assert (answer.status, "Another person used" in answer.json["detail"]) == (409, True)
 
 
 def test_a_request_that_was_never_made_is_told(ann):

@@ -150,7 +150,7 @@ def test_a_csv_is_told_what_is_wrong_with_it(ann):
     """A missing column adds nothing; a row for an unknown cue is told by line, and the others are added."""
     answer = ann.post("/api/review/votes.csv", "cue_id,verdict\nx,accept\n", Content_Type="text/csv")
     assert answer.status == 409
-    assert "no column labeller, source, time. Its first line must name cue_id," in answer.json["message"]
+    assert "no column labeller, source, time. Its first line must name cue_id," in answer.json["detail"]
     cue = ids(ann)[0]
     rows = "".join(f"{name},accept,eve,review,2025-03-03T10:00:00Z\n" for name in ("x", cue))
     answer = ann.post("/api/review/votes.csv", "cue_id,verdict,labeller,source,time\n" + rows, Content_Type="text/csv")
@@ -163,12 +163,12 @@ def test_what_does_not_exist_or_is_invalid_is_told(ann):
     """Each answer says what to do."""
     cue = ids(ann)[0]
     unknown = ann.post("/api/review/cues/sim.X-1740960071550000000-ask/votes", {"verdict": "accept"})
-    assert (unknown.status, "Take an id from /api/review/queue" in unknown.json["message"]) == (404, True)
+    assert (unknown.status, "Take an id from /api/review/queue" in unknown.json["detail"]) == (404, True)
     for path in ("", "/picture.png", "/evidence.html"):
         assert ann.get(f"/api/review/cues/nonsense{path}").status == 404
     bad = ann.post(f"/api/review/cues/{cue}/votes", {"verdict": "guilty"})
     assert bad.status == 422
-    assert "body.verdict: Input should be 'accept', 'reject' or 'unsure'" in bad.json["message"]
+    assert "body.verdict: Input should be 'accept', 'reject' or 'unsure'" in bad.json["detail"]
     assert ann.post(f"/api/review/cues/{cue}/votes", "{", Content_Type="application/json").status in (400, 422)
     broken = ann.post(f"/api/review/cues/{cue}/votes", b'{"verdict": "accept", "note": "\\ud800"}')
     assert broken.status == 422

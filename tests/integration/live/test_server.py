@@ -37,7 +37,7 @@ def test_without_any_key_a_mutation_is_forbidden_and_the_command_is_named(client
     for path in MUTATIONS:
         answer = client.post(path, {})
         assert answer.status == 403
-        assert "lobforge key create NAME" in answer.json["message"]
+        assert "lobforge key create NAME" in answer.json["detail"]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
@@ -66,7 +66,7 @@ def test_a_key_is_taken_from_either_header_until_it_is_revoked(root, client):
     key = keys.create(root, "ann")
     for headers in ({"X_API_Key": key}, {"Authorization": f"Bearer {key}"}, {"Authorization": f"bearer {key}"}):
         answer = client.post("/api/review/undo", {}, **headers)
-        assert (answer.status, answer.json["message"][:17]) == (409, "ann has no vote t")
+        assert (answer.status, answer.json["detail"][:17]) == (409, "ann has no vote t")
     assert client.get("/api/review/queue", X_API_Key=key).json["reviewer"] == "ann"
     keys.revoke(root, "ann")
     keys.create(root, "bob")
@@ -108,7 +108,7 @@ def test_a_damaged_file_of_keys_is_told_and_lets_nobody_in(root, client):
     root.keys.write_text("[{]")
     answer = client.post("/api/review/undo", {}, X_API_Key="lf_x")
     assert answer.status == 503
-    assert "damaged" in answer.json["message"]
+    assert "damaged" in answer.json["detail"]
 
 
 def test_no_page_of_documentation_loads_scripts_from_elsewhere(root):
