@@ -51,6 +51,7 @@ COMMANDS = {
         "Run the promoted model on a stream of frames, one by one, and compare its features with the stored ones.",
         MODELS,
     ),
+    "signals": Entry("cli.signals", "What the promoted models say of every captured instrument, at each step.", MODELS),
     "serve": Entry("cli.serve", "Answer predictions of the promoted models over HTTP.", MODELS),
     "models": Entry(
         "cli.models",

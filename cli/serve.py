@@ -20,7 +20,8 @@ def main(
     port: Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")] = PORT,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 1,
     max_age: Annotated[
-        float, typer.Option(min=0.1, help="Seconds that an instrument's newest row may be old; older ones are withheld.")
+        float,
+        typer.Option(min=0.1, help="Seconds that an instrument's newest row may be old; older ones are withheld."),
     ] = 5.0,
     rate: Annotated[
         float, typer.Option(min=1, help="Requests a second that each worker answers; more get 429.")

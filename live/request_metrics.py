@@ -79,5 +79,3 @@ class RequestMetrics:
         together = CollectorRegistry()
         MultiProcessCollector(together)
         return generate_latest(together)
-
-
