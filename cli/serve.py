@@ -21,7 +21,7 @@ def main(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 1,
     max_age: Annotated[
         float,
-        typer.Option(min=0.1, help="Seconds that an instrument's newest row may be old; older ones are withheld."),
+        typer.Option(min=0.1, help="Seconds that an instrument's newest row may be old."),
     ] = 5.0,
     rate: Annotated[
         float, typer.Option(min=1, help="Requests a second that each worker answers; more get 429.")

@@ -134,8 +134,8 @@ class FastPath:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await _read(receive, most)
         except TimeoutError:
-            late = problem(408, "SlowBody", f"The body did not arrive within {BODY_SECONDS:g} s. Send it at once.")
-            return await _send(scope, receive, send, late)
+            text = f"The body did not arrive within {BODY_SECONDS:g} s. Send it at once."
+            return await _send(scope, receive, send, problem(408, "SlowBody", text, {"Connection": "close"}))
         if body is None:
             return await _send(scope, receive, send, too_large(most))
         try:
@@ -240,19 +240,17 @@ def _operation(name: str, summary: str, types: tuple[type, ...]) -> dict[str, An
 
 async def _read(receive: Receive, most: int) -> bytes | None:
     """The body of a request; None if it is larger than `most` bytes, and then the rest is not read."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return body if len(body) <= most else None
-    parts = [body]
-    size = len(body)
-    while message.get("more_body", False):
+    parts: list[bytes] = []
+    size = 0
+    while True:
         message = await receive()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
+        body: bytes = message.get("body", b"")
+        size += len(body)
         if size > most:
             return None
-    return b"".join(parts)
+        parts.append(body)
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 async def _send(scope: Scope, receive: Receive, send: Send, response: Any) -> int:

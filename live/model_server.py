@@ -7,7 +7,7 @@ Not here: predictions (`live.predictions`, `live.fast_path`), what decides about
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from live.fast_path import FastPath, Rate, describe
-from live.models import Served, ServedModels
+from live.models import Served, ServedModels, Speaker
 from live.predictions import Predictor
 from live.request_metrics import FOLDER, RequestMetrics
 from live.server import MOST_BYTES, App, build_app, caller, problems, serve
@@ -28,7 +28,6 @@ from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 from ml.core.time import text_of
 from ml.feature_store.latest import newest, published
 from ml.learning.models import trees
-from ml.promotion.serving import Seat
 
 router = APIRouter(prefix="/api/ml", tags=["models"], max_body_size=MOST_BYTES)
 metrics_router = APIRouter(tags=["models"])
@@ -86,11 +85,11 @@ def health(request: Request) -> dict[str, Any]:
     root: DataRoot = request.app.state.root
     served: ServedModels = request.app.state.models
     faults = {one.name: one.fault for one in served.served.values() if one.fault}
-    has_model = any(one.serving.champion for one in served.served.values())
+    has_model = any(one.champion for one in served.served.values())
     return {
         "status": "degraded" if faults or request.app.state.follower.done() else "ok" if has_model else "no_model",
         "faults": faults,
-        "models": {name: _summary(one, one.serving.champion) for name, one in served.served.items()},
+        "models": {name: _summary(one.champion) for name, one in served.served.items()},
         "data_age_ms": {name: _row_age(root, name) for name in published(root)},
         "process": os.getpid(),
     }
@@ -131,7 +130,7 @@ def application(root: DataRoot, options: Options) -> App:
     served = ServedModels(root, counts.reloaded)
 
     @asynccontextmanager
-    async def following(app: FastAPI) -> AsyncIterator[None]:
+    async def following(app: FastAPI) -> AsyncGenerator[None]:
         app.state.follower = asyncio.create_task(served.follow())
         yield
         app.state.follower.cancel()
@@ -185,8 +184,8 @@ def _shown(served: Served) -> dict[str, Any]:
     serving = served.serving
     return {
         "experiment": served.name,
-        "champion": _summary(served, serving.champion),
-        "beside": _summary(served, serving.beside),
+        "champion": _summary(served.champion),
+        "beside": _summary(served.beside),
         "stage": serving.stage,
         "share": serving.share if serving.stage == "split" else 0.0,
         "loaded_at": served.loaded_at,
@@ -204,19 +203,20 @@ def _shown(served: Served) -> dict[str, Any]:
     }
 
 
-def _summary(served: Served, seat: Seat | None) -> dict[str, Any] | None:
+def _summary(speaker: Speaker | None) -> dict[str, Any] | None:
     """A model that serves, by its card."""
-    if seat is None:
+    if speaker is None:
         return None
-    card = seat.model.card
+    card = speaker.seat.model.card
     return {
-        "model": seat.model.id,
-        "version": served.version_of(seat.model.id),
-        "role": served.role_of(seat),
+        "model": speaker.model,
+        "version": speaker.version,
+        "role": speaker.role,
         "family": card.model,
         "horizon": card.horizon,
         "trained_until": text_of(card.trained_until),
         "feature_set": card.feature_set,
+        "feature_set_hash": card.feature_set_hash,
         "features": list(card.features),
     }
 

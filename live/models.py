@@ -9,14 +9,16 @@ Whoever answers takes `of(name)` once per request: what it holds never changes, 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import time_ns
+from typing import NamedTuple
 
 from live.router import as_now
 from ml.core import config
 from ml.core.config import Config
 from ml.core.errors import LobforgeError
 from ml.core.paths import LAYERING_MODEL, DataRoot
+from ml.promotion.life import Stage
 from ml.promotion.registry import Registry, Version
 from ml.promotion.serving import Seat, Serving
 from ml.storage import decisions
@@ -25,28 +27,36 @@ LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
 
 
+class Speaker(NamedTuple):
+    """A model that serves, with what every answer of it names.
+
+    `role` is champion, challenger, or previous: the champion before, while the new one is watched. `columns` are those
+    of its feature set, in order.
+    """
+
+    seat: Seat
+    model: str
+    version: str | None
+    role: str
+    feature_set: str
+    horizon: int
+    columns: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Served:
-    """What serves for an experiment since a moment.
+    """What serves for an experiment since a moment (ns UTC).
 
     `versions` are the registered ones, newest first; `fault` says why a later decision could not be followed.
     """
 
     name: str
     serving: Serving
+    champion: Speaker | None
+    beside: Speaker | None
     versions: tuple[Version, ...]
     loaded_at: int
     fault: str | None = None
-
-    def version_of(self, model_id: str) -> str | None:
-        """The number of a model's version."""
-        return next((one.version for one in self.versions if one.model_id == model_id), None)
-
-    def role_of(self, seat: Seat) -> str:
-        """Of a model that serves: champion, challenger, or the previous champion while a new one is watched."""
-        if seat is self.serving.champion:
-            return "champion"
-        return "previous" if self.serving.stage == "watch" else "challenger"
 
 
 class ServedModels:
@@ -103,9 +113,18 @@ def _loaded(root: DataRoot, configuration: Config, name: str, before: Served | N
         versions = tuple(Registry(root, name).versions()) if serving.champion else ()
     except LobforgeError as error:
         LOG.exception("%s: the models in service stay", name)
-        kept = before or Served(name, Serving(None), (), time_ns())
-        return Served(name, kept.serving, kept.versions, kept.loaded_at, str(error))
-    return Served(name, serving, versions, time_ns())
+        return replace(before or Served(name, Serving(None), None, None, (), time_ns()), fault=str(error))
+    role = "previous" if serving.stage is Stage.WATCH else "challenger"
+    champion, beside = _speaker(serving.champion, "champion", versions), _speaker(serving.beside, role, versions)
+    return Served(name, serving, champion, beside, versions, time_ns())
+
+
+def _speaker(seat: Seat | None, role: str, versions: tuple[Version, ...]) -> Speaker | None:
+    if seat is None:
+        return None
+    card = seat.model.card
+    number = next((one.version for one in versions if one.model_id == seat.model.id), None)
+    return Speaker(seat, seat.model.id, number, role, card.feature_set, card.horizon, card.features)
 
 
 def _names(root: DataRoot) -> list[str]:

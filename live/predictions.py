@@ -10,21 +10,22 @@ stale, gapped or incomplete is withheld with the reason: there is no old answer 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from time import time_ns
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 
-from live.models import Served, ServedModels
+from live.models import Served, ServedModels, Speaker
 from live.runner import NAMES
 from ml.core.config import Config
 from ml.core.errors import LobforgeError
 from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 from ml.core.time import SECOND
+from ml.feature_store.latest import Row as StoredRow
 from ml.feature_store.latest import newest
-from ml.features.sets import WHOLE, feature_set
+from ml.features.sets import WHOLE
 from ml.features.tick.table import FEATURES
-from ml.promotion.serving import MODEL_ERROR, NO_MODEL, Answer, Seat, Serving
+from ml.promotion.serving import MODEL_ERROR, NO_MODEL, Answer, Serving
 from ml.tables.schemas import NullReason
 
 MOST_ROWS = 1_000
@@ -144,19 +145,23 @@ class Predictor:
         Raises:
             Refused: the experiment or the instrument is unknown, or the features are not those of the model.
         """
-        served = self._served(request.experiment)
-        known = self._known(request)
-        serving = served.serving
+        return self._one(self._served(request.experiment), self._known(request))
+
+    def of_row(self, experiment: str, row: StoredRow) -> PredictResponse:
+        """The answer to a row of the online store; it is withheld where nothing was ever decided on a model."""
+        served = self.models.of(experiment) or Served(experiment, Serving(None), None, None, (), 0)
+        return self._one(served, _stored(row))
+
+    def _one(self, served: Served, known: Known) -> PredictResponse:
         now = time_ns()
-        if serving.champion is None:
+        if served.champion is None:
             return _response(served, None, _withheld(known, now, known.withheld or NO_MODEL))
-        seat, answer = serving.champion, None
-        for seat, asked in self._asked_in_turn(serving, serving.champion, known, now):
-            answer = _answers(seat, [asked])[0]
-            if answer.reason != MODEL_ERROR:
-                break
-        assert answer is not None  # noqa: S101 - the champion was asked at least
-        return _response(served, seat, _prediction(known, now, answer))
+        turns = self._in_turn(served, served.champion, known, now)
+        answered = ((speaker, _answers(speaker, [asked])[0]) for speaker, asked in turns)
+        speaker, answer = next(answered)
+        if answer.reason == MODEL_ERROR:
+            speaker, answer = next(answered, (speaker, answer))
+        return _response(served, speaker, _prediction(known, now, answer))
 
     def many(self, request: BatchRequest) -> BatchResponse:
         """The answers to rows, by one model: the champion, or if that fails the model beside it.
@@ -167,17 +172,16 @@ class Predictor:
         served = self._served(request.experiment)
         rows = [self._known(row, f"rows[{k}].") for k, row in enumerate(request.rows)]
         now = time_ns()
-        seat = served.serving.champion
-        if seat is None:
+        speaker = served.champion
+        if speaker is None:
             return _batch(served, None, [_withheld(known, now, known.withheld or NO_MODEL) for known in rows])
-        asked = [self._asked(seat, known, now, f"rows[{k}].") for k, known in enumerate(rows)]
-        answers = _answers(seat, asked)
-        other = served.serving.beside
-        if other is not None and any(one.reason == MODEL_ERROR for one in answers):
-            features = [self._asked_other(other, seat, known, now) for known in rows]
-            if None not in features:
-                seat, answers = other, _answers(other, [one for one in features if one is not None])
-        return _batch(served, seat, [_prediction(known, now, one) for known, one in zip(rows, answers, strict=True)])
+        answers = _answers(speaker, [self._asked(speaker, known, now, f"rows[{k}].") for k, known in enumerate(rows)])
+        if served.beside is not None and any(one.reason == MODEL_ERROR for one in answers):
+            asked = [self._asked_beside(served.beside, speaker, known, now) for known in rows]
+            if None not in asked:
+                speaker, answers = served.beside, _answers(served.beside, [one for one in asked if one is not None])
+        found = [_prediction(known, now, answer) for known, answer in zip(rows, answers, strict=True)]
+        return _batch(served, speaker, found)
 
     def _served(self, experiment: str) -> Served:
         served = self.models.of(experiment)
@@ -192,9 +196,7 @@ class Predictor:
         if row.instrument is None:
             raise Refused(f"{place}features and {place}instrument are missing. Give one of them.")
         if row.ts is not None:
-            raise Refused(
-                f"{place}ts is given without {place}features. Leave it out: the newest row has its own time."
-            )
+            raise Refused(f"{place}ts is given without {place}features. Leave it out: the newest row has its own time.")
         configuration: Config = self.models.configuration
         if row.instrument not in configuration.ids:
             known = ", ".join(configuration.ids) or "none"
@@ -203,10 +205,9 @@ class Predictor:
             found = newest(self.root, row.instrument)
         except LobforgeError:  # never captured, or the file was torn by a power cut
             return Known(row.instrument, None, None, None, NO_ROW)
-        reason = None if found.feature_set_hash == WHOLE.hash else OTHER_FEATURES
-        return Known(row.instrument, found.ts, found.values, found.reasons, reason)
+        return _stored(found)
 
-    def _asked(self, seat: Seat, known: Known, now: int, place: str = "") -> list[float] | str:
+    def _asked(self, speaker: Speaker, known: Known, now: int, place: str = "") -> list[float] | str:
         """The features of a row in the order of a model's set, or why there are none.
 
         Raises:
@@ -214,43 +215,50 @@ class Predictor:
         """
         if known.withheld is not None or known.features is None:
             return known.withheld or NO_ROW
-        card = seat.model.card
+        columns = speaker.columns
         if known.reasons is None:
-            values = _in_order(known.features, card.features, card.feature_set, place)
+            values = _in_order(known.features, columns, speaker.feature_set, place)
             return NULL_FEATURE if None in values else values  # type: ignore[return-value]
         assert isinstance(known.features, Mapping)  # noqa: S101 - so the online store has them
-        if known.ts is not None and now - known.ts > min(self.max_age, card.horizon) * SECOND:
+        if known.ts is not None and now - known.ts > min(self.max_age, speaker.horizon) * SECOND:
             return STALE
-        values = [known.features[name] for name in card.features]
+        values = [known.features[name] for name in columns]
         if None not in values:
             return values  # type: ignore[return-value]
-        absent = {known.reasons[FAMILY[name]] for name, v in zip(card.features, values, strict=True) if v is None}
+        absent = {known.reasons[FAMILY[name]] for name, v in zip(columns, values, strict=True) if v is None}
         return min((reason for reason in absent if reason), key=lambda reason: CODES[reason], default=NULL_FEATURE)
 
-    def _asked_other(self, other: Seat, champion: Seat, known: Known, now: int) -> list[float] | str | None:
-        """The same for the model beside; None where the features that were given are too few for it."""
+    def _asked_beside(self, beside: Speaker, champion: Speaker, known: Known, now: int) -> list[float] | str | None:
+        """The same for the model beside the champion; None where the features that were given are too few for it."""
         features = known.features
-        if features is not None and not isinstance(features, Mapping):
-            if other.model.card.feature_set == champion.model.card.feature_set:
-                return self._asked(other, known, now)
-            features = dict(zip(champion.model.card.features, features, strict=True))
-        if known.reasons is None and features is not None and not features.keys() >= set(other.model.card.features):
+        if features is None or known.reasons is not None:
+            return self._asked(beside, known, now)
+        if not isinstance(features, Mapping):
+            if beside.feature_set == champion.feature_set:
+                return self._asked(beside, known, now)
+            features = dict(zip(champion.columns, features, strict=True))
+        if not features.keys() >= set(beside.columns):
             return None
-        return self._asked(other, known._replace(features=features), now)
+        return self._asked(beside, known._replace(features=features), now)
 
-    def _asked_in_turn(
-        self, serving: Serving, champion: Seat, known: Known, now: int
-    ) -> list[tuple[Seat, list[float] | str]]:
+    def _in_turn(
+        self, served: Served, champion: Speaker, known: Known, now: int
+    ) -> list[tuple[Speaker, list[float] | str]]:
         """The models that may answer a row with what each is asked: first whom it is routed to, then who stands in."""
         found = [(champion, self._asked(champion, known, now))]
-        if serving.beside is None:
+        if served.beside is None:
             return found
-        features = self._asked_other(serving.beside, champion, known, now)
-        if features is not None:
+        asked = self._asked_beside(served.beside, champion, known, now)
+        if asked is not None:
             ts = now if known.ts is None else known.ts
-            at = 0 if serving.routed(known.instrument or "", ts) == "beside" else 1
-            found.insert(at, (serving.beside, features))
+            routed = served.serving.routed(known.instrument or "", ts)
+            found.insert(0 if routed == "beside" else 1, (served.beside, asked))
         return found
+
+
+def _stored(row: StoredRow) -> Known:
+    reason = None if row.feature_set_hash == WHOLE.hash else OTHER_FEATURES
+    return Known(row.instrument, row.ts, row.values, row.reasons, reason)
 
 
 def _in_order(
@@ -280,12 +288,14 @@ def _in_order(
     return values
 
 
-def _answers(seat: Seat, asked: Sequence[list[float] | str]) -> list[Answer]:
+def _answers(speaker: Speaker, asked: Sequence[list[float] | str]) -> list[Answer]:
     """A model's answers; it is asked once for all rows that are known."""
     rows = [one for one in asked if not isinstance(one, str)]
-    found = iter(seat.ask(np.array(rows, np.float64)) if rows else ())
-    name, horizon = seat.model.id, seat.model.card.horizon
-    return [Answer(name, horizon, None, None, one, None) if isinstance(one, str) else next(found) for one in asked]
+    found = iter(speaker.seat.ask(np.array(rows, np.float64)) if rows else ())
+    return [
+        Answer(speaker.model, speaker.horizon, None, None, one, None) if isinstance(one, str) else next(found)
+        for one in asked
+    ]
 
 
 def _prediction(known: Known, now: int, answer: Answer) -> Prediction:
@@ -311,16 +321,14 @@ def _age(ts: int | None, now: int) -> float | None:
     return None if ts is None else (now - ts) // 1_000 / 1_000
 
 
-def _about(served: Served, seat: Seat | None) -> tuple[str, str | None, str | None, str | None, str | None, int | None]:
-    """Experiment, model, version, role, feature set and horizon of an answer."""
-    if seat is None:
-        return served.name, None, None, None, None, None
-    model = seat.model
-    card = model.card
-    return served.name, model.id, served.version_of(model.id), served.role_of(seat), card.feature_set, card.horizon
+def _about(speaker: Speaker | None) -> tuple[str | None, str | None, str | None, str | None, int | None]:
+    """Model, version, role, feature set and horizon of an answer."""
+    if speaker is None:
+        return None, None, None, None, None
+    return speaker.model, speaker.version, speaker.role, speaker.feature_set, speaker.horizon
 
 
-def _response(served: Served, seat: Seat | None, one: Prediction) -> PredictResponse:
+def _response(served: Served, speaker: Speaker | None, one: Prediction) -> PredictResponse:
     return PredictResponse(
         one.instrument,
         one.ts,
@@ -329,9 +337,10 @@ def _response(served: Served, seat: Seat | None, one: Prediction) -> PredictResp
         one.direction,
         one.probabilities,
         one.withheld,
-        *_about(served, seat),
+        served.name,
+        *_about(speaker),
     )
 
 
-def _batch(served: Served, seat: Seat | None, predictions: list[Prediction]) -> BatchResponse:
-    return BatchResponse(*_about(served, seat), predictions)
+def _batch(served: Served, speaker: Speaker | None, predictions: list[Prediction]) -> BatchResponse:
+    return BatchResponse(served.name, *_about(speaker), predictions)

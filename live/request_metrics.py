@@ -21,13 +21,10 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "lobforge_serving_requests", "Requests answered.", ["route", "status"], registry=self.registry
-        )
         self.seconds = Histogram(
             "lobforge_serving_request_seconds",
-            "Seconds from a request's headers to its answer.",
-            ["route"],
+            "Seconds from a request's headers to its answer; the count is that of the requests.",
+            ["route", "status"],
             buckets=SECONDS,
             registry=self.registry,
         )
@@ -40,19 +37,16 @@ class RequestMetrics:
         self.reloads = Counter(
             "lobforge_serving_reloads", "Reloads of models, by outcome.", ["outcome"], registry=self.registry
         )
-        self._requests: dict[tuple[str, int], Counter] = {}
-        self._seconds: dict[str, Histogram] = {}
+        self._seconds: dict[tuple[str, int], Histogram] = {}
         self._predictions: dict[tuple[str, str], Counter] = {}
         self._withheld: dict[tuple[str, str], Counter] = {}
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is one of few."""
-        counter = self._requests.get((route, status))
-        if counter is None:  # finding a labelled counter costs more than counting
-            counter = self._requests[route, status] = self.requests.labels(route, str(int(status)))
-            self._seconds[route] = self.seconds.labels(route)
-        counter.inc()
-        self._seconds[route].observe(seconds)
+        histogram = self._seconds.get((route, status))
+        if histogram is None:  # finding a labelled histogram costs more than counting
+            histogram = self._seconds[route, status] = self.seconds.labels(route, str(status))
+        histogram.observe(seconds)
 
     def answered(self, experiment: str, model: str, rows: int = 1) -> None:
         """Count rows that a model answered."""

@@ -143,12 +143,11 @@ def serve(build: Callable[[], App], port: int, workers: int = 1) -> None:
     config = uvicorn.Config(
         build, factory=True, workers=workers, log_level="warning", access_log=False, server_header=False
     )
-    server = uvicorn.Server(config)
     with listening:
         if workers == 1:
-            server.run([listening])
+            uvicorn.Server(config).run([listening])
         else:
-            Multiprocess(config, target=server.run, sockets=[listening]).run()
+            Multiprocess(config, sockets=[listening]).run()
 
 
 def caller(request: Request) -> str:

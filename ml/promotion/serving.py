@@ -116,7 +116,7 @@ class Seat:
             return [Answer(name, horizon, None, None, MODEL_ERROR, None)] * len(features)
         if p.shape != (len(features), 3):
             return [Answer(name, horizon, None, None, NO_ANSWER, None)] * len(features)
-        given = np.isfinite(p).all(axis=1).tolist()
+        given: list[bool] = np.isfinite(p).all(axis=1).tolist()  # type: ignore[assignment]
         return [
             Answer(name, horizon, p[k], int(classes[k]), None, None)
             if given[k]

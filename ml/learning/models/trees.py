@@ -78,7 +78,7 @@ def leaf_sum(trees: Trees, row: F64, first: int, step: int) -> float:
         while at >= 0:
             at = trees.children[at, int(row[trees.feature[at]] > trees.threshold[at])]
         total += trees.leaves[~at]
-    return total
+    return total  # type: ignore[return-value]
 
 
 @njit_no_alloc

@@ -1,6 +1,7 @@
 """Models as text and json: deterministic, checked, never code."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,26 @@ def rows():
 def model(rows):
     card = ModelCard("x", "lightgbm", {}, tuple("abcde"), 10, "s", "h", "f", {}, "p", 5, 4_000)
     return TrainedModel(fit(*rows), card)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_compiled_trees_answer_as_lightgbm_does(rows, dtype):
+    """Bit for bit: one row, many, thresholds themselves and numbers beyond 32 bits."""
+    trees = fit(*rows)
+    splits = trees.booster.trees_to_dataframe()["threshold"].dropna().to_numpy()
+    features = np.concatenate([rows[0], np.repeat(splits[:, None], 5, axis=1), np.full((1, 5), 1e30)])
+    features = features.astype(dtype)
+    expected = trees.booster.predict(features[:, trees.used].astype(np.float32), num_threads=1)
+    np.testing.assert_array_equal(trees.predict_proba(features), expected)
+    np.testing.assert_array_equal(trees.predict_proba(features[7:8]), expected[7:8])
+    np.testing.assert_array_equal(trees.predict_proba(np.asfortranarray(features)), expected)
+
+
+def test_trees_without_a_split_answer_with_the_shares_of_the_classes(rows):
+    features, direction, ts = rows
+    never = replace(PARAMS, min_data_in_leaf=4_000)
+    trees = LightGBM().fit(rows_of(features, direction, ts), np.arange(len(ts)), never)
+    np.testing.assert_array_equal(trees.predict_proba(features[:3]), trees.booster.predict(features[:3][:, trees.used]))
 
 
 def test_the_same_rows_give_the_same_trees_on_one_thread_or_two(rows):
