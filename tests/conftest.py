@@ -20,7 +20,7 @@ from tests.support.shared import made_once
 
 PROJECT = Path(__file__).parents[1]
 
-hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=50)
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, max_examples=30)
 hypothesis.settings.register_profile("explore", print_blob=True, deadline=None, max_examples=300)
 hypothesis.settings.load_profile("same")
 

@@ -31,6 +31,7 @@ def recorded(market, tmp_path_factory):
     return run(base, variant(base, Demo(captures)), "--captures", str(captures))
 
 
+@pytest.mark.slow
 def test_recorded_minutes_are_insufficient(recorded):
     """Sixteen minutes justify nothing: no candidate, the reasons, and how many hours more; that is no failure."""
     code, report, _ = recorded
@@ -42,6 +43,7 @@ def test_recorded_minutes_are_insufficient(recorded):
     assert report["gaps"] == []
 
 
+@pytest.mark.slow
 def test_recorded_minutes_are_the_same_live(recorded):
     """Every row is compared and equal; of the 480 rows of each symbol 400 or more have all short features."""
     parity = recorded[1]["parity"]

@@ -69,7 +69,7 @@ def served(exchange):
     async def start():
         app = web.Application()
         app.router.add_get("/{path:.*}", exchange.answer)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)  # an answer that is stalled on purpose is cut
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -11,6 +11,7 @@ from ml.core.instruments import Instrument
 from ml.market.book.feed import Feed
 from ml.market.book.sampler import Sampler
 from ml.market.decode.decoder import Decoder
+from tests.support.examples import examples
 from tests.support.scenario import diff, snapshot
 
 T = 1_741_000_000_000
@@ -148,7 +149,7 @@ JUNK = st.recursive(
 
 
 @pytest.mark.promise("A9")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40, 150), deadline=None)
 @given(st.sampled_from(sorted(SAMPLES)), st.data())
 def test_no_frame_ends_the_capture(venue, data):
     """A venue's own frame with anything in the place of any part is taken or quarantined, here and by the decoder."""

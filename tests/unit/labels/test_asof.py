@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ml.legacy.labelling import label
 from ml.tables.schemas import NullReason
 from tests.oracles import labels as oracle
+from tests.support.examples import examples
 
 SECOND = 10**9
 STEPS = st.lists(st.integers(100, 30_000), min_size=1, max_size=60)
@@ -19,7 +20,7 @@ def rows_of(steps, prices):
     return pl.DataFrame({"ts": ts, "price": pl.Series(prices[: len(steps)], dtype=pl.Float64)})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 @given(STEPS, st.lists(st.one_of(st.none(), st.integers(900, 1100)), min_size=60, max_size=60), st.integers(1, 2_000))
 def test_labels_equal_the_plain_loop(steps, prices, end):
     """Any spacing, any unknown prices, any end."""

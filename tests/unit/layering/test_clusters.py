@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ml.layering import layout
 from ml.layering.features import FEATURES, NAMES
 from ml.layering.finder import Finder, joined
+from tests.support.examples import examples
 from tests.support.layered import ASK, BID, INSTRUMENT, MS, START, TOUCH, Script, layered
 
 
@@ -70,7 +71,7 @@ ORDERS = st.tuples(st.integers(0, 30), st.integers(2, 30), st.integers(100, 400)
 
 
 @given(st.lists(ORDERS, min_size=1, max_size=12, unique_by=lambda order: order[2]))  # an equal size would be a move
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 def test_a_cluster_is_the_largest_set_of_lots_that_stood_together(orders):
     """Against every set that a brute force tries: lots that all stood at one time, of similar size and birth."""
     script = Script(84)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ml.core.errors import DatasetError
 from ml.learning.splits import edges, last_block, seal, walk_forward
 from tests.oracles import splits as oracle
+from tests.support.examples import examples
 
 SECOND = 10**9
 
@@ -24,7 +25,7 @@ def labels(draw):
 
 
 @pytest.mark.promise("D9")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 @given(labels(), st.sampled_from([0, 5 * SECOND]))
 def test_no_training_label_touches_the_test_span(times, embargo):
     """For any labels in any order: training lies before the test, purged, and every late row is tested once."""
@@ -45,7 +46,7 @@ def test_no_training_label_touches_the_test_span(times, embargo):
         assert (np.diff(start[fold.train]) >= 0).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 @given(labels(), st.sampled_from([0, 5 * SECOND]), st.booleans(), st.sampled_from([0.02, 0.1]))
 def test_folds_are_those_of_loops(times, embargo, sliding, share):
     """Row by row: expanding or sliding, and the sealed newest slice."""

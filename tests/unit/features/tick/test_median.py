@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.features.tick.median import add, clear, empty_median, middle
+from tests.support.examples import examples
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50, 200), deadline=None)
 @given(st.integers(1, 12), st.lists(st.integers(0, 9), min_size=1, max_size=60))
 def test_the_median_of_the_last_values(half, values):
     """Growing or sliding, with many equal values: numpy's median of the window, exactly."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ml.features.tick import order_book as ob
 from ml.features.tick.table import FEATURES
 from ml.market.book import layout as at
+from tests.support.examples import examples
 from tests.support.samples import mirrored, prices_times, random_samples, sizes_times
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -116,7 +117,7 @@ def test_one_level_has_no_gap():
     assert isnan(lone["gap_ask_ticks"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 @given(SEEDS, st.integers(3, 20))
 def test_the_mirror_turns_signs_and_sides(seed, levels):
     """Upside down around its mid, signed numbers change sign and each side's become the other's."""
@@ -139,7 +140,7 @@ def test_units_of_size_and_price_do_not_matter(seed, factor):
     assert shape(prices_times(samples, factor)[0], tick=factor) == pytest.approx(one, rel=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 @given(SEEDS, st.integers(1, 20))
 def test_shares_stay_in_their_bounds(seed, levels):
     """An imbalance lies between -1 and 1, a concentration between one over the levels and 1."""

@@ -9,6 +9,7 @@ from ml.core.time import SECOND
 from ml.market.book import layout
 from ml.market.book.checkpoint import pack, unpack
 from ml.market.book.feed import Feed
+from tests.support.examples import examples
 from tests.support.scenario import diff, snapshot
 from tests.unit.market.decode.streams import BTC, DEEP, STEPS, T, frames, ids_taken
 
@@ -33,7 +34,7 @@ def again(data):
     return Feed(*unpack(data, BTC))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40, 150), deadline=None)
 @given(STEPS, STEPS)
 def test_a_stream_cut_anywhere_goes_on_as_if_whole(before, after):
     """Samples, what is released, and the state at the end are the same bits, whatever the cut falls into."""

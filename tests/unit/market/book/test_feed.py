@@ -6,6 +6,7 @@ from hypothesis import given, settings
 
 from ml.market.book import layout
 from ml.market.book.feed import Feed
+from tests.support.examples import examples
 from tests.support.scenario import diff, snapshot, trade
 from tests.unit.market.decode.streams import BTC, STEPS, T, frames
 
@@ -18,7 +19,7 @@ def fed(docs):
     return feed, [error.reason for k, doc in enumerate(docs) for error in feed.offer(doc, (T + 100 * k) * MS)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40, 150), deadline=None)
 @given(STEPS)
 def test_released_samples_are_valid_exactly_inside_the_intervals(steps):
     """Valid at t means start < t <= end of one interval; intervals follow each other, and all but the last ended."""

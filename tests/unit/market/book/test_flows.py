@@ -12,6 +12,7 @@ from ml.market.book.sampler import Sampler, one_message
 from ml.market.days.tables import samples_frame
 from ml.market.decode.events import BUY, CLEAR, SELL, SNAPSHOT, BookMessage
 from ml.tables.schemas import BANDS, LEVELS
+from tests.support.examples import examples
 
 MID = 100_000
 BOOK = [
@@ -64,7 +65,7 @@ def total(row, flow, side):
     return sum(row[f"{flow}_{side}_{band}"] for band in BANDS)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(30, 100), deadline=None)
 @given(st.lists(st.lists(CHANGE, max_size=4), max_size=12))
 def test_without_trades_the_book_changes_by_what_was_added_less_what_was_cancelled(steps):
     """Lot for lot, on each side."""
@@ -76,7 +77,7 @@ def test_without_trades_the_book_changes_by_what_was_added_less_what_was_cancell
     assert row["n_updates"] == sum(len(step) for step in steps)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(30, 100), deadline=None)
 @given(st.lists(STEP, max_size=12))
 def test_a_decrease_is_cancelled_or_explained_by_a_print_never_both_never_neither(steps):
     """What is missing from the account of the book was traded, and no more than was traded."""

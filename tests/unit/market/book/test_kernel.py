@@ -12,6 +12,7 @@ from ml.market.days.tables import samples_frame
 from ml.market.decode.events import CLEAR, LOST_TRADES, SNAPSHOT, TIME, BookMessage
 from ml.tables.schemas import FROM_TRADES, OFI_LEVELS, SAMPLE_COLUMNS
 from tests.oracles.book import SlowSampler
+from tests.support.examples import examples
 
 SECOND = 10**9
 FLOWS = [
@@ -88,14 +89,14 @@ def agree(sampler, slow):
     assert [(s, e) for s, e, of_trades in ended if of_trades] == slow.trade_intervals
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75, 300), deadline=None)
 @given(st.lists(STEP, max_size=40))
 def test_every_sample_equals_the_slow_book(steps):
     """Any stream of diffs, trades, snapshots and breaks gives the oracle's rows, releases and intervals."""
     agree(*play([("snapshot", 0, [(1, 99, 2), (-1, 101, 2)]), *steps]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50, 200), deadline=None)
 @given(st.lists(STEP, max_size=25), st.sampled_from([0, 2_000, 500_000, 10**9]))
 def test_price_level_does_not_matter(steps, base):
     """Far prices, and prices that move by more than the dense window, give the same rows as the oracle."""

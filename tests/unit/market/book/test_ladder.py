@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ml.market.book.compiled import njit_no_alloc
 from ml.market.book.ladder import FULL, WINDOW, best, clear, count, empty_book, levels, set_levels, settle, top
 from tests.oracles.book import DictBook
+from tests.support.examples import examples
 
 CENTER = 10_000_000
 NEAR = st.integers(-20, 20)
@@ -57,7 +58,7 @@ def agree(book, slow):
         assert list(zip(prices.tolist(), sizes.tolist(), strict=True)) == expected + [(0, 0)] * (20 - len(expected))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40, 150), deadline=None)
 @given(MESSAGES)
 def test_every_book_equals_the_dictionaries(messages):
     """After each message, whatever moves in or out of the window, with a crossed or an empty side too."""

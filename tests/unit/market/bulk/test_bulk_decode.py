@@ -21,6 +21,7 @@ from ml.market.decode.events import RawFrame
 from ml.market.decode.stream import Stream, arrivals
 from tests.support.emulator.market import Change, Market
 from tests.support.emulator.protocols import PROTOCOLS
+from tests.support.examples import examples
 from tests.support.scenario import diff, snapshot, trade
 from tests.unit.market.decode.messages import EMULATED, emulated
 from tests.unit.market.decode.streams import BTC, STEPS, T, frames
@@ -70,7 +71,7 @@ def assert_same(given_, instrument=BTC, parts=1):
     assert pack(fast[0].decoder, fast[0].sampler) == pack(slow[0].decoder, slow[0].sampler)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50, 200), deadline=None)
 @given(STEPS, st.integers(1, 4))
 def test_any_stream(steps, parts):
     """Gaps, repeats, old snapshots, late and early times, wherever it is cut."""
@@ -187,7 +188,7 @@ def test_a_message_that_does_not_follow_exactly_is_a_gap_with_its_bounds(venue, 
     assert (broken.reason, broken.from_id, broken.to_id) == ("sequence_gap", last, last + missing)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75, 300), deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ml.market.bulk.frames import SHAPES, of_frames, of_lines, of_table, payloads, tried_on
 from ml.market.decode.events import RawFrame
 from ml.market.files.captures import _collected
+from tests.support.examples import examples
 
 FRAME = st.builds(
     RawFrame, st.integers(0, 2**62), st.sampled_from(["", "a", "b x"]), st.integers(0, 2**62), st.binary(max_size=9)
@@ -44,7 +45,7 @@ def test_tables_there_and_back(given_, first):
     assert payloads(frames).equals(part["payload"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75, 300), deadline=None)
 @given(st.lists(LINE, min_size=1, max_size=5), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
 def test_stamped_lines_as_they_are_read_one_by_one(lines, line_end, last):
     """The same frames, or none where one of the lines is odd."""

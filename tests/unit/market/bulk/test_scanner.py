@@ -14,6 +14,7 @@ from ml.market.bulk.scanner import nanoseconds
 from ml.market.decode.events import BookMessage, RawFrame, Trade, stamp_ns
 from ml.market.venues.dialects import dialect, route
 from tests.support.emulator.protocols import PROTOCOLS
+from tests.support.examples import examples
 from tests.support.scenario import diff, trade
 from tests.unit.market.decode.messages import T, documents, emulated, mutated, text
 
@@ -60,7 +61,7 @@ def ordinary(conn, payload, decimals=(3, 3)):
         return error
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(150, 600), deadline=None)
 @given(mutated())
 def test_the_same_or_declined(given_):
     """Whatever is done to a message."""
@@ -68,7 +69,7 @@ def test_the_same_or_declined(given_):
     assert fast is None or fast == ordinary(*given_)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75, 300), deadline=None)
 @given(documents())
 def test_a_message_as_venues_write_it_is_read(given_):
     """Else the compiled path would be right and useless."""

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.core.instruments import Instrument
+from tests.support.examples import examples
 from tests.unit.market.bulk.test_bulk_decode import assert_same, columns, decoded
 from tests.unit.market.decode.streams import T
 
@@ -14,7 +15,7 @@ PRINTS = st.lists(
 """Number, time and size of the trades of a frame: some come again, some are invalid, some are late."""
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50, 200), deadline=None)
 @given(st.lists(st.one_of(st.none(), st.booleans(), PRINTS), max_size=25), st.integers(1, 3))
 def test_any_trades_between_books_of_bybit(steps, parts):
     """A book message (None; with a snapshot, or with one missing before it) or a frame of trades, at each step."""

@@ -22,6 +22,7 @@ from tests.support.days import decode_day, raw_day, sample_day
 from tests.support.emulator.archives import Part, formats
 from tests.support.emulator.market import Market
 from tests.support.emulator.protocols import PROTOCOLS, Binance, Bybit
+from tests.support.examples import examples
 from tests.unit.market.decode.messages import EMULATED
 
 DATE = "2025-03-03"
@@ -185,7 +186,7 @@ def rows_read(path):
     return sum(1 if found is None else len(found) for found in rows), len(path.read_text().splitlines()) - headers
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(files())
 def test_every_frame_is_counted_and_only_the_book_makes_the_book_known(tmp_path_factory, given_):
     """Read, counted by kind or quarantined; known time and gaps are the day; trades count once."""

@@ -10,6 +10,7 @@ from ml.core.errors import InstrumentError
 from ml.core.instruments import Instrument, to_units
 from ml.market.days.infer_instrument import infer_instrument
 from ml.market.days.replay import inspect
+from tests.support.examples import examples
 from tests.support.scenario import USDM, capture, chain_of, diff, snapshot, trade
 
 T = 1_741_000_000_000
@@ -36,7 +37,7 @@ def test_the_coarsest_grid_that_holds_everything(tmp_path, prices, sizes, expect
     assert found == Instrument(USDM, *expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 10**6), st.integers(1, 10**6)), min_size=1, max_size=8), st.integers(0, 6))
 def test_every_number_lies_on_the_grid_and_no_coarser_grid_holds_them(tmp_path_factory, levels, decimals):
     """Counts of ticks are whole and share no factor."""

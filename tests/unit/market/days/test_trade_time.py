@@ -1,6 +1,7 @@
 """When trades were captured: of a capture without any, of archives without a book, of losses and missing ids."""
 
 import json
+from functools import cached_property
 
 import polars as pl
 import pytest
@@ -36,10 +37,19 @@ class Day:
         self.samples = sample_day(self.raw, *tables, instrument, date)
         self.captured = self.decoded.trade_validity
         self.candles = from_trades(self.decoded.trades, self.captured, *bounds(date))
-        self.features = build(samples_array(self.samples), tail(self.raw, instrument, date), instrument)
-        self.parity = replay([[self.raw]], self.features, instrument)
-        straight = sample_captures(chain, instrument, date)
-        assert straight.samples.equals(self.samples)
+        self.instrument = instrument
+        self.date = date
+        assert sample_captures(chain, instrument, date).samples.equals(self.samples)
+
+    @cached_property
+    def features(self):
+        """The features of the day."""
+        return build(samples_array(self.samples), tail(self.raw, self.instrument, self.date), self.instrument)
+
+    @cached_property
+    def parity(self):
+        """What the live path makes of the same frames."""
+        return replay([[self.raw]], self.features, self.instrument)
 
     def reasons(self):
         return dict(kinds(self.candles).iter_rows())

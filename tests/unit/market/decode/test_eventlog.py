@@ -13,6 +13,7 @@ from ml.market.decode.eventlog import EventLog
 from ml.market.decode.events import BUY, CHECKPOINT, CLEAR, LAST, LATE, SELL, SNAPSHOT, TIME, BookMessage, Trade
 from ml.tables.schemas import SCHEMAS
 from ml.tables.spec import conform
+from tests.support.examples import examples
 from tests.unit.market.decode.streams import BTC, STEPS, frames
 
 
@@ -35,7 +36,7 @@ def sampled(books, trades):
     return sampler
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40, 150), deadline=None)
 @given(STEPS)
 def test_the_tables_alone_rebuild_what_live_saw(steps):
     """Frame by frame, as one array, and read back from the two tables: the same samples, bit for bit."""

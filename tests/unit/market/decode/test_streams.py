@@ -19,6 +19,7 @@ from ml.market.files import frame_routing
 from ml.market.files.index import scan
 from tests.support.emulator.market import Market
 from tests.support.emulator.protocols import PROTOCOLS
+from tests.support.examples import examples
 from tests.support.scenario import USDM, capture, chain_of, diff, snapshot
 
 T = 1_741_000_000_000
@@ -396,7 +397,7 @@ def files(draw):
     return docs, sum(orders), len(orders), streams
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files())
 def test_whatever_a_file_holds_each_frame_is_read_or_counted_or_refused(tmp_path_factory, given_):
     """And trades count once, and compiled code reads the same."""

@@ -13,6 +13,7 @@ from ml.market.files import captures, frame_routing
 from ml.market.files.captures import columns
 from ml.market.files.frame_routing import NAMELESS, NO_FRAME, Line, Owners, RoutedFrames, described, route_frames
 from ml.market.files.index import scan
+from tests.support.examples import examples
 from tests.support.scenario import capture, chain_of, diff
 from tests.unit.market.decode.messages import mutated
 
@@ -85,7 +86,7 @@ def test_a_symbol_that_no_venue_lists_costs_its_own_frame_alone(tmp_path):
     assert owners.ids == ["binance-usdm.BTCUSDT"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(30, 100), deadline=None)
 @given(st.lists(mutated(foreign=True), min_size=1, max_size=8))
 def test_any_messages(tmp_path_factory, messages):
     """Of several venues and connections in one file, whole and changed."""

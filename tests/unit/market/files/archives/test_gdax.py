@@ -138,6 +138,7 @@ def test_the_recorded_hour_gives_the_known_book(market):
     assert (found["best_bid"] + found["best_ask"]) / 2 == pytest.approx(9227.615, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_recorded_raw_messages_are_all_there(market):
     """18 093 updates and 256 trades behind one snapshot, and the decimals of the product."""
     path = market / "gdax_btcusd" / "btcusd_20180417_raw_ws_10min.csv.gz"
