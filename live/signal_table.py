@@ -6,6 +6,7 @@ Not here: when something is written (`live.sinks`), the versions of the tables (
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -86,7 +87,7 @@ def _migrate(connection: sa.Connection) -> None:
     command.upgrade(configuration, "head")
 
 
-def _row(signal: Signal) -> dict[str, object]:
+def _row(signal: Signal) -> dict[str, Any]:
     row = msgspec.structs.asdict(signal)
     down, neutral, up = row.pop("probabilities") or (None, None, None)
     return row | {"p_down": down, "p_neutral": neutral, "p_up": up}
