@@ -1,4 +1,4 @@
-"""A challenger on stored days: what it and the champion say, the comparison, and the step that follows.
+"""Models that serve, on stored days: their answers, a challenger's comparison, and the step that follows.
 
 Gates of a candidate belong to `assets.promotion`; errors and processor time are judged where rows are served
 (`live.router`). Run the job `challenge` after days were stored, or leave it to its schedule.
@@ -10,24 +10,24 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.conditions import ON_FRESH_INPUT
 from assets.datasets import STORED_DAYS
 from assets.metadata import asked_by, picture, table
-from assets.partitions import experiments
+from assets.partitions import DAYS, date_and_instrument, experiments, instrument_day
 from ml.core.config import Config
 from ml.core.paths import DataRoot
-from ml.core.versions import LEARNING, code_version
+from ml.core.versions import LABELS, LEARNING, code_version
 from ml.learning import experiment
 from ml.promotion.registry import Registry
 
+_OF_EXPERIMENT: dict[str, Any] = {
+    "partitions_def": experiments,
+    "group_name": "deployment",
+    "code_version": code_version(LEARNING),
+}
 
-@dg.asset(
-    partitions_def=experiments,
-    group_name="deployment",
-    kinds={"parquet", "lightgbm"},
-    io_manager_key="parquet",
-    deps=STORED_DAYS,
-    code_version=code_version(LEARNING),
-)
+
+@dg.asset(kinds={"parquet", "lightgbm"}, io_manager_key="parquet", deps=STORED_DAYS, **_OF_EXPERIMENT)
 def shadow_scores(
     context: dg.AssetExecutionContext,
     data_root: dg.ResourceParam[DataRoot],
@@ -41,13 +41,7 @@ def shadow_scores(
     return dg.MaterializeResult(value=rows, metadata={"rows both answered": rows.drop_nulls().height})
 
 
-@dg.asset(
-    partitions_def=experiments,
-    group_name="deployment",
-    kinds={"json"},
-    io_manager_key="json",
-    code_version=code_version(LEARNING),
-)
+@dg.asset(kinds={"json"}, io_manager_key="json", **_OF_EXPERIMENT)
 def ab_report(
     context: dg.AssetExecutionContext,
     shadow_scores: pl.LazyFrame,
@@ -69,13 +63,7 @@ def ab_report(
     return dg.MaterializeResult(value=report, metadata=shown)
 
 
-@dg.asset(
-    partitions_def=experiments,
-    group_name="deployment",
-    kinds={"mlflow", "json"},
-    io_manager_key="json",
-    code_version=code_version(LEARNING),
-)
+@dg.asset(kinds={"mlflow", "json"}, io_manager_key="json", **_OF_EXPERIMENT)
 def deployment(
     context: dg.AssetExecutionContext,
     ab_report: dict[str, Any],
@@ -93,12 +81,33 @@ def deployment(
 
 
 @dg.asset(
-    partitions_def=experiments,
-    group_name="deployment",
+    partitions_def=instrument_day,
+    group_name="monitoring",
+    kinds={"parquet", "polars"},
+    io_manager_key="parquet",
+    pool=DAYS,
+    code_version=code_version(LABELS),
+    automation_condition=ON_FRESH_INPUT,
+)
+def served_predictions(
+    context: dg.AssetExecutionContext,
+    future_labels: pl.LazyFrame,
+    data_root: dg.ResourceParam[DataRoot],
+    configuration: dg.ResourceParam[Config],
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """Each model's live answer to each second, whether it was served, and its label."""
+    from ml.promotion import prediction_log
+
+    date, instrument = date_and_instrument(context, configuration)
+    rows = prediction_log.of_day(data_root, instrument.id, date, future_labels.collect())
+    return dg.MaterializeResult(value=rows, metadata={"seconds served": int(rows["served"].sum())})
+
+
+@dg.asset(
     kinds={"json", "lightgbm"},
     io_manager_key="json",
-    deps=STORED_DAYS,
-    code_version=code_version(LEARNING),
+    deps=[*STORED_DAYS, dg.AssetDep(served_predictions, partition_mapping=dg.AllPartitionMapping())],
+    **_OF_EXPERIMENT,
 )
 def performance_report(
     context: dg.AssetExecutionContext,
@@ -106,7 +115,7 @@ def performance_report(
     configuration: dg.ResourceParam[Config],
     registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[dict[str, Any]]:
-    """The champion's accuracy on the newest stored days, beside the accuracy that it was promoted for."""
+    """The champion's accuracy on the newest stored days, as it was served, beside the one it was promoted for."""
     from ml.promotion import triggers
 
     wanted = experiment.named(data_root, context.partition_key)

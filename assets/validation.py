@@ -5,6 +5,7 @@ The predictions that are judged belong to `assets.training`, the gates to `asset
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -23,15 +24,15 @@ from ml.learning.walk_forward import WalkForwardReport
 from ml.promotion.registry import Registry
 from ml.storage.parquet import Stored
 
+_REPORT: dict[str, Any] = {
+    "partitions_def": experiments,
+    "group_name": "validation",
+    "io_manager_key": "json",
+    "code_version": code_version(LEARNING),
+}
 
-@dg.asset(
-    partitions_def=experiments,
-    group_name="validation",
-    kinds={"json"},
-    io_manager_key="json",
-    owners=["team:research"],
-    code_version=code_version(LEARNING),
-)
+
+@dg.asset(kinds={"json"}, **_REPORT)
 def canary_report(
     dataset_panel: Stored, data_root: dg.ResourceParam[DataRoot], configuration: dg.ResourceParam[Config]
 ) -> dg.MaterializeResult[list[Canary]]:
@@ -44,13 +45,9 @@ def canary_report(
 
 
 @dg.asset(
-    partitions_def=experiments,
-    group_name="validation",
     kinds={"json"},
-    io_manager_key="json",
-    owners=["team:research"],
-    code_version=code_version(LEARNING),
     check_specs=[dg.AssetCheckSpec("parity", asset="parity_report", description="Batch = live in every row.")],
+    **_REPORT,
 )
 def parity_report(
     context: dg.AssetExecutionContext,
@@ -73,14 +70,7 @@ def parity_report(
     yield dg.AssetCheckResult(check_name="parity", passed=report.mismatches == 0, metadata=asdict(report))
 
 
-@dg.asset(
-    partitions_def=experiments,
-    group_name="validation",
-    kinds={"json", "lightgbm"},
-    io_manager_key="json",
-    owners=["team:research"],
-    code_version=code_version(LEARNING),
-)
+@dg.asset(kinds={"json", "lightgbm"}, **_REPORT)
 def walk_forward_report(
     dataset_panel: Stored,
     tuned_params: Tuned | None,
@@ -98,14 +88,7 @@ def walk_forward_report(
     return dg.MaterializeResult(value=report, metadata=shown)
 
 
-@dg.asset(
-    partitions_def=experiments,
-    group_name="validation",
-    kinds={"json", "numpy"},
-    io_manager_key="json",
-    owners=["team:research"],
-    code_version=code_version(LEARNING),
-)
+@dg.asset(kinds={"json", "numpy"}, **_REPORT)
 def backtest_report(
     context: dg.AssetExecutionContext,
     dataset_panel: Stored,

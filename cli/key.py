@@ -26,7 +26,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the person or prog
 def create(name: Name, as_json: AsJson = False) -> int:
     """Make an API key and print it once; only its hash is stored.
 
-    Who sends it may vote and ask for training, under this name.
+    Who sends it may vote, ask for training and start trials of models, under this name.
     """
     key = keys.create(_root(), name)
     print(orjson.dumps({"name": name, "key": key}).decode() if as_json else key)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ml.promotion.serving import Scored
 
 NAMES = ("down", "neutral", "up")
+Log = Callable[[str, int, "Scored"], None]
 
 
 def promoted(root: DataRoot, alias: str, name: str = DEFAULT_EXPERIMENT) -> TrainedModel | None:
@@ -84,6 +85,8 @@ class Runner:
         store: a data root in whose online store each feature row is put; None puts it nowhere.
         cues: the layering detector that sees the same events; None looks for none.
         router: who speaks; it may be shared by the runners of several instruments.
+        log: it records what the models said of each second: the instrument, when the frame was received that closed it
+            (ns UTC) and the answers. None records nothing.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Runner:
         store: DataRoot | None = None,
         cues: "Detector | None" = None,
         router: Router | None = None,
+        log: Log | None = None,
     ) -> None:
         from ml.features.tick.online import OnlineFeatures
         from ml.market.book.feed import Feed
@@ -101,6 +105,7 @@ class Runner:
 
         self.instrument = instrument
         self.router = router or Serving(model)
+        self.log = log
         self.batch = batch
         self.feed = Feed.of(instrument, forget=True)
         if cues is not None:
@@ -164,6 +169,8 @@ class Runner:
             "data_age_ms": round((recv_ts - ts) / 1e6, 3),
         }
         scored = self.router.score(self.instrument.id, ts, self.online.values, self.online.withheld)
+        if self.log is not None:
+            self.log(self.instrument.id, recv_ts, scored)
         answer = scored.served
         if answer is None or answer.probabilities is None or answer.direction is None:
             routed = scored.beside if scored.routed == "beside" else scored.champion

@@ -74,7 +74,8 @@ class Capture:
         self.report = report
         self.venue = Venue(self.plan)
         self.watch = Watch(options.venue, self.symbols)
-        self.signals = _signals(root, options, emit) if emit is not None else None
+        # before the recorder, whose threads would outlive a champion that is refused
+        self.signals = _signals(root, options, lambda lines: self.recorder.predicted(lines), emit) if emit else None
         self.signal_failure = ""
         self.files: list[Sealed] = []
         self.recorder = Recorder(root, options.venue, sealed=self.files.append)
@@ -125,6 +126,7 @@ class Capture:
             "frames": recorder.frames,
             "bytes": recorder.bytes,
             "overflows": recorder.overflows,
+            "predictions_dropped": recorder.predictions_dropped,
             "waiting_bytes": recorder.waiting_bytes,
             "unsealed": recorder.unsealed,
             "reconnects": sum(connection.reconnects for connection in self.connections),
@@ -240,22 +242,33 @@ class Capture:
                 self.recorder.slowest_ms = 0.0
 
 
-def _signals(root: DataRoot, options: Options, emit: Report) -> Callable[[str, dict[str, Any], int], None]:
-    """A function that feeds frames to one live runner per symbol, keeps the newest rows, and emits the signals."""
+def _signals(
+    root: DataRoot, options: Options, record: Callable[[bytes], Any], emit: Report
+) -> Callable[[str, dict[str, Any], int], None]:
+    """A function that feeds frames to one live runner per symbol, and what becomes of the answers.
+
+    The newest row is kept, what each model said is recorded, then the signal is emitted.
+    """
     from live.router import router
     from live.runner import Runner
     from ml.core import config
     from ml.layering import thresholds
     from ml.layering.detector import shipped_detector
+    from ml.promotion import prediction_log
     from ml.promotion.registry import champion_of
+    from ml.promotion.serving import Scored
 
     configuration = config.load(root)
     routed = router(root, configuration, DEFAULT_EXPERIMENT)
+
+    def log(instrument: str, recv_ts: int, scored: Scored) -> None:
+        record(prediction_log.lines(DEFAULT_EXPERIMENT, instrument, recv_ts, scored, routed.versions))
+
     of_cues = champion_of(root, LAYERING_MODEL)
     runners = dict[str, Runner]()
     for instrument in (configuration.instrument(f"{options.venue}.{name}") for name in options.symbols):
         cues = shipped_detector(instrument, thresholds.of(root, instrument, configuration.layering.budget), of_cues)
-        runners[instrument.symbol] = Runner(instrument, None, store=root, cues=cues, router=routed)
+        runners[instrument.symbol] = Runner(instrument, None, store=root, cues=cues, router=routed, log=log)
     for runner in runners.values():
         runner.prepare()  # before the first connection: compiling would block it until it timed out
 

@@ -53,7 +53,7 @@ measure = dg.define_asset_job(
 watch = dg.define_asset_job(
     "watch",
     selection=dg.AssetSelection.groups("monitoring"),
-    description="Drift of one UTC date and instrument against the training data of the model.",
+    description="What models served on one UTC date and instrument, and its drift against their training data.",
 )
 migrate = dg.define_asset_job(
     "migrate",

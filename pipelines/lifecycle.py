@@ -42,7 +42,7 @@ HOURS = 23
 SEED = 7
 ALPHA = 0.3
 TRAIN_HOURS = 14
-PLAN = LifecyclePlan(shadow_hours=4, split_hours=2, split_share=0.25, watch_hours=3, longest_hours=8, look_hours=0.5)
+PLAN = LifecyclePlan(shadow_hours=4, split_hours=2, split_share=0.1, watch_hours=3, longest_hours=8, look_hours=0.5)
 CRIPPLED = ("slope_bid", "slope_ask")
 """The only columns that the demo's first champion was trained on."""
 OPTIONS: dict[str, Any] = {
@@ -241,7 +241,7 @@ def _train(
     model = TrainedModel(fitted, card)
     model.save(root.model(model.id))
     tags = {"model_id": model.id, "columns": ",".join(seen) if columns else features.name}
-    registry.register(root.model(model.id), OPTIONS, {"rows": float(card.rows)}, tags, {})
+    registry.register(model.id, registry.log_run(root.model(model.id), OPTIONS, {"rows": float(card.rows)}, tags))
     return model
 
 

@@ -41,6 +41,8 @@ class Kind(IntEnum):
     """Why frames of the connection may be missing here: `reconnect`, `silent` or `overflow`."""
     END = 3
     """The capture stopped cleanly; nothing follows."""
+    PREDICTION = 4
+    """What models said of one second: rows of the table `prediction_log`, a JSON line each."""
 
 
 class Record(NamedTuple):

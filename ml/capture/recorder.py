@@ -75,6 +75,8 @@ class Recorder:
         self.queue_bytes = queue_bytes
         self.roll_bytes = roll_bytes
         self.waiting_bytes = self.frames = self.bytes = self.overflows = 0
+        self.predictions_dropped = 0
+        """Seconds whose predictions found no room."""
         self.slowest_ms = 0.0
         """Longest time from receipt to the kernel since it was last read, ms."""
         self.delays = Delays()
@@ -126,6 +128,16 @@ class Recorder:
         beside = {} if source.books else {"books": False}
         for symbol in source.symbols:
             self._note(Kind.LOSS, connection, orjson.dumps({"loss": reason, "symbol": symbol} | beside))
+
+    def predicted(self, lines: bytes) -> bool:
+        """Record what models said of a second, rows of `prediction_log` as JSON lines; False if there is no room."""
+        now = time_ns()
+        rendered = render(Kind.PREDICTION, 0, now, (lines,))
+        if self.waiting_bytes + len(rendered) > self.queue_bytes:
+            self.predictions_dropped += 1
+            return False
+        self._put(Waiting(rendered, 0, now))
+        return True
 
     def stop(self) -> None:
         """Write what waits, note the clean end, seal, and return when all is in place."""

@@ -1,11 +1,11 @@
-"""Seals a finished journal into a parquet capture file through the commit protocol.
+"""Seals a finished journal into a parquet capture file, and one of predictions, through the commit protocol.
 
 It also recovers journals that a dead process left. `Sealer` seals in a separate process, so that no frame waits for
 the interpreter: the path of a journal is sent as a line, the result comes back as a line, and the process ends when its
 input ends, so it never outlives the capture. The journal format belongs to `ml.capture.journal`, reading
 capture files to `ml.market.files.captures`.
 
-The journal is removed only after its capture file is published and was read back. Unreadable content is quarantined,
+The journal is removed only after its files are published and were read back. Unreadable content is quarantined,
 never dropped.
 """
 
@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import orjson
 import polars as pl
 import pyarrow.parquet as _  # noqa: F401 - loaded at the start: a stop must not wait for it
 
@@ -33,6 +34,7 @@ from ml.storage.commit import publish
 from ml.tables.schemas import SCHEMAS
 
 TABLE = "captures"
+PREDICTIONS = "prediction_log"
 START = """
 import os
 os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
@@ -168,7 +170,7 @@ def main() -> None:
 
 def _seal(root: DataRoot, path: Path) -> Sealed:
     try:
-        frame, found = _read(path)
+        frame, predictions, found = _read(path)
     except CaptureError:
         _quarantined(root, path, 0)
         path.unlink()
@@ -177,20 +179,25 @@ def _seal(root: DataRoot, path: Path) -> Sealed:
         _quarantined(root, path, found.whole)
     target = root.captures / f"{path.stem}.parquet"
     publish(root, TABLE, target, frame, "")
+    if predictions.height:
+        publish(root, PREDICTIONS, root.table(PREDICTIONS) / target.name, predictions, "")
     path.unlink()  # should a power cut bring it back, it is sealed again to the same file
     state = State.ENDED if found.ended else State.RECOVERED
     return Sealed(path.name, state, target, found.records, found.torn)
 
 
-def _read(path: Path) -> tuple[pl.DataFrame, Extent]:
-    """Frames and losses with their connection's name, in order."""
+def _read(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, Extent]:
+    """Frames and losses with their connection's name, in order; predictions."""
     records, found = journal.read(path)
     named = zip(records.kind, records.connection, records.payload, strict=True)
     names = {number: payload.decode() for kind, number, payload in named if kind == Kind.CONNECTION}
     conns = [names.get(number, "") for number in records.connection]
     columns = zip(SCHEMAS[TABLE].items(), (records.kind, conns, records.recv_ts, records.payload), strict=True)
     frame = pl.DataFrame([pl.Series(name, values, dtype) for (name, dtype), values in columns])
-    return frame.filter(pl.col("kind").is_in([Kind.FRAME, Kind.LOSS])), found
+    said = [text for kind, text in zip(records.kind, records.payload, strict=True) if kind == Kind.PREDICTION]
+    rows = [orjson.loads(line) for text in said for line in text.splitlines()]
+    predictions = pl.DataFrame(rows, SCHEMAS[PREDICTIONS], orient="row")
+    return frame.filter(pl.col("kind").is_in([Kind.FRAME, Kind.LOSS])), predictions, found
 
 
 def _quarantined(root: DataRoot, path: Path, start: int) -> None:

@@ -137,6 +137,28 @@ class LifecyclePlan:
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
+class BacktestPlan:
+    """How orders of a backtest reach the market, besides the taker's fee, which is that of the labels.
+
+    Args:
+        latency_ms: from sending an order to its arrival, and once more until its answer is known.
+        maker_fee: fraction of the notional; negative is a rebate.
+
+    Raises:
+        SettingsError: one of them is out of its range.
+    """
+
+    latency_ms: float = 100.0
+    maker_fee: float = 0.0002
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.latency_ms < 500:
+            raise SettingsError(f"backtest.latency_ms is {self.latency_ms}. Give milliseconds from 0 to below 500.")
+        if not -0.1 < self.maker_fee < 0.1:
+            raise SettingsError(f"backtest.maker_fee is {self.maker_fee}. Give a fraction between -0.1 and 0.1.")
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class RetrainingPlan:
     """When models are trained again, besides each week and by hand.
 
@@ -180,6 +202,7 @@ class Config:
     layering: LayeringPlan = field(default_factory=LayeringPlan)
     lifecycle: LifecyclePlan = field(default_factory=LifecyclePlan)
     retraining: RetrainingPlan = field(default_factory=RetrainingPlan)
+    backtest: BacktestPlan = field(default_factory=BacktestPlan)
     experiments: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     @property
@@ -216,6 +239,10 @@ class Config:
         return [(first + timedelta(n)).isoformat() for n in range((last - first).days + 1)]
 
 
+PLANS = ("labels", "layering", "lifecycle", "retraining", "backtest")
+"""Fields of `Config` that are tables of the file, written where they are not the default."""
+
+
 class _File(BaseModel):
     """The keys of `lobforge.toml`; its tables hold the fields of `Instrument`, `Source` and the plans."""
 
@@ -228,6 +255,7 @@ class _File(BaseModel):
     layering: dict[str, Any] = {}
     lifecycle: dict[str, Any] = {}
     retraining: dict[str, Any] = {}
+    backtest: dict[str, Any] = {}
     experiments: dict[str, Any] = {}
     source: list[dict[str, Any]] = []
     instrument: list[dict[str, Any]] = []
@@ -257,6 +285,7 @@ def load(root: DataRoot) -> Config:
             layering=_made(LayeringPlan, file.layering, " of layering"),
             lifecycle=_made(LifecyclePlan, file.lifecycle, " of lifecycle"),
             retraining=_made(RetrainingPlan, file.retraining, " of retraining"),
+            backtest=_made(BacktestPlan, file.backtest, " of backtest"),
             experiments=file.experiments,
         )
     except (tomllib.TOMLDecodeError, _Fault) as error:
@@ -322,14 +351,10 @@ def render(config: Config) -> str:
     document = tomlkit.document()
     document.add(tomlkit.comment("Instruments and dates are partition keys: append, never remove or change them."))
     document.update(_given(captures=str(config.captures), first_date=config.first_date, last_date=config.last_date))
-    if config.labels != LabelPlan():
-        document.add("labels", tomlkit.item(asdict(config.labels)))
-    if config.layering != LayeringPlan():
-        document.add("layering", tomlkit.item(asdict(config.layering)))
-    if config.lifecycle != LifecyclePlan():
-        document.add("lifecycle", tomlkit.item(asdict(config.lifecycle)))
-    if config.retraining != RetrainingPlan():
-        document.add("retraining", tomlkit.item(asdict(config.retraining)))
+    for name in PLANS:
+        plan = getattr(config, name)
+        if plan != type(plan)():
+            document.add(name, tomlkit.item(asdict(plan)))
     if config.experiments:
         experiments = tomlkit.table(is_super_table=True)
         experiments.update(config.experiments)

@@ -57,6 +57,7 @@ PARTS_OF = {
     "features": FEATURES,
     "future_labels": LABELS,
     "training_features": TRAINING_FEATURES,
+    "served_predictions": LABELS,
     "candle_features": CANDLE_FEATURES,
     "candle_targets": CANDLE_TARGETS,
     "legacy_110": LEGACY_FEATURES,

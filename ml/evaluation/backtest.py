@@ -14,7 +14,7 @@ A higher fee never earns more. A longer latency never earns more where prices, a
 it; in a real market it may, by luck, on any single trade.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -46,6 +46,21 @@ class Decisions(NamedTuple):
     leave: np.ndarray
 
 
+Worth = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""What sizes are worth at prices, f64 in any unit: a position earns the change of its worth."""
+
+
+def linear(price: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Of what is settled in the quote currency: price x size."""
+    return price.astype(np.float64) * size
+
+
+def inverse(price: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Of contracts of a fixed amount of the quote currency, settled in the base currency: they lose 1 / price."""
+    with np.errstate(divide="ignore"):
+        return -size / price.astype(np.float64)
+
+
 TRADES = pl.Schema(
     {
         "decided_ts": I64,
@@ -54,16 +69,18 @@ TRADES = pl.Schema(
         "entry_ts": I64,
         "exit_ts": I64,
         "size": I64,
-        "entry_notional": I64,
-        "exit_notional": I64,
+        "entry_worth": F64,
+        "exit_worth": F64,
         "fee": F64,
         "net": F64,
     }
 )
-"""A round trip: arrival of its orders, size and notional (units of price x size) and what it earned after fees, in the
-same units; null where the outcome is not `done`."""
-FILLS = pl.Schema({"trade": I64, "ts": I64, "side": pl.Int8(), "price": I64, "size": I64, "maker": pl.Boolean()})
-"""A fill: number of its round trip, time, +1 bought or -1 sold, units."""
+"""A round trip: arrival of its orders, size, what it was worth (`Worth`) and what it earned after fees, in the same
+unit; null where the outcome is not `done`."""
+FILLS = pl.Schema(
+    {"trade": I64, "ts": I64, "side": pl.Int8(), "price": I64, "size": I64, "maker": pl.Boolean(), "worth": F64}
+)
+"""A fill: number of its round trip, time, +1 bought or -1 sold, units, and what it was worth."""
 
 
 class Result(NamedTuple):
@@ -125,7 +142,12 @@ def known_throughout(decisions: Decisions, until: np.ndarray, validity: pl.DataF
 
 
 def take(
-    decisions: Decisions, sizes: np.ndarray, known: np.ndarray, books: tuple[np.ndarray, np.ndarray], how: Execution
+    decisions: Decisions,
+    sizes: np.ndarray,
+    known: np.ndarray,
+    books: tuple[np.ndarray, np.ndarray],
+    how: Execution,
+    worth: Worth = linear,
 ) -> Result:
     """Round trips in which both orders take from the book.
 
@@ -135,6 +157,7 @@ def take(
         known: whether the book was right all the while, bool.
         books: the books that entry and exit meet (`ml.evaluation.books.books_at`).
         how: latency and fees.
+        worth: of the contract.
     """
     entered = _walked(books[0], decisions.side, np.where(known, sizes, 0))
     size = entered.sum(axis=1)
@@ -143,7 +166,7 @@ def take(
     arrivals = decisions.ts + how.entry, decisions.leave + how.entry
     done = outcome == Outcome.DONE
     fills = [
-        _fills(_side_of(book, side), taken * done[:, None], side, ts)
+        _fills(_side_of(book, side), taken * done[:, None], side, ts, worth)
         for book, taken, side, ts in (
             (books[0], entered, decisions.side, arrivals[0]),
             (books[1], left, -decisions.side, arrivals[1]),
@@ -161,6 +184,7 @@ def make(
     trades: TradeStream,
     how: Execution,
     changes: Sequence[Sequence[tuple[int, int]]] | None = None,
+    worth: Worth = linear,
 ) -> Result:
     """Round trips that enter as maker, at the best price of their own side, and leave as taker with what was filled.
 
@@ -175,6 +199,7 @@ def make(
         how: latency, fees and patience.
         changes: of each order's level while it rested (`ml.evaluation.books.level_changes`); None leaves queues to
             trades alone (`ml.evaluation.fills.queue_fills`).
+        worth: of the contract.
     """
     seen, met, leaving = books
     price = resting_price(decisions, seen)
@@ -197,8 +222,9 @@ def make(
     outcome = _outcomes(known, sizes, size, left.sum(axis=1))
     arrivals = rest[0], decisions.leave + how.entry
     done = outcome == Outcome.DONE
-    maker = pl.DataFrame([number, ts, decisions.side[number], paid, filled, np.ones(len(number), bool)], schema=FILLS)
-    taker = _fills(_side_of(leaving, -decisions.side), left * done[:, None], -decisions.side, arrivals[1])
+    columns = [number, ts, decisions.side[number], paid, filled, np.ones(len(number), bool), worth(paid, filled)]
+    maker = pl.DataFrame(columns, schema=FILLS)
+    taker = _fills(_side_of(leaving, -decisions.side), left * done[:, None], -decisions.side, arrivals[1], worth)
     ordered = pl.concat([maker.filter(done[number]), taker]).sort("trade", "ts", maintain_order=True)
     return Result(_trades(decisions, outcome, arrivals, ordered, how), ordered)
 
@@ -218,47 +244,59 @@ def resting_times(decisions: Decisions, how: Execution) -> tuple[np.ndarray, np.
 
 
 def recharged(trades: pl.DataFrame, taker_fee: float) -> pl.DataFrame:
-    """Round trips of takers as another fee would have left them: `net` as a fraction of the entry's notional."""
-    turnover = pl.col("entry_notional") + pl.col("exit_notional")
-    gross = pl.col("side") * (pl.col("exit_notional") - pl.col("entry_notional"))
-    done = trades.filter(pl.col("outcome") == Outcome.DONE)
-    return done.select("decided_ts", net=(gross - taker_fee * turnover) / pl.col("entry_notional"))
+    """Round trips of takers as another fee would have left them: `net` as a fraction of what the entry was worth."""
+    done = _fractions(trades)
+    return done.select("decided_ts", net=pl.col("gross") - taker_fee * pl.col("turnover"))
 
 
 def break_even_fee(trades: pl.DataFrame) -> float | None:
-    """The fee, as a fraction of the notional of each order, at which all round trips together earn nothing."""
-    done = trades.filter(pl.col("outcome") == Outcome.DONE)
-    turnover = int((done["entry_notional"] + done["exit_notional"]).sum())
-    gross = int((done["side"] * (done["exit_notional"] - done["entry_notional"])).sum())
-    return gross / turnover if turnover else None
+    """The fee of each order, as a fraction, at which the mean round trip earns nothing; None without any.
+
+    Each round trip counts the same, as it does in the mean net return: instruments need no common currency.
+    """
+    done = _fractions(trades)
+    return float(done["gross"].sum()) / float(done["turnover"].sum()) if done.height else None
 
 
-def equity(fills: pl.DataFrame, marks: pl.DataFrame, capital: float, how: Execution) -> pl.DataFrame:
+def _fractions(trades: pl.DataFrame) -> pl.DataFrame:
+    """What each round trip earned before fees, and what it turned over, as fractions of what its entry was worth."""
+    entry, left = pl.col("entry_worth"), pl.col("exit_worth")
+    return trades.filter(pl.col("outcome") == Outcome.DONE).select(
+        "decided_ts",
+        gross=pl.col("side") * (left - entry) / entry.abs(),
+        turnover=(entry.abs() + left.abs()) / entry.abs(),
+    )
+
+
+def equity(
+    fills: pl.DataFrame, marks: pl.DataFrame, capital: float, how: Execution, worth: Worth = linear
+) -> pl.DataFrame:
     """Equity marked to the mid price: ts, equity (f64, 1 at the start), null while a position's price is not known.
 
     Args:
         fills: of one instrument.
         marks: ts (i64 ns), mid (f64 price units, null where the book is not known), ascending.
-        capital: in units of price x size.
+        capital: in the unit of `worth`.
         how: fees.
+        worth: of the contract.
     """
     ordered = fills.sort("ts")
-    notional = ordered["price"].to_numpy().astype(np.float64) * ordered["size"].to_numpy()
+    paid = ordered["worth"].to_numpy()
     side = ordered["side"].to_numpy().astype(np.int64)
-    fee = np.where(ordered["maker"].to_numpy(), how.maker_fee, how.taker_fee) * notional
-    cash = np.concatenate([[0.0], np.cumsum(-side * notional - fee)])
+    fee = np.where(ordered["maker"].to_numpy(), how.maker_fee, how.taker_fee) * np.abs(paid)
+    cash = np.concatenate([[0.0], np.cumsum(-side * paid - fee)])
     position = np.concatenate([[0], np.cumsum(side * ordered["size"].to_numpy())])
     upto = np.searchsorted(ordered["ts"].to_numpy(), marks["ts"].to_numpy(), side="right")
     mid = marks["mid"].to_numpy()
     # without a position the cash is all there is, whatever is known of the book
-    worth = np.where(position[upto] == 0, 0.0, position[upto] * mid)
-    value = pl.Series(1 + (cash[upto] + worth) / capital).fill_nan(None)
+    held = np.where(position[upto] == 0, 0.0, worth(mid, position[upto]))
+    value = pl.Series(1 + (cash[upto] + held) / capital).fill_nan(None)
     return pl.DataFrame({"ts": marks["ts"], "equity": value})
 
 
 def capital_of(trades: pl.DataFrame) -> float | None:
-    """What the largest entry cost, in units of price x size: equity without leverage; None where nothing was traded."""
-    largest = trades["entry_notional"].max()
+    """What the largest entry was worth: equity without leverage; None where nothing was traded."""
+    largest = trades["entry_worth"].abs().max()
     return float(largest) if largest else None  # type: ignore[arg-type]
 
 
@@ -278,10 +316,11 @@ def _outcomes(known: np.ndarray, sizes: np.ndarray, entered: np.ndarray, left: n
     return np.select(conditions, [name.value for name in names], Outcome.DONE.value)
 
 
-def _fills(levels: np.ndarray, taken: np.ndarray, side: np.ndarray, ts: np.ndarray) -> pl.DataFrame:
+def _fills(levels: np.ndarray, taken: np.ndarray, side: np.ndarray, ts: np.ndarray, worth: Worth) -> pl.DataFrame:
     trade, level = np.nonzero(taken)
-    columns = [trade, ts[trade], side[trade], levels[trade, PRICE, level], taken[trade, level]]
-    return pl.DataFrame([*columns, np.zeros(len(trade), bool)], schema=FILLS)
+    price, size = levels[trade, PRICE, level], taken[trade, level]
+    columns = [trade, ts[trade], side[trade], price, size, np.zeros(len(trade), bool), worth(price, size)]
+    return pl.DataFrame(columns, schema=FILLS)
 
 
 def _trades(
@@ -291,7 +330,7 @@ def _trades(
     fills: pl.DataFrame,
     how: Execution,
 ) -> pl.DataFrame:
-    notional = pl.col("price") * pl.col("size")
+    worth = pl.col("worth")
     entry = pl.col("side") == pl.col("opened")
     fee = pl.when("maker").then(how.maker_fee).otherwise(how.taker_fee)
     opened = pl.DataFrame({"trade": np.arange(len(outcome)), "opened": decisions.side})
@@ -300,15 +339,15 @@ def _trades(
         .group_by("trade")
         .agg(
             size=pl.col("size").filter(entry).sum(),
-            entry_notional=notional.filter(entry).sum(),
-            exit_notional=notional.filter(~entry).sum(),
-            fee=(fee * notional).sum(),
+            entry_worth=worth.filter(entry).sum(),
+            exit_worth=worth.filter(~entry).sum(),
+            fee=(fee * worth.abs()).sum(),
         )
     )
     named = {"decided_ts": decisions.ts, "side": decisions.side, "outcome": outcome.tolist()}
     rows = pl.DataFrame(named | {"entry_ts": arrivals[0], "exit_ts": arrivals[1]}, schema_overrides={"outcome": TEXT})
     joined = rows.with_row_index("trade").cast({"trade": pl.Int64()}).join(sums, on="trade", how="left")
-    gross = pl.col("side") * (pl.col("exit_notional") - pl.col("entry_notional"))
+    gross = pl.col("side") * (pl.col("exit_worth") - pl.col("entry_worth"))
     return joined.sort("trade").with_columns(net=gross - pl.col("fee")).select(TRADES.names()).cast(TRADES)
 
 

@@ -131,7 +131,6 @@ class BacktestReport:
         curve: the candidate over latency at the fee in force, and over fees at the latency in force.
         paired: net return of the candidate less the rival's over blocks of 600 s.
         figures: what the predecessors were sold by, beside theirs.
-        left_out: instruments that are not traded here, and why.
     """
 
     predictions_sha256: str
@@ -142,7 +141,6 @@ class BacktestReport:
     curve: list[Point] = field(default_factory=list[Point])
     paired: Paired = NO_BLOCKS
     figures: list[Figure] = field(default_factory=list[Figure])
-    left_out: dict[str, str] = field(default_factory=dict[str, str])
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """What a person reads: the figures, the strategies, and the curve; none where nothing was traded."""

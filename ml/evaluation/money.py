@@ -38,13 +38,13 @@ from ml.storage.commit import read
 from ml.storage.parquet import Stored
 
 INVERSE = ("binance-coinm", "bybit-inverse")
-"""Venues whose contracts are settled in the base currency: what they earn is not price x size."""
+"""Venues whose contracts are settled in the base currency (`ml.evaluation.backtest.inverse`)."""
 
 
 class _Day(NamedTuple):
     """What one instrument's day gave, by strategy: round trips and fills at each latency, and the day's mid prices."""
 
-    instrument: str
+    instrument: Instrument
     takers: dict[tuple[str, float], Result]
     makers: dict[str, Result]
     marks: pl.DataFrame
@@ -52,7 +52,14 @@ class _Day(NamedTuple):
 
 def execution(config: Config) -> Execution:
     """Latency and fees of a backtest: the taker's fee is that of the labels."""
-    return Execution(taker_fee=config.labels.taker_fee)
+    plan = config.backtest
+    latency = round(plan.latency_ms * MS)
+    return Execution(latency, latency, config.labels.taker_fee, plan.maker_fee)
+
+
+def worth_of(instrument: Instrument) -> backtest.Worth:
+    """What a size of an instrument's contract is worth at a price, in the currency that it is settled in."""
+    return backtest.inverse if instrument.venue in INVERSE else backtest.linear
 
 
 def run(
@@ -70,16 +77,12 @@ def run(
     """
     how = execution(config)
     dated = test.with_columns(date=pl.from_epoch(pl.col("ts"), time_unit="ns").dt.date().cast(pl.String()))
-    left_out: dict[str, str] = {}
-    days: list[_Day] = []
-    for (name, date), rows in dated.sort("instrument", "ts").group_by("instrument", "date", maintain_order=True):
-        instrument = config.instrument(str(name), str(date))
-        if instrument.venue in INVERSE:
-            left_out[instrument.id] = "settled in the base currency"
-            continue
-        days.append(_day(root, rows, instrument, str(date), horizon * SECOND, how, rival))
+    days = [
+        _day(root, rows, config.instrument(str(name), str(date)), str(date), horizon * SECOND, how, rival)
+        for (name, date), rows in dated.sort("instrument", "ts").group_by("instrument", "date", maintain_order=True)
+    ]
     if not days:
-        return BacktestReport(predictions_sha256, rival, how, left_out=left_out)
+        return BacktestReport(predictions_sha256, rival, how)
     base = how.entry / MS
     capital = _capital(days, base)
     traded = [
@@ -88,7 +91,7 @@ def run(
     makers = [_traded(queue, [(day, day.makers[queue]) for day in days], capital, how) for queue in days[0].makers]
     paired = returns.paired_return(traded[0].equity, traded[1].equity, MINUTE)
     figures = headline(test, traded[0], horizon)
-    return BacktestReport(predictions_sha256, rival, how, traded, makers, _curve(days, how), paired, figures, left_out)
+    return BacktestReport(predictions_sha256, rival, how, traded, makers, _curve(days, how), paired, figures)
 
 
 def headline(test: pl.DataFrame, own: Traded, horizon: int) -> list[Figure]:
@@ -139,37 +142,43 @@ def _day(
         known = backtest.known_throughout(decisions, decisions.leave + longest, validity)
         for ms in latencies:
             legs = met["entry", ms], met["exit", ms]
-            takers[name, ms] = backtest.take(decisions, sizes, known, legs, backtest.slower(how, ms))
+            takers[name, ms] = backtest.take(
+                decisions, sizes, known, legs, backtest.slower(how, ms), worth_of(instrument)
+            )
         if name == CANDIDATE:
             base = how.entry / MS
             seen_entry_exit = met["seen", 0.0], met["entry", base], met["exit", base]
-            makers |= _makers(root, at, decisions, sizes, known, seen_entry_exit, how)
+            makers |= _makers(root, date, instrument, decisions, sizes, known, seen_entry_exit, how)
     marks = read(root.partition("future_labels", *at)).select("ts", mid="mid_units").collect()
     begin = int(ts[0]) // MINUTE * MINUTE
     within = pl.col("ts").is_between(begin, int(ts[-1]) + horizon + longest + MINUTE, closed="right")
     # nothing is held yet, so the first mark needs no price
     first = pl.DataFrame({"ts": [begin], "mid": [None]}, schema=marks.schema)
     each = pl.concat([first, marks.filter(within & (pl.col("ts") % MINUTE == 0))])
-    return _Day(instrument.id, takers, makers, each)
+    return _Day(instrument, takers, makers, each)
 
 
 def _makers(
     root: DataRoot,
-    at: tuple[str, str],
+    date: str,
+    instrument: Instrument,
     decisions: Decisions,
     sizes: np.ndarray,
     known: np.ndarray,
     legs: tuple[np.ndarray, np.ndarray, np.ndarray],
     how: Execution,
 ) -> dict[str, Result]:
+    at, worth = (date, instrument.id), worth_of(instrument)
     trades = trade_stream(read(root.partition("trades", *at)).collect())
     orders = Resting(
         decisions.side, backtest.resting_price(decisions, legs[0]), *backtest.resting_times(decisions, how)
     )
     changes = level_changes(_events(root, *at), orders)
     return {
-        "maker, trades alone move the queue": backtest.make(decisions, sizes, known, legs, trades, how),
-        "maker, queue no longer than its level": backtest.make(decisions, sizes, known, legs, trades, how, changes),
+        "maker, trades alone move the queue": backtest.make(decisions, sizes, known, legs, trades, how, worth=worth),
+        "maker, queue no longer than its level": backtest.make(
+            decisions, sizes, known, legs, trades, how, changes, worth
+        ),
     }
 
 
@@ -189,13 +198,13 @@ def _events(root: DataRoot, date: str, instrument: str) -> Iterator[BookStream]:
 
 
 def _capital(days: list[_Day], base: float) -> dict[str, float]:
-    """Of each instrument, in its units of price x size: the largest entry of both strategies."""
+    """Of each instrument, in the units of its worth: the largest entry of both strategies."""
     found: dict[str, float] = {}
     for day in days:
         for (_, ms), result in day.takers.items():
             largest = backtest.capital_of(result.trades)
             if ms == base and largest is not None:
-                found[day.instrument] = max(found.get(day.instrument, 0.0), largest)
+                found[day.instrument.id] = max(found.get(day.instrument.id, 0.0), largest)
     return found
 
 
@@ -203,7 +212,7 @@ def _traded(name: str, found: list[tuple[_Day, Result]], capital: Mapping[str, f
     trades = pl.concat([result.trades for _, result in found])
     done = trades.filter(pl.col("outcome") == Outcome.DONE).sort("entry_ts")
     outcomes = {str(outcome): count for outcome, count in trades["outcome"].value_counts(sort=True).iter_rows()}
-    fraction = (done["net"] / done["entry_notional"]).to_numpy()
+    fraction = (done["net"] / done["entry_worth"].abs()).to_numpy()
     wins = int((fraction > 0).sum())
     share = returns.share_interval(wins, done.height) or (None, None)
     interval = _bps(done["entry_ts"].to_numpy(), fraction)
@@ -225,13 +234,14 @@ def _traded(name: str, found: list[tuple[_Day, Result]], capital: Mapping[str, f
 
 def _equity(found: list[tuple[_Day, Result]], capital: Mapping[str, float], how: Execution) -> pl.DataFrame:
     """Mean equity over instruments each minute: ts, equity; null where one of them cannot be marked."""
-    names = list(dict.fromkeys(day.instrument for day, _ in found if day.instrument in capital))
+    traded = {day.instrument.id: day.instrument for day, _ in found if day.instrument.id in capital}
+    names = list(traded)
     curves: list[pl.DataFrame] = []
     for name in names:
-        own = [(day, result) for day, result in found if day.instrument == name]
+        own = [(day, result) for day, result in found if day.instrument.id == name]
         fills = pl.concat([result.fills for _, result in own])
         marks = pl.concat([day.marks for day, _ in own]).sort("ts")
-        curve = backtest.equity(fills, marks, capital[name], how)
+        curve = backtest.equity(fills, marks, capital[name], how, worth_of(traded[name]))
         # unknown is not absent: an instrument without rows for a time holds nothing, one without a price may
         curves.append(curve.with_columns(pl.col("equity").fill_null(float("nan")).alias(name)).select("ts", name))
     if not curves:

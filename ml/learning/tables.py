@@ -13,7 +13,7 @@ from ml.features.tables import FEATURE_TABLE
 from ml.labels.classes import DOWN, NEUTRAL, UP
 from ml.learning.models import baselines
 from ml.tables.rules import Rule
-from ml.tables.schemas import TS, label_columns
+from ml.tables.schemas import PREDICTION, TS, label_columns
 from ml.tables.spec import F64, I64, TEXT, Column, Partitioning, TableSpec
 
 LEAST_CLASS = 0.05
@@ -128,4 +128,17 @@ SHADOW_SCORES = TableSpec(
         "movement": ("training_features", f"movement_{HORIZONS[0]}s"),
     },
 )
-SPECS = (TRAINING_FEATURES, DATASET_PANEL, FOLD_PREDICTIONS, SHADOW_SCORES)
+SERVED_PREDICTIONS = TableSpec(
+    "served_predictions",
+    "one model's answer to one second as it was served, with its label",
+    (
+        *PREDICTION,
+        Column("half_spread", F64, "fraction", "(ask - bid) / (ask + bid) at ts."),
+        Column("movement", F64, "fraction", "Change of the mid price over the horizon; null where it is not known."),
+        Column("sigma", F64, "fraction", "Volatility of the mid price before ts, scaled to the horizon."),
+        Column("label_end", I64, "ns UTC", "When the movement is known."),
+    ),
+    sources=("prediction_log", "future_labels"),
+    lineage={column.name: ("prediction_log", column.name) for column in PREDICTION},
+)
+SPECS = (TRAINING_FEATURES, DATASET_PANEL, FOLD_PREDICTIONS, SHADOW_SCORES, SERVED_PREDICTIONS)

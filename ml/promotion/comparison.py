@@ -28,7 +28,7 @@ ANSWERS = {
     "champion": pl.Int8(),
     "challenger": pl.Int8(),
 }
-"""Rows that both models answered: times in ns UTC, the class that came, and the class that each of them said."""
+"""Rows that both models answered: times in ns UTC, the true class, and the class that each of them predicted."""
 CLASSES = 3
 
 

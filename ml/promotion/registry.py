@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import time_ns
+from types import MappingProxyType
 from typing import Any
 
 from filelock import FileLock
 
 from ml.core.addresses import sqlite_url
-from ml.core.errors import ModelRefused, RegistryError
+from ml.core.errors import LobforgeError, ModelRefused, RegistryError
 from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 from ml.promotion import life
 from ml.promotion.kinds import kind_of
@@ -39,6 +40,7 @@ EXPERIMENT = "lobforge"
 HEAD = "lobforge.journal_head"
 """Tag of a registered model: number and hash of the last decision, where a cut journal cannot lose them."""
 BY_HAND = "by hand"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,13 @@ def changes(root: DataRoot, name: str) -> Iterator[Change]:
         )
 
 
+def failures() -> tuple[type[Exception], ...]:
+    """What a decision or a load may fail with: our own errors, and those of the store and of the disk."""
+    from mlflow.exceptions import MlflowException
+
+    return LobforgeError, MlflowException, OSError
+
+
 class Registry:
     """The models of one name in the registry of a data root; creating it creates the store, once, under a lock.
 
@@ -133,26 +142,15 @@ class Registry:
         found.clock = clock
         return found
 
-    def register(
-        self,
-        model_folder: Path,
-        params: Mapping[str, Any],
-        metrics: Mapping[str, float],
-        tags: Mapping[str, str],
-        plots: Mapping[str, bytes],
-    ) -> Version:
-        """Register a stored model as the candidate, without any decision on it; it serves nobody.
+    def register(self, model_id: str, run_id: str) -> Version:
+        """Register a model as the candidate, without any decision on it; it serves nobody.
 
         Args:
-            model_folder: its files; the folder is named by the model's id.
-            params: how it was trained.
-            metrics: what was measured of it.
-            tags: of the MLflow run.
-            plots: file name to PNG bytes.
+            model_id: its id.
+            run_id: of the MLflow run that holds its files (`log_run`).
         """
-        run = self.log_run(model_folder, params, metrics, tags, plots)
         with self._lock():
-            number = self._version(model_folder.name, run)
+            number = self._version(model_id, run_id)
             self.client.set_registered_model_alias(self.name, CANDIDATE, number)
             return self.known(number)
 
@@ -183,12 +181,20 @@ class Registry:
     def log_run(
         self,
         model_folder: Path,
-        params: Mapping[str, Any],
-        metrics: Mapping[str, float],
-        tags: Mapping[str, str],
-        plots: Mapping[str, bytes],
+        params: Mapping[str, Any] = NOTHING,
+        metrics: Mapping[str, float] = NOTHING,
+        tags: Mapping[str, str] = NOTHING,
+        plots: Mapping[str, bytes] = NOTHING,
     ) -> str:
-        """One MLflow run with the model's files and plots (file name to PNG bytes); returns the run id."""
+        """One MLflow run with a model's files; returns the run id.
+
+        Args:
+            model_folder: its files; the folder is named by the model's id.
+            params: how it was trained.
+            metrics: what was measured of it.
+            tags: of the run.
+            plots: file name to PNG bytes.
+        """
         run = self.client.create_run(self.experiment, tags=dict(tags)).info.run_id
         for name, value in params.items():
             self.client.log_param(run, name, value)

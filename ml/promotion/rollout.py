@@ -5,8 +5,11 @@ Not here: the states (`ml.promotion.life`), the rules (`ml.promotion.health`, `m
 (`ml.promotion.registry`).
 
 Each row is served before anything is decided on it, and a decision is in the journal before the next row: no row waits
-for another one's label, and none is lost to a rollback. A replay knows when a label became known and passes it with the
-row; a live runner passes none, and the comparison then comes from the stored days (`assets.deployment`).
+for another one's label, and none is lost to a rollback. Live, a step that cannot be taken (another process decided
+first, a damaged target, a store that fails) is logged, and who serves goes on.
+
+A replay knows when a label became known and passes it with the row; a live runner passes none, and the comparison then
+comes from the stored days (`assets.deployment`).
 """
 
 import logging
@@ -19,13 +22,13 @@ import numpy as np
 import polars as pl
 
 from ml.core.config import LifecyclePlan
-from ml.core.errors import ModelRefused, RegistryError
+from ml.core.errors import ModelRefused
 from ml.core.time import HOUR
 from ml.promotion import life
 from ml.promotion.comparison import ANSWERS, Comparison, compare
 from ml.promotion.health import Health, Monitor
 from ml.promotion.life import Life, Stage, Step
-from ml.promotion.registry import Registry
+from ml.promotion.registry import Registry, failures
 from ml.promotion.serving import Answer, Scored, Serving
 from ml.storage import decisions
 
@@ -76,6 +79,8 @@ class Rollout:
         self.serving = Serving(None)
         self.life = Life()
         self.horizon = 0
+        self.versions: dict[str, str] = {}
+        """Number in the registry of each model that served or scored so far."""
         self.monitor = Monitor()
         self._started = 0
         self._due = 0
@@ -97,6 +102,8 @@ class Rollout:
         found = life.at_time(self.registry.life(), self.plan, self.now)
         champion = self.registry.load_model(found.champion) if found.champion else None
         beside = self._beside(found.beside) if found.beside else None
+        present = [one for one in (found.champion, found.beside) if one]
+        self.versions |= {one: self.registry.version_of(one).version for one in present}
         self.life = found
         self.serving = Serving(champion, beside, found.stage, self.plan.salt, self.plan.split_share)
         self.horizon = champion.card.horizon if champion else 0
@@ -137,6 +144,16 @@ class Rollout:
         self._count += 1
         if label is not None:
             self._keep(instrument, ts, label, judged, other)
+        try:
+            self._judge()
+        except failures():
+            if self.replay:
+                raise
+            LOG.exception("%s: no step was taken; the models in service stay", self.registry.name)
+            self.monitor = Monitor()  # the next try needs new evidence: one for each row would hold the rows up
+        return scored
+
+    def _judge(self) -> None:
         if self.monitor.suspicious(self.plan) or self._count % LATENCY_EVERY == 0:
             health = self.monitor.health()
             faults = health.faults(self.plan)
@@ -144,20 +161,19 @@ class Rollout:
                 self._take("undecided", faults, health, None)
         if self.now >= self._due:
             self.look()
-        return scored
 
     def follow(self) -> bool:
         """Load what another process put into force; returns whether there was anything.
 
-        A model that is refused changes nothing. It costs one look at the journal's file, so that it can be called for
-        every row.
+        A model that is refused, or a store that fails, changes nothing. It costs one look at the journal's file, so
+        that it can be called for every row.
         """
         seen = self._journal_size()
         if seen == self._seen:
             return False
         try:
             self.refresh()
-        except (ModelRefused, RegistryError):
+        except failures():
             LOG.exception("%s: the models in service stay", self.registry.name)
             return False
         return True

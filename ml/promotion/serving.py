@@ -74,6 +74,7 @@ class Scored(NamedTuple):
     """One row: who had to serve it, who did (None: withheld, with the reason), and both models' answers.
 
     `routed` is None where there is no model. A row that was served by another model than it was routed to fell back.
+    `stage` is that of the model beside the champion.
     """
 
     ts: int
@@ -82,6 +83,7 @@ class Scored(NamedTuple):
     withheld: str | None
     champion: Answer | None
     beside: Answer | None
+    stage: Stage
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class Serving:
     ) -> Scored:
         """Score one row of all features f64; `withheld` tells why some columns of it are unknown, None if they are."""
         if self.champion is None:
-            return Scored(ts, None, None, NO_MODEL, None, None)
+            return Scored(ts, None, None, NO_MODEL, None, None, self.stage)
         champion, beside = self._ask(values, withheld)
         routed = self.routed(instrument, ts)
         first, second = (champion, beside) if routed == "champion" or beside is None else (beside, champion)
@@ -167,7 +169,7 @@ class Serving:
             served = second if second.direction is not None else None
         else:
             served = first if first.direction is not None else None
-        return Scored(ts, routed, served, None if served else first.reason, champion, beside)
+        return Scored(ts, routed, served, None if served else first.reason, champion, beside, self.stage)
 
     def routed(self, instrument: str, ts: int) -> Arm:
         """Who has to serve the row of an instrument at a time (ns UTC)."""

@@ -3,8 +3,8 @@
 Here: the facts of an experiment on stored data, and the trigger that follows.
 Not here: the clock and the hand (`pipelines.schedules`, the job `learn`), starting runs (`pipelines.sensors`).
 
-A champion's answers are recomputed from the stored rows, beside their labels: live and stored features are equal bit
-for bit, so that these are the answers that it served.
+A champion is judged by the answers that it gave live (`ml.promotion.prediction_log`). Where no runner asked it, they
+are recomputed from the stored rows: live and stored features are equal bit for bit, so that it would have answered so.
 """
 
 import hashlib
@@ -23,7 +23,8 @@ from ml.evaluation import ab_test
 from ml.learning.dataset import PanelRecord, Selection
 from ml.learning.experiment import Experiment
 from ml.learning.metrics import bootstrap_difference, macro_accuracy
-from ml.promotion import shadow
+from ml.learning.models.trained import TrainedModel
+from ml.promotion import prediction_log, shadow
 from ml.promotion.registry import Registry
 from ml.storage.commit import manifest, read
 from ml.storage.parquet import Stored
@@ -44,7 +45,8 @@ class Trigger:
 class Performance:
     """The champion on stored days after its training against what it was promoted for; macro-accuracies.
 
-    `drop` is the relative loss. Values are None where `unknown` says why.
+    `drop` is the relative loss. Values are None where `unknown` says why. `served` counts the answers that the
+    prediction log holds, `recomputed` those of stored rows that no runner asked it about.
     """
 
     champion: str | None
@@ -53,7 +55,8 @@ class Performance:
     lower: float | None
     upper: float | None
     drop: float | None
-    rows: int
+    served: int
+    recomputed: int
     unknown: str
 
     def has_dropped(self, plan: RetrainingPlan) -> bool:
@@ -105,32 +108,43 @@ def performance(root: DataRoot, experiment: Experiment, registry: Registry, plan
     """The champion on the newest stored days, by a block bootstrap with a 95 % interval."""
     champion = registry.champion()
     if champion is None:
-        return _unknown(None, 0, "nothing was promoted")
+        return Performance(None, None, None, None, None, None, 0, 0, "nothing was promoted")
     metrics: dict[str, float] = registry.metadata(registry.version_of(champion).version)["metrics"]
-    model = registry.load_model(champion)
-    rows = shadow.answered(shadow.scores(root, experiment, model, model))
-    if rows.is_empty():
-        return _unknown(champion, 0, "no stored row is later than its training")
-    last = int(rows["ts"].max())  # type: ignore[arg-type]
-    rows = rows.filter(pl.col("ts") > last - plan.recent_days * DAY_NS)
-    direction, predicted, ts = (rows[name].to_numpy() for name in ("direction", "champion", "ts"))
+    rows = _realised(root, experiment, registry.load_model(champion))
+    if rows.height:
+        last = int(rows["ts"].max())  # type: ignore[arg-type]
+        rows = rows.filter(pl.col("ts") > last - plan.recent_days * DAY_NS)
+    direction, predicted, ts = (rows[name].to_numpy() for name in ("direction", "predicted", "ts"))
+    served = int(rows["served"].sum())
+    counts = served, rows.height - served
     block = ab_test.block_ns(experiment.horizon)
     blocks = ab_test.block_count(ts, block)
-    if REFERENCE not in metrics:
-        return _unknown(champion, rows.height, "its run has no score of its folds")
-    if blocks < ab_test.MIN_BLOCKS:
-        return _unknown(
-            champion, rows.height, f"{blocks} blocks of {block // SECOND} s, {ab_test.MIN_BLOCKS} are needed"
-        )
+    unknown = ""
+    if rows.is_empty():
+        unknown = "no stored row is later than its training"
+    elif REFERENCE not in metrics:
+        unknown = "its run has no score of its folds"
+    elif blocks < ab_test.MIN_BLOCKS:
+        unknown = f"{blocks} blocks of {block // SECOND} s, {ab_test.MIN_BLOCKS} are needed"
+    if unknown:
+        return Performance(champion, None, None, None, None, None, *counts, unknown)
     nobody = np.full(len(ts), -1)  # is never right: the difference is the accuracy itself
     draws = bootstrap_difference(direction, predicted, nobody, ts, block)
     lower, upper = (float(q) for q in np.quantile(draws, [0.025, 0.975]))
     recent, reference = macro_accuracy(direction, predicted), float(metrics[REFERENCE])
-    return Performance(champion, reference, recent, lower, upper, 1 - recent / reference, rows.height, "")
+    return Performance(champion, reference, recent, lower, upper, 1 - recent / reference, *counts, "")
 
 
-def _unknown(champion: str | None, rows: int, why: str) -> Performance:
-    return Performance(champion, None, None, None, None, None, rows, why)
+def _realised(root: DataRoot, experiment: Experiment, model: TrainedModel) -> pl.DataFrame:
+    """Answers of a model whose label is known, in order of time: `ANSWERED` of the log, and `served`."""
+    logged = prediction_log.answers(root, experiment, model)
+    stored = shadow.answered(shadow.scores(root, experiment, model, model))
+    names = logged.columns
+    recomputed = (
+        stored.rename({"champion": "predicted"}).select(names).join(logged, on=["instrument", "ts"], how="anti")
+    )
+    both = [logged.drop_nulls().with_columns(served=True), recomputed.with_columns(served=False)]
+    return pl.concat(both).sort("ts", "instrument")
 
 
 def _reported(root: DataRoot, experiment: Experiment) -> Performance | None:

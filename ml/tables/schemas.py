@@ -152,6 +152,24 @@ CANDLE = (
     Column("reason", TEXT, "", "Why the candle is not known; null where it is."),
 )
 
+PREDICTION = (
+    Column("ts", I64, NS, "End of the second that was answered."),
+    Column("recv_ts", I64, NS, "When the frame was received that closed it: recv_ts - ts is the age of the data."),
+    Column("experiment", TEXT, "", "Whose models were asked."),
+    Column("model", TEXT, "", "Id of the model; null where nothing was promoted."),
+    Column("version", TEXT, "", "Its number in the registry."),
+    Column("arm", TEXT, "", "champion, or beside: the challenger, or the previous champion of a watched one."),
+    Column("stage", TEXT, "", "alone, shadow, split or watch: the stage of the model beside the champion."),
+    Column("routed", pl.Boolean(), "", "Whether the second was this model's to serve."),
+    Column("served", pl.Boolean(), "", "Whether this answer was given out; in no row where the second was withheld."),
+    Column("horizon", I64, "s", "How far ahead the answer looks."),
+    *(Column(f"p_{name}", F64, "1", f"Probability of {name}.") for name in ("down", "neutral", "up")),
+    Column("predicted", pl.Int8(), "", "Class: 0 down, 1 neutral, 2 up; null where the model gave none."),
+    Column("reason", TEXT, "", "Why the model gave no answer: a null reason, model_error, no_answer or no_model."),
+    Column("processor_ns", I64, "ns", "Processor time of the answer; null where the model was not asked."),
+)
+"""One model's answer to one second."""
+
 
 def _sample_column(name: str) -> Column:
     """Unit and description of a sample's column, by its name."""
@@ -279,6 +297,12 @@ SPECS = (
         ),
         Partitioning.FILES,
         clock="recv_ts",
+    ),
+    TableSpec(
+        "prediction_log",
+        "what one model said of one second as `lobforge capture --mode FULL` served it",
+        (Column("instrument", TEXT, "", "Id of the instrument."), *PREDICTION),
+        Partitioning.FILES,
     ),
     TableSpec(
         "raw_frames",

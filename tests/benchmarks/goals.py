@@ -62,5 +62,10 @@ INGEST = (
         0.5,
     ),
 )
+SERVING = (
+    Goal("one row by the model", "one row by compiled trees, rows/s", "one row by Booster.predict, rows/s", 3),
+    Goal("predictions over HTTP", "lobforge serve, requests/s", "FastAPI + pydantic + Booster, requests/s", 3),
+    Goal("predictions over HTTP", "lobforge serve, requests/s", "mlflow models serve, requests/s", 20),
+)
 EVENT_BYTES = 4.5
 """Of a level update on disk, at most."""

@@ -17,6 +17,7 @@ from ml.feature_store.latest import newest
 from ml.learning.candidate import train
 from ml.learning.experiment import DEFAULT
 from ml.learning.models.trained import load
+from ml.storage.commit import read
 from ml.storage.durable import write_text
 from tests.integration.live.test_runner import register
 from tests.support.emulator.running import Running, flows, until
@@ -101,6 +102,19 @@ def test_a_replay_of_the_capture_says_the_same(serving, said):
     replayed = list(runner.stream(chain_of(*serving.captures.glob("*.parquet"))))
     keys = ("ts", "withheld", "direction", "probabilities", "valid_until")
     assert [[row.get(k) for k in keys] for row in replayed] == [[row.get(k) for k in keys] for row in said.rows]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+def test_what_was_said_is_in_the_log(serving, said):
+    """Every second once, with its model, its class or its reason; sealed with the capture."""
+    logged = read(next(serving.table("prediction_log").iterdir())).collect()
+    assert said.summary["predictions_dropped"] == 0
+    assert logged["ts"].to_list() == [row["ts"] for row in said.rows]
+    assert logged["reason"].to_list() == [row.get("withheld") for row in said.rows]
+    names = {0: "down", 1: "neutral", 2: "up", None: None}
+    assert [names[code] for code in logged["predicted"]] == [row.get("direction") for row in said.rows]
+    assert set(logged["version"]) == {"1"}
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def challenged(root, models):
     registry = Registry(root).timed(lambda: START)
     for model in models:
         model.save(root.model(model.id))
-        registry.register(root.model(model.id), {}, {}, {}, {})
+        registry.register(model.id, registry.log_run(root.model(model.id)))
     registry.promote("1", None, "ann", "the first", override=True)
     registry.challenge("2", "ann", "")
     return registry

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -63,7 +64,7 @@ def register(root: DataRoot, model: TrainedModel, decision: str) -> None:
         "candidate": model.id,
         "champion_before": registry.champion(),
     }
-    registry.commit(content, registry.log_run(root.model(model.id), {}, {}, {}, {}))
+    registry.commit(content, registry.log_run(root.model(model.id)))
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +175,23 @@ def test_the_newest_row_lies_in_the_online_store(captures, tmp_path):
     assert published(root) == [INSTRUMENT.id]
 
 
+def test_what_was_said_is_taken_down_with_every_row(captures, champion):
+    """Each row's model, class, probabilities and reason, before the row is given out; withheld ones too."""
+    log = []
+    runner = Runner(INSTRUMENT, champion, log=lambda *said: log.append(said))
+    rows = []
+    for row in runner.stream(chain_of(captures)):
+        rows.append(row)
+        assert len(log) == len(rows)
+    assert len(rows) > 500
+    for row, (instrument, recv_ts, scored) in zip(rows, log, strict=True):
+        assert (instrument, scored.ts, scored.champion.model_id) == (row["instrument"], row["ts"], row["model"])
+        assert row["data_age_ms"] == round((recv_ts - scored.ts) / 1e6, 3)
+        assert scored.withheld == row.get("withheld")
+        if scored.served is not None:
+            assert row["probabilities"] == np.round(scored.served.probabilities, 6).tolist()
+
+
 def test_without_a_champion_every_row_is_withheld(live, captures, root, serving):
     """Nothing was promoted yet: no signal, no stored row to compare with, no error."""
     write_text(root.config, serving.config.read_text())
@@ -210,6 +228,22 @@ def test_a_refused_model_ends_the_command_with_two(live, captures):
         code, (error,) = live("--replay", captures, "--alias", alias)
         assert (code, error["error"]) == (2, "ModelRefused")
         assert says in error["message"]
+
+
+def test_a_refused_champion_leaves_no_capture_behind(root, monkeypatch):
+    """FULL ends with the reason before a journal is begun: no thread would keep the process alive."""
+    from live import router
+    from live.service import Capture, Options
+
+    def refuse(*_):
+        raise ModelRefused("of other code")
+
+    write_text(root.config, config.render(Config(root.captures, date(2025, 3, 3), None, (INSTRUMENT,))))
+    monkeypatch.setattr(router, "router", refuse)
+    with pytest.raises(ModelRefused, match="of other code"):
+        Capture(root, Options("bybit-linear", ("BTCUSDT",)), print, print)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith(("journal-", "sync-"))] == []
+    assert not root.journals.exists()
 
 
 def test_an_unlisted_instrument_is_named_and_the_rest_is_served(live, captures, tmp_path):

@@ -17,6 +17,7 @@ from ml.core.time import SECOND
 from ml.core.versions import DRIFT, code_version
 from ml.learning import experiment
 from ml.learning.dataset import PanelRecord, Selection
+from ml.learning.tables import SERVED_PREDICTIONS
 from ml.promotion import triggers
 from ml.promotion.registry import Registry
 from ml.promotion.triggers import REFERENCE, Performance
@@ -162,7 +163,7 @@ def test_a_drop_of_five_percent_that_is_no_chance_trains(trained_once, instance,
     """Four points of .45 are 9 %; an interval that holds the reference proves nothing; unknown is no drop."""
     store(trained_once, 2)
     drop = None if recent is None else 1 - recent / 0.45
-    found = Performance("m", 0.45, recent, recent, upper, drop, 9_000, "")
+    found = Performance("m", 0.45, recent, recent, upper, drop, 9_000, 0, "")
     write_text(trained_once.document("performance_report"), json.dumps(asdict(found)))
     assert isinstance(tick(trained_once, instance), list) == asked
 
@@ -172,6 +173,38 @@ def test_an_experiment_that_was_never_trained_waits_for_a_person(root, instance)
     write_text(root.config, render(Config(root.captures, FIRST, FIRST, (INSTRUMENT,))))
     store(root, 0)
     assert tick(root, instance) == "no trigger"
+
+
+def test_performance_is_that_of_the_answers_that_were_served(root):
+    """Live it said the opposite of what a recomputation gives: the log counts, and stored rows where it has none."""
+    write_text(root.config, render(Config(root.captures, FIRST, FIRST, (INSTRUMENT,))))
+    wanted = experiment.load(root)[DEFAULT_EXPERIMENT]
+    rows = stored(4)
+    publish(root, FEATURE_GROUP, root.partition(FEATURE_GROUP, "2025-03-03", INSTRUMENT.id), rows, "")
+    model, registry = trained(0.6), Registry(root)
+    model.save(root.model(model.id))
+    registry.register(model.id, registry.log_run(root.model(model.id), metrics={REFERENCE: 0.5}))
+    registry.promote("1", None, "ann", "", override=True)
+    before = triggers.performance(root, wanted, registry, PLAN)
+    half = rows.head(rows.height // 2)
+    said = model.directions(model.probabilities(half.select(model.card.features).to_numpy()))
+    served = half.select("ts", "half_spread", movement="movement_10s", sigma="sigma_10s", label_end="label_end_10s")
+    served = served.with_columns(
+        experiment=pl.lit(wanted.name),
+        model=pl.lit(model.id),
+        horizon=10,
+        # it withheld every tenth second: that is no answer, and none is recomputed in its place
+        predicted=pl.when(pl.int_range(pl.len()) % 10 > 0).then(pl.Series(2 - said)).cast(pl.Int8),
+    )
+    missing = {name: pl.lit(None, dtype) for name, dtype in SERVED_PREDICTIONS.schema.items() if name not in served}
+    table = served.with_columns(**missing).select(SERVED_PREDICTIONS.schema.names()).cast(SERVED_PREDICTIONS.schema)
+    publish(
+        root, SERVED_PREDICTIONS.name, root.partition(SERVED_PREDICTIONS.name, "2025-03-03", INSTRUMENT.id), table, ""
+    )
+    found = triggers.performance(root, wanted, registry, PLAN)
+    assert (found.served, found.recomputed) == (half.height * 9 // 10, rows.height - half.height)
+    assert found.recent < before.lower
+    assert found.has_dropped(PLAN)
 
 
 def test_performance_is_that_of_the_stored_days(root):
@@ -184,13 +217,14 @@ def test_performance_is_that_of_the_stored_days(root):
     for number, reference in enumerate((0.5, None), start=1):
         model = trained(0.6, seed=number)
         model.save(root.model(model.id))
-        registry.register(root.model(model.id), {}, {REFERENCE: reference} if reference else {}, {}, {})
+        known = {REFERENCE: reference} if reference else {}
+        registry.register(model.id, registry.log_run(root.model(model.id), metrics=known))
         registry.promote(str(number), registry.champion(), "ann", "", override=True)
         found = triggers.performance(root, wanted, registry, config.load(root).retraining)
         if reference:
             assert found.lower < found.recent < found.upper
             assert found.drop == pytest.approx(1 - found.recent / reference)
-            assert found.rows == 4 * 3600
+            assert (found.served, found.recomputed) == (0, 4 * 3600)
             assert np.isfinite(found.recent)
         else:
             assert (found.recent, found.drop, found.unknown) == (None, None, "its run has no score of its folds")

@@ -84,6 +84,29 @@ def test_a_disk_that_does_not_keep_up_is_a_loss_on_record(root, monkeypatch):
     assert kinds[-1] == (Kind.FRAME, b"after")
 
 
+@pytest.mark.promise("A7")
+def test_predictions_take_no_room_from_frames(root, monkeypatch):
+    """Those that find none are dropped and counted: no frame is refused for them, and no loss is put on record."""
+    go = threading.Event()
+    write = Journal.write
+
+    def slow(self, rendered):
+        go.wait()
+        write(self, rendered)
+
+    sealed = []
+    recorder = Recorder(root, "sim", queue_bytes=1_000, sealed=sealed.append)
+    monkeypatch.setattr(Journal, "write", slow)
+    taken = [recorder.predicted(b'{"ts":%d}' % k) for k in range(100)]
+    assert recorder.waiting_bytes <= 1_000
+    go.set()
+    recorder.stop()
+    assert recorder.predictions_dropped == taken.count(False) > 0
+    assert (recorder.overflows, rows(sealed)) == (0, [])
+    kept = commit.read(root.table("prediction_log") / sealed[0].path.name).collect()
+    assert kept["ts"].to_list() == [k for k in range(100) if taken[k]]
+
+
 @pytest.mark.promise("A1")
 def test_what_was_taken_is_with_the_kernel_soon(root, monkeypatch):
     """A kill loses nothing that was handed over: the journal holds the frame long before the stop."""

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from ml.capture import seal as sealing
-from ml.capture.journal import Journal, Kind
+from ml.capture.journal import Journal, Kind, render
 from ml.capture.seal import State, recover, seal
 from ml.core.errors import StoreError
 from ml.storage import commit, parquet
@@ -72,6 +72,33 @@ def test_a_journal_in_use_is_left_alone(root):
     journal_of(root, "a", ended=False)
     assert [s.journal for s in recover(root)] == ["a.journal"]
     running.close()
+
+
+@pytest.mark.parametrize("dies_at", ["captures", "prediction_log"])
+def test_predictions_are_sealed_beside_the_frames(root, monkeypatch, dies_at):
+    """Once each, also after a death before either file; the journal stays until both are in place."""
+    path = journal_of(root, ended=False)
+    with path.open("ab") as sink:
+        sink.write(render(Kind.PREDICTION, 0, 9, (b'{"ts":1,"model":"a","p_up":0.1}\n{"ts":1,"model":"b"}',)))
+    put = sealing.publish
+
+    def die(root, table, *more):
+        if table == dies_at:
+            raise KeyboardInterrupt
+        put(root, table, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sealing, "publish", die)
+        with pytest.raises(KeyboardInterrupt):
+            seal(root, path)
+    (sealed,) = recover(root)
+    rows = commit.read(root.table("prediction_log") / sealed.path.name).collect()
+    assert rows.select("ts", "model", "p_up").rows() == [(1, "a", 0.1), (1, "b", None)]
+    assert commit.read(sealed.path).collect().height == 3
+    assert {name: len(commit.manifest(root, name)) for name in ("captures", "prediction_log")} == {
+        "captures": 1,
+        "prediction_log": 1,
+    }
 
 
 def test_a_file_that_does_not_read_back_keeps_its_journal(root, monkeypatch):

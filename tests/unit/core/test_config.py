@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ml.core import config
-from ml.core.config import Config, LabelPlan
+from ml.core.config import BacktestPlan, Config, LabelPlan
 from ml.core.errors import InstrumentError, SettingsError
 from ml.core.instruments import Instrument
 from ml.core.sources import Source
@@ -209,6 +209,23 @@ def test_a_label_plan_is_read_back(root):
     wanted = replace(configuration(root), labels=plan)
     write_text(root.config, config.render(wanted))
     assert config.load(root).labels == plan
+
+
+def test_a_backtest_plan_is_read_back(root):
+    """Latency and the maker's fee, which may be a rebate."""
+    wanted = replace(configuration(root), backtest=BacktestPlan(50.0, -0.0001))
+    write_text(root.config, config.render(wanted))
+    assert config.load(root).backtest == wanted.backtest
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [({"latency_ms": 500.0}, "below 500"), ({"latency_ms": -1.0}, "from 0"), ({"maker_fee": 2.0}, "between -0.1 and")],
+)
+def test_a_backtest_plan_without_sense_is_refused(fields, told):
+    """What is wrong, and what is allowed."""
+    with pytest.raises(SettingsError, match=told):
+        BacktestPlan(**fields)
 
 
 @pytest.mark.parametrize(

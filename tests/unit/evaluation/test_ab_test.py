@@ -1,5 +1,7 @@
 """The paired block test: against loops and a multivariate normal, its level, its power, and what it says it needs."""
 
+from math import ceil
+
 import numpy as np
 import polars as pl
 import pytest
@@ -17,17 +19,19 @@ EVERY = 10
 """Seconds between rows of the simulated days."""
 
 
-def two_models(seed, rows, one=0.45, other=0.45, every=EVERY, horizon=60):
-    """Losses of two models that are right in a share of rows; both err in spells as long as the horizon."""
+def two_models(seed, rows, one=0.45, other=0.45, every=EVERY, horizon=60, mood=0.05):
+    """Losses of two models that are right in a share of rows; both err in spells as long as the horizon.
+
+    Their skill comes and goes over minutes by `mood`, a standard deviation, as that of a model of a market does.
+    """
     rng = np.random.default_rng(seed)
     spell = horizon // every
     count = rows // spell + 2
     shift = int(rng.integers(0, spell))
-    # skill that comes and goes over minutes, as that of a model of a market does
-    mood = np.repeat(rng.normal(0, 0.05, count // 5 + 1), 5)[:count]
+    moods = np.repeat(rng.normal(0, mood, count // 5 + 1), 5)[:count]
 
     def losses(share):
-        wrong = rng.random(count) > share + mood
+        wrong = rng.random(count) > share + moods
         return np.repeat(wrong, spell)[shift : shift + rows].astype(float)
 
     return frame(losses(one), losses(other), every)
@@ -190,6 +194,22 @@ def test_a_clear_difference_ends_the_test_early(other, outcome):
     """Fifteen points within a day, looked at every two hours."""
     found = run(two_models(5, DAY_ROWS // EVERY, 0.45, other), DESIGN, 12)
     assert (found.outcome, found.symbol_days < 1.0) == (outcome, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("effect", [0.03, 0.05])
+def test_a_better_model_is_found_with_the_power_that_was_planned(effect):
+    """With the data that the formula asks for at a power of .8, one look: 80 % of 400 pairs, within ten points."""
+    design = Design(60, effect=effect)
+    share = 0.45
+    # both err on their own: discordance is the chance that one alone is right
+    discordance = share * (1 - share - effect) + (1 - share) * (share + effect)
+    rows = ceil(design.labels(discordance)) * 60 // EVERY
+    found = sum(
+        run(two_models(seed, rows, share, share + effect, mood=0.0), design, 1).outcome == "promote"
+        for seed in range(400)
+    )
+    assert abs(found / 400 - design.power) <= 0.10
 
 
 def called_different(seed, design, rows, looks):

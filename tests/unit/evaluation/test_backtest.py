@@ -69,7 +69,7 @@ def test_a_larger_order_walks_the_levels():
     found = taken(ladder([1_000] * 60), decisions([1]), FREE, np.array([2_500]))
     entry = 1_000 * 1_001 + 1_000 * 1_002 + 500 * 1_003
     left = 1_000 * 999 + 1_000 * 998 + 500 * 997
-    assert found.trades["entry_notional"].to_list() == [entry]
+    assert found.trades["entry_worth"].to_list() == [entry]
     assert found.trades["net"].to_list() == [left - entry]
     assert found.fills.filter(pl.col("side") == 1)["size"].to_list() == [1_000, 1_000, 500]
 
@@ -82,7 +82,7 @@ def test_without_fee_and_latency_the_result_is_the_sum_over_fills(seed, sides, s
     for how in (FREE, replace(FREE, taker_fee=0.002)):
         found = taken(messages, chosen, how, np.full(len(sides), size))
         cash = fee = 0.0
-        for _, _, side, price, filled, _ in found.fills.iter_rows():
+        for _, _, side, price, filled, *_ in found.fills.iter_rows():
             cash -= side * price * filled
             fee += how.taker_fee * price * filled
         assert found.trades["net"].sum() == pytest.approx(cash - fee)
@@ -238,7 +238,7 @@ def test_the_kinder_queue_never_fills_less(seed, latency_ms):
 def test_equity_is_cash_and_position_at_the_mid():
     """A round trip second by second; unknown while the position cannot be marked, known without one."""
     fills = pl.DataFrame(
-        [(0, START + 2 * SECOND, 1, 100, 5, False), (0, START + 4 * SECOND, -1, 110, 5, False)],
+        [(0, START + 2 * SECOND, 1, 100, 5, False, 500.0), (0, START + 4 * SECOND, -1, 110, 5, False, 550.0)],
         schema=backtest.FILLS,
         orient="row",
     )
@@ -261,10 +261,48 @@ def test_at_the_break_even_fee_nothing_is_earned(seed, fee):
         assert found["outcome"].is_in([Outcome.DONE]).sum() == 0
         return
     again = taken(messages, chosen, replace(FREE, taker_fee=level)).trades
-    assert again["net"].sum() == pytest.approx(0, abs=1e-6 * found["entry_notional"].sum())
+    assert (again["net"] / again["entry_worth"]).sum() == pytest.approx(0, abs=1e-6)
     dear = taken(messages, chosen, replace(FREE, taker_fee=fee)).trades.filter(pl.col("outcome") == Outcome.DONE)
-    expected = (dear["net"] / dear["entry_notional"]).to_list()
+    expected = (dear["net"] / dear["entry_worth"]).to_list()
     assert backtest.recharged(found, fee)["net"].to_list() == pytest.approx(expected)
+
+
+@given(st.sampled_from([1, -1]), st.integers(500, 2_000), st.floats(0, 0.01))
+def test_an_inverse_contract_earns_the_change_of_what_it_is_worth_in_the_base_currency(side, later, fee):
+    """Size x (1 / entry - 1 / exit) for a long position, less the fee of both; equity says the same at its end."""
+    size, half, away = 600, 1, 4
+    how = replace(FREE, taker_fee=fee)
+    mids = [1_000] * 5 + [later] * 30
+    stream = tape.streams(ladder(mids), [])[0]
+    chosen = decisions([side])
+    books = books_at([stream], chosen.ts), books_at([stream], chosen.leave)
+    found = backtest.take(chosen, np.array([size]), np.ones(1, bool), books, how, backtest.inverse)
+    entry, left = 1_000 + side * half, later - side * half
+    expected = side * size * (1 / entry - 1 / left) - fee * size * (1 / entry + 1 / left)
+    assert found.trades["net"].to_list() == pytest.approx([expected], rel=1e-9, abs=1e-12)
+    capital = backtest.capital_of(found.trades)
+    assert capital == pytest.approx(size / entry)
+    mid = 1_000.0 + away
+    times = START + np.array([0, 3, 40]) * SECOND
+    marks = pl.DataFrame({"ts": times, "mid": pl.Series([None, mid, None], dtype=pl.Float64())})
+    held = side * size * (1 / entry - 1 / mid) - fee * size / entry
+    curve = backtest.equity(found.fills, marks, capital, how, backtest.inverse)["equity"].to_list()
+    assert curve == pytest.approx([1, 1 + held / capital, 1 + expected / capital])
+
+
+def test_round_trips_of_several_currencies_count_the_same():
+    """The break-even fee of a linear and of an inverse instrument together is that of the mean round trip."""
+    mids = [1_000] * 5 + [1_040] * 30
+    stream = tape.streams(ladder(mids), [])[0]
+    chosen = decisions([1])
+    books = books_at([stream], chosen.ts), books_at([stream], chosen.leave)
+    both = pl.concat(
+        backtest.take(chosen, np.array([600]), np.ones(1, bool), books, FREE, worth).trades
+        for worth in (backtest.linear, backtest.inverse)
+    )
+    fee = backtest.break_even_fee(both)
+    assert backtest.recharged(both, fee)["net"].sum() == pytest.approx(0, abs=1e-12)
+    assert 0.015 < fee < 0.02
 
 
 def test_without_trades_there_is_nothing_to_mark():

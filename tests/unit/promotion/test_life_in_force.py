@@ -32,9 +32,14 @@ def tried(registry, models, monkeypatch):
     """A champion and two registered candidates; models of made-up features count as running ones."""
     monkeypatch.setattr("ml.learning.models.trained.fits", lambda model: None)
     for folder in models:
-        registry.register(folder, {"rounds": 2}, {"gain": 0.1}, {"model_id": folder.name}, {})
+        register(registry, folder)
     registry.promote("1", None, "ann", "the first", override=True)
     return registry
+
+
+def register(registry, folder):
+    run = registry.log_run(folder, {"rounds": 2}, {"gain": 0.1}, {"model_id": folder.name})
+    return registry.register(folder.name, run)
 
 
 def alias(registry, name):
@@ -44,7 +49,7 @@ def alias(registry, name):
 def test_register_latest_and_metadata(registry, models):
     """The functions of the predecessor's registry: a registered model serves nobody."""
     assert registry.latest() is None
-    found = registry.register(models[0], {"rounds": 2}, {"gain": 0.1}, {"model_id": models[0].name}, {})
+    found = register(registry, models[0])
     assert registry.latest() == found
     assert (found.version, found.model_id, found.aliases) == ("1", models[0].name, (CANDIDATE,))
     told = registry.metadata("1")
@@ -209,7 +214,7 @@ def test_a_clock_that_goes_back_keeps_the_order(tried, models):
     times = iter([50, 40, 40, 10])
     registry = tried.of("clocked").timed(lambda: next(times))
     for folder in models[:2]:
-        registry.register(folder, {}, {}, {}, {})
+        register(registry, folder)
     for number in range(4):
         registry.promote(str(number % 2 + 1), registry.champion(), "ann", "", override=True)
     found = [line.at for line in decisions.journal(tried.root, "clocked")]
@@ -222,7 +227,7 @@ def test_the_champion_at_every_moment_of_a_year(tried, models):
     now = [1_741_000_000 * 10**9]
     registry = tried.of("year").timed(lambda: now[0])
     for folder in models:
-        registry.register(folder, {}, {}, {}, {})
+        register(registry, folder)
     expected = []
     for number in range(52):
         registry.promote(str(number % 3 + 1), registry.champion(), "ann", "", override=True)

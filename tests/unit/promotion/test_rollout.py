@@ -197,6 +197,46 @@ def test_a_damaged_target_is_not_rolled_back_to(registry, blind, skilled, monkey
     assert registry.champion() == skilled.id == registry.load().id
 
 
+@pytest.mark.promise("D5")
+def test_a_step_that_cannot_be_taken_ends_no_live_stream(registry, blind, skilled, monkeypatch, caplog):
+    """The target is damaged: every row is answered all the same, and not each of them tries the rollback again."""
+    promoted(registry, blind, skilled)
+    rollout = Rollout(registry, QUICK)
+    tries = []
+
+    def refuse(_):
+        tries.append(1)
+        raise ModelRefused("damaged")
+
+    monkeypatch.setattr("ml.learning.models.trained.smoke_test", refuse)
+    served = replayed(rollout, stored(1), breaking("error"))
+    assert None not in served
+    assert set(served[-300:]) == {skilled.id, blind.id}  # the failing one, and in its place the other
+    assert 1 < len(tries) < len(served) / 20
+    assert "no step was taken" in caplog.text
+    assert registry.champion() == skilled.id
+    monkeypatch.undo()
+    replayed(rollout, stored(1), breaking("error"))
+    assert registry.champion() == blind.id
+
+
+def test_a_decision_that_another_process_took_first_ends_no_live_stream(registry, blind, skilled, monkeypatch):
+    """Rolled back by hand between a row and the policy's step on it: the next row is the new champion's."""
+    promoted(registry, blind, skilled)
+    rollout = Rollout(registry, QUICK)
+    advance = registry.advance
+
+    def late(step, *more):
+        Registry(registry.root).rollback(None, "ann", "I saw it first")
+        return advance(step, *more)
+
+    monkeypatch.setattr(registry, "advance", late)
+    served = replayed(rollout, stored(1), breaking("error"))
+    assert None not in served
+    assert served[-1] == blind.id == registry.champion()
+    assert decided(registry)[-1] == ("rollback", blind.id)
+
+
 def test_a_watch_that_passes_lets_the_previous_champion_go(registry, blind, skilled):
     """After its hours nobody is scored beside the champion any more."""
     promoted(registry, blind, skilled)

@@ -205,7 +205,7 @@ def test_a_promoted_model_is_loaded_from_the_restored_store(registry, tmp_path):
     root = registry.root
     model = small_model()
     model.save(root.model(model.id))
-    run = registry.log_run(root.model(model.id), {}, {}, {"model_id": model.id}, {})
+    run = registry.log_run(root.model(model.id), tags={"model_id": model.id})
     evidence = {"decision": "promote", "candidate": model.id, "champion_before": None, "evidence": "e"}
     registry.commit(evidence, run)
     durable.write_text(root.config, "# any")
