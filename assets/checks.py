@@ -4,7 +4,7 @@ A separate check on a partitioned asset would load every partition. The rules be
 `ml.evaluation.canaries`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -12,7 +12,7 @@ import polars as pl
 
 from assets.metadata import table as shown
 from ml.catalog.tables import RULES
-from ml.features.sets import SETS
+from ml.features.sets import OF_SAMPLES
 from ml.tables.rules import Verdict, evaluate
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ CANARIES = {
 }
 
 
-def canary_specs(table: str) -> list[dg.AssetCheckSpec]:
-    """Check specs of the leak canaries; each is blocking."""
+def canary_specs(table: str, canaries: Mapping[str, str] = CANARIES) -> list[dg.AssetCheckSpec]:
+    """Check specs of leak canaries, with what each says; each is blocking."""
     return [
         dg.AssetCheckSpec(f"canary_{name}", asset=table, description=text, blocking=True)
-        for name, text in CANARIES.items()
+        for name, text in canaries.items()
     ]
 
 
@@ -74,7 +74,8 @@ def leak_specs(table: str) -> list[dg.AssetCheckSpec]:
     """Check specs of the leak canaries, one per feature set."""
     said = "No value of {} depends on the future or on data before its declared look-back; a planted leak is caught."
     return [
-        dg.AssetCheckSpec(f"no_leak_{name}", asset=table, description=said.format(name), blocking=True) for name in SETS
+        dg.AssetCheckSpec(f"no_leak_{name}", asset=table, description=said.format(name), blocking=True)
+        for name in OF_SAMPLES
     ]
 
 

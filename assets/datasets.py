@@ -16,6 +16,7 @@ from assets.checks import rule_results, rule_specs
 from assets.conditions import ON_FRESH_INPUT
 from assets.metadata import picture
 from assets.partitions import date_and_instrument, experiments, instrument_day
+from assets.pressure import spoofing_pressure
 from ml.core.config import Config
 from ml.core.paths import DataRoot
 from ml.core.versions import DATASET, TRAINING_FEATURES, code_version
@@ -92,7 +93,7 @@ def label_spec(
     io_manager_key="parquet",
     owners=["team:research"],
     code_version=code_version(DATASET),
-    deps=STORED_DAYS,
+    deps=[*STORED_DAYS, dg.AssetDep(spoofing_pressure, partition_mapping=dg.AllPartitionMapping())],
     check_specs=rule_specs("dataset_panel"),
 )
 def dataset_panel(

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from ml.core.paths import DataRoot
-from ml.features.sets import SETS
+from ml.features.sets import OF_SAMPLES
 from ml.market import gaps
 from ml.plotting import density, plots
 from ml.plotting.figures import thumbnail
@@ -93,7 +93,7 @@ def feature_coverage(root: DataRoot, partition: str, rows: pl.DataFrame) -> dict
     from ml.features.tick.build import coverage, null_counts, whole_rows
 
     shares = coverage(rows)
-    whole = {f"share of whole rows, {name}": whole_rows(rows, chosen.columns) for name, chosen in SETS.items()}
+    whole = {f"share of whole rows, {name}": whole_rows(rows, chosen.columns) for name, chosen in OF_SAMPLES.items()}
     drawn = picture(root, "features", partition, plots.known_features(shares))
     shown = {"coverage by feature": drawn, "least coverage": table(shares.sort("share", maintain_order=True).head(10))}
     return {"rows by null reason": table(null_counts(rows))} | whole | shown

@@ -66,6 +66,11 @@ def _show(found: dict[str, Any]) -> None:
     show_table("hard negatives that become cues", ["variant", "share"], negatives)
     delay = found["delay_ms"]
     print(f"delay after the last pull: median {delay['median']:.0f} ms, 95 % within {delay['p95']:.0f} ms")
+    early = found["early_warnings"]
+    print(
+        f"early warnings: {early['recall']:.2f} of {early['episodes']} before the last pull, "
+        f"{early['false_warnings_per_hour']:.0f} false ones an hour"
+    )
     old = found["legacy_rule"]
     print(
         f"legacy_rule: recall {old['recall']:.2f} of {old['episodes']}, "

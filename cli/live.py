@@ -45,15 +45,17 @@ def main(
     configuration = config.load(root)
     say(kernel_cache.notice())
     chain = link(captures.expand(replay), partial(index.load, root))
-    wanted = experiment.named(root, name).name
-    serving = as_now(root, configuration, wanted) if alias == CHAMPION else Serving(promoted(root, alias, wanted))
-    summary = _replay(root, configuration, chain, serving, show=as_json and not only_summary)
+    wanted = experiment.named(root, name)
+    of_champion = alias == CHAMPION
+    serving = as_now(root, configuration, name) if of_champion else Serving(promoted(root, alias, name))
+    pressure = wanted.feature_set.has_pressure
+    summary = _replay(root, configuration, chain, serving, pressure=pressure, show=as_json and not only_summary)
     print(orjson.dumps(summary).decode() if as_json else _text(summary))
     return 1 if summary["quarantined"] or summary["parity"]["mismatches"] or summary["unlisted"] else 0
 
 
 def _replay(
-    root: DataRoot, configuration: Config, chain: CaptureSequence, serving: Serving, show: bool
+    root: DataRoot, configuration: Config, chain: CaptureSequence, serving: Serving, *, pressure: bool, show: bool
 ) -> dict[str, Any]:
     from ml.evaluation.parity import Batch, Parity
     from ml.layering import thresholds
@@ -75,7 +77,7 @@ def _replay(
         batch = Batch(stored) if stored is not None else None
         calibration = thresholds.of(root, instrument, configuration.layering.budget)
         cues = shipped_detector(instrument, calibration, of_cues)
-        runner = Runner(instrument, None, batch, cues=cues, router=serving)
+        runner = Runner(instrument, None, batch, cues=cues, router=serving, pressure=pressure)
         for row in runner.stream(chain):
             found.take(row)
             if show:

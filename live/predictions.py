@@ -222,10 +222,10 @@ class Predictor:
         assert isinstance(known.features, Mapping)  # noqa: S101 - so the online store has them
         if known.ts is not None and now - known.ts > min(self.max_age, speaker.horizon) * SECOND:
             return STALE
-        values = [known.features[name] for name in columns]
+        values = [known.features.get(name) for name in columns]  # the online store has no spoofing pressure
         if None not in values:
             return values  # type: ignore[return-value]
-        absent = {known.reasons[FAMILY[name]] for name, v in zip(columns, values, strict=True) if v is None}
+        absent = {known.reasons.get(FAMILY.get(name, "")) for name, v in zip(columns, values, strict=True) if v is None}
         return min((reason for reason in absent if reason), key=lambda reason: CODES[reason], default=NULL_FEATURE)
 
     def _asked_beside(self, beside: Speaker, champion: Speaker, known: Known, now: int) -> list[float] | str | None:

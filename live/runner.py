@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ml.promotion.serving import Scored
 
 NAMES = ("down", "neutral", "up")
+NO_PRESSURE = "no_pressure"
+"""Withheld: the model reads spoofing pressure, which this runner was not told to compute."""
 Log = Callable[[str, int, "Scored"], None]
 
 
@@ -64,7 +66,9 @@ class Counts:
         self.withheld: dict[str, int] = {}
 
     def take(self, row: dict[str, Any]) -> None:
-        """Count one row; a cue is neither."""
+        """Count one row; a cue is neither, and an early warning is not counted."""
+        if "warning" in row:
+            return
         if "cue" in row:
             self.cues += 1
             return
@@ -85,6 +89,7 @@ class Runner:
         store: a data root in whose online store each feature row is put; None puts it nowhere.
         cues: the layering detector that sees the same events; None looks for none.
         router: who speaks; it may be shared by the runners of several instruments.
+        pressure: whether spoofing pressure is computed too, for models that read it.
         log: it records what the models said of each second: the instrument, when the frame was received that closed it
             (ns UTC) and the answers. None records nothing.
     """
@@ -97,8 +102,11 @@ class Runner:
         store: DataRoot | None = None,
         cues: "Detector | None" = None,
         router: Router | None = None,
+        pressure: bool = False,
         log: Log | None = None,
     ) -> None:
+        from ml.features.pressure.rows import OnlinePressure
+        from ml.features.sets import ALL
         from ml.features.tick.online import OnlineFeatures
         from ml.market.book.feed import Feed
         from ml.promotion.serving import Serving
@@ -108,11 +116,13 @@ class Runner:
         self.log = log
         self.batch = batch
         self.feed = Feed.of(instrument, forget=True)
-        if cues is not None:
+        self.pressure = OnlinePressure(instrument) if pressure else None
+        if cues is not None or pressure:
             self.feed.listener = self._watch
         self.detector = cues
         self._cues: list[dict[str, Any]] = []
         self.online = OnlineFeatures(instrument)
+        self._values = np.full(len(ALL), np.nan)
         self.newest = _newest_writer(store, instrument) if store else None
         self.quarantined = 0
         self._done = 0
@@ -121,7 +131,7 @@ class Runner:
         """Have everything that a frame needs loaded or compiled, so that no frame of a live stream waits for it."""
         from ml.features.tick.online import OnlineFeatures
         from ml.market.book import layout
-        from ml.market.book.sampler import Sampler
+        from ml.market.book.sampler import NO_BOOKS, NO_TRADES, Sampler
 
         Sampler().run()
         online = OnlineFeatures(self.instrument)
@@ -129,9 +139,11 @@ class Runner:
         samples[1, layout.TS] = SECOND
         for i in range(2):  # the first takes its look-back in, the next one goes on
             online.compute(samples, i)
-        self.router.score(self.instrument.id, 0, np.nan_to_num(online.values), lambda _: None)
+        self.router.score(self.instrument.id, 0, np.nan_to_num(self._values), lambda _: None)
         if self.detector is not None:
             self.detector.prepare()
+        if self.pressure is not None:
+            self.pressure.take(NO_BOOKS, NO_TRADES)
 
     def stream(self, chain: CaptureSequence) -> Iterator[dict[str, Any]]:
         """Signals of all frames in the chain, in order."""
@@ -139,7 +151,7 @@ class Runner:
             yield from self.take(arrived.doc, arrived.frame.recv_ts)
 
     def take(self, doc: dict[str, Any], recv_ts: int) -> Iterator[dict[str, Any]]:
-        """The layering cues that one frame decides, and signals of the samples that it released."""
+        """The layering cues and early warnings that one frame decides, and signals of the samples that it released."""
         sampler = self.feed.sampler
         self.quarantined += len(self.feed.offer(doc, recv_ts))
         yield from self._cues
@@ -148,6 +160,8 @@ class Runner:
             i = self._done - sampler.dropped
             ts = int(sampler.samples[i, 0])
             self.online.compute(sampler.samples, i)
+            if self.pressure is not None:
+                self.pressure.compute(sampler.samples, i)
             if self.newest is not None:
                 self.newest.put(ts, recv_ts, self.online.values, self.online.reasons)
             if self.batch is not None:
@@ -156,11 +170,17 @@ class Runner:
             self._done += 1
 
     def _watch(self, books: "BookStream", trades: "TradeStream") -> None:
-        from ml.layering.detector import shown
+        from ml.layering.detector import shown, shown_warning
 
-        assert self.detector is not None  # noqa: S101 - nothing listens without one
+        if self.pressure is not None:
+            self.pressure.take(books, trades)
+        if self.detector is None:
+            return
         for cue in self.detector.take(books, trades):
             self._cues.append({"instrument": self.instrument.id, "ts": cue.end, "cue": shown(cue, self.instrument)})
+        for one in self.detector.warnings():
+            warned = shown_warning(one, self.instrument)
+            self._cues.append({"instrument": self.instrument.id, "ts": one.ts, "warning": warned})
 
     def _signal(self, ts: int, recv_ts: int) -> dict[str, Any]:
         row: dict[str, Any] = {
@@ -168,7 +188,11 @@ class Runner:
             "ts": ts,
             "data_age_ms": round((recv_ts - ts) / 1e6, 3),
         }
-        scored = self.router.score(self.instrument.id, ts, self.online.values, self.online.withheld)
+        known = len(self.online.values)
+        self._values[:known] = self.online.values
+        if self.pressure is not None:
+            self._values[known:] = self.pressure.values
+        scored = self.router.score(self.instrument.id, ts, self._values, self._withheld)
         if self.log is not None:
             self.log(self.instrument.id, recv_ts, scored)
         answer = scored.served
@@ -181,6 +205,14 @@ class Runner:
             "probabilities": np.round(answer.probabilities, 6).tolist(),
             "valid_until": ts + answer.horizon * SECOND,
         }
+
+    def _withheld(self, positions: Sequence[int]) -> str | None:
+        """The first reason for which one of these values of the newest row is null; None if they are whole."""
+        known = len(self.online.values)
+        reason = self.online.withheld([k for k in positions if k < known])
+        if reason is not None or max(positions, default=0) < known:
+            return reason
+        return self.pressure.withheld() if self.pressure is not None else NO_PRESSURE
 
 
 def _newest_writer(root: DataRoot, instrument: Instrument) -> NewestWriter:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic, time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml.capture import plans
 from ml.capture.connections import Connection, Venue
@@ -23,6 +23,9 @@ from ml.capture.resubscribe import Renewal
 from ml.capture.seal import Sealed
 from ml.core.errors import CaptureError, LobforgeError, VenueRefused
 from ml.core.paths import DEFAULT_EXPERIMENT, LAYERING_MODEL, DataRoot
+
+if TYPE_CHECKING:
+    from ml.layering.collected import CueFiles
 
 LOG = logging.getLogger(__name__)
 SNAPSHOT_AFTER = 1.0
@@ -74,8 +77,9 @@ class Capture:
         self.report = report
         self.venue = Venue(self.plan)
         self.watch = Watch(options.venue, self.symbols)
+        self.cues: CueFiles | None = None
         # before the recorder, whose threads would outlive a champion that is refused
-        self.signals = _signals(root, options, lambda lines: self.recorder.predicted(lines), emit) if emit else None
+        self.signals = self._signals(root, emit) if emit is not None else None
         self.signal_failure = ""
         self.files: list[Sealed] = []
         self.recorder = Recorder(root, options.venue, sealed=self.files.append)
@@ -112,6 +116,7 @@ class Capture:
         await asyncio.gather(waiting, *tasks, return_exceptions=True)
         await self.venue.close()
         await asyncio.to_thread(self.recorder.stop)
+        self._save_cues()
         for task in done - {waiting}:
             task.result()  # a task that ended by itself failed: say so
         self._stored()
@@ -139,6 +144,57 @@ class Capture:
             "slowest_ms": round(recorder.slowest_ms, 3),
             "signal_failure": self.signal_failure,
         }
+
+    def _signals(self, root: DataRoot, emit: Report) -> Callable[[str, dict[str, Any], int], None]:
+        """A function that feeds frames to one live runner per symbol, and what becomes of the answers.
+
+        The newest row is kept, what each model said is recorded, cues are saved, then the signal is emitted.
+        """
+        from live.router import router
+        from live.runner import Runner
+        from ml.core import config
+        from ml.layering import thresholds
+        from ml.layering.collected import CueFiles
+        from ml.layering.detector import shipped_detector
+        from ml.learning import experiment
+        from ml.promotion import prediction_log
+        from ml.promotion.registry import champion_of
+        from ml.promotion.serving import Scored
+
+        configuration = config.load(root)
+        routed = router(root, configuration, DEFAULT_EXPERIMENT)
+
+        def log(instrument: str, recv_ts: int, scored: Scored) -> None:
+            lines = prediction_log.lines(DEFAULT_EXPERIMENT, instrument, recv_ts, scored, routed.versions)
+            self.recorder.predicted(lines)
+
+        of_cues = champion_of(root, LAYERING_MODEL)
+        pressure = experiment.named(root, DEFAULT_EXPERIMENT).feature_set.has_pressure
+        runners = dict[str, Runner]()
+        for instrument in (configuration.instrument(f"{self.options.venue}.{name}") for name in self.options.symbols):
+            cues = shipped_detector(instrument, thresholds.of(root, instrument, configuration.layering.budget), of_cues)
+            runners[instrument.symbol] = Runner(
+                instrument, None, store=root, cues=cues, router=routed, log=log, pressure=pressure
+            )
+        for runner in runners.values():
+            runner.prepare()  # before the first connection: compiling would block it until it timed out
+        named = {runner.instrument.id: runner.instrument for runner in runners.values()}
+        self.cues = cue_files = CueFiles(root.patterns, named, self.report)
+
+        def take(symbol: str, doc: dict[str, Any], recv_ts: int) -> None:
+            for row in runners[symbol].take(doc, recv_ts):
+                if "cue" in row:
+                    cue_files.take(row)
+                emit(row)
+
+        return take
+
+    def _save_cues(self) -> None:
+        if self.cues is not None:
+            try:
+                self.cues.save()
+            except OSError as error:  # the frames are what counts, and the cues can be found in them again
+                self.report({"cues_not_saved": repr(error)})
 
     def _connection(self, number: int, subscription: plans.Subscription) -> Connection:
         name = f"{self.options.venue} {subscription.url}"
@@ -240,43 +296,6 @@ class Capture:
                 self.report(self.state())
                 shown = monotonic()
                 self.recorder.slowest_ms = 0.0
-
-
-def _signals(
-    root: DataRoot, options: Options, record: Callable[[bytes], Any], emit: Report
-) -> Callable[[str, dict[str, Any], int], None]:
-    """A function that feeds frames to one live runner per symbol, and what becomes of the answers.
-
-    The newest row is kept, what each model said is recorded, then the signal is emitted.
-    """
-    from live.router import router
-    from live.runner import Runner
-    from ml.core import config
-    from ml.layering import thresholds
-    from ml.layering.detector import shipped_detector
-    from ml.promotion import prediction_log
-    from ml.promotion.registry import champion_of
-    from ml.promotion.serving import Scored
-
-    configuration = config.load(root)
-    routed = router(root, configuration, DEFAULT_EXPERIMENT)
-
-    def log(instrument: str, recv_ts: int, scored: Scored) -> None:
-        record(prediction_log.lines(DEFAULT_EXPERIMENT, instrument, recv_ts, scored, routed.versions))
-
-    of_cues = champion_of(root, LAYERING_MODEL)
-    runners = dict[str, Runner]()
-    for instrument in (configuration.instrument(f"{options.venue}.{name}") for name in options.symbols):
-        cues = shipped_detector(instrument, thresholds.of(root, instrument, configuration.layering.budget), of_cues)
-        runners[instrument.symbol] = Runner(instrument, None, store=root, cues=cues, router=routed, log=log)
-    for runner in runners.values():
-        runner.prepare()  # before the first connection: compiling would block it until it timed out
-
-    def take(symbol: str, doc: dict[str, Any], recv_ts: int) -> None:
-        for row in runners[symbol].take(doc, recv_ts):
-            emit(row)
-
-    return take
 
 
 def _serve_metrics(capture: Capture, port: int) -> None:

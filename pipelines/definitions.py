@@ -28,6 +28,7 @@ from pipelines.jobs import (
     legacy_sets,
     measure,
     migrate,
+    pressure,
     receive,
     watch,
 )
@@ -103,7 +104,7 @@ def build_defs(root: DataRoot, **overrides: Any) -> dg.Definitions:
         jobs=[
             *(fetch, index_captures, receive, ingest, label, candle_sets, legacy_sets),
             *(learn, challenge, measure, watch, migrate),
-            *(layering, learn_layering, benchmark_layering),
+            *(pressure, layering, learn_layering, benchmark_layering),
         ],
         schedules=[weekly_retraining, weekly_layering, hourly_challenge, daily_performance],
         sensors=[capture_arrivals, automation, retraining, train_requests],

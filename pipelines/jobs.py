@@ -60,6 +60,11 @@ migrate = dg.define_asset_job(
     selection=dg.AssetSelection.groups("legacy"),
     description="The predecessor's files as tables; the run's configuration names their folder.",
 )
+pressure = dg.define_asset_job(
+    "pressure",
+    selection=dg.AssetSelection.groups("pressure"),
+    description="Spoofing pressure, for one UTC date and instrument; experiments with base_35_pressure need it.",
+)
 layering = dg.define_asset_job(
     "layering",
     selection=dg.AssetSelection.assets("layering_cues"),

@@ -15,6 +15,7 @@ VERSIONS = {
     "features.price": 2,
     "features.candles": 2,
     "features.context": 1,
+    "features.pressure": 1,
     "labels": 1,
     "unified_240": 1,
     "candle_targets": 1,
@@ -26,9 +27,10 @@ VERSIONS = {
     "layering": 3,
 }
 """The version of each part. `kernel` is frames to events, trades, validity, samples and the checkpoint of a day;
-`features.*` are the feature families of `base_110`."""
+`features.*` are the feature families of `base_110`, and that of the table `spoofing_pressure`."""
 
-FAMILIES = tuple(part for part in VERSIONS if part.startswith("features."))
+PRESSURE = ("kernel", "features.pressure")
+FAMILIES = tuple(part for part in VERSIONS if part.startswith("features.") and part not in PRESSURE)
 ARCHIVES = ("archives",)
 KERNEL = ("kernel",)
 CANDLES = ("kernel", "candles")
@@ -55,6 +57,7 @@ PARTS_OF = {
     "book_samples": KERNEL,
     "candles": CANDLES,
     "features": FEATURES,
+    "spoofing_pressure": PRESSURE,
     "future_labels": LABELS,
     "training_features": TRAINING_FEATURES,
     "served_predictions": LABELS,
@@ -77,6 +80,7 @@ _FIRST = {
     "legacy_features": "legacy_110 and legacy_112",
     "drift": "feature_profile",
     "layering": "layering_cues",
+    "features.pressure": "spoofing_pressure",
 } | dict.fromkeys(FAMILIES, "features")
 """The asset that a part computes first; what is downstream of it changes too."""
 SWEPT = "swept"

@@ -12,14 +12,18 @@ import numpy as np
 import polars as pl
 
 from ml.core.config import Config
+from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
 from ml.core.prefetch import prefetch
+from ml.evaluation import pressure_parity
 from ml.evaluation.canaries import model
 from ml.evaluation.findings import Canary, ParityReport
 from ml.evaluation.parity import Parity, replay
+from ml.features.pressure.table import TABLE as PRESSURE
 from ml.learning.dataset import FIRST_SHARE, N_SPLITS, Source
 from ml.learning.walk_forward import trainer
-from ml.market.days.tables import samples_array
+from ml.market.days.samples import tail
+from ml.market.days.tables import BOOK, samples_array
 from ml.storage.commit import read
 from ml.storage.parquet import Stored
 
@@ -54,7 +58,18 @@ def run_parity(root: DataRoot, configuration: Config, sources: Iterable[Source])
         dates = [source.date for source in found]
         features = pl.concat([read(root.partition("features", date, instrument.id)).collect() for date in dates])
         total.add(replay(_raw(root, instrument.id, dates), features, instrument))
+        for source in (one for one in ordered if one.pressure and one.instrument == instrument.id):
+            if source.date in dates:
+                total.add(_of_pressure(root, instrument, source.date))
     return total.report()
+
+
+def _of_pressure(root: DataRoot, instrument: Instrument, date: str) -> Parity:
+    raw = Stored(root.partition("raw_frames", date, instrument.id))
+    before = tail(raw.group(0), instrument, date)
+    opening = next(Stored(root.partition("book_events", date, instrument.id)).parts(*BOOK), pl.DataFrame())
+    stored = read(root.partition(PRESSURE, date, instrument.id)).collect()
+    return pressure_parity.replay(raw.parts(), opening, before, stored, instrument, date)
 
 
 def serving_samples(root: DataRoot, sources: Iterable[Source]) -> tuple[str, np.ndarray]:

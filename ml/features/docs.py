@@ -13,8 +13,9 @@ from ml.features.candle.sets import CandleSet
 from ml.features.candle.table import UNIFIED
 from ml.features.legacy.feature import LegacyFeature
 from ml.features.legacy.table import BEGUN, LEGACY_110, LEGACY_112, LEGACY_SETS
-from ml.features.sets import SETS, FeatureSet
-from ml.features.tick.table import FAMILIES, FEATURES, Feature
+from ml.features.pressure.table import FAMILY as PRESSURE_FAMILY
+from ml.features.sets import ALL, SETS, FeatureSet
+from ml.features.tick.table import FAMILIES, Feature
 
 TITLES = {
     "book": "Book shape",
@@ -23,7 +24,12 @@ TITLES = {
     "price": "Price and volatility",
     "candles": "Minutes",
     "context": "Context",
+    PRESSURE_FAMILY: "Spoofing pressure",
 }
+PRESSURE_HEAD = """They lie in a table of their own, `spoofing_pressure`, and are made of lots
+([layering.md](layering.md)). Experiments whose feature set is `base_35_pressure` read them. Nothing is known of lots
+for 91 s after midnight (UTC) and after a gap.
+"""
 HEAD = """# Features
 
 Made by `make docs`; a test asserts that it is current. Each feature is one compiled function of
@@ -76,9 +82,10 @@ def markdown() -> str:
         f"| `{s.name}` | {len(s.features)} | `{s.hash}` | {_needs(s)} s |"
         for s in (*SETS.values(), *LEGACY_SETS.values())
     ]
-    for family in FAMILIES:
-        own = [feature for feature in FEATURES if feature.family == family]
+    for family in (*FAMILIES, PRESSURE_FAMILY):
+        own = [feature for feature in ALL if feature.family == family]
         lines += ["", f"## {TITLES[family]} ({len(own)})", ""]
+        lines += [PRESSURE_HEAD] if family == PRESSURE_FAMILY else []
         lines += [
             "| feature | formula | unit | looks back | needs | nothing | source |",
             "|---|---|---|---|---|---|---|",

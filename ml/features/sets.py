@@ -10,7 +10,11 @@ from dataclasses import asdict, dataclass
 
 from ml.core.errors import SettingsError
 from ml.core.versions import code_version
+from ml.features.pressure.table import PRESSURE
 from ml.features.tick.table import FEATURES, Feature
+
+ALL = (*FEATURES, *PRESSURE)
+"""Everything that a live row holds, in order."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,13 @@ class FeatureSet:
 
     @property
     def positions(self) -> list[int]:
-        """Where its columns stand among all features."""
-        return [FEATURES.index(feature) for feature in self.features]
+        """Where its columns stand among `ALL`."""
+        return [ALL.index(feature) for feature in self.features]
+
+    @property
+    def has_pressure(self) -> bool:
+        """Whether it has columns of the table `spoofing_pressure` beside those of the table `features`."""
+        return any(feature in PRESSURE for feature in self.features)
 
     @property
     def hash(self) -> str:
@@ -84,7 +93,11 @@ WHOLE = FeatureSet("base_110", FEATURES)
 """Every feature of the table; rows are whole an hour after a gap."""
 BASE = FeatureSet("base_35", tuple(feature for feature in FEATURES if feature.id in _SHORT))
 """What models train on: rows are whole a minute after a gap."""
-SETS = {chosen.name: chosen for chosen in (WHOLE, BASE)}
+BASE_PRESSURE = FeatureSet("base_35_pressure", (*BASE.features, *PRESSURE))
+"""The same with spoofing pressure, whose table must be stored for the days that are trained on."""
+OF_SAMPLES = {chosen.name: chosen for chosen in (WHOLE, BASE)}
+"""The sets whose columns all follow from samples."""
+SETS = OF_SAMPLES | {BASE_PRESSURE.name: BASE_PRESSURE}
 
 
 def feature_set(name: str) -> FeatureSet:

@@ -1,6 +1,6 @@
 """The tables of the feature sets: their columns and rules follow from the sets.
 
-Here: `features`, `candle_features`, `legacy_110` and `legacy_112`.
+Here: `features`, `spoofing_pressure`, `candle_features`, `legacy_110` and `legacy_112`.
 Not here: the features (`ml.features.tick.table`, `ml.features.candle.columns`), other tables (`ml.tables.schemas`).
 """
 
@@ -14,6 +14,7 @@ from ml.features.candle.table import UNIFIED
 from ml.features.legacy import feature as legacy
 from ml.features.legacy.feature import LegacyFeature
 from ml.features.legacy.table import ABSENT, LEGACY_SETS
+from ml.features.pressure.table import FAMILY, PRESSURE, TABLE
 from ml.features.sets import BASE, WHOLE, FeatureSet
 from ml.features.tick.table import FAMILIES, FEATURES, Feature
 from ml.tables.rules import Rule, feature_rules, whole_steps_of
@@ -100,4 +101,11 @@ CANDLE_TABLE = TableSpec(
         ),
     ),
 )
-SPECS = (FEATURE_TABLE, CANDLE_TABLE, *(_legacy(chosen) for chosen in LEGACY_SETS.values()))
+PRESSURE_TABLE = TableSpec(
+    TABLE,
+    "how much of each side is large and new, how much of that is pulled, and what the pulls tilt, once per second",
+    feature_columns([column_of(feature) for feature in PRESSURE], [FAMILY]),
+    sources=("raw_frames", "book_events", "trades", "book_samples"),
+    rules=feature_rules(_by_family(PRESSURE)),
+)
+SPECS = (FEATURE_TABLE, PRESSURE_TABLE, CANDLE_TABLE, *(_legacy(chosen) for chosen in LEGACY_SETS.values()))

@@ -18,7 +18,7 @@ import polars as pl
 from ml.core.errors import DatasetError, ModelRefused
 from ml.core.time import MINUTE
 from ml.core.versions import LAYERING, code_version
-from ml.layering.confidence import DEFAULT
+from ml.layering.confidence import DEFAULT, WEIGHTS, needed_each
 from ml.layering.families import FAMILIES, Boosted, Forest
 from ml.layering.features import NAMES
 from ml.layering.labels import FOR_TESTS
@@ -46,8 +46,9 @@ EDGE = 1e-4
 class CueRows(NamedTuple):
     """Labelled cues in the order of time.
 
-    `values` f64 (n, features), `labels` i64 (n), and per row the first and the last time (ns) of its episode, and
-    whether a test may hold it: what a price says is no truth.
+    `values` f64 (n, features), `labels` i64 (n), and per row the first and the last time (ns) of its episode,
+    whether a test may hold it (what a price says is no truth), and volatility and liquidity of the market around it,
+    f64, NaN where unknown.
     """
 
     values: F64
@@ -55,6 +56,8 @@ class CueRows(NamedTuple):
     start: I64
     end: I64
     for_tests: np.ndarray
+    volatility: F64
+    liquidity: F64
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> Self:
@@ -80,6 +83,10 @@ class CueRows(NamedTuple):
             spans["start"].to_numpy(),
             spans["end"].to_numpy(),
             rows["tier"].is_in(FOR_TESTS).to_numpy(),
+            *(
+                rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+                for name in ("volatility_24h", "liquidity")
+            ),
         )
 
     def folds(self, first_share: float = FIRST_SHARE, n_splits: int = N_SPLITS) -> list[splits.Fold]:
@@ -130,7 +137,10 @@ def lacking(true: int, false: int) -> list[str]:
 
 
 class Calibrated(NamedTuple):
-    """A trained model with what maps its output to a probability, sigmoid(slope x logit + offset), and a threshold."""
+    """A trained model with what maps its output to a probability, sigmoid(slope x logit + offset), and a threshold.
+
+    `weight` is how much of what the market adds to the threshold counts.
+    """
 
     family: str
     fitted: Forest | Boosted
@@ -138,6 +148,7 @@ class Calibrated(NamedTuple):
     offset: float
     threshold: float
     is_learned: bool
+    weight: float
 
     def probabilities(self, values: F64) -> F64:
         """Probabilities f64 (n) of feature rows f64 (n, features)."""
@@ -165,8 +176,9 @@ def fit(rows: CueRows) -> dict[str, Calibrated]:
         slope, offset = _platt(raw, rows.labels[at])
         p = calibrate(raw, slope, offset)
         threshold = best_threshold(rows.labels[at], p)
+        weight = best_weight(rows.at(at), p, threshold) if threshold is not None else WEIGHTS[0]
         trained = family.fit(rows.values, rows.labels)
-        made = Calibrated(name, trained, slope, offset, threshold or DEFAULT, threshold is not None)
+        made = Calibrated(name, trained, slope, offset, threshold or DEFAULT, threshold is not None, weight)
         found[name] = (_log_loss(rows.labels[at], p), made)
     return {name: found[name][1] for name in sorted(found, key=lambda name: found[name][0])}
 
@@ -182,6 +194,22 @@ def best_threshold(labels: I64, p: F64) -> float | None:
     return float(thresholds[int(np.argmax(f1[:-1]))])
 
 
+def best_weight(rows: CueRows, p: F64, threshold: float) -> float:
+    """How much of what the market adds to a threshold counts: that with the best F1, the predecessor's on a tie.
+
+    Rows without a known market say nothing; with too few others the predecessor's stays.
+    """
+    known = np.flatnonzero(~np.isnan(rows.volatility) & ~np.isnan(rows.liquidity))
+    labels = rows.labels[known]
+    if len(known) < LEARNED_FROM or min(labels.sum(), len(labels) - labels.sum()) < LEAST_OF_A_KIND:
+        return WEIGHTS[0]
+    from sklearn.metrics import f1_score
+
+    market = rows.volatility[known].tolist(), rows.liquidity[known].tolist()
+    scores = [f1_score(labels, p[known] >= needed_each(threshold, *market, weight)) for weight in WEIGHTS]
+    return WEIGHTS[int(np.argmax(scores))]
+
+
 @dataclass(frozen=True)
 class AdaptiveCard:
     """What must be known to use a model; stored beside its trees.
@@ -193,6 +221,7 @@ class AdaptiveCard:
         offset: the same.
         threshold: probability from which a cue counts as layering, in an ordinary market.
         is_learned: whether the threshold was learned; else it is the predecessor's.
+        weight: of what the market adds to the threshold, see `ml.layering.confidence`.
         collected_at: score of the detector from which the cues were collected that it learned from.
         trained_until: end of the last episode that it saw, ns UTC.
         rows: labelled cues.
@@ -208,6 +237,7 @@ class AdaptiveCard:
     offset: float
     threshold: float
     is_learned: bool
+    weight: float
     collected_at: float
     trained_until: int
     rows: int
@@ -235,6 +265,7 @@ class AdaptiveModel:
             offset=trained.offset,
             threshold=trained.threshold,
             is_learned=trained.is_learned,
+            weight=trained.weight,
             collected_at=float(rows["threshold"].min()),  # type: ignore[arg-type]
             trained_until=int(CueRows.of(rows).end.max()),
             rows=rows.height,

@@ -17,6 +17,8 @@ import polars as pl
 from ml.core.time import SECOND
 from ml.layering import layout, placebos
 from ml.layering.calibration import WHOLE_HOURS, calibrated, kept, poisson_interval
+from ml.layering.detector import EarlyWarning, shipped_detector
+from ml.layering.early import LEAST_SCORE
 from ml.layering.finder import Finder, Flow, Found
 from ml.layering.layout import F64
 from ml.layering.legacy_rule import LegacySettings, alerts
@@ -55,6 +57,7 @@ MOST_COPIES = 48
 OVERLAYS = 24
 OVERLAY_APART_S = 20
 """How often episodes are overlaid on a capture, and seconds of capture for each."""
+WARNED_STREAMS = 2
 DENSE = 6.0
 """Episodes an hour of the density target: one in ten minutes."""
 
@@ -112,6 +115,7 @@ def benchmark(
         "uncalibrated": figures(folds, whole, markets, of_simulator),
         "train_clusters": len(given.labels),
         "threshold_hours": calm.hours,
+        "early_warnings": early_warnings(seconds),
         "legacy_rule": legacy(seconds),
         "placebos": placebo_recall(whole, seconds),
     }
@@ -326,6 +330,50 @@ def _precision(recall: float, base: float, false_rate: float) -> float:
     """Share of cues that are right where so many episodes an hour happen."""
     right = recall * base
     return right / (right + false_rate) if right + false_rate > 0 else 0.0
+
+
+def early_warnings(seconds: int) -> dict[str, Any]:
+    """Episodes of at least two best sizes that were warned of before their last pull, on planted test streams.
+
+    `lead_s` is the time from the first warning to the last pull; false warnings are those of unplanted markets.
+    """
+    leads = list[float]()
+    episodes = false = 0
+    hours = 0.0
+    for number in range(WARNED_STREAMS):
+        stream = planted(TEST, number, tuple(LAYERING), PER_HOUR * seconds // 3600, seconds)
+        truth = stream.truth.filter(pl.col("m") >= 2)
+        leads += leads_of(_warnings(Flow(stream.instrument, stream.books, stream.trades))[0], truth)
+        calm = unplanted(TEST, number, seconds)
+        told, watched = _warnings(Flow(stream.instrument, calm.books, calm.trades))
+        episodes += truth.height
+        false += len(told)
+        hours += watched
+    return {
+        "threshold": LEAST_SCORE,
+        "recall": len(leads) / max(episodes, 1),
+        "episodes": episodes,
+        "lead_s": {"median": float(np.median(leads)) if leads else None, "least": min(leads, default=None)},
+        "false_warnings_per_hour": false / hours,
+        "hours": hours,
+    }
+
+
+def _warnings(flow: Flow) -> tuple[list[EarlyWarning], float]:
+    detector = shipped_detector(flow.instrument)
+    detector.take(flow.books, flow.trades)
+    return list(detector.warnings()), detector.finder.hours
+
+
+def leads_of(warnings: Sequence[EarlyWarning], truth: pl.DataFrame) -> list[float]:
+    """Seconds from the first warning of an episode's side and time to its last pull, of those that have one."""
+    found = list[float]()
+    for side, start, last_pull in truth.select("side", "start", "last_pull").iter_rows():
+        of_side = "bid" if side > 0 else "ask"
+        times = [one.ts for one in warnings if one.side == of_side and start <= one.ts < last_pull]
+        if times:
+            found.append((last_pull - min(times)) / SECOND)
+    return found
 
 
 def legacy(seconds: int) -> dict[str, Any]:

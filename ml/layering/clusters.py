@@ -5,20 +5,23 @@ mostly untraded, and cancelled within half a second (or, piece by piece, within 
 after a pull has arrived: by then late trades are known, and so is whether the lots came back at other prices.
 
 Here: what is remembered of the past, which lots make a cluster, and its features.
-Not here: attribution (`ml.market.attribution`), the score (`ml.layering.model`), which clusters become cues
-(`ml.layering.detector`).
+Not here: attribution (`ml.market.attribution`), clusters that still stand (`ml.layering.early`), the score
+(`ml.layering.model`), which clusters become cues (`ml.layering.detector`).
 """
 
-from math import exp, log2, sqrt
+from math import log2, sqrt
 
 from ml.core.time import DAY_NS, SECOND
 from ml.layering import layout as at
+from ml.layering.early import warn
 from ml.layering.layout import Clusters
 from ml.market.attribution import attribute
 from ml.market.attribution import layout as lot
+from ml.market.attribution import scale as scales
+from ml.market.attribution.depth import BIG, ZONE_BPS, is_pull, share, size_at, weight, weighted_depth
 from ml.market.attribution.layout import State
-from ml.market.book.compiled import njit_inline, njit_no_alloc
-from ml.market.book.ladder import BASE, WINDOW, best
+from ml.market.book.compiled import njit_no_alloc
+from ml.market.book.ladder import best
 from ml.market.book.layout import I64, BookStream, TradeStream
 from ml.market.decode.events import SNAPSHOT, TIME
 
@@ -46,7 +49,7 @@ def run(lots: State, finder: Clusters, books: BookStream, trades: TradeStream, p
             _take_trade(lots, finder, trades, j)
             position[1] = j + 1
             continue
-        if finder.meta[at.N_FOUND] + 4 > finder.found.shape[0]:
+        if max(finder.meta[at.N_FOUND], finder.meta[at.N_WARNED]) + 4 > finder.found.shape[0]:
             return NEED_FOUND
         need = attribute.room(lots, books, i)
         if need != lot.DONE:
@@ -94,6 +97,10 @@ def _take_book(lots: State, finder: Clusters, books: BookStream, i: int) -> None
         _judge(lots, finder, 0)
     if due_ask:
         _judge(lots, finder, 1)
+    for side in range(2):
+        if meta[at.BORN_BID + side] != meta[at.SEEN_BID + side]:
+            meta[at.SEEN_BID + side] = meta[at.BORN_BID + side]
+            warn(lots, finder, side)
     meta[at.LAST_MESSAGE] = lots.ledger.meta[lot.TIME]
 
 
@@ -118,59 +125,24 @@ def _sample(lots: State, finder: Clusters, ts: int) -> None:
         row[at.MID2] = bid + ask
         meta[at.NEXT_STEP] += at.STEP_NS
     while meta[at.NEXT_SECOND] <= ts:
-        row = finder.seconds[(meta[at.NEXT_SECOND] // SECOND) % at.SCALE_SECONDS]
+        row = finder.seconds[(meta[at.NEXT_SECOND] // SECOND) % scales.SECONDS]
         row[at.SEC_BUY] = meta[at.BUY]
         row[at.SEC_SELL] = meta[at.SELL]
         row[at.SEC_FOUND] = meta[at.PAST_BID] + meta[at.PAST_ASK]
         meta[at.N_SECONDS] += 1
         meta[at.NEXT_SECOND] += SECOND
         if bid > 0 and ask > 0:
-            _add_size(finder, _size_at(lots, 0, bid))
-            _add_size(finder, _size_at(lots, 1, ask))
-            _set_scale(finder)
-        meta[at.WATCHED] += SECOND * (meta[at.SCALE] > 0)
-
-
-@njit_inline
-def _size_at(lots: State, side: int, price: int) -> int:
-    return lots.book.dense[side, price - lots.book.head[BASE]]
-
-
-@njit_no_alloc
-def _add_size(finder: Clusters, size: int) -> None:
-    power = 0
-    while size >> (power + 1) > 0:
-        power += 1
-    part = (size >> (power - 5) if power >= 5 else size << (5 - power)) & 31
-    meta = finder.meta
-    k = meta[at.SAMPLES] % finder.ring.size
-    if meta[at.SAMPLES] >= finder.ring.size:
-        finder.histogram[finder.ring[k]] -= 1
-    finder.ring[k] = 32 * power + part
-    finder.histogram[32 * power + part] += 1
-    meta[at.SAMPLES] += 1
-
-
-@njit_no_alloc
-def _set_scale(finder: Clusters) -> None:
-    """S: the median of the sampled sizes, to 1 in 64."""
-    count = min(finder.meta[at.SAMPLES], finder.ring.size)
-    if count < 2 * at.SCALE_NEEDS:
-        finder.meta[at.SCALE] = 0
-        return
-    seen = 0
-    k = -1
-    while 2 * seen < count:
-        k += 1
-        seen += finder.histogram[k]
-    finder.meta[at.SCALE] = max(((2 * (32 + k % 32) + 1) << (k // 32)) >> 6, 1)
+            scales.add(finder.scale, size_at(lots, 0, bid))
+            scales.add(finder.scale, size_at(lots, 1, ask))
+            scales.settle(finder.scale)
+        meta[at.WATCHED] += SECOND * (finder.scale.meta[scales.SIZE] > 0)
 
 
 @njit_no_alloc
 def _take_events(lots: State, finder: Clusters) -> None:
     """Note large lots that were born, moved or cancelled; the events are then done with."""
     meta = finder.meta
-    scale = meta[at.SCALE]
+    scale = finder.scale.meta[scales.SIZE]
     for k in range(lots.ledger.meta[lot.N_EVENTS]):
         event = lots.ledger.events[k]
         kind = event[lot.KIND]
@@ -181,7 +153,7 @@ def _take_events(lots: State, finder: Clusters) -> None:
         elif scale == 0:
             continue
         elif kind in (lot.BORN, lot.SHIFTED):
-            if 2 * event[lot.E_AMOUNT] >= at.BIG * scale:
+            if 2 * event[lot.E_AMOUNT] >= BIG * scale:
                 n = meta[at.BORN_BID + side]
                 birth = finder.births[side, n & (at.BIRTHS - 1)]
                 birth[0] = event[lot.E_TS]
@@ -200,13 +172,7 @@ def _take_events(lots: State, finder: Clusters) -> None:
 @njit_no_alloc
 def _note_death(lots: State, finder: Clusters, event: I64, side: int) -> None:
     meta = finder.meta
-    age = event[lot.E_TS] - event[lot.E_BORN_TS]
-    if (
-        event[lot.E_LEFT] > 0
-        or event[lot.E_AMOUNT] < at.BIG * meta[at.SCALE]
-        or 2 * event[lot.E_FILLED] > event[lot.E_BORN_SIZE]
-        or not at.YOUNGEST_NS <= age <= at.OLDEST_NS
-    ):
+    if not is_pull(event, finder.scale.meta[scales.SIZE]):
         return
     n = meta[at.DIED_BID + side]
     death = finder.deaths[side, n & (at.DEATHS - 1)]
@@ -258,10 +224,7 @@ def _note_late(lots: State, finder: Clusters, side: int, price: int, amount: int
 @njit_no_alloc
 def _forget(finder: Clusters) -> None:
     """After a reset nothing of the past counts, and S is unknown until it was sampled long enough."""
-    for k in range(at.BINS):
-        finder.histogram[k] = 0
-    finder.meta[at.SAMPLES] = 0
-    finder.meta[at.SCALE] = 0
+    scales.forget(finder.scale)
     _forget_flow(finder)
 
 
@@ -275,16 +238,9 @@ def _forget_flow(finder: Clusters) -> None:
         meta[slot] = 0
     for slot in (at.PAST_BID, at.PAST_ASK, at.SAME_BID, at.SAME_ASK):
         meta[slot] = 0
+    meta[at.SEEN_BID] = 0
+    meta[at.SEEN_ASK] = 0
     meta[at.RESETS] += 1
-
-
-@njit_no_alloc
-def seed(finder: Clusters, sizes: I64) -> None:
-    """Note best sizes i64 (seconds, 2) of the time before the first event, oldest first."""
-    for k in range(sizes.shape[0]):
-        _add_size(finder, sizes[k, 0])
-        _add_size(finder, sizes[k, 1])
-    _set_scale(finder)
 
 
 @njit_no_alloc
@@ -296,8 +252,8 @@ def _add_imbalance(lots: State, finder: Clusters, is_snapshot: bool) -> None:
     if bid == 0 or ask == 0:
         meta[at.TOP_BID] = 0
         return
-    bid_size = _size_at(lots, 0, bid)
-    ask_size = _size_at(lots, 1, ask)
+    bid_size = size_at(lots, 0, bid)
+    ask_size = size_at(lots, 1, ask)
     if meta[at.TOP_BID] > 0 and not is_snapshot:
         was_bid = meta[at.TOP_BID]
         was_ask = meta[at.TOP_ASK]
@@ -313,7 +269,7 @@ def _add_imbalance(lots: State, finder: Clusters, is_snapshot: bool) -> None:
 @njit_no_alloc
 def _judge(lots: State, finder: Clusters, side: int) -> None:
     """Find the cluster whose last lots the message before cancelled: pulled at once, and pulled piece by piece."""
-    if finder.meta[at.SCALE] == 0 or finder.meta[at.DIED_BID + side] == 0 or finder.meta[at.TOP_BID] == 0:
+    if finder.scale.meta[scales.SIZE] == 0 or finder.meta[at.DIED_BID + side] == 0 or finder.meta[at.TOP_BID] == 0:
         return
     fast = _choose(lots, finder, side, at.FAST_NS)
     if fast > 0:
@@ -344,7 +300,7 @@ def _choose(lots: State, finder: Clusters, side: int, within: int) -> int:
         death = deaths[k & (at.DEATHS - 1)]
         if death[at.D_TS] < last - within:
             break
-        if death[at.D_GONE] == 0 and 1e4 * abs(2 * death[at.D_PRICE] - mid2) <= at.ZONE_BPS * mid2:
+        if death[at.D_GONE] == 0 and 1e4 * abs(2 * death[at.D_PRICE] - mid2) <= ZONE_BPS * mid2:
             row[seen] = k & (at.DEATHS - 1)
             size[seen] = death[at.D_SIZE]
             born[seen] = death[at.D_BORN]
@@ -370,7 +326,7 @@ def _choose(lots: State, finder: Clusters, side: int, within: int) -> int:
                 most = volume
                 smallest = i
                 first_pull = died[p]
-    if most < at.LEAST_VOLUME * finder.meta[at.SCALE]:
+    if most < at.LEAST_VOLUME * finder.scale.meta[scales.SIZE]:
         return 0
     count = 0
     largest = int(at.SIZE_FACTOR * size[smallest])
@@ -397,7 +353,7 @@ def _tell(lots: State, finder: Clusters, side: int, count: int) -> None:
     now = lots.ledger.meta[lot.TIME]
     sign = 1 - 2 * side
     mid2 = meta[at.TOP_BID] + meta[at.TOP_ASK]
-    scale = float(meta[at.SCALE])
+    scale = float(finder.scale.meta[scales.SIZE])
     row = meta[at.N_FOUND]
     prices = finder.layers[row]
     deaths = finder.deaths[side]
@@ -468,16 +424,16 @@ def _tell(lots: State, finder: Clusters, side: int, count: int) -> None:
     v[16] = min(max(last_pull - meta[at.LAST_BUY + side], 0) / SECOND, 60.0)
     v[17] = _burst(finder, meta[at.BUY + side] - _past(finder, now - SECOND, pushed), side)
     v[18] = sign * (meta[at.OFI] - _past(finder, first_birth, at.CUM_OFI)) / volume
-    depth, same = _weighted_depth(lots, mid2, side)
-    _, opposite = _weighted_depth(lots, mid2, 1 - side)
+    depth, same = weighted_depth(lots, mid2, side)
+    _, opposite = weighted_depth(lots, mid2, 1 - side)
     v[1] = volume / (depth + volume)
     took = 0.0
     for k in range(count):
         death = deaths[finder.best[k]]
-        took += death[at.D_SIZE] * _weight(1e4 * abs(2 * death[at.D_PRICE] - mid2) / mid2)
+        took += death[at.D_SIZE] * weight(1e4 * abs(2 * death[at.D_PRICE] - mid2) / mid2)
     took_other = _pulled_weight(finder, 1 - side, first_pull - 2 * at.STEP_NS, mid2)
-    before = _share(same + took, opposite + took_other)
-    after = _share(same, opposite)
+    before = share(same + took, opposite + took_other)
+    after = share(same, opposite)
     collapse = took / (same + took) if same + took > 0 else 0.0
     collapse_other = took_other / (opposite + took_other) if opposite + took_other > 0 else 0.0
     v[19] = abs(before - after) * collapse * max(collapse - collapse_other, 0.0)
@@ -496,7 +452,7 @@ def _tell(lots: State, finder: Clusters, side: int, count: int) -> None:
     header[at.C_LAST_PULL] = last_pull
     header[at.C_LAYERS] = layers
     header[at.C_VOLUME] = volume
-    header[at.C_SCALE] = meta[at.SCALE]
+    header[at.C_SCALE] = finder.scale.meta[scales.SIZE]
     header[at.C_LATEST_BIRTH] = last_birth
     meta[at.N_FOUND] = row + 1
     n = meta[at.PAST_BID + side]
@@ -537,39 +493,8 @@ def _pulled_weight(finder: Clusters, side: int, since: int, mid2: int) -> float:
         death = finder.deaths[side, k & (at.DEATHS - 1)]
         if death[at.D_TS] < since:
             break
-        total += death[at.D_SIZE] * _weight(1e4 * abs(2 * death[at.D_PRICE] - mid2) / mid2)
+        total += death[at.D_SIZE] * weight(1e4 * abs(2 * death[at.D_PRICE] - mid2) / mid2)
     return total
-
-
-@njit_inline
-def _weight(bps: float) -> float:
-    decay = exp(-1.0 - bps / 2)
-    return decay * (1.0 - decay)
-
-
-@njit_inline
-def _share(same: float, opposite: float) -> float:
-    return (same - opposite) / (same + opposite) if same + opposite > 0 else 0.0
-
-
-@njit_no_alloc
-def _weighted_depth(lots: State, mid2: int, side: int) -> tuple[float, float]:
-    """Volume of a side within the zone, and the same by weight."""
-    book = lots.book
-    base = book.head[BASE]
-    price = best(book, side)
-    step = -1 if side == 0 else 1
-    reach = int(at.ZONE_BPS * mid2 / 2e4)
-    last = mid2 // 2 + step * reach
-    depth = 0.0
-    weighted = 0.0
-    while (price >= last if side == 0 else price <= last) and 0 <= price - base < WINDOW:
-        size = book.dense[side, price - base]
-        if size > 0:
-            depth += size
-            weighted += size * _weight(1e4 * abs(2 * price - mid2) / mid2)
-        price += step
-    return depth, weighted
 
 
 @njit_no_alloc
@@ -583,8 +508,8 @@ def _burst(finder: Clusters, volume: int, side: int) -> float:
     squares = 0.0
     newest = meta[at.NEXT_SECOND] // SECOND - 1
     for k in range(count):
-        after = finder.seconds[(newest - k) % at.SCALE_SECONDS, at.SEC_BUY + side]
-        before = finder.seconds[(newest - k - 1) % at.SCALE_SECONDS, at.SEC_BUY + side]
+        after = finder.seconds[(newest - k) % scales.SECONDS, at.SEC_BUY + side]
+        before = finder.seconds[(newest - k - 1) % scales.SECONDS, at.SEC_BUY + side]
         one = float(after - before)
         total += one
         squares += one * one
@@ -619,9 +544,9 @@ def _repeats(finder: Clusters, now: int, side: int, mean: float) -> int:
 def _cluster_rate(finder: Clusters, now: int) -> float:
     """Clusters per minute since the last reset, over at most half an hour."""
     meta = finder.meta
-    count = min(meta[at.N_SECONDS] - 1, at.SCALE_SECONDS - 1)
+    count = min(meta[at.N_SECONDS] - 1, scales.SECONDS - 1)
     if count < 1:
         return 0.0
     newest = meta[at.NEXT_SECOND] // SECOND - 1
-    before = finder.seconds[(newest - count) % at.SCALE_SECONDS, at.SEC_FOUND]
+    before = finder.seconds[(newest - count) % scales.SECONDS, at.SEC_FOUND]
     return 60.0 * (meta[at.PAST_BID] + meta[at.PAST_ASK] - before) / count

@@ -1,6 +1,7 @@
 """How sure a model must be to say that a cue is layering, by the market around it.
 
-Here: the predecessor's formula, around its default or a threshold that was learned from labels.
+Here: the predecessor's formula, around its default or a threshold that was learned from labels, and how much of it
+counts.
 Not here: the market (`ml.layering.context`), how a threshold is learned (`ml.layering.adaptive`).
 """
 
@@ -19,25 +20,32 @@ BY_LIQUIDITY = ((0.3, -0.05), (0.5, -0.02))
 """Liquidity below which so much is added; the first that applies."""
 
 
-def needed(base: float, volatility: float | None, liquidity: float | None) -> float:
+WEIGHTS = (1.0, 0.5, 0.0, 2.0)
+"""How much of what the market adds may count, the predecessor's first."""
+
+
+def needed(base: float, volatility: float | None, liquidity: float | None, weight: float = 1.0) -> float:
     """The probability from which a cue counts as layering; what is not known of the market changes nothing.
 
     Args:
         base: in an ordinary market.
         volatility: of 24 h, as a fraction.
         liquidity: 0 to 1, see `ml.layering.context`.
+        weight: of what the market adds, one of `WEIGHTS`.
     """
     added = 0.0
     if volatility is not None:
         added += next((more for above, more in BY_VOLATILITY if volatility > above), 0.0)
     if liquidity is not None:
         added += next((more for below, more in BY_LIQUIDITY if liquidity < below), 0.0)
-    return min(base + added, MOST)
+    return min(base + weight * added, MOST)
 
 
-def needed_each(base: float, volatility: Sequence[float | None], liquidity: Sequence[float | None]) -> F64:
+def needed_each(
+    base: float, volatility: Sequence[float | None], liquidity: Sequence[float | None], weight: float = 1.0
+) -> F64:
     """The same for several cues, f64 (n)."""
-    return np.array([needed(base, v, q) for v, q in zip(volatility, liquidity, strict=True)], np.float64)
+    return np.array([needed(base, v, q, weight) for v, q in zip(volatility, liquidity, strict=True)], np.float64)
 
 
 def final_score(detector: float, probability: float, says: bool) -> float:

@@ -15,8 +15,7 @@ from ml.layering.calibration import Calibration
 from ml.layering.detector import Cue, shipped_detector
 from ml.layering.tables import CUES
 from ml.market.book import layout as at
-from ml.market.days.samples import whole_messages
-from ml.market.days.tables import book_stream, trade_stream
+from ml.market.days.samples import streams_of_day
 
 if TYPE_CHECKING:
     from ml.layering.adaptive import AdaptiveModel
@@ -44,14 +43,9 @@ def cues_of_day(
     invalid = np.flatnonzero(before[:, at.VALID] == 0)
     known = before[invalid[-1] + 1 :] if len(invalid) else before
     detector.finder.seed(known[:, [at.BID_SIZE, at.ASK_SIZE]])
-    left = trade_stream(trades)._replace(ts=trades["event_ts"].to_numpy())
     cues = list[Cue]()
-    for part in whole_messages(book_events, with_opening=True):
-        books = book_stream(part)
-        now = int(np.searchsorted(left.arrival, books.arrival[-1], "right"))
-        cues += detector.take(books, left.part(slice(now)))
-        left = left.part(slice(now, None))
-    cues += detector.take(trades=left)
+    for books, prints in streams_of_day(book_events, trades):
+        cues += detector.take(books, prints)
     return cue_frame([] if detector.finder.unjudged() else cues, detector.calibration.threshold)
 
 

@@ -7,7 +7,7 @@ A cue says that orders look like layering. It never says what their owner meant.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,6 +85,27 @@ class Cue:
         return text + "."
 
 
+@dataclass(frozen=True)
+class EarlyWarning:
+    """Large lots that stand together; it does not say that they will be pulled.
+
+    Args:
+        ts: exchange time of the message that placed the newest of them, ns UTC.
+        side: on which they stand, `bid` or `ask`.
+        start: birth of the first lot, ns UTC.
+        layers: prices.
+        volume: in units of the instrument.
+        score: the volume in typical best sizes, see `ml.layering.early`.
+    """
+
+    ts: int
+    side: str
+    start: int
+    layers: int
+    volume: int
+    score: float
+
+
 class Detector:
     """Events of one instrument into cues.
 
@@ -110,6 +131,7 @@ class Detector:
         self.champion = champion if covers else None
         self.finder = Finder(instrument)
         self._last = {1: -SUPPRESSED_NS, -1: -SUPPRESSED_NS}
+        self._warned = dict(self._last)
 
     def prepare(self) -> None:
         """Have what an event needs compiled and loaded."""
@@ -131,6 +153,14 @@ class Detector:
                 self._last[side] = ts
                 cue = cue_of(self.instrument, found, row, scores[row], threshold)
                 yield replace(cue, final_score=self._final(found, row, cue.score)) if self.champion else cue
+
+    def warnings(self) -> Iterator[EarlyWarning]:
+        """Clusters that stood, of the events since the last call: at most one per side in two seconds."""
+        for one in self.finder.standing():
+            if one.ts - self._warned[one.side] >= SUPPRESSED_NS:
+                self._warned[one.side] = one.ts
+                side = "bid" if one.side > 0 else "ask"
+                yield EarlyWarning(one.ts, side, one.start, one.layers, one.volume, one.volume / one.scale)
 
     def _final(self, found: Found, row: int, score: float) -> float:
         """The score with the champion's answer, in an ordinary market: the last 24 hours are not in the events."""
@@ -198,3 +228,8 @@ def shown(cue: Cue, instrument: Instrument) -> dict[str, Any]:
         "reason": cue.reason,
         "features": cue.features,
     }
+
+
+def shown_warning(warning: EarlyWarning, instrument: Instrument) -> dict[str, Any]:
+    """An early warning as users read it: volume as a number, times in ns UTC."""
+    return asdict(warning) | {"volume": instrument.size(warning.volume)}

@@ -14,6 +14,7 @@ from ml.layering import clusters, layout
 from ml.layering.features import NAMES
 from ml.layering.layout import F64, Clusters
 from ml.market.attribution import layout as lot
+from ml.market.attribution import scale
 from ml.market.attribution.layout import State
 from ml.market.attribution.tracker import roomier, state_of
 from ml.market.book.layout import I64, BookStream, TradeStream, constant
@@ -51,6 +52,21 @@ class Found(NamedTuple):
             "scale": head[:, layout.C_SCALE],
         }
         return pl.DataFrame(columns | {name: self.values[:, k] for k, name in enumerate(NAMES)})
+
+
+class Standing(NamedTuple):
+    """A cluster that still stood when it was judged, see `ml.layering.early`.
+
+    Time (ns UTC), side (1 bid, -1 ask), birth of its first lot (ns UTC), prices, volume and S (units of the
+    instrument).
+    """
+
+    ts: int
+    side: int
+    start: int
+    layers: int
+    volume: int
+    scale: int
 
 
 def joined(parts: list[Found]) -> Found:
@@ -106,6 +122,7 @@ class Finder:
         self.instrument = instrument
         self.lots: State = state_of(instrument)
         self.memory: Clusters = layout.empty_clusters()
+        self._standing: list[I64] = []
 
     @property
     def hours(self) -> float:
@@ -123,13 +140,13 @@ class Finder:
                 parts.append(self._taken())
             else:
                 self.lots = roomier(self.lots, need, books, position)
-        if self.memory.meta[layout.N_FOUND] or not parts:
+        if self.memory.meta[layout.N_FOUND] or self.memory.meta[layout.N_WARNED] or not parts:
             parts.append(self._taken())
         return parts[0] if len(parts) == 1 else joined(parts)
 
     def seed(self, sizes: I64) -> None:
         """Take best sizes i64 (seconds, 2) of the time before the first event: S is known from the start."""
-        clusters.seed(self.memory, np.ascontiguousarray(sizes[-layout.SCALE_SECONDS :]))
+        scale.seed(self.memory.scale, np.ascontiguousarray(sizes[-scale.SECONDS :]))
 
     def unjudged(self) -> str | None:
         """Why no cue of an instrument can be given at all; None if cues can be."""
@@ -145,17 +162,27 @@ class Finder:
         if meta[lot.DEEPEST] < layout.FEWEST_LEVELS:
             return f"the book has {meta[lot.DEEPEST]} level per side: layers behind the best price are not shown"
         if self.hours == 0:
-            return f"the book was known for less than the {layout.SCALE_NEEDS} s that the size scale needs"
+            return f"the book was known for less than the {scale.NEEDS} s that the size scale needs"
         return None
 
     def take(self, log: EventLog) -> Found:
         """Apply what was logged."""
         return self.run(log.streams()[0], log.timed_trades())
 
+    def standing(self) -> list[Standing]:
+        """The clusters that stood, of all events since the last call, in order."""
+        found = [Standing(*row) for rows in self._standing for row in rows.tolist()]
+        self._standing = []
+        return found
+
     def _taken(self) -> Found:
-        n = int(self.memory.meta[layout.N_FOUND])
-        self.memory.meta[layout.N_FOUND] = 0
         memory = self.memory
+        warned = int(memory.meta[layout.N_WARNED])
+        if warned:
+            self._standing.append(memory.warned[:warned].copy())
+        n = int(memory.meta[layout.N_FOUND])
+        memory.meta[layout.N_FOUND] = 0
+        memory.meta[layout.N_WARNED] = 0
         return Found(
             memory.found[:n].copy(), memory.layers[:n].copy(), memory.values[:n].copy(), memory.band[:n].copy()
         )

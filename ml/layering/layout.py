@@ -10,32 +10,23 @@ from numpy.typing import NDArray
 
 from ml.core.time import SECOND
 from ml.layering.features import NAMES
+from ml.market.attribution.layout import MS
+from ml.market.attribution.scale import SECONDS, Scale, empty_scale
 from ml.market.book.layout import I64
 
-MS = 10**6
 F64 = NDArray[np.float64]
 
-SCALE_SECONDS = 1800
-SCALE_NEEDS = 60
-"""S is the median best size of both sides, sampled each second over so long; it needs so many seconds."""
-BIG = 0.5
-"""Lots of at least so many S are followed."""
-ZONE_BPS = 20.0
 LEAST_VOLUME = 1.5
 """A cluster holds at least so many S."""
 SIZE_FACTOR = 2.5
 BIRTHS_NS = 4 * SECOND
 """Lots of a cluster are born within so long of its smallest one, and at most `SIZE_FACTOR` times as large."""
-YOUNGEST_NS = 80 * MS
-OLDEST_NS = 90 * SECOND
 FAST_NS = SECOND // 2
 SLOW_NS = 6 * SECOND
 """Pulls of a cluster lie within the first, or for one that is pulled piece by piece within the second."""
 STEP_NS = 50 * MS
 STEPS = 2048
 """Grid of what is looked up in the past, and how many steps are kept: 102 s."""
-BINS = 2048
-"""Of sizes on a scale of 32 per doubling, for the running median."""
 DEATHS = 1024
 BIRTHS = 1024
 PAST = 4096
@@ -67,11 +58,12 @@ SEC_BUY, SEC_SELL, SEC_FOUND = range(3)
 (C_TS, C_SIDE, C_START, C_FIRST_PULL, C_LAST_PULL, C_LAYERS, C_VOLUME, C_SCALE, C_LATEST_BIRTH) = range(9)
 HEADER = 9
 """Columns of `found`: times in ns, sizes in units of the instrument."""
+(W_TS, W_SIDE, W_START, W_LAYERS, W_VOLUME, W_SCALE) = range(6)
+"""Columns of `warned`, likewise."""
 (
     NEXT_STEP,
     NEXT_SECOND,
     N_SECONDS,
-    SAMPLES,
     BUY,
     SELL,
     OFI,
@@ -95,27 +87,29 @@ HEADER = 9
     TOP_ASK_SIZE,
     RESETS,
     STARTED,
-    SCALE,
     LAST_MESSAGE,
-) = range(29)
+    SEEN_BID,
+    SEEN_ASK,
+    N_WARNED,
+) = range(30)
 """Slots of `meta`. NEXT_STEP and NEXT_SECOND: times (ns) of the next sample. DUE: whether large lots were cancelled by
 the last message. PAST: clusters found; SAME: the first of them that is recent enough to be repeated. WATCHED: ns during
-which clusters could be found. SCALE: S, 0 while it is unknown."""
+which clusters could be found. SEEN: births of large lots up to the message before."""
 
 
 class Clusters(NamedTuple):
     """Everything that the finder remembers beside attribution, as arrays only.
 
-    `histogram` i64 (BINS) and `ring` i64 (2 x SCALE_SECONDS): best sizes of the last 30 min. `steps` i64 (STEPS,
-    4), `seconds` i64 (SCALE_SECONDS, 3): what is looked up in the past. `deaths` i64 (2, DEATHS, 11), `births` i64
+    `scale`: best sizes of the last 30 min. `steps` i64 (STEPS, 4), `seconds` i64 (1800, 3): what is looked up in the
+    past. `deaths` i64 (2, DEATHS, 11), `births` i64
     (2, BIRTHS, 3): large lots cancelled and added, by side. `past_ts` i64 and `past_lot` f64 (2, PAST): time and
     mean lot of clusters, by side. `found` i64 (room, HEADER), `layers` i64 (room, LAYERS), `values` f64 (room,
     features), `band` f64 (room, 2): the clusters, their prices, their features, and the least and largest share of
-    their lots that may have been traded. `near` i64 (4, LOOKED_AT), `best` i64 (LOOKED_AT): scratch.
+    their lots that may have been traded. `warned` i64 (room, 6): lots that stand together. `near` i64 (4, LOOKED_AT),
+    `best` i64 (LOOKED_AT): scratch.
     """
 
-    histogram: I64
-    ring: I64
+    scale: Scale
     steps: I64
     seconds: I64
     deaths: I64
@@ -126,6 +120,7 @@ class Clusters(NamedTuple):
     layers: I64
     values: F64
     band: F64
+    warned: I64
     near: I64
     best: I64
     meta: I64
@@ -134,10 +129,9 @@ class Clusters(NamedTuple):
 def empty_clusters(room: int = 1 << 10) -> Clusters:
     """A finder that has seen nothing, with room for so many clusters."""
     return Clusters(
-        histogram=np.zeros(BINS, np.int64),
-        ring=np.zeros(2 * SCALE_SECONDS, np.int64),
+        scale=empty_scale(),
         steps=np.zeros((STEPS, 4), np.int64),
-        seconds=np.zeros((SCALE_SECONDS, 3), np.int64),
+        seconds=np.zeros((SECONDS, 3), np.int64),
         deaths=np.zeros((2, DEATHS, 11), np.int64),
         births=np.zeros((2, BIRTHS, 3), np.int64),
         past_ts=np.zeros((2, PAST), np.int64),
@@ -146,6 +140,7 @@ def empty_clusters(room: int = 1 << 10) -> Clusters:
         layers=np.zeros((room, LAYERS), np.int64),
         values=np.zeros((room, len(NAMES))),
         band=np.zeros((room, 2)),
+        warned=np.zeros((room, 6), np.int64),
         near=np.zeros((4, LOOKED_AT), np.int64),
         best=np.zeros(LOOKED_AT, np.int64),
         meta=np.zeros(32, np.int64),

@@ -46,24 +46,22 @@ COLUMNS = tuple(_COLUMNS.split())
 def write(folder: Path, dataset: pl.DataFrame) -> int:
     """Write the cues of a data set, and return how many files there are.
 
-    Files of an earlier call that hold no cue any more are removed. Where the folder holds the predecessor's own
-    statistics it is left as it is, and 0 returned.
+    Files of an earlier call that hold no cue any more are removed. A cue that a capture added stays until the data set
+    has it: its day may not be stored yet. Where the folder holds the predecessor's own statistics it is
+    left as it is, and 0 returned.
     """
-    statistics = folder / STATISTICS
-    before: dict[str, Any] = json.loads(statistics.read_text()) if statistics.exists() else {"written_by": OURS}
-    if before.get("written_by") != OURS:
+    before = _statistics(folder)
+    if before is None:
         return 0
     make_folder(folder)
     rows = projected(dataset)
     files = dict[str, pl.DataFrame]()
     for part in rows.iter_slices(ROWS_A_FILE):
-        first = datetime.fromtimestamp(part["timestamp"][0] // 1000, UTC)
-        name = f"layering_data_{first:%Y%m%d_%H%M%S}.parquet"
+        name = _name(part)
         files[name] = pl.concat([files[name], part]) if name in files else part
-    for name, part in files.items():
-        sink = BytesIO()
-        part.write_parquet(sink, compression="snappy")
-        write_bytes(folder / name, sink.getvalue())
+    added = _waiting(folder, before, rows)
+    for name in files.keys() | added.keys():
+        _put(folder / name, pl.concat([part[name] for part in (files, added) if name in part]))
     labels = rows["is_true_layering"].drop_nulls()
     document: dict[str, object] = {
         "total_collected": rows.height,
@@ -73,11 +71,57 @@ def write(folder: Path, dataset: pl.DataFrame) -> int:
         "class_balance": {"true": int(labels.sum()), "false": int((~labels).sum())},
         "written_by": OURS,
         "files": sorted(files),
+        "added": sorted(added),
     }
-    write_text(statistics, json.dumps(document, indent=1, sort_keys=True))
-    for name in set(before.get("files", ())) - set(files):
+    write_text(folder / STATISTICS, json.dumps(document, indent=1, sort_keys=True))
+    for name in {*before.get("files", ()), *before.get("added", ())} - files.keys() - added.keys():
         (folder / name).unlink(missing_ok=True)
     return len(files)
+
+
+def add(folder: Path, dataset: pl.DataFrame) -> str | None:
+    """Write cues as one more file, and return its name; cues of the same second join the file that there is.
+
+    Where the folder holds the predecessor's own statistics it is left as it is, and None returned.
+    """
+    before = _statistics(folder)
+    if before is None:
+        return None
+    make_folder(folder)
+    rows = projected(dataset)
+    name = _name(rows)
+    path = folder / name
+    _put(path, pl.concat([pl.read_parquet(path.read_bytes()), rows]) if path.exists() else rows)
+    more = {key: before.get(key, 0) + rows.height for key in ("total_collected", "total_saved")}
+    document = {"total_labeled": 0, "class_balance": {"true": 0, "false": 0}} | before | more
+    document |= {"last_updated": _iso(rows["timestamp"][-1]), "added": sorted({*before.get("added", ()), name})}
+    write_text(folder / STATISTICS, json.dumps(document, indent=1, sort_keys=True))
+    return name
+
+
+def _waiting(folder: Path, before: dict[str, Any], rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Cues that captures added and that the data set does not have, by the file that they are in."""
+    paths = [folder / name for name in before.get("added", ()) if (folder / name).exists()]
+    found = {path.name: pl.read_parquet(path.read_bytes()).join(rows, on="data_id", how="anti") for path in paths}
+    return {name: part for name, part in found.items() if part.height}
+
+
+def _statistics(folder: Path) -> dict[str, Any] | None:
+    """What the folder says of itself; None where it is the predecessor's own."""
+    path = folder / STATISTICS
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"written_by": OURS}
+    return found if found.get("written_by") == OURS else None
+
+
+def _name(rows: pl.DataFrame) -> str:
+    first = datetime.fromtimestamp(rows["timestamp"][0] // 1000, UTC)
+    return f"layering_data_{first:%Y%m%d_%H%M%S}.parquet"
+
+
+def _put(path: Path, rows: pl.DataFrame) -> None:
+    sink = BytesIO()
+    rows.write_parquet(sink, compression="snappy")
+    write_bytes(path, sink.getvalue())
 
 
 def projected(dataset: pl.DataFrame) -> pl.DataFrame:

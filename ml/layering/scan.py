@@ -17,7 +17,7 @@ from ml.core.errors import CaptureError, InstrumentError
 from ml.core.instruments import Instrument
 from ml.layering import layout
 from ml.layering.calibration import Calibration, calibrated
-from ml.layering.detector import Cue, Detector, shown
+from ml.layering.detector import Cue, Detector, EarlyWarning, shown, shown_warning
 from ml.layering.finder import Finder, Flow, joined
 from ml.layering.layout import F64
 from ml.layering.model import CueModel, load
@@ -105,16 +105,19 @@ def _scanned(
         calibration = ordinary_flow(quiet, instrument, model, quarantined).calibration(budget, calibration.threshold)
     detector = Detector(instrument, model, calibration)
     cues = list[Cue]()
+    warned = list[EarlyWarning]()
     judged = 0
     for log in events(chain, instrument, quarantined):
         found = detector.finder.take(log)
         judged += len(found)
         cues += detector.judge(found)
+        warned += detector.warnings()
         tell(f"{name}: {len(cues)} cues in {detector.finder.hours:.2f} h")
     reason = detector.finder.unjudged()
     return _document(
         calibration,
         [] if reason else [shown(cue, instrument) for cue in cues],
+        [] if reason else [shown_warning(one, instrument) for one in warned],
         0.0 if reason else detector.finder.hours,
         0 if reason else judged,
         reason,
@@ -150,6 +153,7 @@ def ordinary_flow(
 def _document(
     calibration: Calibration,
     cues: Sequence[dict[str, Any]] = (),
+    warnings: Sequence[dict[str, Any]] = (),
     hours: float = 0.0,
     clusters: int = 0,
     reason: str | None = None,
@@ -157,6 +161,7 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "cues": list(cues),
+        "warnings": list(warnings),
         "hours": hours,
         "clusters": clusters,
         "calibration": asdict(calibration),

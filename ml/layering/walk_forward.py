@@ -36,7 +36,8 @@ def predictions(rows: pl.DataFrame) -> pl.DataFrame:
         chosen = next(iter(trained.values()))
         test = rows[fold.test]
         p = {name: one.probabilities(arrays.values[fold.test]) for name, one in trained.items()}
-        limit = needed_each(chosen.threshold, test["volatility_24h"].to_list(), test["liquidity"].to_list())
+        market = test["volatility_24h"].to_list(), test["liquidity"].to_list()
+        limit = needed_each(chosen.threshold, *market, chosen.weight)
         probability = p[chosen.family]
         says = probability >= limit
         final = [

@@ -13,6 +13,8 @@ import polars as pl
 from ml.core.config import Config
 from ml.core.instruments import Instrument
 from ml.core.paths import DataRoot
+from ml.features.pressure.table import NAMES as PRESSURE_NAMES
+from ml.features.pressure.table import TABLE as PRESSURE
 from ml.features.sets import WHOLE
 from ml.storage.commit import read
 from ml.tables.schemas import NullReason
@@ -64,7 +66,12 @@ class Completeness:
 
 
 def _reasons(root: DataRoot, instrument: Instrument, dates: list[str], feature: str) -> Counter[str]:
-    """Rows by null reason of one feature, computed once more: tables keep one reason for each family of features."""
+    """Rows by null reason of one feature; computed once more where the table keeps one reason for several windows."""
+    if feature in PRESSURE_NAMES:
+        stored = [
+            read(root.partition(PRESSURE, date, instrument.id)).collect()["null_reason_pressure"] for date in dates
+        ]
+        return Counter(NullReason(code).name.lower() for code in pl.concat(stored) if code)
     # compiled code, which loading the definitions must not need
     from ml.features.tick.online import OnlineFeatures
     from ml.market.days.tables import samples_array

@@ -8,9 +8,10 @@ Not here: splits (`ml.learning.splits`), the join of features and labels (`ml.le
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,6 +19,8 @@ import polars as pl
 from ml.core.config import Config
 from ml.core.errors import DatasetError, StoreError
 from ml.core.paths import FEATURE_GROUP, DataRoot, partition_of
+from ml.features.pressure.table import NAMES as PRESSURE_NAMES
+from ml.features.pressure.table import TABLE as PRESSURE
 from ml.labels.spec import LabelSpec, fit
 from ml.learning import experiment as experiments
 from ml.learning.completeness import Completeness
@@ -39,11 +42,15 @@ NOTE = "lobforge_sources"
 
 @dataclass(frozen=True)
 class Source:
-    """A stored partition that a dataset is made of: path relative to the data root, hash and rows of the file."""
+    """A stored partition that a dataset is made of: path relative to the data root, hash and rows of the file.
+
+    `pressure` is the hash of the partition's `spoofing_pressure`, empty where the feature set has none of its columns.
+    """
 
     path: str
     sha256: str
     rows: int
+    pressure: str = ""
 
     @property
     def date(self) -> str:
@@ -60,25 +67,28 @@ class Source:
 class Selection:
     """Which stored partitions a dataset is made of; dates are UTC, None is open.
 
-    `window_days` keeps that many dates up to the last one that is stored.
+    `window_days` keeps that many dates up to the last one that is stored. `has_pressure` says that columns of
+    `spoofing_pressure` are read too.
     """
 
     start: str | None = None
     end: str | None = None
     instruments: tuple[str, ...] = ()
     window_days: int | None = None
+    has_pressure: bool = False
 
     @classmethod
     def of(cls, experiment: Experiment, narrower: "Selection | None" = None) -> "Selection":
         """That of an experiment, between the dates and of the instruments of a narrower one."""
         wanted = narrower or cls()
-        return cls(wanted.start, wanted.end, wanted.instruments or experiment.instruments, experiment.window_days)
+        instruments = wanted.instruments or experiment.instruments
+        return cls(wanted.start, wanted.end, instruments, experiment.window_days, experiment.feature_set.has_pressure)
 
     def sources(self, root: DataRoot) -> list[Source]:
         """The published files of the selection, sorted by path.
 
         Raises:
-            DatasetError: there is none.
+            DatasetError: there is none, or one without the `spoofing_pressure` that is wanted.
             StoreError: older code made some of them.
         """
         found = [(entry, _source(entry)) for entry in manifest(root, FEATURE_GROUP).values()]
@@ -90,7 +100,8 @@ class Selection:
             first = (last - timedelta(self.window_days - 1)).isoformat()
             chosen = [(entry, source) for entry, source in chosen if source.date >= first]
         require_current(FEATURE_GROUP, [entry for entry, _ in chosen])
-        return sorted((source for _, source in chosen), key=lambda source: source.path)
+        sources = sorted((source for _, source in chosen), key=lambda source: source.path)
+        return _with_pressure(root, sources) if self.has_pressure else sources
 
     def _holds(self, source: Source) -> bool:
         inside = (self.start is None or source.date >= self.start) and (self.end is None or source.date <= self.end)
@@ -99,6 +110,24 @@ class Selection:
 
 def _source(entry: Entry) -> Source:
     return Source(entry.path, entry.sha256, entry.rows)
+
+
+def _with_pressure(root: DataRoot, sources: Sequence[Source]) -> list[Source]:
+    """The same, each with the hash of its spoofing pressure."""
+    stored = {
+        (found.date, found.instrument): entry
+        for entry in manifest(root, PRESSURE).values()
+        for found in [partition_of(entry.path)]
+    }
+    missing = [source for source in sources if (source.date, source.instrument) not in stored]
+    if missing:
+        raise DatasetError(
+            f"{PRESSURE} of {len(missing)} of {len(sources)} partitions is not stored (first "
+            f"{missing[0].date}|{missing[0].instrument}). Materialize {PRESSURE} for them: its columns are in the "
+            "feature set."
+        )
+    require_current(PRESSURE, [stored[source.date, source.instrument] for source in sources])
+    return [replace(source, pressure=stored[source.date, source.instrument].sha256) for source in sources]
 
 
 @dataclass(frozen=True)
@@ -136,7 +165,11 @@ class PanelRecord:
 
     def note(self) -> dict[str, str]:
         """The record as it is stored."""
-        return {NOTE: json.dumps(asdict(self), sort_keys=True)}
+        content = asdict(self)
+        for source in content["sources"]:
+            if not source["pressure"]:
+                del source["pressure"]
+        return {NOTE: json.dumps(content, sort_keys=True)}
 
 
 def rows_of(panel: Stored, root: DataRoot) -> Rows:
@@ -146,7 +179,7 @@ def rows_of(panel: Stored, root: DataRoot) -> Rows:
 
 def dataset_id(sources: Sequence[Source], spec: LabelSpec | None, experiment: Experiment) -> str:
     """Hex sha256, 16 digits, over the files' content and the specs: the same id is the same panel."""
-    files = [(source.path, source.sha256) for source in sources]
+    files = [(source.path, source.sha256, *([source.pressure] if source.pressure else [])) for source in sources]
     wanted = [experiment.feature_set.hash, experiment.horizon, experiment.row_spacing]
     return hashlib.sha256(json.dumps([files, spec.hash if spec else None, *wanted]).encode()).hexdigest()[:16]
 
@@ -190,7 +223,7 @@ def first_block(rows: pl.DataFrame, experiment: Experiment, share: float = FIRST
 def days(root: DataRoot, sources: Sequence[Source], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     """Some columns of each UTC date's rows, by time, then instrument; a column that a file lacks is null there."""
     for _, found in groupby(sources, key=lambda source: source.date):
-        frames = [_read(Stored(root.root / source.path), columns) for source in found]
+        frames = [_read(root, Stored(root.root / source.path), source, columns) for source in found]
         yield pl.concat(frames).sort([name for name in ("ts", "instrument") if name in columns])
 
 
@@ -284,13 +317,26 @@ def _read_unchanged(root: DataRoot, source: Source, columns: Sequence[str]) -> p
     stored = Stored(path)  # opened before it is hashed: a file that takes its place in between has another hash
     if sha256_file(path) != source.sha256:
         raise StoreError(f"{source.path} was replaced while the panel was made. Materialize label_spec and the panel.")
-    return _read(stored, columns)
+    if source.pressure and sha256_file(_pressure_path(root, source)) != source.pressure:
+        raise StoreError(f"{PRESSURE} of {source.path} was replaced while the panel was made. Materialize both again.")
+    return _read(root, stored, source, columns)
 
 
-def _read(stored: Stored, columns: Sequence[str]) -> pl.DataFrame:
+def _read(root: DataRoot, stored: Stored, source: Source, columns: Sequence[str]) -> pl.DataFrame:
+    """Some columns of a partition: of its training features, and those of its spoofing pressure beside them."""
+    beside = [name for name in columns if name in PRESSURE_NAMES] if source.pressure else []
     known = [name for name in columns if name in stored.schema]
-    missing = [pl.lit(None, _dtype(name)).alias(name) for name in columns if name not in stored.schema]
-    return pl.concat(stored.parts(*known)).with_columns(missing).select(columns)
+    missing = [pl.lit(None, _dtype(name)).alias(name) for name in columns if name not in (*known, *beside)]
+    read = known if "ts" in known or not beside else ["ts", *known]
+    rows = pl.concat(stored.parts(*read)).with_columns(missing)
+    if beside:
+        pressure = pl.concat(Stored(_pressure_path(root, source)).parts("ts", *beside))
+        rows = rows.join(pressure, on="ts", how="left", validate="1:1", maintain_order="left")
+    return rows.select(columns)
+
+
+def _pressure_path(root: DataRoot, source: Source) -> Path:
+    return root.partition(PRESSURE, source.date, source.instrument)
 
 
 def _spaced(rows: pl.DataFrame, row_spacing: int) -> pl.DataFrame:

@@ -31,6 +31,7 @@ class Goal:
         return ratio <= self.factor if self.at_most else ratio >= self.factor
 
 
+PREDECESSOR = "predecessor's detector, snapshots/s as recorded"
 REPLAY = (
     Goal("replay, best 20 levels every 100 ms", "kernel, book only", "hftbacktest ROI", 8),
     Goal("the same with all flow accumulators", "kernel, all flows", "hftbacktest ROI", 2),
@@ -61,6 +62,13 @@ INGEST = (
         "decode and kernel, each alone",
         0.5,
     ),
+)
+LAYERING = (
+    Goal("layering: level updates against snapshots", "layering, cues: level updates/s", PREDECESSOR, 1_000),
+    Goal("layering: level updates a second", "layering, cues: level updates/s", "three million", 1),
+    Goal("layering: a live message", "layering, live message, p99 us", "two hundred microseconds", 1, at_most=True),
+    Goal("layering: a stored day", "layering, a stored day, s of processor", "a minute", 1, at_most=True),
+    Goal("layering: a stored day", "layering, a stored day, GB at most", "two gigabytes", 1, at_most=True),
 )
 SERVING = (
     Goal("one row by the model", "one row by compiled trees, rows/s", "one row by Booster.predict, rows/s", 3),

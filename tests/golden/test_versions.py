@@ -67,7 +67,7 @@ def simulated_tables(ingested):
 
 
 def recorded_tables(market):
-    """Features, labels and layering cues of the recorded Binance minutes."""
+    """Features, labels, spoofing pressure and layering cues of the recorded Binance minutes."""
     from ml.core.config import LabelPlan
     from ml.layering.scan import flows_of
     from ml.learning import from_captures
@@ -84,8 +84,19 @@ def recorded_tables(market):
         found[f"features {instrument}"] = "features", digest(made.features)
         found[f"future_labels {instrument}"] = "future_labels", digest(made.labels)
         for flow in flows_of(paths):
+            found[f"spoofing_pressure {instrument}"] = "spoofing_pressure", digest(pressure_in(flow))
             found[f"layering_cues {instrument}"] = "layering_cues", digest(cues_in(flow).explode("prices"))
     return found
+
+
+def pressure_in(flow):
+    """Spoofing pressure of a flow: times, values, and why they are null."""
+    from ml.features.pressure.rows import Pressure
+    from ml.features.pressure.table import NAMES
+
+    ts, values, codes = zip(*Pressure(flow.instrument).take(flow.books, flow.trades), strict=True)
+    columns = dict(zip(NAMES, zip(*values, strict=True), strict=True))
+    return pl.DataFrame({"ts": ts, "code": codes} | columns).with_columns(pl.col(NAMES).fill_nan(None))
 
 
 def cues_in(flow):

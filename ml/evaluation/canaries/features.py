@@ -11,7 +11,7 @@ import polars as pl
 
 from ml.core.instruments import Instrument
 from ml.evaluation.canaries.model import TIMES, Canary, FeatureCode, feature_code
-from ml.features.sets import SETS
+from ml.features.sets import OF_SAMPLES
 from ml.features.tick.build import NAMES, build
 from ml.features.tick.table import FEATURES
 from ml.market.book import layout
@@ -41,7 +41,7 @@ def by_set(
     # a day of a single row shows nothing, which is no fault of the canary
     missed = float(len(at) > 0 and not caught)
     planted = Canary("planted_leak", missed == 0, missed, 0, "planted leaks missed")
-    return {name: [*_verdicts(found, chosen.positions), planted] for name, chosen in SETS.items()}
+    return {name: [*_verdicts(found, chosen.positions), planted] for name, chosen in OF_SAMPLES.items()}
 
 
 def truncated(window: np.ndarray, first: int, stored: np.ndarray, at: np.ndarray, code: FeatureCode) -> Changed:

@@ -15,7 +15,8 @@ from ml.core.instruments import Instrument
 from ml.core.prefetch import prefetch
 from ml.core.time import bounds
 from ml.market.book import kernel, layout
-from ml.market.book.sampler import Sampler
+from ml.market.book.layout import BookStream, TradeStream
+from ml.market.book.sampler import NO_BOOKS, Sampler
 from ml.market.days.day import close_day, midnight, open_day, resumed
 from ml.market.days.day_frames import DayFrames
 from ml.market.days.tables import book_stream, samples_frame, trade_stream
@@ -103,6 +104,24 @@ def whole_messages(parts: Iterable[pl.DataFrame], *, with_opening: bool = False)
         if first < behind:
             yield part[first:behind]
         held = pl.concat([held, part[behind:]]) if held.height else part[behind:]
+
+
+def streams_of_day(
+    book_events: Iterable[pl.DataFrame], trades: pl.DataFrame
+) -> Iterator[tuple[BookStream, TradeStream]]:
+    """A stored day as attribution takes it, in parts: the book with which it opens, and trades with their own times.
+
+    Args:
+        book_events: the table, in parts; of its columns BOOK are needed.
+        trades: the table.
+    """
+    left = trade_stream(trades)._replace(ts=trades["event_ts"].to_numpy())
+    for part in whole_messages(book_events, with_opening=True):
+        books = book_stream(part)
+        now = int(np.searchsorted(left.arrival, books.arrival[-1], "right"))
+        yield books, left.part(slice(now))
+        left = left.part(slice(now, None))
+    yield NO_BOOKS, left
 
 
 def tail(raw: pl.DataFrame, instrument: Instrument, date: str) -> np.ndarray:

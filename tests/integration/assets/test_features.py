@@ -5,7 +5,7 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from ml.features.sets import SETS, WHOLE
+from ml.features.sets import OF_SAMPLES, WHOLE
 from ml.features.tick.table import FAMILIES
 from ml.storage.commit import manifest
 from tests.integration.assets.play import checks, drawn, graph, lines, made, make, shown, spoil, stored
@@ -59,7 +59,7 @@ def test_a_person_sees_how_much_of_each_feature_there_is(rebuilt):
     known = {name: 1 - rows[name].null_count() / rows.height for name in WHOLE.columns}
     assert [line["share"] for line in least] == pytest.approx(sorted(known.values())[:10], rel=1e-3)
     assert all(known[line["feature"]] == pytest.approx(line["share"], rel=1e-3) for line in least)
-    for name, chosen in SETS.items():
+    for name, chosen in OF_SAMPLES.items():
         whole = rows.select(chosen.columns).drop_nulls().height / rows.height
         assert metadata[f"share of whole rows, {name}"].value == whole
 
@@ -67,4 +67,4 @@ def test_a_person_sees_how_much_of_each_feature_there_is(rebuilt):
 def test_every_set_is_searched_for_leaks(rebuilt):
     """A blocking check a set, with four canaries."""
     held = {name: passed for (table, name), passed in checks(rebuilt[1]).items() if name.startswith("no_leak")}
-    assert held == {f"no_leak_{name}": True for name in SETS}
+    assert held == {f"no_leak_{name}": True for name in OF_SAMPLES}

@@ -6,8 +6,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.support import venue_frames
 from tests.support.command import lobforge
 from tests.support.layered import ASK, BID, MS, START, Script, frames, layered, stump, write
+from tests.support.venue_frames import VENUES
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "layering_scan.json").read_text())
 SIM = "sim.SIMUSDT"
@@ -49,6 +51,23 @@ def test_layers_are_a_cue_with_their_prices_and_times(capsys, tmp_path):
     assert cue["verdict_band"]["verdict"] == "cue"
     assert "3 bid layers" in cue["reason"]
     assert found["calibration"]["source"] == "simulator"
+
+
+@pytest.mark.parametrize("instrument", VENUES)
+def test_every_venue_gives_the_same_cue(capsys, tmp_path, instrument):
+    """The market as Bybit and OKX write it, of which they show the best levels only."""
+    _, report = run(capsys, write(tmp_path / "sim__simusdt.jsonl", frames(busy())))
+    (expected,) = report["instruments"][SIM]["cues"]
+    name, conn, words = VENUES[instrument]
+    code, report = run(capsys, venue_frames.write(tmp_path / name, conn, words(frames(busy()))))
+    assert code == 0
+    found = report["instruments"][instrument]
+    assert (found["not_judged"], found["quarantined"]) == (None, {})
+    assert found["hours"] == pytest.approx(report["instruments"][instrument]["hours"])
+    (cue,) = found["cues"]
+    for key in ("side", "start", "first_pull", "last_pull", "end", "prices", "volume"):
+        assert cue[key] == expected[key], key
+    assert cue["features"] == pytest.approx(expected["features"])
 
 
 def test_the_same_file_gives_the_same_bytes_and_text_names_every_cue(capsys, tmp_path):

@@ -13,7 +13,7 @@ from ml.market.days.day import Decoding
 from ml.market.days.infer_instrument import infer_instrument
 from ml.market.days.raw import raw_day
 from ml.market.days.samples import tail
-from tests.support.layered import ASK, BID, START, frames, layered, stump, write
+from tests.support.layered import ASK, BID, START, Script, frames, layered, stump, write
 from tests.support.scenario import chain_of
 
 MODEL = stump("layers", 1.5, -50, 50)
@@ -22,7 +22,7 @@ MODEL = stump("layers", 1.5, -50, 50)
 
 def capture(folder, start, name="sim__simusdt.jsonl", last_id=0):
     """Layers on both sides, some of them pulled one by one."""
-    script = layered(90, start=start)
+    script = layered(90, start=start, size=1_000)
     for k in range(4):
         script.order(-1, ASK + 4 + k, 150 + k, 74_000, 76_000 + 500 * k)
         script.order(1, BID - 4 - k, 120, 80_000 + 50 * k, 84_000)
@@ -35,12 +35,15 @@ def test_live_batch_and_stored_day_agree_in_every_field(tmp_path, monkeypatch, s
     path = capture(tmp_path, start)
     chain = chain_of(path)
     instrument = infer_instrument(chain, "sim.SIMUSDT")
-    batch = scan([path], model=MODEL)["instruments"][instrument.id]["cues"]
+    scanned = scan([path], model=MODEL)["instruments"][instrument.id]
+    batch = scanned["cues"]
     assert len(batch) >= 3
+    assert scanned["warnings"]
 
     runner = Runner(instrument, None, cues=Detector(instrument, MODEL, Calibration(0.5, 2.0, "simulator")))
     rows = list(runner.stream(chain))
     assert [row["cue"] for row in rows if "cue" in row] == batch
+    assert [row["warning"] for row in rows if "warning" in row] == scanned["warnings"]
     counts = Counts()
     for row in rows:
         counts.take(row)
@@ -86,3 +89,22 @@ def test_a_stored_day_without_trades_has_no_cues(tmp_path, monkeypatch):
     events = list(decoding.book_events())
     before = tail(next(iter(raw_day(chain, instrument, "2025-03-03"))), instrument, "2025-03-03")
     assert days.cues_of_day(events, decoding.trades, before, instrument).is_empty()
+
+
+def test_layers_are_warned_of_before_they_are_pulled(tmp_path):
+    """While they stand, once they hold twenty best sizes."""
+    path = write(tmp_path / "sim__simusdt.jsonl", frames(layered(90, size=1_000)))
+    found = scan([path], model=MODEL)["instruments"]["sim.SIMUSDT"]
+    (cue,) = found["cues"]
+    warned = [one for one in found["warnings"] if one["side"] == cue["side"]]
+    assert [(one["start"], one["layers"]) for one in warned] == [(cue["start"], 3)]
+    assert cue["start"] < warned[0]["ts"] < cue["first_pull"]
+    assert 29 < warned[0]["score"] < 31
+
+
+def test_a_single_order_is_not_warned_of(tmp_path):
+    """However large it is."""
+    script = Script(90)
+    script.order(-1, ASK + 3, 5_000, 70_000, 72_000)
+    path = write(tmp_path / "sim__simusdt.jsonl", frames(script))
+    assert scan([path], model=MODEL)["instruments"]["sim.SIMUSDT"]["warnings"] == []

@@ -2,7 +2,8 @@
 
 import pytest
 
-PER_PARTITION = ("fetch", "ingest", "candle_sets", "legacy_sets", "layering", "learn", "challenge", "measure", "watch")
+PER_PARTITION = ("fetch", "ingest", "candle_sets", "legacy_sets", "pressure", "layering")
+PER_PARTITION += ("learn", "challenge", "measure", "watch")
 AT_ONCE = ("index_captures", "migrate", "learn_layering", "benchmark_layering")
 JOBS = dict.fromkeys(PER_PARTITION, True) | dict.fromkeys(AT_ONCE, False)
 """Whether each runs per partition."""

@@ -8,6 +8,7 @@ from ml.core import config
 from ml.core.paths import FEATURE_GROUP
 from ml.core.time import SECOND
 from ml.features.legacy.table import ABSENT, LEGACY_SETS
+from ml.features.pressure.table import NAMES as PRESSURE
 from ml.learning import dataset
 from ml.learning.experiment import DEFAULT
 from ml.storage.commit import read
@@ -18,7 +19,8 @@ from tests.support.voted import cues
 
 DATE = "2025-03-04"
 OF_CANDLES = ("candle_features", "candle_targets")
-NOT_INGESTED = ("archive_files", "dataset_panel", "layering_cues", "layering_dataset", *OF_CANDLES, *LEGACY_SETS)
+MADE = ("archive_files", "dataset_panel", "layering_cues", "layering_dataset", "spoofing_pressure")
+NOT_INGESTED = (*MADE, *OF_CANDLES, *LEGACY_SETS)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,8 @@ def stored(ingested):
     times = {"ts": [4, 5], "start": [1, 1], "first_pull": [2, 2], "last_pull": [3, 3]}
     scored = pl.DataFrame(times | {"score_high": [0.9, 0.9], "threshold": [0.8, 0.8]})
     others = {"dataset_panel": built, "archive_files": archives, "layering_cues": scored, "layering_dataset": cues(5)}
+    pressed = pl.DataFrame({"ts": [SECOND, 2 * SECOND]} | {name: [0.5, 0.25] for name in PRESSURE})
+    others["spoofing_pressure"] = pressed.with_columns(null_reason_pressure=pl.lit(0, pl.UInt8))
     return tables | others
 
 
@@ -102,6 +106,9 @@ CHANGES = [
     ("features", "reasons_given", lambda f: set_row(f, 50, spread_bps=None, null_reason_book=0)),
     ("features", "covered", nulls(0.3, "qi_1")),
     ("features", "one_row_per_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
+    ("spoofing_pressure", "one_row_per_second", lambda f: set_row(f, 1, ts=3 * SECOND)),
+    ("spoofing_pressure", "finite_or_null", lambda f: set_row(f, 1, msci_bid=float("nan"))),
+    ("spoofing_pressure", "reasons_given", lambda f: set_row(f, 1, pulled_rate_ask=None)),
     ("future_labels", "one_row_per_second", lambda f: pl.concat([f.head(9), f.slice(10)])),
     ("dataset_panel", "classes_present", lambda f: f.with_columns(direction=pl.lit(1, pl.Int8))),
     ("future_labels", "labelled", nulls(0.3, "movement_10s")),

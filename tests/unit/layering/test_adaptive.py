@@ -6,7 +6,7 @@ import pytest
 
 from ml.core.errors import DatasetError, ModelRefused
 from ml.layering import adaptive
-from ml.layering.adaptive import AdaptiveModel, CueRows, best_threshold, labelled, load, missing
+from ml.layering.adaptive import AdaptiveModel, CueRows, best_threshold, best_weight, labelled, load, missing
 from ml.layering.confidence import DEFAULT
 from ml.layering.families import FAMILIES, FOREST_PARAMS
 from ml.layering.features import NAMES
@@ -119,6 +119,20 @@ def test_the_threshold_is_the_one_of_the_best_f1():
     assert f1(best_threshold(label, p)) == max(f1(one) for one in p)
     assert best_threshold(label[:99], p[:99]) is None
     assert next(iter(adaptive.fit(CueRows.of(DATA.head(100))).values())).threshold == DEFAULT
+
+
+def test_how_much_of_the_market_counts_is_learned():
+    """What finds layering best: none of it, half, twice; the predecessor's on a tie and where nothing is known."""
+    count = 200
+    data = cues(count).with_columns(volatility_24h=pl.Series(np.where(np.arange(count) % 2, 0.06, 0.01)))
+    rows = CueRows.of(data)
+    label = np.arange(count) % 2
+    assert best_weight(rows._replace(labels=label), np.where(label, 0.68, 0.6), 0.65) == 0.5
+    assert best_weight(rows._replace(labels=label), np.where(label, 0.655, 0.6), 0.65) == 0.0
+    assert best_weight(rows._replace(labels=1 - label), np.full(count, 0.72), 0.65) == 2.0
+    assert best_weight(rows._replace(labels=label), np.where(label, 0.9, 0.1), 0.65) == 1.0
+    unknown = rows._replace(labels=label, liquidity=np.full(count, np.nan))
+    assert best_weight(unknown, np.where(label, 0.655, 0.6), 0.65) == 1.0
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -23,6 +23,12 @@ def test_the_predecessors_formula(volatility, liquidity, expected):
     assert needed(0.65, volatility, liquidity) == pytest.approx(expected)
 
 
+def test_what_the_market_adds_has_a_weight():
+    """None of it, or twice."""
+    assert needed(0.65, 0.06, 0.8, 0.0) == pytest.approx(0.65)
+    assert needed(0.65, 0.06, 0.8, 2.0) == pytest.approx(0.75)
+
+
 def test_nothing_asks_for_more_than_the_most():
     assert needed(0.93, 0.06, None) == 0.95
 

@@ -10,6 +10,8 @@ import pytest
 from ml.core.config import Config
 from ml.core.errors import DatasetError, StoreError
 from ml.core.paths import FEATURE_GROUP
+from ml.core.versions import PARTS_OF, code_version
+from ml.features.pressure.table import NAMES
 from ml.features.sets import BASE, WHOLE
 from ml.labels.spec import LabelSpec
 from ml.learning import dataset
@@ -203,3 +205,56 @@ def test_a_spec_needs_enough_rows(root):
     assert dataset.fit_spec(root, ALL.sources(root), DEFAULT) is None
     stored(root, n=2_000)
     assert dataset.fit_spec(root, ALL.sources(root), DEFAULT).rows == pytest.approx(720, abs=2)
+
+
+PRESSED = replace(DEFAULT, name="pressed", features="base_35_pressure")
+
+
+def with_pressure(root, date="2025-01-01", seed=0, n=200, first=0):
+    """Spoofing pressure of the same seconds; unknown in the first twenty."""
+    rows = pl.DataFrame({"ts": [(first + k) * SECOND for k in range(n)]})
+    known = pl.int_range(pl.len()) >= 20
+    rows = rows.with_columns(
+        *(pl.when(known).then(pl.int_range(pl.len()) % 7 + i + 0.5 + seed).alias(name) for i, name in enumerate(NAMES)),
+        null_reason_pressure=pl.when(known).then(0).otherwise(3).cast(pl.UInt8),
+    )
+    path = root.partition("spoofing_pressure", date, "sim.X")
+    publish(root, "spoofing_pressure", path, rows, code_version(PARTS_OF["spoofing_pressure"]))
+    return rows
+
+
+def test_spoofing_pressure_stands_beside_the_features_of_its_second(root):
+    """Rows without it are left out; the id follows from its content; the default experiment does not know it."""
+    stored(root)
+    default = dataset.dataset_id(ALL.sources(root), SPEC, DEFAULT)
+    pressure = with_pressure(root)
+    sources = Selection.of(PRESSED).sources(root)
+    built = pl.concat(dataset.panel(root, CONFIG, sources, SPEC, PRESSED).frames)
+    assert built.height == 180 - 18
+    expected = built.select("ts").join(pressure, on="ts").select(NAMES).cast(pl.Float32)
+    assert built.select(NAMES).equals(expected)
+    identity = dataset.dataset_id(sources, SPEC, PRESSED)
+    with_pressure(root, seed=1)
+    with pytest.raises(StoreError, match=r"spoofing_pressure of .* was replaced"):
+        list(dataset.panel(root, CONFIG, sources, SPEC, PRESSED).frames)
+    assert dataset.dataset_id(Selection.of(PRESSED).sources(root), SPEC, PRESSED) != identity
+    assert dataset.dataset_id(ALL.sources(root), SPEC, DEFAULT) == default
+    publish(
+        root,
+        "dataset_panel",
+        root.whole("dataset_panel", "pressed"),
+        dataset.panel(root, CONFIG, Selection.of(PRESSED).sources(root), SPEC, PRESSED),
+        "",
+    )
+    record = PanelRecord.of(Stored(root.whole("dataset_panel", "pressed")))
+    assert record.sources == tuple(Selection.of(PRESSED).sources(root))
+    assert "pressure" not in made(root)[1].note()[dataset.NOTE]
+
+
+def test_days_without_spoofing_pressure_are_named(root):
+    """Where the feature set needs it: how many, the first, and what to materialize."""
+    stored(root)
+    stored(root, "2025-01-02", first=200)
+    with_pressure(root)
+    with pytest.raises(DatasetError, match=r"1 of 2 partitions is not stored \(first 2025-01-02\|sim.X\)"):
+        Selection.of(PRESSED).sources(root)

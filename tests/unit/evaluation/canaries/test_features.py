@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from ml.evaluation.canaries import features
-from ml.features.sets import SETS
+from ml.features.sets import OF_SAMPLES
 from ml.features.tick.build import NAMES, build
 from ml.market.book import layout
 from ml.simulation.instrument import INSTRUMENT
@@ -35,7 +35,7 @@ def verdicts(day, rows):
 def test_honest_rows_change_with_nothing(day):
     """All four canaries of every set, with and without samples to look back on."""
     for found in (verdicts(day, day[2]), verdicts((day[0], day[1][:0], None), build(day[0], day[1][:0], INSTRUMENT))):
-        assert set(found) == set(SETS)
+        assert set(found) == set(OF_SAMPLES)
         for canaries in found.values():
             assert list(canaries) == ["truncation", "future_scramble", "warm_up", "planted_leak"]
             assert all(canary.passed for canary in canaries.values()), canaries
