@@ -21,10 +21,11 @@ from ml.core.config import Config
 from ml.core.errors import LobforgeError
 from ml.core.paths import DEFAULT_EXPERIMENT, DataRoot
 from ml.core.time import SECOND
+from ml.feature_store.latest import Row as StoredRow
 from ml.feature_store.latest import newest
 from ml.features.sets import WHOLE
 from ml.features.tick.table import FEATURES
-from ml.promotion.serving import MODEL_ERROR, NO_MODEL, Answer
+from ml.promotion.serving import MODEL_ERROR, NO_MODEL, Answer, Serving
 from ml.tables.schemas import NullReason
 
 MOST_ROWS = 1_000
@@ -144,8 +145,14 @@ class Predictor:
         Raises:
             Refused: the experiment or the instrument is unknown, or the features are not those of the model.
         """
-        served = self._served(request.experiment)
-        known = self._known(request)
+        return self._one(self._served(request.experiment), self._known(request))
+
+    def of_row(self, experiment: str, row: StoredRow) -> PredictResponse:
+        """The answer to a row of the online store; it is withheld where nothing was ever decided on a model."""
+        served = self.models.of(experiment) or Served(experiment, Serving(None), None, None, (), 0)
+        return self._one(served, _stored(row))
+
+    def _one(self, served: Served, known: Known) -> PredictResponse:
         now = time_ns()
         if served.champion is None:
             return _response(served, None, _withheld(known, now, known.withheld or NO_MODEL))
@@ -198,8 +205,7 @@ class Predictor:
             found = newest(self.root, row.instrument)
         except LobforgeError:  # never captured, or the file was torn by a power cut
             return Known(row.instrument, None, None, None, NO_ROW)
-        reason = None if found.feature_set_hash == WHOLE.hash else OTHER_FEATURES
-        return Known(row.instrument, found.ts, found.values, found.reasons, reason)
+        return _stored(found)
 
     def _asked(self, speaker: Speaker, known: Known, now: int, place: str = "") -> list[float] | str:
         """The features of a row in the order of a model's set, or why there are none.
@@ -248,6 +254,11 @@ class Predictor:
             routed = served.serving.routed(known.instrument or "", ts)
             found.insert(0 if routed == "beside" else 1, (served.beside, asked))
         return found
+
+
+def _stored(row: StoredRow) -> Known:
+    reason = None if row.feature_set_hash == WHOLE.hash else OTHER_FEATURES
+    return Known(row.instrument, row.ts, row.values, row.reasons, reason)
 
 
 def _in_order(

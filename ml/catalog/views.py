@@ -58,6 +58,17 @@ def connect(root: DataRoot, instrument: Instrument) -> "duckdb.DuckDBPyConnectio
     return connection
 
 
+def files(root: DataRoot, instrument: Instrument) -> list[str]:
+    """The files that the views of an instrument read."""
+    tables = (name for name in VIEWED if manifest(root, name))
+    return [
+        str(root.root / path)
+        for table in tables
+        for path in sorted(manifest(root, table))
+        if partition_of(path).instrument == instrument.id
+    ]
+
+
 def _query(table: str, entry: Instrument, files: list[Path]) -> str:
     scaled = ", ".join(f"{name} / 1e{decimals} as {name}" for name, decimals in _decimals(entry, table).items())
     columns = f"* replace ({scaled})" if scaled else "*"
