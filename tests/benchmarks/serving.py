@@ -154,7 +154,7 @@ def _ours(folder: Path, model: TrainedModel) -> Iterator[tuple[int, str]]:
     write_text(root.config, render(default_config()))
     registry = Registry(root)
     model.save(root.model(model.id))
-    registry.register(root.model(model.id), {}, {}, {}, {})
+    registry.register(model.id, registry.log_run(root.model(model.id)))
     registry.promote("1", None, "bench", "the only one", override=True)
     command = str(Path(sys.executable).with_name("lobforge"))
     with _started(

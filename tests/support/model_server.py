@@ -25,7 +25,7 @@ def two_models(folder: Path) -> None:
     registry = Registry(root)
     for model in (trained(0.5), trained(0.8, seed=5)):
         model.save(root.model(model.id))
-        registry.register(root.model(model.id), {}, {}, {}, {})
+        registry.register(model.id, registry.log_run(root.model(model.id)))
     registry.promote("1", None, "ann", "the first", override=True)
 
 
