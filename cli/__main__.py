@@ -51,7 +51,9 @@ COMMANDS = {
         "Run the promoted model on a stream of frames, one by one, and compare its features with the stored ones.",
         MODELS,
     ),
-    "signals": Entry("cli.signals", "What the promoted models say of every captured instrument, at each step.", MODELS),
+    "signals": Entry(
+        "cli.signals", "Say at each step what the promoted models predict for every captured instrument.", MODELS
+    ),
     "serve": Entry("cli.serve", "Answer predictions of the promoted models over HTTP.", MODELS),
     "models": Entry(
         "cli.models",
@@ -77,7 +79,11 @@ COMMANDS = {
         OPERATIONS,
         attribute="app",
     ),
-    "mcp": Entry("cli.mcp", "Serve data, live state or models to an MCP client over standard input.", OPERATIONS),
+    "mcp": Entry(
+        "cli.mcp",
+        "Serve the data root to an MCP client over standard input and output, until the client leaves.",
+        OPERATIONS,
+    ),
     "verify": Entry("cli.verify", "Check every stored file and every decision against what was recorded.", OPERATIONS),
     "backup": Entry("cli.backup", "Copy the data root while writers run.", OPERATIONS),
     "restore": Entry("cli.restore", "Copy a backup into an empty data root and verify it.", OPERATIONS),

@@ -1,4 +1,4 @@
-"""`lobforge signals`: what the promoted models say of every captured instrument, at each step.
+"""`lobforge signals`: what the promoted models predict for every captured instrument, at each step.
 
 Here: the command.
 Not here: the service (`live.signal_server`).
@@ -39,9 +39,9 @@ def main(
     ] = 5.0,
     seconds: Annotated[float | None, typer.Option(help="Stop after so long; else on SIGTERM or SIGINT.")] = None,
 ) -> int:
-    """Make the signals of all instruments that `lobforge capture --mode FULL` records, at each experiment's step.
+    """Say at each step what the promoted models predict for every captured instrument.
 
-    They are stored in a database and, if wanted, printed or streamed. Promotions and rollbacks are followed. The
+    The instruments are those that `lobforge capture --mode FULL` records. Signals are stored in a database and, if wanted, printed or streamed. Promotions and rollbacks are followed. The
     summary goes to standard error. Returns 0, 1 if signals could not be stored, 2 if nothing could be done.
     """
     from live.signal_server import Options, run
