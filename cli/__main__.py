@@ -54,7 +54,11 @@ COMMANDS = {
     "signals": Entry(
         "cli.signals", "Say at each step what the promoted models predict for every captured instrument.", MODELS
     ),
-    "serve": Entry("cli.serve", "Answer predictions of the promoted models over HTTP.", MODELS),
+    "serve": Entry(
+        "cli.serve",
+        "Answer predictions of the promoted models over HTTP, on the loopback interface, until it is stopped.",
+        MODELS,
+    ),
     "models": Entry(
         "cli.models",
         "List and compare models, promote one, go back to an earlier version, retire one.",

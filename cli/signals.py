@@ -41,8 +41,9 @@ def main(
 ) -> int:
     """Say at each step what the promoted models predict for every captured instrument.
 
-    The instruments are those that `lobforge capture --mode FULL` records. Signals are stored in a database and, if wanted, printed or streamed. Promotions and rollbacks are followed. The
-    summary goes to standard error. Returns 0, 1 if signals could not be stored, 2 if nothing could be done.
+    The instruments are those that `lobforge capture --mode FULL` records. Signals are stored in a database and, if
+    wanted, printed or streamed. Promotions and rollbacks are followed. The summary goes to standard error. Returns 0, 1
+    if signals could not be stored, 2 if nothing could be done.
     """
     from live.signal_server import Options, run
     from live.signal_table import default_url
