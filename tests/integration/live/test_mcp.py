@@ -99,7 +99,7 @@ def test_a_promotion_is_asked_for_only_where_that_was_allowed_and_takes_the_usua
     for rows in (600, 601):
         model = small_model(rows)
         model.save(root.model(model.id))
-        registry.register(root.model(model.id), {}, {}, {"model_id": model.id}, {})
+        registry.register(model.id, registry.log_run(root.model(model.id)))
     reads, (models,) = asking(mcp.model_updater(root), ("models", {}))
     assert "ask_for_promotion" not in reads
     assert [one["version"] for one in models[registry.name]] == ["2", "1"]

@@ -280,7 +280,7 @@ def test_the_promoted_model_speaks_each_second_and_the_next_one_after_its_promot
     models = [lives.trained(0.8, seed) for seed in (2, 3)]
     for model in models:
         model.save(root.model(model.id))
-        registry.register(root.model(model.id), {}, {}, {}, {})
+        registry.register(model.id, registry.log_run(root.model(model.id)))
     registry.promote("1", None, "ann", "the first", override=True)
     service = Service(root, Options((), default_url(root)))
     writer = NewestWriter(root, INSTRUMENT.id, (WHOLE.name, WHOLE.hash), WHOLE.columns, FAMILIES)
