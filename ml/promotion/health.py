@@ -21,6 +21,8 @@ WINDOW = 1_200
 """Rows that are judged: the newest."""
 LEAST = 300
 """A share is taken of at least so many rows: one failure among the first ten is no rate."""
+QUICK_NS = 1_000_000
+"""A p99 below that is no fault, whatever the ratio: caches and interrupts double times so short."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Health:
             share = f"{100 * self.abstained / counted:.1f} %"
             limit = f"limit {plan.max_abstention:.0%}"
             found.append(f"it gave no answer on {self.abstained} of {self.rows} rows, {share} ({limit})")
-        if self.ratio is not None and self.ratio > plan.max_latency_ratio:
+        is_quick = self.processor_ns is None or self.processor_ns < QUICK_NS
+        if not is_quick and self.ratio is not None and self.ratio > plan.max_latency_ratio:
             found.append(
                 f"p99 of its processor time is {self.ratio:.1f} times that of the other model on the same rows "
                 f"(limit {plan.max_latency_ratio:g})"

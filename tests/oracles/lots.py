@@ -88,7 +88,8 @@ class Ledger:
         edges = {}
         for side in (1, -1):
             best_first = sorted(self.levels[side], reverse=side == 1)
-            edges[side] = best_first[self.view - 2] if self.view > 1 and len(best_first) >= self.view - 1 else None
+            counted = max(self.view - 1, 1)
+            edges[side] = best_first[counted - 1] if len(best_first) >= counted else None
         return edges
 
     def in_view(self, side, price, edges):

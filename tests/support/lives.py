@@ -1,6 +1,7 @@
 """Models with and without skill, and stored rows on which they are tried: what tests of a model's life play."""
 
 from dataclasses import asdict, replace
+from time import time_ns
 
 import numpy as np
 import polars as pl
@@ -46,12 +47,18 @@ def stored(hours, spacing=1, skill=0.6, turns_at=None, seed=3):
     return pl.DataFrame(given | {"label_end_10s": ts + 10 * SECOND})
 
 
-def challenged(root, models):
-    """A registry in market time whose first model is champion and whose second challenges it, since START."""
-    registry = Registry(root).timed(lambda: START)
+def registered(root, models, clock=time_ns):
+    """A registry with these models as versions 1, 2, ..."""
+    registry = Registry(root).timed(clock)
     for model in models:
         model.save(root.model(model.id))
         registry.register(model.id, registry.log_run(root.model(model.id)))
+    return registry
+
+
+def challenged(root, models):
+    """A registry in market time whose first model is champion and whose second challenges it, since START."""
+    registry = registered(root, models, lambda: START)
     registry.promote("1", None, "ann", "the first", override=True)
     registry.challenge("2", "ann", "")
     return registry

@@ -274,7 +274,7 @@ def _diff(state: State, books: BookStream, start: int, end: int) -> None:
 
 @njit_no_alloc
 def _set_edges(state: State) -> None:
-    """The worst prices within the best N - 1 of each side; no limit where the side holds fewer."""
+    """The worst prices within the best N - 1 of each side, or of the best one; no limit where the side holds fewer."""
     dense = state.book.dense
     base = state.book.head[BASE]
     for side in range(2):
@@ -287,7 +287,7 @@ def _set_edges(state: State) -> None:
                 edge = price
                 left -= 1
             price += step
-        if left > 0:
+        if left > 0 or edge == 0:
             edge = 0 if side == 0 else 1 << 62
         state.ledger.meta[at.EDGE_BID + side] = edge
 

@@ -14,9 +14,9 @@ from ml.core.config import render
 from ml.core.paths import DataRoot
 from ml.feature_store.latest import NewestWriter
 from ml.promotion.life import Stage
-from ml.promotion.registry import Registry
 from ml.storage.durable import write_text
 from pipelines.demo import default_config
+from tests.support import lives
 from tests.support.panels import small_model
 from tests.support.scenario import INSTRUMENT
 
@@ -95,11 +95,7 @@ def test_live_state(root):
 
 def test_a_promotion_is_asked_for_only_where_that_was_allowed_and_takes_the_usual_way(root, monkeypatch):
     monkeypatch.setattr("ml.learning.models.trained.fits", lambda model: None)
-    registry = Registry(root)
-    for rows in (600, 601):
-        model = small_model(rows)
-        model.save(root.model(model.id))
-        registry.register(model.id, registry.log_run(root.model(model.id)))
+    registry = lives.registered(root, [small_model(rows) for rows in (600, 601)])
     reads, (models,) = asking(mcp.model_updater(root), ("models", {}))
     assert "ask_for_promotion" not in reads
     assert [one["version"] for one in models[registry.name]] == ["2", "1"]

@@ -22,7 +22,6 @@ from ml.core.time import SECOND
 from ml.feature_store.latest import NewestWriter
 from ml.features.sets import WHOLE
 from ml.features.tick.table import FAMILIES
-from ml.promotion.registry import Registry
 from ml.storage.durable import write_text
 from pipelines.demo import default_config
 from tests.support import lives
@@ -276,11 +275,8 @@ def root(tmp_path):
 
 def test_the_promoted_model_speaks_each_second_and_the_next_one_after_its_promotion(root):
     """From rows in the online store to the database, with a champion that changes meanwhile."""
-    registry = Registry(root)
     models = [lives.trained(0.8, seed) for seed in (2, 3)]
-    for model in models:
-        model.save(root.model(model.id))
-        registry.register(model.id, registry.log_run(root.model(model.id)))
+    registry = lives.registered(root, models)
     registry.promote("1", None, "ann", "the first", override=True)
     service = Service(root, Options((), default_url(root)))
     writer = NewestWriter(root, INSTRUMENT.id, (WHOLE.name, WHOLE.hash), WHOLE.columns, FAMILIES)

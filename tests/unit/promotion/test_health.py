@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.core.config import LifecyclePlan
-from ml.promotion.health import LEAST, WINDOW, Monitor
+from ml.promotion.health import LEAST, QUICK_NS, WINDOW, Monitor
 from ml.promotion.serving import MODEL_ERROR, NO_ANSWER, Answer
 
 PLAN = LifecyclePlan()
@@ -76,18 +76,24 @@ def test_a_failure_is_forgotten_with_its_window():
 @pytest.mark.parametrize(("ratio", "faults"), [(1.0, 0), (1.9, 0), (2.1, 1), (5.0, 1)])
 def test_a_processor_time_more_than_twice_the_others(ratio, faults):
     """The 99th percentile, on the same rows; a window that is not full says nothing."""
-    slow = [right(int(ratio * 1_000)) if k % 50 == 0 else right(900) for k in range(WINDOW)]
-    other = iter([right(1_000 if k % 50 == 0 else 900) for k in range(2 * WINDOW)])
+    slow = [right(int(ratio * QUICK_NS)) if k % 50 == 0 else right(900) for k in range(WINDOW)]
+    other = iter([right(QUICK_NS if k % 50 == 0 else 900) for k in range(2 * WINDOW)])
     found = monitor(slow[:-1], lambda: next(other))
     assert found.health().ratio is None
     found.add(slow[-1], next(other))
     assert len(told(found)) == faults
 
 
+def test_a_model_that_is_quick_is_not_slow_beside_a_quicker_one():
+    """Below a millisecond the ratio does not count."""
+    assert told(monitor([right(QUICK_NS - 1)] * WINDOW, right(1_000))) == []
+    assert len(told(monitor([right(QUICK_NS)] * WINDOW, right(1_000)))) == 1
+
+
 def test_one_slow_stretch_of_the_machine_is_no_fault():
     """It hits one half of the window: the other one shows that the model is as fast as the other."""
-    stretch = [right(9_000) if 100 < k < 160 else right(1_000) for k in range(WINDOW)]
-    assert told(monitor(stretch, right(1_000))) == []
+    stretch = [right(9 * QUICK_NS) if 100 < k < 160 else right(QUICK_NS) for k in range(WINDOW)]
+    assert told(monitor(stretch, right(QUICK_NS))) == []
 
 
 @given(st.lists(st.sampled_from("rfsu"), max_size=60), st.integers(1, 20))

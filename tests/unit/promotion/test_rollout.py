@@ -164,12 +164,12 @@ def test_a_slow_champion_is_rolled_back(registry, blind, skilled):
     ns = [0]
 
     def clock():
-        ns[0] += 1_000
+        ns[0] += 1_000_000
         return ns[0]
 
     class Slow(Broken):
         def probabilities(self, features):
-            ns[0] += 2_000
+            ns[0] += 2_000_000
             return self.model.probabilities(features)
 
     def spoil(rollout, _):

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ml.core.instruments import Instrument
@@ -238,6 +238,7 @@ def played(steps):
 
 @pytest.mark.parametrize("instrument", [INSTRUMENT, LIMITED], ids=["all levels", "limited view"])
 @given(steps=st.lists(STEP, max_size=40))
+@example(steps=[("snapshot", 1, [(1, 0, 3)]), ("diff", 0, [(1, 1, 3), (-1, 0, 3)]), ("diff", 1, [(-1, 1, 5)])])
 def test_the_compiled_ledger_tells_what_the_plain_one_tells(instrument, steps):
     """Event for event, in every column."""
     history = played(steps)
